@@ -1,0 +1,1 @@
+"""Who sits at a seat: language models, random players, people."""

@@ -1,0 +1,174 @@
+"""Everything that can go wrong, as types.
+
+ArenaError
+├── UserError               the user's input; exit code 2, printed without a traceback
+│   └── ConfigProblems      several of them at once
+├── BudgetReached           a budget is spent; exit code 3, what is finished is kept
+├── ReplayMiss              a replayed run was asked for an answer that it does not hold
+├── RunStorageError         the run directory cannot be written (disk full, removed, read-only)
+└── BackendError            no answer could be had: an outage, never a bad move
+    ├── AuthError           401, 403, a missing key            fatal: stops the run
+    ├── BadRequestError     400, 404, 422, refused parameters  fatal for this call
+    ├── ContextOverflowError  the prompt does not fit the model
+    ├── QuotaError          the account is empty               fatal: stops the run
+    ├── RateLimitedError    429                                retried
+    ├── TimeoutExceededError  the deadline of the call passed  retried
+    ├── TransientError      5xx, dropped or refused connection retried
+    ├── EmptyReplyError     a success without any choice       retried
+    └── EngineDeadError     the local engine died              fatal: stops the run
+
+All of them survive pickling, so they cross process borders.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+
+class ArenaError(Exception):
+    """Base of all errors raised on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UserError(ArenaError):
+    """The user's input is wrong: the message says what, the value, what is possible, what to do."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class ConfigProblems(UserError):
+    """All problems of a configuration at once.
+
+    Args:
+        problems: one complete sentence or short paragraph each, most basic first.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
+class BudgetReached(ArenaError):
+    """The budget of a run or sweep is spent."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class ReplayMiss(ArenaError):
+    """A recorded run holds no answer to this request."""
+
+
+class RunStorageError(ArenaError):
+    """The run directory cannot be written any more."""
+
+
+class BackendError(ArenaError):
+    """No answer could be had.
+
+    Args:
+        message: what happened, already free of secrets.
+        status: HTTP status, if one was received.
+        retry_after: seconds that the provider asked to wait, if it did.
+    """
+
+    kind: ClassVar[str] = "transient"
+    retryable: ClassVar[bool] = False
+    stops_run: ClassVar[bool] = False
+
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.retry_after = retry_after
+        self.retries = 0  # set by the retry layer: requests sent before the last one
+        self.timing: dict[str, Any] = {}  # started_at, latency_s, queue_s, client_s of the last try
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.message,), self.__dict__)
+
+
+class AuthError(BackendError):
+    """The key is missing, wrong, or not allowed to do this."""
+
+    kind = "auth"
+    stops_run = True
+
+
+class QuotaError(BackendError):
+    """The account has nothing left to spend."""
+
+    kind = "quota"
+    stops_run = True
+
+
+class BadRequestError(BackendError):
+    """The provider refuses this request, and would again."""
+
+    kind = "bad_request"
+
+
+class ContextOverflowError(BackendError):
+    """The prompt is longer than the model's context."""
+
+    kind = "context_overflow"
+
+
+class RateLimitedError(BackendError):
+    """Too many requests."""
+
+    kind = "rate_limited"
+    retryable = True
+
+
+class TimeoutExceededError(BackendError):
+    """The call's deadline passed."""
+
+    kind = "timeout"
+    retryable = True
+
+
+class TransientError(BackendError):
+    """The provider or the network failed in a way that may pass."""
+
+    kind = "transient"
+    retryable = True
+
+
+class EmptyReplyError(BackendError):
+    """A success without any choice in it."""
+
+    kind = "empty"
+    retryable = True
+
+
+class EngineDeadError(BackendError):
+    """The local inference engine is gone."""
+
+    kind = "engine_dead"
+    stops_run = True
+
+
+def near(value: str, options: Iterable[str], *, n: int = 3) -> list[str]:
+    """Options that look like ``value``, best first, compared without regard to case."""
+    by_lower = {option.lower(): option for option in options}
+    return [
+        by_lower[m]
+        for m in difflib.get_close_matches(value.lower(), by_lower, n=n, cutoff=0.6)
+    ]
+
+
+def choose_from(value: str, options: Iterable[str], *, limit: int = 12) -> str:
+    """The tail of an error about an unknown name: a near match if there is one, then the options."""
+    listed = sorted(options)
+    close = near(value, listed)
+    shown = ", ".join(listed[:limit]) + (f", ... ({len(listed)} in all)" if len(listed) > limit else "")
+    hint = f"Did you mean {' or '.join(repr(c) for c in close)}? " if close else ""
+    return f"{hint}Possible: {shown}." if listed else hint.strip()

@@ -1,0 +1,301 @@
+"""Frozen records that cross every boundary; this module imports nothing local.
+
+The dataclasses ending in ``Record`` are the lines of a run directory: their field names are the
+contract between running and analysing. Times are seconds unless a name says otherwise; a value
+that is not known is None, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypedDict
+
+#: The version of the run directory's format; readers warn about others.
+FORMAT_VERSION = 1
+
+DEFAULT_MAX_TOKENS = 250
+DEFAULT_TEMPERATURE = 0.1
+
+
+class Message(TypedDict):
+    """One chat message, as it is sent."""
+
+    role: str
+    content: str
+
+
+class Outcome(StrEnum):
+    """What an answer was. Each attempt that got an answer has exactly one."""
+
+    LEGAL = "legal"
+    ILLEGAL = "illegal"  # well-formed, but no legal move
+    UNPARSABLE = "unparsable"  # no well-formed final answer, or an ambiguous one
+    TRUNCATED = "truncated"  # cut by max_tokens before a final answer
+    EMPTY = "empty"  # nothing but white space
+    REFUSED = "refused"  # the provider says that the model refused or filtered
+    CONTEXT_OVERFLOW = "context_overflow"  # the prompt did not fit the model
+    ANSWERED = "answered"  # prompts without a game: any text
+
+
+class MoveBy(StrEnum):
+    """Who chose a move."""
+
+    PLAYER = "player"
+    CHANCE = "chance"
+    SUBSTITUTE = "substitute"  # ours, after the player failed (on_failure.policy=random)
+
+
+class Status(StrEnum):
+    """How an episode or a run ended."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FORFEIT = "forfeit"  # episodes only
+    ERROR = "error"  # episodes: an outage; runs: something failed
+    BUDGET = "budget"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sampling:
+    """Sampling parameters; None means not set, so that the provider's own default holds."""
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    stop: tuple[str, ...] | None = None
+
+    def merged(self, fallback: Sampling) -> Sampling:
+        """This, with what is not set here taken from ``fallback``."""
+        return Sampling(
+            temperature=fallback.temperature if self.temperature is None else self.temperature,
+            max_tokens=fallback.max_tokens if self.max_tokens is None else self.max_tokens,
+            top_p=fallback.top_p if self.top_p is None else self.top_p,
+            top_k=fallback.top_k if self.top_k is None else self.top_k,
+            stop=fallback.stop if self.stop is None else self.stop,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Only what is set, in the OpenAI protocol's names."""
+        pairs = {
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+            "top_p": self.top_p,
+            "top_k": self.top_k,
+            "stop": list(self.stop) if self.stop is not None else None,
+        }
+        return {key: value for key, value in pairs.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Provider:
+    """An API provider: where it is and the *name* of the variable that holds its key.
+
+    ``requests_per_minute``, ``tokens_per_minute`` and ``max_concurrency`` are None when unlimited.
+    ``api_key_env`` is None for a keyless server.
+    """
+
+    name: str
+    api_key_env: str | None = None
+    api_base: str | None = None
+    description: str = ""
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    max_concurrency: int | None = None
+    # True when the provider is one that LiteLLM itself knows, so that LiteLLM's route is used
+    # (unless ``api_base`` is set: then the OpenAI protocol is spoken to that address).
+    known_to_litellm: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Model:
+    """A model as it is called: the catalog's entry, resolved.
+
+    ``name`` is the full name with its prefix (``litellm_groq/llama-3.1-8b-instant``), ``backend``
+    the prefix, ``model_id`` the name on the wire (``llama-3.1-8b-instant``; for vLLM the served
+    name). ``provider`` is None for engines in this process.
+    """
+
+    name: str
+    backend: str
+    model_id: str
+    provider: Provider | None = None
+    description: str = ""
+    sampling: Sampling = field(default_factory=Sampling)
+    model_path: str | None = None
+    tokenizer_path: str | None = None
+    chat_template: str | None = None
+    #: Engine settings by the engine's own argument names (vLLM).
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    #: More fields of the request body, passed as they are (``reasoning_effort``, ...).
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def endpoint(self) -> str:
+        """The thing that has limits: one provider at one address, or one local engine."""
+        if self.provider is None:
+            return self.name
+        return f"{self.provider.name}@{self.provider.api_base or 'default'}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallKey:
+    """Which question of a run this is; with ``seed`` it decides all randomness of the call."""
+
+    episode: int = 0
+    seat: int = 0
+    turn: int = 0
+    attempt: int = 0
+    sample: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Constraint:
+    """The only answers allowed: exact texts, and the same as a JSON schema where that exists."""
+
+    choices: tuple[str, ...]
+    json_schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """One question to a model."""
+
+    model: Model
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    seed: int | None = None
+    key: CallKey = field(default_factory=CallKey)
+    constraint: Constraint | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """One answer, with all that the provider told.
+
+    ``latency_s`` is the provider's time: from the request on the wire to the last byte.
+    ``queue_s`` is what the client made it wait before that (limits, back-off, a full engine queue),
+    ``client_s`` what the client's own processing added. ``decode_s`` is last token minus first.
+    ``sent`` is what really went out, ``dropped`` the names of parameters that did not.
+    ``retries`` counts the failed requests before this one.
+    """
+
+    text: str
+    reasoning: str | None = None
+    finish_reason: str | None = None
+    refused: bool = False
+    started_at: float | None = None  # Unix time
+    latency_s: float | None = None
+    ttft_s: float | None = None
+    decode_s: float | None = None
+    queue_s: float | None = None
+    client_s: float | None = None
+    retries: int = 0
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+    cost_usd: float | None = None
+    served_model: str | None = None
+    sent: Mapping[str, Any] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResponseRecord:
+    """One line of ``responses.jsonl``: one attempt (one sample of it, when votes are taken).
+
+    ``outcome`` is None when no answer could be had; ``error`` then holds ``kind``, ``message`` and
+    ``status``. ``seed`` is the episode's; the request's own is in ``sent``.
+    """
+
+    run_id: str
+    episode: int
+    seed: int
+    seat: int
+    player: str
+    turn: int
+    attempt: int
+    sample: int
+    model: str
+    backend: str
+    provider: str | None
+    messages: tuple[Message, ...]
+    text: str | None
+    reasoning: str | None
+    outcome: Outcome | None
+    action: int | None
+    action_text: str | None
+    parse_form: str | None
+    finish_reason: str | None
+    started_at: float | None
+    latency_s: float | None
+    ttft_s: float | None
+    decode_s: float | None
+    queue_s: float | None
+    client_s: float | None
+    retries: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    reasoning_tokens: int | None
+    cached_tokens: int | None
+    cost_usd: float | None
+    requested: Mapping[str, Any]
+    sent: Mapping[str, Any]
+    dropped: tuple[str, ...]
+    constrained: bool
+    served_model: str | None
+    error: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Move:
+    """One move of an episode; ``turn`` and ``player`` are None for chance, whose seat is -1.
+
+    ``turn`` counts decision nodes from 0; the moves of a simultaneous node share it.
+    """
+
+    turn: int | None
+    seat: int
+    player: str | None
+    action: int
+    text: str
+    by: MoveBy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forfeit:
+    """Who lost by failing, and why: the outcome of the last attempt."""
+
+    seat: int
+    player: str
+    cause: Outcome
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpisodeRecord:
+    """One line of ``episodes.jsonl``.
+
+    ``seats[i]`` is the player at seat i. ``returns[i]`` belongs to seat i and is None unless the
+    game was played to its end (or to ``max_moves``: then ``move_limit`` is true). ``winner`` is a
+    player's name, None for a draw and for games in which no single player is best. Episodes that
+    share ``seed`` are the same deal with the players at different seats.
+    """
+
+    run_id: str
+    episode: int
+    seed: int
+    game: str
+    seats: tuple[str, ...]
+    status: Status
+    winner: str | None
+    returns: tuple[float, ...] | None
+    forfeit: Forfeit | None
+    move_limit: bool
+    turns: int
+    moves: tuple[Move, ...]
+    duration_s: float
+    error: str | None = None

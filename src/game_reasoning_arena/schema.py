@@ -1,0 +1,254 @@
+"""The shape of a configuration: a dataclass per group, registered with Hydra under ``schema/``.
+
+The YAML files in ``conf/`` inherit from these, so a misspelt key or a wrong type fails when the
+configuration is composed. ``agents`` and ``provider`` are dictionaries whose keys the user chooses;
+Hydra would refuse new keys in a typed dictionary, so their values are checked in ``preflight``
+against :data:`AGENT_TYPES` and :class:`ProviderConf`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from omegaconf import MISSING
+
+
+class Seats(StrEnum):
+    """How players are seated over the episodes."""
+
+    rotate = "rotate"
+    fixed = "fixed"
+
+
+class FailurePolicy(StrEnum):
+    """What happens when a player has no legal move left to offer."""
+
+    forfeit = "forfeit"
+    random = "random"
+    raise_ = "raise"
+
+
+class CacheMode(StrEnum):
+    """Whether answers are stored and used again."""
+
+    off = "off"
+    record = "record"
+    reuse = "reuse"
+
+
+@dataclass
+class SamplingConf:
+    """Sampling parameters; null is not set."""
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    stop: list[str] | None = None
+
+
+@dataclass
+class OnFailureConf:
+    """What happens after an answer that is no legal move."""
+
+    policy: str = "forfeit"  # FailurePolicy; checked in preflight, since `raise` is a keyword
+    rethinks: int = 2
+    feedback: bool = True
+
+
+@dataclass
+class BudgetConf:
+    """Where to stop; null is no limit."""
+
+    usd: float | None = None
+    tokens: int | None = None
+    calls: int | None = None
+
+
+@dataclass
+class CatalogConf:
+    """More models and providers than the shipped ones."""
+
+    files: list[str] = field(default_factory=list)
+    models: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class ModelConf:
+    """A model: its name, whose prefix picks the backend, and settings that go with it."""
+
+    name: str = MISSING
+    description: str | None = None
+    model_path: str | None = None
+    tokenizer_path: str | None = None
+    chat_template: str | None = None
+    api_base: str | None = None
+    api_key_env: str | None = None
+    sampling: SamplingConf = field(default_factory=SamplingConf)
+    engine: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class ProviderConf:
+    """An API provider; the key itself never stands in a configuration."""
+
+    api_key_env: str | None = None
+    api_base: str | None = None
+    description: str | None = None
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    max_concurrency: int | None = None
+
+
+@dataclass
+class LLMAgentConf:
+    """A language model at a seat."""
+
+    type: str = "llm"
+    model: str = MISSING
+    sampling: SamplingConf = field(default_factory=SamplingConf)
+    system_prompt: str | None = None
+    template: str = "line"
+    memory: bool = False
+    votes: int = 1
+    constrain_to_legal: bool = False
+    show_legal_moves: bool = True
+
+
+@dataclass
+class RandomAgentConf:
+    """Uniform over the legal moves."""
+
+    type: str = "random"
+
+
+@dataclass
+class HumanAgentConf:
+    """A person at this terminal."""
+
+    type: str = "human"
+
+
+@dataclass
+class MCTSAgentConf:
+    """Monte-Carlo tree search; information-set search where information is hidden."""
+
+    type: str = "mcts"
+    simulations: int = 100
+    uct_c: float = 2.0
+    rollouts: int = 1
+    solve: bool = True
+
+
+@dataclass
+class SolverAgentConf:
+    """Optimal play where it can be computed."""
+
+    type: str = "solver"
+    iterations: int = 1000
+    max_states: int = 2_000_000
+
+
+@dataclass
+class BotAgentConf:
+    """A bot of OpenSpiel's registry by name."""
+
+    type: str = "bot"
+    bot: str = MISSING
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class UCIAgentConf:
+    """A chess engine that speaks UCI, such as Stockfish."""
+
+    type: str = "uci"
+    path: str = "stockfish"
+    depth: int | None = None
+    nodes: int | None = None
+    movetime_ms: int | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class PolicyAgentConf:
+    """A table file, or a Python callable from a trusted module."""
+
+    type: str = "policy"
+    table: str | None = None
+    callable: str | None = None
+
+
+#: Agent types by the word that `agents.player_N.type` takes.
+AGENT_TYPES: dict[str, type] = {
+    "llm": LLMAgentConf,
+    "random": RandomAgentConf,
+    "human": HumanAgentConf,
+    "mcts": MCTSAgentConf,
+    "solver": SolverAgentConf,
+    "bot": BotAgentConf,
+    "uci": UCIAgentConf,
+    "policy": PolicyAgentConf,
+}
+
+
+@dataclass
+class OpenSpielConf:
+    """A game of OpenSpiel, by the library's own game string."""
+
+    type: str = "openspiel"
+    game: str = MISSING
+    max_moves: int | None = None
+    # The rules as told to a language model; null tells none.
+    rules: str | None = None
+    # auto | observation | information_state: which of the engine's texts a seat is shown.
+    state: str = "auto"
+    # auto | plain | grid | ...: how a board is drawn as text.
+    board: str = "auto"
+
+
+@dataclass
+class PromptsConf:
+    """A file of prompts, each answered by every agent."""
+
+    type: str = "prompts"
+    file: str = MISSING
+    repeats: int = 1
+
+
+@dataclass
+class ArenaConf:
+    """A run."""
+
+    seed: int = 0
+    episodes: int = 10
+    concurrency: int = 64
+    seats: Seats = Seats.rotate
+    sampling: SamplingConf = field(default_factory=SamplingConf)
+    on_failure: OnFailureConf = field(default_factory=OnFailureConf)
+    budget: BudgetConf = field(default_factory=BudgetConf)
+    probe: bool | None = None
+    cache: CacheMode = CacheMode.off
+    estimate: bool = False
+    profile: bool = False
+    trusted_targets: list[str] = field(default_factory=list)
+    catalog: CatalogConf = field(default_factory=CatalogConf)
+    backend: Any = field(default_factory=dict)
+    model: ModelConf = field(default_factory=ModelConf)
+    provider: Any = field(default_factory=dict)
+    agents: Any = field(default_factory=dict)
+    simulation: Any = field(default_factory=dict)
+
+
+def register() -> None:
+    """Put the schemas into Hydra's store, in a group of their own so that no option list shows them."""
+    from hydra.core.config_store import ConfigStore
+
+    store = ConfigStore.instance()
+    store.store(group="schema", name="arena", node=ArenaConf)
+    store.store(group="schema/model", name="base", node=ModelConf)
+    store.store(group="schema/simulation", name="openspiel", node=OpenSpielConf)
+    store.store(group="schema/simulation", name="prompts", node=PromptsConf)

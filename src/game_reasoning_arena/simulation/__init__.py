@@ -1,0 +1,1 @@
+"""What agents do: play games of OpenSpiel, or answer prompts."""

@@ -1,0 +1,1 @@
+"""Games of OpenSpiel; the only package here that imports pyspiel."""
