@@ -160,8 +160,7 @@ def near(value: str, options: Iterable[str], *, n: int = 3) -> list[str]:
     """Options that look like ``value``, best first, compared without regard to case."""
     by_lower = {option.lower(): option for option in options}
     return [
-        by_lower[m]
-        for m in difflib.get_close_matches(value.lower(), by_lower, n=n, cutoff=0.6)
+        by_lower[m] for m in difflib.get_close_matches(value.lower(), by_lower, n=n, cutoff=0.6)
     ]
 
 
@@ -169,6 +168,8 @@ def choose_from(value: str, options: Iterable[str], *, limit: int = 12) -> str:
     """The tail of an error about an unknown name: a near match if there is one, then the options."""
     listed = sorted(options)
     close = near(value, listed)
-    shown = ", ".join(listed[:limit]) + (f", ... ({len(listed)} in all)" if len(listed) > limit else "")
+    shown = ", ".join(listed[:limit]) + (
+        f", ... ({len(listed)} in all)" if len(listed) > limit else ""
+    )
     hint = f"Did you mean {' or '.join(repr(c) for c in close)}? " if close else ""
     return f"{hint}Possible: {shown}." if listed else hint.strip()
