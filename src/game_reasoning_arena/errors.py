@@ -4,6 +4,8 @@ ArenaError
 ├── UserError               the user's input; exit code 2, printed without a traceback
 │   └── ConfigProblems      several of them at once
 ├── BudgetReached           a budget is spent; exit code 3, what is finished is kept
+├── Interrupted             the run is being stopped; unfinished episodes are left to resume
+├── PlayerFailure           a player failed and on_failure.policy is raise
 ├── ReplayMiss              a replayed run was asked for an answer that it does not hold
 ├── RunStorageError         the run directory cannot be written (disk full, removed, read-only)
 └── BackendError            no answer could be had: an outage, never a bad move
@@ -58,6 +60,16 @@ class BudgetReached(ArenaError):
     """The budget of a run or sweep is spent."""
 
     exit_code: ClassVar[int] = 3
+
+
+class Interrupted(ArenaError):
+    """The run is being stopped: no new question may be asked."""
+
+    exit_code: ClassVar[int] = 130
+
+
+class PlayerFailure(ArenaError):
+    """A player gave no legal move and ``on_failure.policy`` is ``raise``."""
 
 
 class ReplayMiss(ArenaError):

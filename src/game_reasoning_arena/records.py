@@ -205,6 +205,18 @@ class Reply:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EpisodePlan:
+    """One episode to be played: its number, its seed, and who sits where.
+
+    Episodes with the same ``seed`` have the same chance outcomes; seat rotation makes such groups.
+    """
+
+    episode: int
+    seed: int
+    seats: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ResponseRecord:
     """One line of ``responses.jsonl``: one attempt (one sample of it, when votes are taken).
 

@@ -244,7 +244,7 @@ class ArenaConf:
 
 
 def register() -> None:
-    """Put the schemas into Hydra's store, in a group of their own so that no option list shows them."""
+    """Put the schemas into Hydra's store, in a group of their own that no option list shows."""
     from hydra.core.config_store import ConfigStore
 
     store = ConfigStore.instance()

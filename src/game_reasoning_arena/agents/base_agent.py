@@ -1,0 +1,112 @@
+"""What a simulation knows of a player, and what a player knows of a backend."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from game_reasoning_arena.records import (
+    EpisodePlan,
+    Forfeit,
+    Model,
+    MoveBy,
+    Reply,
+    Request,
+    ResponseRecord,
+    Sampling,
+)
+
+
+class Asker(Protocol):
+    """Anything that answers requests: a backend, or a wrapper that counts, replays or stops."""
+
+    async def complete(self, request: Request) -> Reply:
+        """Answer, or raise BackendError, BudgetReached or Interrupted."""
+        ...
+
+
+Recorder = Callable[[ResponseRecord], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlayerSpec:
+    """A player as configured, everything resolved.
+
+    ``options`` holds what is left of the agent's configuration (``template``, ``memory``, ...).
+    """
+
+    name: str
+    type: str
+    model: Model | None = None
+    sampling: Sampling = field(default_factory=Sampling)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Turn(Protocol):
+    """A decision as one seat sees it; texts are computed when asked for."""
+
+    @property
+    def game(self) -> str:
+        """The game's short name."""
+        ...
+
+    @property
+    def seat(self) -> int:
+        """The seat that is asked."""
+        ...
+
+    @property
+    def turn(self) -> int:
+        """Decision nodes before this one, in this episode."""
+        ...
+
+    @property
+    def legal_actions(self) -> Sequence[int]:
+        """The engine's action numbers, ascending."""
+        ...
+
+    def action_text(self, action: int) -> str:
+        """The engine's own name for an action of this seat."""
+        ...
+
+    def state_text(self) -> str:
+        """What this seat is allowed to see."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a player did: an action, or a forfeit."""
+
+    action: int | None
+    by: MoveBy = MoveBy.PLAYER
+    forfeit: Forfeit | None = None
+
+
+class Actor(ABC):
+    """A player for the length of one episode, at one seat; holds what it remembers of it."""
+
+    @abstractmethod
+    async def act(self, turn: Turn) -> Decision:
+        """Choose. Raises what the Asker raises, and PlayerFailure under the raise policy."""
+
+
+class Agent(ABC):
+    """A player for the length of a run; without state that episodes could share."""
+
+    def __init__(self, spec: PlayerSpec) -> None:
+        self.spec = spec
+
+    @property
+    def name(self) -> str:
+        """The player's name, as in ``agents.player_0``."""
+        return self.spec.name
+
+    @abstractmethod
+    def sit(self, plan: EpisodePlan, seat: int) -> Actor:
+        """Take a seat in an episode."""
+
+    async def aclose(self) -> None:
+        """Free what the player holds (engines, terminals)."""

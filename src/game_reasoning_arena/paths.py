@@ -1,0 +1,27 @@
+"""Where configuration lives: the shipped ``conf``, then the user's own in the working directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def shipped_conf() -> Path:
+    """The shipped ``conf``: inside the package in a wheel, beside ``src`` in a checkout."""
+    inside = _PACKAGE / "conf"
+    return inside if inside.is_dir() else _PACKAGE.parents[1] / "conf"
+
+
+def user_conf() -> Path | None:
+    """The working directory's ``conf``, if it has one that is not the shipped one."""
+    candidate = Path.cwd() / "conf"
+    if candidate.is_dir() and candidate.resolve() != shipped_conf().resolve():
+        return candidate.resolve()
+    return None
+
+
+def conf_dirs() -> list[Path]:
+    """All configuration directories, the one that wins last."""
+    mine = user_conf()
+    return [shipped_conf(), *([mine] if mine else [])]

@@ -1,0 +1,36 @@
+"""What a run knows of a simulation: how many episodes there are, and how to play one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+from game_reasoning_arena.agents.base_agent import Agent, PlayerSpec
+from game_reasoning_arena.records import EpisodePlan, EpisodeRecord
+
+
+class Simulation(ABC):
+    """A task that players do in episodes."""
+
+    #: Short name, as in the records' ``game``.
+    name: str
+
+    @abstractmethod
+    def check(self, players: Sequence[PlayerSpec]) -> list[str]:
+        """Everything that can be known wrong about these players here, in plain words."""
+
+    @abstractmethod
+    def plan(
+        self, *, episodes: int, seed: int, rotate: bool, players: Sequence[str]
+    ) -> list[EpisodePlan]:
+        """All episodes of a run, in order; the same arguments give the same list."""
+
+    @abstractmethod
+    async def play(
+        self, plan: EpisodePlan, agents: Mapping[str, Agent], run_id: str
+    ) -> EpisodeRecord:
+        """Play one episode.
+
+        A BackendError ends it with status ``error``, BudgetReached with status ``budget``; both come
+        back as a record that holds the moves made so far. Interrupted and PlayerFailure propagate.
+        """
