@@ -177,7 +177,7 @@ def near(value: str, options: Iterable[str], *, n: int = 3) -> list[str]:
 
 
 def choose_from(value: str, options: Iterable[str], *, limit: int = 12) -> str:
-    """The tail of an error about an unknown name: a near match if there is one, then the options."""
+    """The tail of an error about an unknown name: a near match if any, then the options."""
     listed = sorted(options)
     close = near(value, listed)
     shown = ", ".join(listed[:limit]) + (

@@ -31,6 +31,6 @@ class Simulation(ABC):
     ) -> EpisodeRecord:
         """Play one episode.
 
-        A BackendError ends it with status ``error``, BudgetReached with status ``budget``; both come
+        A BackendError ends it with status ``error``, BudgetReached with ``budget``; both come
         back as a record that holds the moves made so far. Interrupted and PlayerFailure propagate.
         """
