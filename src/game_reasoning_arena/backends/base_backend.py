@@ -7,24 +7,116 @@ retry layer, the deadline, timing.
 
 from __future__ import annotations
 
+import asyncio
+import random
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from game_reasoning_arena.backends.limits import Lane
+from game_reasoning_arena.errors import BackendError, RateLimitedError, TimeoutExceededError
 from game_reasoning_arena.records import Model, Reply, Request
+
+#: The status by which some providers say "overloaded" where others say 429.
+_OVERLOADED = 529
 
 
 class BaseLLMBackend(ABC):
-    """A way to reach models. Used as an async context manager; one event loop only."""
+    """A way to reach models. Used as an async context manager; one event loop only.
+
+    Args:
+        timeout_s: seconds that one try may take, from the permit to the last byte.
+        deadline_s: seconds that one request may take with all its tries and the waits between
+            them. Standing in line for our own limits does not count: it is no sign of an outage.
+        max_retries: tries after the first; only errors that may pass are tried again.
+        backoff_s: upper end of the first random wait between tries; it doubles with every try.
+        backoff_max_s: the longest such wait. A provider's Retry-After is obeyed beyond it.
+        max_concurrency: requests in flight at once per endpoint, None for no limit. A provider's
+            own ``max_concurrency`` goes before it.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout_s: float = 120.0,
+        deadline_s: float = 600.0,
+        max_retries: int = 5,
+        backoff_s: float = 1.0,
+        backoff_max_s: float = 60.0,
+        max_concurrency: int | None = 64,
+    ) -> None:
+        for name, value in {"timeout_s": timeout_s, "deadline_s": deadline_s}.items():
+            if value <= 0:
+                raise ValueError(f"{name} must be more than 0 seconds, not {value}")
+        if max_retries < 0:
+            raise ValueError(f"max_retries must be 0 or more, not {max_retries}")
+        self.timeout_s = timeout_s
+        self.deadline_s = deadline_s
+        self.max_retries = max_retries
+        self.backoff_s = backoff_s
+        self.backoff_max_s = backoff_max_s
+        self.max_concurrency = max_concurrency
+        self._lanes: dict[str, Lane] = {}
+        # Only the length of waits comes from here, never anything that a result depends on.
+        self._jitter = random.Random()
 
     @abstractmethod
     async def generate(self, request: Request) -> Reply:
-        """Answer one request, once; raise a BackendError where there is no answer."""
+        """Answer one request, once; raise a BackendError where there is no answer.
+
+        Set ``started_at`` and ``latency_s`` where the backend knows better than its caller when
+        the request was on the wire; a BackendError may carry both in ``timing``.
+        """
 
     async def complete(self, request: Request) -> Reply:
-        """Answer under limits, deadline and retries."""
-        return await self.generate(request)
+        """Answer under limits, deadline and retries.
+
+        Raises:
+            BackendError: of the last try; ``retries`` and ``timing`` say what went before.
+        """
+        lane = self._lane(request.model)
+        retries = 0
+        queue_s = 0.0  # everything that this side made the request wait
+        spent_s = 0.0  # what counts towards the deadline
+        while True:
+            asked = time.monotonic()
+            permit = await lane.enter(request)
+            began, began_at = time.monotonic(), time.time()
+            queue_s += began - asked
+            limit_s = min(self.timeout_s, self.deadline_s - spent_s)
+            used: Reply | None = None
+            try:
+                async with asyncio.timeout(limit_s) as timer:
+                    used = await self.generate(request)
+                return self._timed(used, began, began_at, queue_s, retries)
+            except TimeoutError as error:
+                if not timer.expired():
+                    raise  # the backend's own fault: not our clock
+                failure: BackendError = TimeoutExceededError(
+                    f"{request.model.name}: no complete answer within {limit_s:g} s."
+                )
+                failure.__cause__ = error
+            except BackendError as error:
+                failure = error
+            finally:
+                lane.leave(permit, used)
+            took = time.monotonic() - began
+            spent_s += took
+            self._note(failure, took, began_at, queue_s, retries)
+            if isinstance(failure, RateLimitedError) or failure.status == _OVERLOADED:
+                lane.throttled(permit, failure.retry_after)
+            if not failure.retryable or retries >= self.max_retries:
+                raise failure
+            pause = self._pause(retries, failure.retry_after)
+            if spent_s + pause >= self.deadline_s:
+                raise failure
+            await asyncio.sleep(pause)
+            retries += 1
+            queue_s += pause
+            spent_s += pause
 
     def check(self, models: Sequence[Model]) -> list[str]:
         """What can be known wrong about these models before anything starts, in plain words."""
@@ -46,3 +138,50 @@ class BaseLLMBackend(ABC):
         trace: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+    def _lane(self, model: Model) -> Lane:
+        endpoint = model.endpoint
+        lane = self._lanes.get(endpoint)
+        if lane is None:
+            lane = self._lanes[endpoint] = Lane(model.provider, self.max_concurrency)
+        return lane
+
+    def _pause(self, retries: int, retry_after: float | None) -> float:
+        """Seconds to wait: "full jitter" (M. Brooker, AWS Architecture Blog, 2015)."""
+        longest = min(self.backoff_max_s, self.backoff_s * 2.0**retries)
+        jitter = self._jitter.uniform(0.0, longest)
+        # A little jitter on top of Retry-After keeps all that wait from coming back at once.
+        return jitter if retry_after is None else retry_after + min(jitter, 0.1 * retry_after)
+
+    @staticmethod
+    def _timed(reply: Reply, began: float, began_at: float, queue_s: float, retries: int) -> Reply:
+        took = time.monotonic() - began
+        latency_s = reply.latency_s
+        queue_s += reply.queue_s or 0.0
+        client_s = reply.client_s
+        if latency_s is None:
+            latency_s = took  # a backend that cannot tell the wire from itself
+        elif client_s is None:
+            client_s = max(0.0, took - latency_s - (reply.queue_s or 0.0))
+        return replace(
+            reply,
+            latency_s=latency_s,
+            client_s=client_s,
+            queue_s=queue_s,
+            started_at=began_at if reply.started_at is None else reply.started_at,
+            retries=retries,
+        )
+
+    @staticmethod
+    def _note(
+        failure: BackendError, took: float, began_at: float, queue_s: float, retries: int
+    ) -> None:
+        failure.retries = retries
+        known = failure.timing
+        latency_s = known.get("latency_s", took)
+        failure.timing = {
+            "started_at": known.get("started_at", began_at),
+            "latency_s": latency_s,
+            "queue_s": queue_s,
+            "client_s": max(0.0, took - latency_s) if "latency_s" in known else None,
+        }

@@ -1,0 +1,172 @@
+"""What an endpoint may be asked for at once and per minute, and how it backs off.
+
+No library fits: ``aiolimiter`` cannot give back what a request reserved and did not use (tokens),
+lets a full minute's worth through at once, and knows nothing of concurrency that adapts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from dataclasses import dataclass
+
+from game_reasoning_arena.records import DEFAULT_MAX_TOKENS, Provider, Reply, Request
+
+#: Share of a minute's allowance that may go out in one burst.
+BURST = 0.05
+
+#: Failures in a row, without a success between, after which all of an endpoint waits.
+BURST_OF_429 = 3
+
+#: Characters per token when a prompt's size must be guessed; corrected by what was billed.
+_CHARS_PER_TOKEN = 4
+
+
+class Pace:
+    """A rate per minute as a bucket that may go into debt: whoever overdraws waits it off.
+
+    In any 60 seconds at most ``per_minute`` (one more at the very edge) is let through. Pure
+    arithmetic on the clock that the caller reads, so that it can be tested without one.
+
+    Args:
+        per_minute: allowance per 60 seconds.
+        least: the smallest burst, for allowances below one request per burst.
+    """
+
+    def __init__(self, per_minute: float, *, least: float = 1.0) -> None:
+        if per_minute <= 0:
+            raise ValueError(f"a limit per minute must be more than 0, not {per_minute}")
+        self.capacity = min(per_minute, max(least, BURST * per_minute))
+        spread = per_minute - self.capacity + least
+        self.rate = min(per_minute, spread) / 60.0  # per second
+        self._level = self.capacity
+        self._at: float | None = None
+
+    def reserve(self, amount: float, now: float) -> float:
+        """Take ``amount`` at time ``now`` (s); returns the seconds to wait before going ahead."""
+        if self._at is not None:
+            gained = max(0.0, now - self._at) * self.rate
+            self._level = min(self.capacity, self._level + gained)
+        self._at = now
+        self._level -= amount
+        return max(0.0, -self._level / self.rate)
+
+    def give_back(self, amount: float) -> None:
+        """Return what was reserved and not used; a negative amount takes more."""
+        self._level = min(self.capacity, self._level + amount)
+
+
+@dataclass(slots=True)
+class Permit:
+    """Leave to send one request."""
+
+    began: float  # monotonic seconds
+    tokens: float  # reserved of the tokens per minute
+
+
+class Lane:
+    """The way to one endpoint: concurrency that adapts, a pace per minute, first come first served.
+
+    Concurrency follows additive increase and multiplicative decrease (Chiu and Jain, 1989): a 429
+    halves it, at most once per round of requests, and every answer raises it by a fraction, so that
+    a full round of answers raises it by one. After several 429s in a row the whole lane also waits
+    as long as the provider asked.
+    """
+
+    def __init__(self, provider: Provider | None, max_concurrency: int | None) -> None:
+        own = provider.max_concurrency if provider else None
+        most = own if own is not None else max_concurrency
+        if most is not None and most < 1:
+            raise ValueError(f"max_concurrency must be 1 or more, not {most}")
+        self.most = float("inf") if most is None else float(most)
+        self.allowed = self.most
+        self.in_flight = 0
+        self.paused_until = 0.0
+        self._streak = 0
+        self._reduced_at = 0.0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        rpm = provider.requests_per_minute if provider else None
+        tpm = provider.tokens_per_minute if provider else None
+        self._requests = Pace(rpm) if rpm else None
+        self._tokens = Pace(tpm) if tpm else None
+
+    async def enter(self, request: Request) -> Permit:
+        """Wait for a turn. What waits here holds no permit."""
+        now = time.monotonic()
+        tokens = self._wanted_tokens(request) if self._tokens else 0.0
+        delay = max(
+            self.paused_until - now,
+            self._requests.reserve(1.0, now) if self._requests else 0.0,
+            self._tokens.reserve(tokens, now) if self._tokens else 0.0,
+        )
+        try:
+            while delay > 0:
+                await asyncio.sleep(delay)
+                delay = self.paused_until - time.monotonic()
+            if self.in_flight < self.allowed and not self._waiting:
+                self.in_flight += 1
+            else:
+                await self._stand_in_line()
+        except asyncio.CancelledError:
+            self._forget(tokens)
+            raise
+        return Permit(began=time.monotonic(), tokens=tokens)
+
+    def leave(self, permit: Permit, reply: Reply | None) -> None:
+        """Hand the permit back, with the answer if there was one."""
+        self.in_flight -= 1
+        if reply is not None:
+            self._streak = 0
+            if self.allowed < self.most:
+                self.allowed = min(self.most, self.allowed + 1.0 / self.allowed)
+            used = (reply.prompt_tokens, reply.completion_tokens)
+            if self._tokens and None not in used:
+                self._tokens.give_back(permit.tokens - sum(n or 0 for n in used))
+        self._wake()
+
+    def throttled(self, permit: Permit, retry_after: float | None) -> None:
+        """The provider said "too many"; ask less, once per round."""
+        now = time.monotonic()
+        self._streak += 1
+        if self._tokens:
+            self._tokens.give_back(permit.tokens)  # a refused request is not billed
+        if permit.began >= self._reduced_at:
+            self._reduced_at = now
+            self.allowed = max(1.0, min(self.allowed, self.in_flight + 1.0) / 2.0)
+        if retry_after is not None and self._streak >= BURST_OF_429:
+            self.paused_until = max(self.paused_until, now + retry_after)
+
+    async def _stand_in_line(self) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # the permit came at the same moment
+                self.in_flight -= 1
+                self._wake()
+            else:
+                with contextlib.suppress(ValueError):  # whoever woke the line has dropped it
+                    self._waiting.remove(turn)
+            raise
+
+    def _wake(self) -> None:
+        while self._waiting and self.in_flight < self.allowed:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self.in_flight += 1
+                turn.set_result(None)
+
+    def _forget(self, tokens: float) -> None:
+        if self._requests:
+            self._requests.give_back(1.0)
+        if self._tokens:
+            self._tokens.give_back(tokens)
+
+    @staticmethod
+    def _wanted_tokens(request: Request) -> float:
+        written = sum(len(message["content"]) for message in request.messages)
+        most = request.sampling.max_tokens or DEFAULT_MAX_TOKENS
+        return written / _CHARS_PER_TOKEN + most

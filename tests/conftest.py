@@ -1,0 +1,39 @@
+"""What all tests share: a clean environment and a real loopback server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.loopback import LoopbackServer
+
+_SETTINGS = {"HYDRA_FULL_ERROR", "MAX_TOKENS", "TEMPERATURE", "OPENAI_API_BASE"}
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key, address or default of the developer's reaches a test: no accidental bill."""
+    for name in list(os.environ):
+        if name.endswith(("_API_KEY", "_BASE_URL")) or name in _SETTINGS:
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def loopback_process() -> Iterator[LoopbackServer]:
+    """One server for all tests of a worker."""
+    with LoopbackServer() as server:
+        yield server
+
+
+@pytest.fixture
+def loopback(loopback_process: LoopbackServer) -> LoopbackServer:
+    """The loopback server with default settings and an empty log."""
+    from tests.loopback.behaviour import DEFAULTS
+
+    settings: dict[str, Any] = dict(DEFAULTS)
+    loopback_process.set(**settings)
+    loopback_process.reset()
+    return loopback_process
