@@ -1,0 +1,285 @@
+"""Reading run directories, whatever state they are in.
+
+A line file is read from start to end without holding it; what cannot be read is said, never
+guessed. :class:`RunReader` gives one directory as it stands, :func:`find_runs` finds directories in
+sweeps and globs. Tables of many runs are made by :func:`game_reasoning_arena.recording.load_runs`.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from game_reasoning_arena.errors import UserError, near
+from game_reasoning_arena.recording import layout
+from game_reasoning_arena.records import FORMAT_VERSION, Status
+
+#: Told about each thing that could not be read, in one plain sentence.
+Notice = Callable[[str], None]
+
+_MARKS = (layout.RUN, layout.EPISODES, layout.RESPONSES)
+
+
+class RunDataWarning(UserWarning):
+    """A run directory was read, but something in it is missing, torn, older or damaged."""
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, RunDataWarning, stacklevel=3)
+
+
+def read_lines(path: Path | str, *, notice: Notice | None = None) -> Iterator[dict[str, Any]]:
+    """The objects of a JSONL file, in the order they were written.
+
+    A torn last line, as a kill leaves it, and damaged lines are left out and reported.
+
+    Args:
+        path: the file. A missing file is an :class:`OSError`, as with ``open``.
+        notice: told what was left out; by default a :class:`RunDataWarning`.
+    """
+    for _, record in read_lines_at(path, notice=notice):
+        yield record
+
+
+def read_lines_at(
+    path: Path | str, *, notice: Notice | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Like :func:`read_lines`, with each line's offset in bytes, for coming back to it."""
+    tell = notice or _warn
+    offset = 0
+    damaged = 0
+    first_damaged = 0
+    with open(path, "rb", buffering=1 << 20) as lines:
+        for number, line in enumerate(lines, 1):
+            here, offset = offset, offset + len(line)
+            if line.isspace():
+                continue
+            try:
+                record = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                record = None
+            if isinstance(record, dict):
+                yield here, record
+            elif not line.endswith(b"\n"):
+                tell(f"{path}: the last line (line {number}) is torn and was left out.")
+            else:
+                damaged += 1
+                first_damaged = first_damaged or number
+    if damaged:
+        tell(
+            f"{path}: {damaged} damaged line{'s' if damaged > 1 else ''} left out, "
+            f"the first at line {first_damaged}."
+        )
+
+
+def read_line_at(path: Path | str, offsets: Iterable[int]) -> Iterator[dict[str, Any]]:
+    """The objects at byte offsets that :func:`read_lines_at` gave."""
+    with open(path, "rb") as lines:
+        for offset in offsets:
+            lines.seek(offset)
+            yield orjson.loads(lines.readline())
+
+
+def is_run(path: Path) -> bool:
+    """Whether a directory holds a run, or what is left of one."""
+    return any((path / mark).is_file() for mark in _MARKS)
+
+
+class RunReader:
+    """One run directory.
+
+    Args:
+        path: a directory that :func:`is_run` accepts.
+        notice: told what is missing or damaged, as it is met; by default a
+            :class:`RunDataWarning` each.
+
+    Raises:
+        UserError: it is no run directory.
+    """
+
+    def __init__(self, path: Path | str, *, notice: Notice | None = None) -> None:
+        self.path = Path(path)
+        self._tell = notice or _warn
+        if not is_run(self.path):
+            raise UserError(
+                f"{self.path} is no run directory: it holds none of {', '.join(_MARKS)}. "
+                "A run directory is what `arena` prints at its end."
+            )
+
+    def __repr__(self) -> str:
+        return f"RunReader({str(self.path)!r})"
+
+    @cached_property
+    def run(self) -> dict[str, Any]:
+        """``run.json``; an empty dict when it is missing or damaged, which is reported."""
+        path = self.path / layout.RUN
+        try:
+            content = orjson.loads(path.read_bytes())
+        except FileNotFoundError:
+            self._tell(
+                f"{path} is missing: status, versions, git state and totals of the run are unknown."
+            )
+            return {}
+        except (orjson.JSONDecodeError, OSError) as error:
+            self._tell(f"{path} cannot be read ({error}): what it says of the run is unknown.")
+            return {}
+        if not isinstance(content, dict):
+            self._tell(f"{path} holds no JSON object: what it says of the run is unknown.")
+            return {}
+        version = content.get("format_version")
+        if version is None:
+            self._tell(f"{path} names no format_version: it is read as version {FORMAT_VERSION}.")
+        elif version != FORMAT_VERSION:
+            self._tell(
+                f"{path} has format version {version}, this program knows {FORMAT_VERSION}: "
+                "fields it does not know are ignored, fields that are absent are null."
+            )
+        return content
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration; an empty dict when it is missing, which is reported."""
+        import yaml
+
+        path = self.path / layout.CONFIG
+        try:
+            content = yaml.load(path.read_bytes(), Loader=_yaml_loader())  # noqa: S506 (it is safe)
+        except FileNotFoundError:
+            self._tell(f"{path} is missing: how the run was configured is unknown.")
+            return {}
+        except (yaml.YAMLError, OSError) as error:
+            self._tell(f"{path} cannot be read ({error}): the run's configuration is unknown.")
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    @property
+    def run_id(self) -> str:
+        """The run's id; the directory's name where ``run.json`` does not tell."""
+        return str(self.run.get("run_id") or self.path.name)
+
+    @property
+    def status(self) -> Status | None:
+        """How the run ended, ``running`` while it goes on (or after a kill); None if unknown."""
+        try:
+            return Status(self.run["status"])
+        except (KeyError, ValueError):
+            return None
+
+    def episodes(self) -> Iterator[dict[str, Any]]:
+        """The lines of ``episodes.jsonl``; none, reported, when the file is missing."""
+        return (record for _, record in self.episodes_at())
+
+    def responses(self) -> Iterator[dict[str, Any]]:
+        """The lines of ``responses.jsonl``; none, reported, when the file is missing."""
+        return (record for _, record in self.responses_at())
+
+    def episodes_at(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Offsets and lines of ``episodes.jsonl``."""
+        return self._lines(layout.EPISODES, "no result of an episode is known.")
+
+    def responses_at(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Offsets and lines of ``responses.jsonl``."""
+        return self._lines(layout.RESPONSES, "prompts, answers, latencies and cost are unknown.")
+
+    def responses_from(self, offsets: Iterable[int]) -> Iterator[dict[str, Any]]:
+        """Lines of ``responses.jsonl`` by their offsets."""
+        return read_line_at(self.path / layout.RESPONSES, offsets)
+
+    def _lines(self, name: str, loss: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        path = self.path / name
+        if not path.is_file():
+            self._tell(f"{path} is missing: {loss}")
+            return
+        yield from read_lines_at(path, notice=self._tell)
+
+
+def find_runs(*paths: Path | str, notice: Notice | None = None) -> list[RunReader]:
+    """The run directories in ``paths``: runs, sweeps (at any depth below) and glob patterns.
+
+    Each is given once, in the order asked for; inside a sweep in natural order (``2`` before
+    ``10``). A run below a run is not looked for.
+
+    Raises:
+        UserError: a path does not exist, a pattern matches nothing, or there is no run in it.
+    """
+    if not paths:
+        raise UserError("No run directory is given. Name one or more, such as outputs/*/*.")
+    found: dict[Path, RunReader] = {}
+    for path in paths:
+        for root in _expand(path):
+            directories = list(_walk(root))
+            if not directories and not _is_pattern(path):
+                raise UserError(_nothing_in(root))
+            for directory in directories:
+                found.setdefault(directory.resolve(), RunReader(directory, notice=notice))
+    if not found:
+        asked = ", ".join(str(path) for path in paths)
+        raise UserError(f"There is no run in {asked}: no directory holds one of {_MARKS}.")
+    return list(found.values())
+
+
+def _expand(path: Path | str) -> list[Path]:
+    plain = Path(path).expanduser()
+    if plain.is_dir():
+        return [plain]
+    if plain.is_file() and is_run(plain.parent):
+        return [plain.parent]
+    if _is_pattern(path):
+        matches = sorted(map(Path, glob.glob(str(plain), recursive=True)), key=_natural)
+        directories = [match for match in matches if match.is_dir()]
+        if not directories:
+            raise UserError(f"The pattern {str(path)!r} matches no directory.")
+        return directories
+    parent = plain.parent
+    beside = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
+    close = near(plain.name, beside)
+    hint = f" Did you mean {str(parent / close[0])!r}?" if close else ""
+    raise UserError(f"{str(path)!r} does not exist.{hint}")
+
+
+def _is_pattern(path: Path | str) -> bool:
+    return glob.has_magic(str(path)) and not Path(path).exists()
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    """Run directories at or below ``root``; links to directories are not followed."""
+    if is_run(root):
+        yield root
+        return
+    with os.scandir(root) as entries:
+        below = [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
+    for directory in sorted(below, key=_natural):
+        if not directory.name.startswith("."):
+            yield from _walk(directory)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sorts numbers inside names as numbers."""
+    return [
+        (int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", str(path))
+    ]
+
+
+def _nothing_in(root: Path) -> str:
+    entries = sorted(entry.name for entry in root.iterdir())
+    if not entries:
+        return f"{root} is empty: there is no run in it to read."
+    shown = ", ".join(entries[:8]) + (", ..." if len(entries) > 8 else "")
+    return (
+        f"{root} holds no run: none of {', '.join(_MARKS)} is in it or below it (it holds {shown})."
+    )
+
+
+def _yaml_loader() -> Any:
+    """The safe loader, in C where PyYAML was built with it."""
+    import yaml
+
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
