@@ -262,6 +262,17 @@ class ResponseRecord:
     served_model: str | None
     error: Mapping[str, Any] | None
 
+    @property
+    def key(self) -> CallKey:
+        """Which question of the run this answers."""
+        return CallKey(
+            episode=self.episode,
+            seat=self.seat,
+            turn=self.turn,
+            attempt=self.attempt,
+            sample=self.sample,
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Move:

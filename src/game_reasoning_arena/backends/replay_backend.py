@@ -1,0 +1,110 @@
+"""Answers from a recorded run: no network, bit for bit; what was not recorded is an error.
+
+``replay_<directory>`` as a model's name lets one side of a game be replayed while the other
+changes. ``arena replay DIR`` does it for all players of a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from game_reasoning_arena.backends.base_backend import BaseLLMBackend
+from game_reasoning_arena.errors import ReplayMiss
+from game_reasoning_arena.meter import reply_of
+from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.reader import read_lines
+from game_reasoning_arena.records import CallKey, Model, Reply, Request
+
+
+class Recording:
+    """The answers of one run directory, by call.
+
+    Args:
+        directory: a run directory.
+
+    Raises:
+        FileNotFoundError: it holds no responses.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._answers: dict[CallKey, Mapping[str, Any]] = {}
+        for line in read_lines(directory / layout.RESPONSES):
+            if line.get("outcome") is not None:
+                self._answers[_key(line)] = line
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    async def complete(self, request: Request) -> Reply:
+        """The recorded answer.
+
+        Raises:
+            ReplayMiss: there is none, or the question was another one; says what differs.
+        """
+        key = request.key
+        where = (
+            f"episode {key.episode}, seat {key.seat}, turn {key.turn}, attempt {key.attempt}"
+        )
+        line = self._answers.get(key)
+        if line is None:
+            raise ReplayMiss(f"{self.directory} holds no answer for {where}")
+        asked = [dict(message) for message in request.messages]
+        if line["messages"] != asked:
+            raise ReplayMiss(
+                f"{self.directory}: at {where} another question was asked: "
+                + _first_difference(line["messages"], asked)
+            )
+        return reply_of(line)
+
+
+class ReplayBackend(BaseLLMBackend):
+    """Serves models named ``replay_<run directory>``."""
+
+    def __init__(self, **policy: Any) -> None:
+        super().__init__(**policy)
+        self._recordings: dict[str, Recording] = {}
+
+    def check(self, models: Sequence[Model]) -> list[str]:
+        """Whether the directories hold recorded answers."""
+        return [
+            f"{model.name}: there is no {layout.RESPONSES} in {model.model_id}. Give a run "
+            "directory: replay_outputs/DATE/TIME"
+            for model in models
+            if not (Path(model.model_id) / layout.RESPONSES).is_file()
+        ]
+
+    async def generate(self, request: Request) -> Reply:
+        """The recorded answer of the model's run directory."""
+        name = request.model.model_id
+        if name not in self._recordings:
+            self._recordings[name] = Recording(Path(name))
+        return await self._recordings[name].complete(request)
+
+
+def _key(line: Mapping[str, Any]) -> CallKey:
+    return CallKey(
+        episode=line["episode"],
+        seat=line["seat"],
+        turn=line["turn"],
+        attempt=line["attempt"],
+        sample=line.get("sample") or 0,
+    )
+
+
+def _first_difference(
+    recorded: Sequence[Mapping[str, Any]], asked: Sequence[Mapping[str, Any]]
+) -> str:
+    for number, (was, now) in enumerate(zip(recorded, asked, strict=False)):
+        if was == now:
+            continue
+        if was["role"] != now["role"]:
+            return f"message {number} was from {was['role']}, now from {now['role']}"
+        old, new = was["content"].splitlines(), now["content"].splitlines()
+        for line, (a, b) in enumerate(zip(old, new, strict=False), start=1):
+            if a != b:
+                return f"message {number}, line {line} was {a!r}, now {b!r}"
+        return f"message {number} had {len(old)} lines, now {len(new)}"
+    return f"{len(recorded)} messages were sent, now {len(asked)}"

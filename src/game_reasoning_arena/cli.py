@@ -1,0 +1,90 @@
+"""`arena`: Hydra overrides run an experiment; a bare first word is a command.
+
+arena simulation=kuhn_poker agents.player_0.model=litellm_openai/gpt-4o-mini
+arena compare outputs/2026-11-22/*
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from game_reasoning_arena.environment import load_environment
+from game_reasoning_arena.errors import ArenaError, UserError, choose_from, near
+
+#: Commands by name: the module under ``commands`` and what the overview says.
+COMMANDS = {
+    "compare": "compare runs and sweeps: rates with intervals, ratings, latency, cost",
+    "report": "one HTML page on which every game can be replayed",
+    "resume": "finish an unfinished run or sweep",
+    "replay": "play a recorded run again without network",
+    "verify": "replay known answers: random and optimal play of small games",
+    "models": "the models of the catalog",
+    "providers": "the API providers, and which keys are set",
+    "doctor": "what is installed, what is missing, for what",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point; ends the process with the exit code."""
+    sys.exit(run_command(list(sys.argv[1:] if argv is None else argv)))
+
+
+def run_command(words: list[str]) -> int:
+    """Do what the command line says; the exit code: 0, 1, 2, 3 or 130."""
+    try:
+        load_environment()
+        if words and _is_command(words[0]):
+            return _command(words[0], words[1:])
+        if words == ["--version"]:
+            from game_reasoning_arena import __version__
+
+            sys.stdout.write(f"arena {__version__}\n")
+            return 0
+        from game_reasoning_arena.hydra_app import run_hydra
+
+        return run_hydra(words)
+    except ArenaError as error:
+        show_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130
+    except BrokenPipeError:  # `arena models | head`
+        sys.stderr.close()
+        return 0
+
+
+def show_error(error: ArenaError) -> None:
+    """An error for people: no traceback, every problem on its own."""
+    problems = getattr(error, "problems", None)
+    if problems and len(problems) > 1:
+        sys.stderr.write(f"arena: {len(problems)} problems, nothing was run:\n")
+        for number, problem in enumerate(problems, start=1):
+            indented = problem.replace("\n", "\n     ")
+            sys.stderr.write(f"  {number}. {indented}\n")
+        return
+    sys.stderr.write(f"arena: {problems[0] if problems else error}\n")
+
+
+def _is_command(word: str) -> bool:
+    return not word.startswith(("-", "+", "~")) and "=" not in word
+
+
+def _command(name: str, words: list[str]) -> int:
+    if name not in COMMANDS:
+        overrides = (
+            f" An override is written KEY=VALUE: {name}=..." if not near(name, COMMANDS) else ""
+        )
+        raise UserError(f"{name} is no command. {choose_from(name, COMMANDS)}{overrides}")
+    module = import_module(f"game_reasoning_arena.commands.{name}")
+    parser = argparse.ArgumentParser(
+        prog=f"arena {name}",
+        description=module.HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.configure(parser)
+    code: int = module.run(parser.parse_args(words))
+    return code

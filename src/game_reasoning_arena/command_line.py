@@ -1,0 +1,162 @@
+"""The command line before Hydra sees it: plain files, catalog files, and keys typed by mistake."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.paths import conf_dirs
+
+PLAIN_FILE = "plain_file"
+
+#: Keys as providers issue them; only the beginning is shown to anybody.
+_LOOKS_LIKE_A_KEY = re.compile(
+    r"(?:sk-|gsk_|pplx-|xai-|hf_|AIza|AKIA|ghp_|Bearer\s)[A-Za-z0-9_\-]{12,}|://[^/\s:@]+:[^/\s@]+@"
+)
+_KEY_SETTING = re.compile(r"(?:^|[._+])(?:api_?key|api_?token|token|secret|password)=(.*)", re.I)
+
+
+@dataclass
+class CommandLine:
+    """What was typed: the words for Hydra, a plain configuration file, more catalog files."""
+
+    words: list[str]
+    config_file: Path | None = None
+    catalog_files: list[str] = field(default_factory=list)
+
+    def store_plain_file(self) -> str | None:
+        """Make the plain file a configuration that Hydra can compose; its name, None without one.
+
+        Raises:
+            UserError: the file cannot be read, or is no mapping.
+        """
+        if self.config_file is None:
+            return None
+        content = read_plain_file(self.config_file)
+        from hydra.core.config_store import ConfigStore
+
+        ConfigStore.instance().store(name=PLAIN_FILE, node=as_primary_config(content))
+        return PLAIN_FILE
+
+
+def read_command_line(words: list[str]) -> CommandLine:
+    """Split the words.
+
+    Raises:
+        UserError: a key was typed, or ``--config`` has no file.
+    """
+    refuse_keys(words)
+    line = CommandLine(words=[])
+    rest = iter(words)
+    for word in rest:
+        if word == "--config" or word.startswith("--config="):
+            name = word.partition("=")[2] or next(rest, "")
+            if not name:
+                raise UserError("--config needs a file: arena --config config.json")
+            line.config_file = Path(name).expanduser()
+        else:
+            line.words.append(word)
+            if word.lstrip("+").startswith("catalog.files="):
+                line.catalog_files = _file_list(word)
+    return line
+
+
+def refuse_keys(words: list[str]) -> None:
+    """Stop before a key on the command line reaches a file, a log or another process.
+
+    Raises:
+        UserError: says how to do it instead; never shows the key.
+    """
+    for word in words:
+        setting = _KEY_SETTING.search(word)
+        typed = setting is not None and setting.group(1) not in ("", "null")
+        if typed or _LOOKS_LIKE_A_KEY.search(word):
+            name = word.partition("=")[0]
+            raise UserError(
+                f"{name}=...: a key or password was typed on the command line, where it would end "
+                "in files and in the shell's history. Nothing was run or written. Put it into an "
+                "environment variable (export OPENAI_API_KEY=..., or a line in .env) and, for a "
+                "provider of your own, name the variable: +provider.my_lab.api_key_env=MY_LAB_KEY"
+            )
+
+
+def read_plain_file(path: Path) -> dict[str, Any]:
+    """A JSON or YAML file as a mapping.
+
+    Raises:
+        UserError: with the file, the line and the cause.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--config {path}: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"--config {path}: is no text file ({error.reason}).") from error
+    try:
+        if path.suffix == ".json":
+            content = json.loads(text)
+        else:
+            import yaml
+
+            content = yaml.safe_load(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"--config {path}, line {error.lineno}: {error.msg}.") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "no valid YAML"
+        raise UserError(f"--config {path}{where}: {problem}.") from error
+    if not isinstance(content, dict):
+        raise UserError(
+            f"--config {path}: holds no mapping. Write e.g. "
+            '{"agents": {"player_0": {"type": "llm", "model": "scripted_random"}}}'
+        )
+    content.pop("hydra", None)
+    return content
+
+
+def as_primary_config(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The file's content on top of the shipped defaults.
+
+    A word where a group is meant chooses an option (``simulation: kuhn_poker``). ``agents`` are
+    exactly those of the file, and a game of the file brings its preset's rules with it.
+    """
+    body = dict(content)
+    chosen: list[Any] = ["config"]
+    for group in ("model", "agents", "simulation", "experiment"):
+        if isinstance(body.get(group), str):
+            chosen.append({f"override /{group}": body.pop(group)})
+    if "agents" in body:
+        chosen.append({"override /agents": "none"})
+    simulation = body.get("simulation")
+    if isinstance(simulation, Mapping):
+        chosen.append({"override /simulation": _preset_for(simulation)})
+    if isinstance(body.get("backend"), Mapping):
+        body.pop("defaults", None)
+    return {"defaults": [*chosen, "_self_"], **body}
+
+
+def _preset_for(simulation: Mapping[str, Any]) -> str:
+    if simulation.get("type") == "prompts" or "file" in simulation:
+        return "prompts"
+    game = str(simulation.get("game", "")).partition("(")[0]
+    for directory in conf_dirs():
+        if game and (directory / "simulation" / f"{game}.yaml").is_file():
+            return game
+    return "openspiel" if game else "tic_tac_toe"
+
+
+def _file_list(word: str) -> list[str]:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        value = OverridesParser.create().parse_override(word).value()
+    except HydraException:
+        return []  # Hydra will tell
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)]

@@ -1,0 +1,83 @@
+"""`arena replay DIR`: play a recorded run again from its own answers.
+
+arena replay outputs/2026-11-22/10-23-45-123456
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import orjson
+
+from game_reasoning_arena.backends.replay_backend import Recording
+from game_reasoning_arena.commands.resume import experiment_of
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.reader import read_lines
+
+HELP = """Play a recorded run again from its own answers: no network, no key. Every move must come
+out the same; the command says so, or names the first episode that does not (exit code 1)."""
+
+#: Fields of an episode that belong to the playing, not to the game.
+_OF_THE_RUN = ("run_id", "duration_s")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("directory", type=Path, help="a run directory")
+    parser.add_argument(
+        "--output", type=Path, help="keep the replayed run here (default: not kept)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay; 0 when all recorded episodes came out the same, 1 otherwise.
+
+    Raises:
+        UserError: there is no recorded run, or ``--output`` holds one already.
+    """
+    directory: Path = args.directory
+    if not (directory / layout.RESPONSES).is_file():
+        raise UserError(f"{directory} holds no recorded run ({layout.RESPONSES} is missing).")
+    if args.output is not None:
+        return _replay(directory, args.output)
+    with tempfile.TemporaryDirectory(prefix="arena-replay-") as kept:
+        return _replay(directory, Path(kept))
+
+
+def _replay(directory: Path, output: Path) -> int:
+    from game_reasoning_arena.run import run as play
+
+    experiment = experiment_of(directory, checked=False)
+    recording = Recording(directory)
+    result = play(experiment, output, replace_askers=lambda _: recording, quiet=True)
+    if result.reason:
+        sys.stdout.write(f"the replay stopped: {result.reason}\n")
+    was = _episodes(directory)
+    now = _episodes(output)
+    differing = [
+        number for number, episode in was.items() if now.get(number) not in (None, episode)
+    ]
+    missing = [number for number in was if number not in now]
+    same = len(was) - len(differing) - len(missing)
+    sys.stdout.write(
+        f"{same} of {len(was)} recorded episodes came out the same from {len(recording)} recorded "
+        "answers\n"
+    )
+    for number in sorted(differing + missing)[:10]:
+        what = "was not played" if number in missing else "came out differently"
+        sys.stdout.write(f"  episode {number} {what}\n")
+    return 0 if same == len(was) else 1
+
+
+def _episodes(directory: Path) -> dict[int, bytes]:
+    found = {}
+    for line in read_lines(directory / layout.EPISODES):
+        if line["status"] not in ("completed", "forfeit"):
+            continue
+        game = {key: value for key, value in line.items() if key not in _OF_THE_RUN}
+        found[line["episode"]] = orjson.dumps(game, option=orjson.OPT_SORT_KEYS)
+    return found

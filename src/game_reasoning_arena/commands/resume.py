@@ -1,0 +1,115 @@
+"""`arena resume DIR`: finish a run or a sweep without asking again for anything it has.
+
+arena resume outputs/2026-11-22/10-23-45-123456
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.preflight import Experiment
+from game_reasoning_arena.recording import layout
+
+HELP = """Finish an unfinished run: answers that are on disk are used again, only the rest is asked
+for. KEY=VALUE words may change how it is carried out (concurrency, budget.*, backend limits); a change
+of what is asked is refused."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("directory", type=Path, help="a run or sweep directory")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Resume; the run's exit code.
+
+    Raises:
+        UserError: no run is there, or the words change what it asks.
+    """
+    directory: Path = args.directory
+    if (directory / layout.SWEEP).is_file():
+        from game_reasoning_arena.sweep import resume_sweep
+
+        return resume_sweep(directory, args.overrides)
+    from game_reasoning_arena.outcome import show_result
+    from game_reasoning_arena.recording.writer import DirectoryLock
+    from game_reasoning_arena.resume import load_past
+    from game_reasoning_arena.run import run as play
+
+    if not (directory / layout.RUN).is_file():
+        raise UserError(
+            f"{directory} holds no run ({layout.RUN} is missing). Give a run directory, such as "
+            "outputs/DATE/TIME."
+        )
+    with DirectoryLock(directory):
+        past = load_past(directory)
+        experiment = experiment_of(directory, args.overrides)
+        _refuse_changes(directory, experiment)
+        for note in past.notes:
+            sys.stderr.write(f"{note}\n")
+        answers = len(past.answers) + len(past.responses)
+        sys.stderr.write(f"{len(past.episodes)} episodes and {answers} answers are there already\n")
+        result = play(experiment, directory, overrides=args.overrides, past=past)
+    show_result(result)
+    return result.exit_code
+
+
+def experiment_of(
+    directory: Path, overrides: list[str] | None = None, *, checked: bool = True
+) -> Experiment:
+    """The experiment that a run directory's ``config.yaml`` describes.
+
+    Args:
+        directory: a run directory.
+        overrides: further ``KEY=VALUE`` words.
+        checked: ask the backends whether they could serve now (keys, engines).
+
+    Raises:
+        UserError: there is no config.yaml, or it cannot be used.
+    """
+    from game_reasoning_arena.hydra_app import compose_file
+    from game_reasoning_arena.preflight import prepare
+
+    path = directory / layout.CONFIG
+    if not path.is_file():
+        raise UserError(
+            f"{directory} holds no run ({layout.CONFIG} is missing). Give a run directory, such as "
+            "outputs/DATE/TIME."
+        )
+    return prepare(compose_file(path, overrides or []), check_backends=checked)
+
+
+def _refuse_changes(directory: Path, experiment: Experiment) -> None:
+    import orjson
+
+    recorded = orjson.loads((directory / layout.RUN).read_bytes())
+    if recorded.get("identity") == experiment.identity:
+        return
+    from game_reasoning_arena.command_line import read_plain_file
+
+    before = _flat(read_plain_file(directory / layout.CONFIG))
+    now = _flat(dict(experiment.config))
+    changes = [
+        f"  {key}: {before.get(key, 'not set')} -> {now.get(key, 'not set')}"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key)
+    ]
+    raise UserError(
+        f"{directory} was begun with another configuration, so its answers cannot be used:\n"
+        + ("\n".join(changes) or "  (written by another version of this program)")
+        + "\nTake the changes back, or start a new run."
+    )
+
+
+def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(node, dict) and node:
+        flat: dict[str, Any] = {}
+        for key, value in node.items():
+            flat |= _flat(value, f"{prefix}.{key}" if prefix else str(key))
+        return flat
+    return {prefix: node}

@@ -1,0 +1,136 @@
+"""What a run would use, from a few episodes played by a stand-in; nothing is asked or written.
+
+Calls are counted over dry episodes in which ``scripted_random`` sits where the models will. Prompt
+tokens are characters divided by four, which is within some 20 % for English on current tokenizers;
+completion tokens are ``max_tokens``, the most that an answer can have. So the price is an upper
+figure unless a model needs rethinks.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from game_reasoning_arena.agents.factory import make_agent
+from game_reasoning_arena.event_loop import run_coroutine
+from game_reasoning_arena.records import Reply, Request, ResponseRecord
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.agents.base_agent import Asker
+    from game_reasoning_arena.preflight import Experiment
+
+DRY_EPISODES = 20
+CHARACTERS_PER_TOKEN = 4
+
+
+@dataclass
+class Usage:
+    """Of one model, over the dry episodes."""
+
+    calls: int = 0
+    prompt_tokens: float = 0.0
+    completion_tokens: float = 0.0
+
+    def scaled(self, factor: float) -> Usage:
+        """For a whole run."""
+        return Usage(
+            calls=round(self.calls * factor),
+            prompt_tokens=self.prompt_tokens * factor,
+            completion_tokens=self.completion_tokens * factor,
+        )
+
+
+class _Counting:
+    def __init__(self, asker: Asker, usage: dict[str, Usage]) -> None:
+        self._asker = asker
+        self._usage = usage
+
+    async def complete(self, request: Request) -> Reply:
+        usage = self._usage[request.model.name]
+        usage.calls += 1
+        characters = sum(len(message["content"]) for message in request.messages)
+        usage.prompt_tokens += characters / CHARACTERS_PER_TOKEN
+        usage.completion_tokens += request.sampling.max_tokens or 0
+        return await self._asker.complete(request)
+
+
+def estimate(experiment: Experiment) -> dict[str, Usage]:
+    """Usage of the whole run by model name."""
+    from game_reasoning_arena.backends.scripted_backend import ScriptedBackend
+
+    usage: dict[str, Usage] = defaultdict(Usage)
+    plans = experiment.simulation.plan(
+        episodes=experiment.episodes,
+        seed=experiment.seed,
+        rotate=experiment.rotate,
+        players=[player.name for player in experiment.players],
+    )
+    dry = plans[:DRY_EPISODES]
+
+    def ignore(_: ResponseRecord) -> None:
+        """A dry episode is recorded nowhere."""
+
+    async def play() -> None:
+        asker = _Counting(ScriptedBackend(), usage)
+        agents = {
+            player.name: make_agent(
+                player,
+                asker=asker if player.model else None,
+                record=ignore,
+                run_id="estimate",
+                seed=experiment.seed,
+                on_failure=experiment.on_failure,
+                simulation=experiment.simulation,
+            )
+            for player in experiment.players
+        }
+        for plan in dry:
+            await experiment.simulation.play(plan, agents, "estimate")
+
+    run_coroutine(play())
+    factor = len(plans) / len(dry) if dry else 0.0
+    return {name: one.scaled(factor) for name, one in usage.items()}
+
+
+def print_estimate(experiment: Experiment) -> int:
+    """Show the estimate; exit code 0."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from game_reasoning_arena.backends.prices import cost_of
+
+    usage = estimate(experiment)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("model", "calls", "prompt tokens", "completion tokens", "price, at most"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    unknown = []
+    total = 0.0
+    for model in experiment.models:
+        one = usage.get(model.name, Usage())
+        price = cost_of(
+            model,
+            prompt_tokens=round(one.prompt_tokens),
+            completion_tokens=round(one.completion_tokens),
+        )
+        if price is None:
+            unknown.append(model.name)
+        total += price or 0.0
+        table.add_row(
+            model.name,
+            f"{one.calls:,}",
+            f"{one.prompt_tokens:,.0f}",
+            f"{one.completion_tokens:,.0f}",
+            "unknown" if price is None else f"${price:,.4f}",
+        )
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console.print(table)
+    console.print(f"known prices together: ${total:,.4f}")
+    if unknown:
+        console.print(f"price unknown: {', '.join(unknown)}", markup=False)
+    console.print(
+        f"Estimated from {DRY_EPISODES} dry episodes of a stand-in: prompt tokens as characters/4, "
+        "every answer max_tokens long, no rethinks. Nothing was asked and nothing was written."
+    )
+    return 0

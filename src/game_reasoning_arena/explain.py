@@ -1,0 +1,85 @@
+"""Hydra's and OmegaConf's composition errors, said for people: value, options, next step."""
+
+from __future__ import annotations
+
+import re
+
+from omegaconf import DictConfig, OmegaConf
+
+from game_reasoning_arena.errors import choose_from
+
+_NO_OPTION = re.compile(r"Could not find '([^']+)/([^'/]+(?:/[^']*)?)'")
+_OPTIONS = re.compile(r"Available options in '([^']+)':\n((?:\t.*\n?)+)")
+_NO_KEY = re.compile(
+    r"(?:Key '([^']+)' (?:is not in struct|not in '\w+'))|Could not override '([^']+)'"
+)
+_FULL_KEY = re.compile(r"full_key: (\S+)")
+
+
+def explain_composition(error: Exception, word: str | None, cfg: DictConfig | None) -> str:
+    """One paragraph about why a configuration could not be composed.
+
+    Args:
+        error: what Hydra or OmegaConf raised.
+        word: the override that did it, if it is known.
+        cfg: a configuration that composes, to look for near keys in.
+    """
+    text = _chain(error)
+    said = f"{word}: " if word else ""
+    if options := _OPTIONS.search(text):
+        group = options.group(1)
+        names = options.group(2).split()
+        missing = _NO_OPTION.search(text)
+        asked = missing.group(0).split("'")[1].removeprefix(f"{group}/") if missing else ""
+        return f"{said}there is no {group} called {asked!r}. {choose_from(asked, names)}"
+    if missing := _NO_OPTION.search(text):
+        group, name = missing.group(1), missing.group(2)
+        return f"{said}there is no {group} called {name!r}, and no such group of options."
+    full_key = _FULL_KEY.search(text)
+    no_key = _NO_KEY.search(text)
+    if no_key and cfg is not None:
+        key = (word.partition("=")[0] if word else None) or (
+            full_key.group(1) if full_key else no_key.group(1) or no_key.group(2)
+        )
+        return said + _unknown_key(key.lstrip("+~"), cfg)
+    first = next((line for line in text.splitlines() if _tells(line)), text.strip())
+    if full_key and full_key.group(1) not in said:
+        return f"{said}{full_key.group(1)}: {first}"
+    return f"{said}{first}"
+
+
+def _tells(line: str) -> bool:
+    return bool(line.strip()) and not line.startswith(("Error merging override", "In '"))
+
+
+def _chain(error: BaseException) -> str:
+    texts: list[str] = []
+    current: BaseException | None = error
+    while current is not None:
+        text = str(current)
+        if text not in texts:
+            texts.append(text)
+        current = current.__cause__
+    return "\n".join(texts)
+
+
+def _unknown_key(key: str, cfg: DictConfig) -> str:
+    """Where the path leaves the configuration, and what there is instead."""
+    node: object = cfg
+    walked: list[str] = []
+    for part in key.split("."):
+        if not isinstance(node, DictConfig) or part not in node:
+            break
+        walked.append(part)
+        node = OmegaConf.select(node, part)
+    where = ".".join(walked)
+    rest = key[len(where) :].lstrip(".").partition(".")[0]
+    if not isinstance(node, DictConfig):
+        return f"{where} holds a value, so {key} cannot be set below it."
+    names = [str(name) for name in node if name != "hydra"]
+    inside = f" in {where}" if where else ""
+    if where in ("agents", "provider"):
+        return (
+            f"there is no {rest!r}{inside}. {choose_from(rest, names)} To add one, write +{key}=..."
+        )
+    return f"there is no setting {rest!r}{inside}. {choose_from(rest, names, limit=30)}"

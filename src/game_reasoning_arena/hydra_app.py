@@ -1,0 +1,244 @@
+"""Composing a run with Hydra, and starting it: the road from words on a command line to ``run``.
+
+Hydra's own main is taken apart here, so that everything is checked before a directory exists and
+every problem is told at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from hydra import version
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, run_job
+from hydra.errors import HydraException
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from game_reasoning_arena import catalog_source, schema
+from game_reasoning_arena.command_line import read_command_line
+from game_reasoning_arena.errors import ConfigProblems, UserError
+from game_reasoning_arena.explain import explain_composition
+from game_reasoning_arena.paths import shipped_conf
+
+CONFIG_NAME = "config"
+
+
+def run_hydra(words: list[str]) -> int:
+    """Run, sweep or show what the words say; the exit code."""
+    line = read_command_line(words)
+    version.setbase("1.3")
+    schema.register()
+    catalog_source.register(files=line.catalog_files)
+    config_name = line.store_plain_file() or CONFIG_NAME
+    parser = get_args_parser()
+    args = parser.parse_args(line.words)
+    if args.help or args.hydra_help or args.shell_completion or args.info is not None:
+        return _hydra_itself(args, parser, config_name)
+    with Session(args.config_dir) as session:
+        overrides = list(args.overrides)
+        if args.cfg is not None:
+            session.compose(config_name, overrides, RunMode.RUN)  # for its errors
+            session.hydra.show_cfg(
+                config_name=args.config_name or config_name,
+                overrides=overrides,
+                cfg_type=args.cfg,
+                package=args.package,
+                resolve=args.resolve,
+            )
+            return 0
+        if args.multirun:
+            from game_reasoning_arena.sweep import run_sweep
+
+            return run_sweep(session, config_name, overrides)
+        return _run_once(session, config_name, overrides)
+
+
+def compose_file(path: Path, overrides: list[str]) -> DictConfig:
+    """A plain or recorded configuration file on top of the shipped defaults, composed.
+
+    Raises:
+        UserError: the file cannot be read, or holds what no run can be made of.
+    """
+    line = read_command_line(["--config", str(path), *overrides])
+    version.setbase("1.3")
+    schema.register()
+    catalog_source.register(files=line.catalog_files)
+    config_name = line.store_plain_file() or CONFIG_NAME
+    with Session() as session:
+        return _without_hydra(session.compose(config_name, line.words, RunMode.RUN))
+
+
+class Session:
+    """Hydra, initialised for one command; cleared at the end."""
+
+    def __init__(self, config_dir: str | None = None) -> None:
+        if config_dir is not None and not Path(config_dir).is_dir():
+            raise UserError(f"--config-dir {config_dir}: there is no such directory.")
+        self._config_dir = config_dir
+
+    def __enter__(self) -> Session:
+        GlobalHydra.instance().clear()
+        search_path = create_config_search_path(str(shipped_conf()))
+        if self._config_dir is not None:
+            search_path.prepend("command-line", f"file://{Path(self._config_dir).resolve()}")
+        self.hydra = Hydra.create_main_hydra2(task_name="arena", config_search_path=search_path)
+        return self
+
+    def __exit__(self, *what: object) -> None:
+        GlobalHydra.instance().clear()
+
+    def compose(self, config_name: str, overrides: list[str], mode: RunMode) -> DictConfig:
+        """The composed configuration with Hydra's own part.
+
+        Raises:
+            ConfigProblems: what is wrong with the words, and with the rest of the configuration.
+        """
+        words = [*overrides, f"hydra.mode={mode.name}"]
+        try:
+            return self._compose(config_name, words, mode)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise self._problems(config_name, overrides, mode, error) from error
+
+    def _compose(self, config_name: str, words: list[str], mode: RunMode) -> DictConfig:
+        return self.hydra.compose_config(
+            config_name=config_name,
+            overrides=words,
+            run_mode=mode,
+            with_log_configuration=False,
+            validate_sweep_overrides=mode is RunMode.RUN,
+        )
+
+    def _problems(
+        self, config_name: str, overrides: list[str], mode: RunMode, error: Exception
+    ) -> ConfigProblems:
+        """Find every bad word by composing with one after the other, group choices first."""
+        accepted: list[str] = []
+        found: list[str] = []
+        base: DictConfig | None = None
+        try:
+            base = self._compose(config_name, [], mode)
+        except (HydraException, OmegaConfBaseException) as broken:
+            return ConfigProblems([explain_composition(broken, None, None)])
+        for word in sorted(overrides, key=lambda w: "." in w.partition("=")[0]):
+            try:
+                base = self._compose(config_name, [*accepted, word], mode)
+                accepted.append(word)
+            except (HydraException, OmegaConfBaseException) as bad:
+                found.append(explain_composition(bad, word, base))
+        if not found:
+            return ConfigProblems([explain_composition(error, None, base)])
+        from game_reasoning_arena.preflight import prepare
+
+        try:
+            prepare(base)
+        except ConfigProblems as more:
+            found += [problem for problem in more.problems if problem not in found]
+        return ConfigProblems(found)
+
+
+def _hydra_itself(args: argparse.Namespace, parser: argparse.ArgumentParser, name: str) -> int:
+    """What Hydra's own main does well: help, completion, information."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to the terminal
+    try:
+        _run_hydra(
+            args=args,
+            args_parser=parser,
+            task_function=_no_task,
+            config_path=str(shipped_conf()),
+            config_name=name,
+        )
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigProblems([explain_composition(error, None, None)]) from error
+    return 0
+
+
+def _no_task(cfg: DictConfig) -> None:
+    """Hydra wants a task to name the application after."""
+
+
+def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
+    from game_reasoning_arena.preflight import check_directory, prepare
+
+    cfg = session.compose(config_name, overrides, RunMode.RUN)
+    job_cfg = _without_hydra(cfg)
+    problems: list[str] = []
+    experiment = None
+    try:
+        experiment = prepare(job_cfg)
+    except ConfigProblems as error:
+        problems += error.problems
+    directory = _select_directory(cfg)
+    try:
+        check_directory(directory)
+    except UserError as error:
+        problems.append(str(error))
+    if problems or experiment is None:
+        raise ConfigProblems(problems)
+    if experiment.estimate:
+        from game_reasoning_arena.estimate import print_estimate
+
+        return print_estimate(experiment)
+
+    from game_reasoning_arena.outcome import show_result
+    from game_reasoning_arena.run import run
+
+    claim_directory(cfg, "hydra.run.dir", directory)
+
+    def task(_: DictConfig) -> int:
+        output_dir = Path(HydraConfig.get().runtime.output_dir)
+        result = run(experiment, output_dir, overrides=overrides)
+        show_result(result)
+        return result.exit_code
+
+    returned: JobReturn = run_job(
+        task_function=task,
+        config=cfg,
+        job_dir_key="hydra.run.dir",
+        job_subdir_key=None,
+        hydra_context=HydraContext(
+            config_loader=session.hydra.config_loader, callbacks=Callbacks(cfg)
+        ),
+    )
+    code: int = returned.return_value  # raises what the task raised
+    return code
+
+
+def _without_hydra(cfg: DictConfig) -> DictConfig:
+    plain: Any = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+    assert isinstance(plain, DictConfig)
+    return plain
+
+
+def _select_directory(cfg: DictConfig) -> Path:
+    HydraConfig.instance().set_config(cfg)
+    return Path(str(OmegaConf.select(cfg, "hydra.run.dir"))).absolute()
+
+
+def claim_directory(cfg: DictConfig, key: str, directory: Path) -> Path:
+    """Make the directory so that no other run of the same moment has it, and set ``key`` to it.
+
+    A default name carries microseconds; where another process was as fast, the next free
+    microsecond is taken. A name that the user chose is taken as it is.
+    """
+    chosen = any(word.startswith(key) for word in cfg.hydra.overrides.hydra)
+    if not chosen:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            try:
+                directory.mkdir()
+                break
+            except FileExistsError:
+                stem, _, micros = directory.name.rpartition("-")
+                number = (int(micros) + 1) % 1_000_000
+                directory = directory.with_name(f"{stem}-{number:06d}")
+    OmegaConf.update(cfg, key, str(directory), force_add=True)
+    return directory

@@ -1,0 +1,229 @@
+"""What stands between the players and the backends: counting, budget, stopping, recalling.
+
+Each is a wrapper with the same ``complete`` as a backend, so that players cannot tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from game_reasoning_arena.agents.base_agent import Asker
+from game_reasoning_arena.errors import BackendError, BudgetReached, Interrupted
+from game_reasoning_arena.records import CallKey, Reply, Request
+
+
+@dataclass(kw_only=True)
+class Totals:
+    """What a run has used. ``cost_usd`` counts known prices; ``unpriced`` the calls without one."""
+
+    calls: int = 0
+    requests: int = 0
+    failed_calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float = 0.0
+    unpriced: int = 0
+    untokened: int = 0
+    client_s: float = 0.0
+    latency_s: float = 0.0
+    distorted: int = 0
+
+    def add(self, reply: Reply) -> None:
+        """Count an answer."""
+        self.calls += 1
+        self.requests += 1 + reply.retries
+        self.prompt_tokens += reply.prompt_tokens or 0
+        self.completion_tokens += reply.completion_tokens or 0
+        if reply.prompt_tokens is None and reply.completion_tokens is None:
+            self.untokened += 1
+        if reply.cost_usd is None:
+            self.unpriced += 1
+        else:
+            self.cost_usd += reply.cost_usd
+        if reply.latency_s and reply.client_s is not None:
+            self.client_s += reply.client_s
+            self.latency_s += reply.latency_s
+            self.distorted += reply.client_s > DISTORTION * reply.latency_s
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion tokens that were reported."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``run.json``: a cost is null as soon as one call's is unknown."""
+        return {
+            "calls": self.calls,
+            "requests": self.requests,
+            "failed_calls": self.failed_calls,
+            "prompt_tokens": self.prompt_tokens if self.untokened == 0 else None,
+            "completion_tokens": self.completion_tokens if self.untokened == 0 else None,
+            "cost_usd": self.cost_usd if self.unpriced == 0 else None,
+            "known_cost_usd": self.cost_usd,
+            "calls_without_price": self.unpriced,
+            "calls_without_token_counts": self.untokened,
+            "calls_distorted_by_client": self.distorted,
+        }
+
+
+#: A call is distorted when the client added more than this share of the provider's time.
+DISTORTION = 0.25
+
+
+@dataclass(kw_only=True)
+class Budget:
+    """Limits of a run or, when shared, of a sweep; None is no limit."""
+
+    usd: float | None = None
+    tokens: int | None = None
+    calls: int | None = None
+    totals: Totals = field(default_factory=Totals)
+    in_flight: int = 0
+
+    def enter(self) -> None:
+        """Take a place for one call.
+
+        What is in flight is counted at the mean of what came back, so that many calls at once
+        overshoot by little.
+
+        Raises:
+            BudgetReached: no place is left.
+        """
+        spent = self.totals
+        share = self.in_flight / spent.calls if spent.calls else 0.0
+        if self.calls is not None and spent.calls + spent.failed_calls + self.in_flight >= (
+            self.calls
+        ):
+            raise BudgetReached(f"budget.calls={self.calls} is used up")
+        if self.tokens is not None and spent.tokens * (1 + share) >= self.tokens:
+            raise BudgetReached(f"budget.tokens={self.tokens} is used up")
+        if self.usd is not None and spent.cost_usd * (1 + share) >= self.usd:
+            raise BudgetReached(f"budget.usd={self.usd} is used up")
+        self.in_flight += 1
+
+
+class Meter:
+    """Counts every call of a run, keeps its budgets, and stops it.
+
+    Args:
+        budgets: the run's own, and those it shares.
+    """
+
+    def __init__(self, *budgets: Budget) -> None:
+        self.totals = Totals()
+        self.in_flight = 0
+        self.stopping: str | None = None
+        self.fatal: BackendError | None = None
+        self.budget_note: str | None = None
+        self._budgets = budgets
+
+    def stop(self, why: str) -> None:
+        """Let what is in flight finish, and nothing new begin."""
+        self.stopping = self.stopping or why
+
+    def over(self, asker: Asker) -> Asker:
+        """``asker``, metered."""
+        return _Metered(asker, self)
+
+    async def ask(self, asker: Asker, request: Request) -> Reply:
+        """Ask under the meter.
+
+        Raises:
+            Interrupted: the run is being stopped.
+            BudgetReached: a budget is spent.
+            BackendError: no answer could be had.
+        """
+        if self.stopping is not None:
+            raise Interrupted(self.stopping)
+        entered: list[Budget] = []
+        try:
+            for budget in self._budgets:
+                budget.enter()
+                entered.append(budget)
+        except BudgetReached as error:
+            for budget in entered:
+                budget.in_flight -= 1
+            self.budget_note = str(error)
+            raise
+        self.in_flight += 1
+        try:
+            reply = await asker.complete(request)
+        except BackendError as error:
+            for totals in (self.totals, *(budget.totals for budget in self._budgets)):
+                totals.failed_calls += 1
+                totals.requests += 1 + error.retries
+            if error.stops_run and self.fatal is None:
+                self.fatal = error
+                self.stop(str(error))
+            raise
+        finally:
+            self.in_flight -= 1
+            for budget in entered:
+                budget.in_flight -= 1
+        for totals in (self.totals, *(budget.totals for budget in self._budgets)):
+            totals.add(reply)
+        return reply
+
+
+class _Metered:
+    def __init__(self, asker: Asker, meter: Meter) -> None:
+        self._asker = asker
+        self._meter = meter
+
+    async def complete(self, request: Request) -> Reply:
+        return await self._meter.ask(self._asker, request)
+
+
+class Recall:
+    """Answers from what is on disk already; asks only for the rest.
+
+    Args:
+        asker: who is asked for the rest.
+        known: recorded lines of ``responses.jsonl`` that hold an answer, by call.
+        recalled: gets the calls that were answered so.
+    """
+
+    def __init__(
+        self,
+        asker: Asker,
+        known: Mapping[CallKey, Mapping[str, Any]],
+        recalled: set[CallKey],
+    ) -> None:
+        self._asker = asker
+        self._known = known
+        self._recalled = recalled
+
+    async def complete(self, request: Request) -> Reply:
+        """The recorded answer if this very question was asked before, else a new one."""
+        line = self._known.get(request.key)
+        if line is not None and line["messages"] == [dict(m) for m in request.messages]:
+            self._recalled.add(request.key)
+            return reply_of(line)
+        return await self._asker.complete(request)
+
+
+def reply_of(line: Mapping[str, Any]) -> Reply:
+    """The reply that a line of ``responses.jsonl`` records."""
+    return Reply(
+        text=line["text"] or "",
+        reasoning=line.get("reasoning"),
+        finish_reason=line.get("finish_reason"),
+        refused=line.get("outcome") == "refused",
+        started_at=line.get("started_at"),
+        latency_s=line.get("latency_s"),
+        ttft_s=line.get("ttft_s"),
+        decode_s=line.get("decode_s"),
+        queue_s=line.get("queue_s"),
+        client_s=line.get("client_s"),
+        retries=line.get("retries") or 0,
+        prompt_tokens=line.get("prompt_tokens"),
+        completion_tokens=line.get("completion_tokens"),
+        reasoning_tokens=line.get("reasoning_tokens"),
+        cached_tokens=line.get("cached_tokens"),
+        cost_usd=line.get("cost_usd"),
+        served_model=line.get("served_model"),
+        sent=line.get("sent") or {},
+        dropped=tuple(line.get("dropped") or ()),
+    )

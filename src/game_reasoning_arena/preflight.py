@@ -1,0 +1,416 @@
+"""Everything that can be known wrong before a token is spent, all problems at once.
+
+``prepare(cfg)`` turns a composed configuration into an :class:`Experiment` in which every value is
+the one that will be used, or raises ConfigProblems with the whole list.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from game_reasoning_arena.agents.base_agent import OnFailure, PlayerSpec
+from game_reasoning_arena.backends.base_backend import BaseLLMBackend
+from game_reasoning_arena.backends.factory import make_backend
+from game_reasoning_arena.catalog import Catalog
+from game_reasoning_arena.environment import sampling_from_environment
+from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from
+from game_reasoning_arena.records import Model, Sampling
+from game_reasoning_arena.schema import AGENT_TYPES, FailurePolicy, ProviderConf
+from game_reasoning_arena.simulation.base import Simulation
+from game_reasoning_arena.simulation.factory import make_simulation
+
+T = TypeVar("T")
+
+#: Top-level keys that change how a run is carried out, not what it asks: they are no part of a
+#: run's identity, and may differ between a run and its resumption.
+NOT_IDENTITY = frozenset(
+    {
+        "budget",
+        "cache",
+        "concurrency",
+        "estimate",
+        "probe",
+        "profile",
+        "provider",
+        "trusted_targets",
+    }
+)
+#: The same for the keys of a backend.
+BACKEND_NOT_IDENTITY = frozenset(
+    {
+        "backoff_max_s",
+        "backoff_s",
+        "deadline_s",
+        "latency_s",
+        "max_concurrency",
+        "max_retries",
+        "timeout_s",
+        "workers",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A run, ready to be played: ``config`` is resolved, holds no secret, and loads back."""
+
+    seed: int
+    episodes: int
+    concurrency: int
+    rotate: bool
+    on_failure: OnFailure
+    budget: Mapping[str, float | int | None]
+    probe: bool
+    cache: str
+    estimate: bool
+    profile: bool
+    players: tuple[PlayerSpec, ...]
+    simulation: Simulation
+    backends: Mapping[str, BaseLLMBackend]
+    config: Mapping[str, Any]
+
+    @property
+    def models(self) -> list[Model]:
+        """The distinct models, in the order of the players."""
+        return list({p.model.name: p.model for p in self.players if p.model}.values())
+
+    @property
+    def identity(self) -> str:
+        """A short hash of what matters: runs with the same identity asked the same questions."""
+        kept = {key: value for key, value in self.config.items() if key not in NOT_IDENTITY}
+        kept["backend"] = {
+            prefix: {k: v for k, v in conf.items() if k not in BACKEND_NOT_IDENTITY}
+            for prefix, conf in self.config["backend"].items()
+        }
+        text = orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(text).hexdigest()[:12]
+
+
+class _Problems:
+    """Collects what is wrong, in order, each once."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def add(self, text: str) -> None:
+        if text not in self.found:
+            self.found.append(text)
+
+    def attempt(self, make: Callable[[], T]) -> T | None:
+        """The result, or None after noting the user errors that came instead."""
+        try:
+            return make()
+        except ConfigProblems as error:
+            for problem in error.problems:
+                self.add(problem)
+        except UserError as error:
+            self.add(str(error))
+        except OmegaConfBaseException as error:
+            self.add(explain_value(error))
+        return None
+
+
+def prepare(cfg: DictConfig, *, check_backends: bool = True) -> Experiment:
+    """Check and resolve a composed configuration.
+
+    Args:
+        cfg: composed; a ``hydra`` node in it is ignored.
+        check_backends: ask the backends whether they could serve (keys, engines).
+
+    Raises:
+        ConfigProblems: everything that is wrong with it.
+    """
+    problems = _Problems()
+    plain = problems.attempt(lambda: OmegaConf.to_container(cfg, resolve=True, enum_to_str=True))
+    if plain is None:
+        raise ConfigProblems(problems.found)
+    assert isinstance(plain, dict)
+    config: dict[str, Any] = {str(key): value for key, value in plain.items() if key != "hydra"}
+
+    _check_ranges(config, problems)
+    run_sampling = _sampling(config["sampling"], "sampling", problems)
+    env_sampling = problems.attempt(sampling_from_environment) or Sampling()
+    providers = _providers(config["provider"] or {}, problems)
+    catalog = problems.attempt(
+        lambda: Catalog.load(
+            files=config["catalog"]["files"],
+            inline_models=config["catalog"]["models"],
+            inline_providers=providers,
+        )
+    )
+    backend_confs: dict[str, Any] = dict(config["backend"] or {})
+    players = _players(config, catalog, backend_confs, run_sampling, env_sampling, problems)
+    simulation = problems.attempt(lambda: make_simulation(config["simulation"]))
+    if simulation is not None and players is not None:
+        for problem in simulation.check(players):
+            problems.add(problem)
+
+    models = list({p.model.name: p.model for p in players or () if p.model}.values())
+    used = {model.backend for model in models}
+    backends: dict[str, BaseLLMBackend] = {}
+    for prefix in sorted(used):
+        made = problems.attempt(lambda p=prefix: _backend(p, backend_confs, config))  # type: ignore[misc]
+        if made is None:
+            continue
+        backends[prefix] = made
+        if check_backends and not config["estimate"]:
+            for problem in made.check([model for model in models if model.backend == prefix]):
+                problems.add(problem)
+    if problems.found:
+        raise ConfigProblems(problems.found)
+    assert simulation is not None
+    assert players is not None
+
+    config["backend"] = {prefix: backend_confs[prefix] for prefix in sorted(used)}
+    config["agents"] = {player.name: _player_config(player) for player in players}
+    _write_down_models(config, models)
+    probe = config["probe"]
+    if probe is None:
+        probe = any(model.provider and model.provider.api_key_env for model in models)
+    config["probe"] = probe
+    failure = config["on_failure"]
+    return Experiment(
+        seed=config["seed"],
+        episodes=config["episodes"],
+        concurrency=config["concurrency"],
+        rotate=config["seats"] == "rotate",
+        on_failure=OnFailure(
+            policy=failure["policy"],
+            rethinks=failure["rethinks"],
+            feedback=failure["feedback"],
+        ),
+        budget=config["budget"],
+        probe=probe,
+        cache=config["cache"],
+        estimate=config["estimate"],
+        profile=config["profile"],
+        players=tuple(players),
+        simulation=simulation,
+        backends=backends,
+        config=config,
+    )
+
+
+def check_directory(directory: Path) -> None:
+    """Fail if a run could not be written there; makes nothing.
+
+    Raises:
+        UserError: the nearest existing parent is no directory, or is not writable.
+    """
+    parent = directory
+    while not parent.exists() and parent != parent.parent:
+        parent = parent.parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        what = "is not a directory" if not parent.is_dir() else "is not writable"
+        raise UserError(
+            f"The output directory {directory} cannot be made: {parent} {what}. "
+            "Choose another with hydra.run.dir=... or mend its permissions."
+        )
+
+
+def explain_value(error: OmegaConfBaseException) -> str:
+    """An OmegaConf error about one value, in one sentence with its key."""
+    message = str(error.msg or error).splitlines()[0]
+    key = error.full_key or ""
+    return f"{key}: {message}" if key else message
+
+
+def _check_ranges(config: Mapping[str, Any], problems: _Problems) -> None:
+    for key in ("episodes", "concurrency"):
+        if config[key] < 1:
+            problems.add(f"{key}={config[key]}: give a whole number of at least 1.")
+    if config["seed"] < 0:
+        problems.add(f"seed={config['seed']}: give a whole number of at least 0.")
+    failure = config["on_failure"]
+    policies = [policy.value for policy in FailurePolicy]
+    if failure["policy"] not in policies:
+        problems.add(
+            f"on_failure.policy={failure['policy']} is unknown. "
+            + choose_from(str(failure["policy"]), policies)
+        )
+    if failure["rethinks"] < 0:
+        problems.add(f"on_failure.rethinks={failure['rethinks']}: give 0 or more.")
+    for key, limit in config["budget"].items():
+        if limit is not None and limit <= 0:
+            problems.add(f"budget.{key}={limit}: give more than 0, or null for no limit.")
+
+
+def _sampling(values: Mapping[str, Any], where: str, problems: _Problems) -> Sampling:
+    """Sampling as configured; what is out of range is noted with its key."""
+
+    def ranged(key: str, low: float, high: float) -> None:
+        value = values.get(key)
+        if value is not None and not low <= value <= high:
+            top = f" to {high:g}" if high != float("inf") else " or more"
+            problems.add(f"{where}.{key}={value} is out of range: give {low:g}{top}.")
+
+    ranged("temperature", 0, 2)
+    ranged("top_p", 0, 1)
+    ranged("top_k", 1, float("inf"))
+    ranged("max_tokens", 1, float("inf"))
+    stop = values.get("stop")
+    return Sampling(
+        temperature=values.get("temperature"),
+        max_tokens=values.get("max_tokens"),
+        top_p=values.get("top_p"),
+        top_k=values.get("top_k"),
+        stop=tuple(stop) if stop is not None else None,
+    )
+
+
+def _checked(kind: type, values: Mapping[str, Any], where: str, problems: _Problems) -> Any:
+    """``values`` against a schema: a dictionary with defaults filled in, or None."""
+    assert is_dataclass(kind)
+    known = [field.name for field in fields(kind)]
+    unknown = [key for key in values if key not in known]
+    for key in unknown:
+        problems.add(f"{where}.{key} is no known setting. {choose_from(str(key), known)}")
+    if unknown:
+        return None
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(kind), values)
+        return OmegaConf.to_container(merged, resolve=True, enum_to_str=True)
+    except OmegaConfBaseException as error:
+        problems.add(f"{where}.{explain_value(error)}")
+        return None
+
+
+def _providers(node: Any, problems: _Problems) -> dict[str, dict[str, Any]]:
+    if not isinstance(node, Mapping):
+        problems.add(f"provider={node!r}: give +provider.NAME.api_base=... and the like.")
+        return {}
+    checked = {}
+    for name, values in node.items():
+        if not isinstance(values, Mapping):
+            problems.add(f"provider.{name}={values!r}: give provider.{name}.api_base=... instead.")
+            continue
+        if "api_key" in values:
+            problems.add(
+                f"provider.{name}.api_key: keys do not belong into a configuration. Put the key "
+                f"into an environment variable and name it: provider.{name}.api_key_env=MY_KEY"
+            )
+            continue
+        filled = _checked(ProviderConf, values, f"provider.{name}", problems)
+        if filled is not None:
+            checked[str(name)] = {k: v for k, v in filled.items() if v is not None}
+    return checked
+
+
+def _players(
+    config: Mapping[str, Any],
+    catalog: Catalog | None,
+    backend_confs: Mapping[str, Any],
+    run_sampling: Sampling,
+    env_sampling: Sampling,
+    problems: _Problems,
+) -> list[PlayerSpec] | None:
+    agents = config["agents"]
+    if not isinstance(agents, Mapping) or not agents:
+        problems.add(
+            "agents: no player is configured. Choose a preset (agents=llm_vs_random) or add one: "
+            "+agents.player_0.type=random"
+        )
+        return None
+    players: list[PlayerSpec] = []
+    before = len(problems.found)
+    for name in sorted(agents, key=_player_order):
+        values = agents[name]
+        where = f"agents.{name}"
+        if not isinstance(values, Mapping):
+            problems.add(f"{where}={values!r}: give {where}.type=... and its settings.")
+            continue
+        kind = values.get("type", "llm")
+        if kind not in AGENT_TYPES:
+            problems.add(f"{where}.type={kind} is unknown. {choose_from(str(kind), AGENT_TYPES)}")
+            continue
+        filled = _checked(AGENT_TYPES[kind], values, where, problems)
+        if filled is None:
+            continue
+        if kind != "llm":
+            filled.pop("type")
+            players.append(PlayerSpec(name=name, type=kind, options=filled))
+            continue
+        model_name = filled.pop("model")
+        own = _sampling(filled.pop("sampling"), f"{where}.sampling", problems)
+        if not isinstance(model_name, str) or model_name == "???":
+            problems.add(f"{where}.model is not set: give {where}.model=NAME or model=NAME.")
+            continue
+        if catalog is None:
+            continue
+        model = problems.attempt(
+            lambda m=model_name, w=where: _resolve(catalog, m, backend_confs, w)  # type: ignore[misc]
+        )
+        if model is None:
+            continue
+        filled.pop("type")
+        sampling = own.merged(run_sampling).merged(model.sampling).merged(env_sampling)
+        players.append(
+            PlayerSpec(name=name, type=kind, model=model, sampling=sampling, options=filled)
+        )
+    return players if len(problems.found) == before else None
+
+
+def _resolve(catalog: Catalog, name: str, backends: Mapping[str, Any], where: str) -> Model:
+    try:
+        return catalog.resolve(name, backends=backends.keys())
+    except UserError as error:
+        raise UserError(f"{where}.model={name}: {error}") from error
+
+
+def _player_order(name: str) -> tuple[int, str]:
+    """player_2 before player_10, other names after them."""
+    tail = name.rpartition("_")[2]
+    return (int(tail), name) if tail.isdigit() else (1_000_000, name)
+
+
+def _backend(prefix: str, confs: Mapping[str, Any], config: Mapping[str, Any]) -> BaseLLMBackend:
+    return make_backend(prefix, confs[prefix], trusted_targets=config["trusted_targets"])
+
+
+def _player_config(player: PlayerSpec) -> dict[str, Any]:
+    """A player as it is written down: all values final."""
+    conf: dict[str, Any] = {"type": player.type}
+    if player.model is not None:
+        conf["model"] = player.model.name
+        sampling = asdict(player.sampling)
+        stop = sampling["stop"]
+        conf["sampling"] = sampling | {"stop": list(stop) if stop is not None else None}
+    return conf | dict(player.options)
+
+
+def _write_down_models(config: dict[str, Any], models: Sequence[Model]) -> None:
+    """Put what the catalog said into the configuration, so that it stands without the catalog."""
+    entries = []
+    providers: dict[str, Any] = dict(config["provider"] or {})
+    for model in models:
+        entry: dict[str, Any] = {"name": model.name}
+        for key in ("description", "model_path", "tokenizer_path", "chat_template"):
+            if getattr(model, key):
+                entry[key] = getattr(model, key)
+        if model.engine:
+            entry["engine"] = dict(model.engine)
+        if model.extra:
+            entry["extra"] = dict(model.extra)
+        if sampling := model.sampling.as_dict():
+            entry["sampling"] = sampling
+        if provider := model.provider:
+            if provider.name == model.backend:  # a server of this very model, not an API provider
+                entry["api_base"] = provider.api_base
+                if provider.api_key_env:
+                    entry["api_key_env"] = provider.api_key_env
+            else:
+                said = {f.name: getattr(provider, f.name) for f in fields(ProviderConf)}
+                providers[provider.name] = {k: v for k, v in said.items() if v not in (None, "")}
+        if len(entry) > 1:
+            entries.append(entry)
+    config["catalog"] = {"files": [], "models": entries}
+    config["provider"] = providers

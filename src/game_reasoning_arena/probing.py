@@ -1,0 +1,49 @@
+"""One tiny call per model before a run, so that a wrong name costs one call and not a night."""
+
+from __future__ import annotations
+
+import asyncio
+
+from game_reasoning_arena.errors import ArenaError, BackendError
+from game_reasoning_arena.meter import Meter
+from game_reasoning_arena.preflight import Experiment
+from game_reasoning_arena.records import CallKey, Message, Model, Request, Sampling
+
+PROBE_TOKENS = 16
+
+
+class ProbeFailed(ArenaError):
+    """A model did not answer before the run; nothing was played."""
+
+
+def probe_request(model: Model) -> Request:
+    """A harmless question that any chat model can answer."""
+    return Request(
+        model=model,
+        messages=(Message(role="user", content="Reply with the word ready."),),
+        sampling=Sampling(max_tokens=PROBE_TOKENS),
+        key=CallKey(episode=-1),
+    )
+
+
+async def probe_models(experiment: Experiment, meter: Meter) -> None:
+    """Ask every distinct model once, all at the same time.
+
+    Raises:
+        ProbeFailed: names every model that did not answer, with the provider's words.
+    """
+
+    async def one(model: Model) -> str | None:
+        try:
+            await meter.over(experiment.backends[model.backend]).complete(probe_request(model))
+        except BackendError as error:
+            return f"{model.name}: {error.kind}: {error}"
+        return None
+
+    failed = [text for text in await asyncio.gather(*map(one, experiment.models)) if text]
+    if failed:
+        raise ProbeFailed(
+            "The probe before the run failed, so nothing was played:\n  "
+            + "\n  ".join(failed)
+            + "\nMend the name, the key or the quota, or skip the probe with probe=false."
+        )

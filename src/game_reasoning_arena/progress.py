@@ -1,0 +1,162 @@
+"""What the terminal shows while a run plays: a live display, or plain lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from game_reasoning_arena.meter import Totals
+from game_reasoning_arena.recording.summary import FAILURES
+from game_reasoning_arena.records import EpisodeRecord, ResponseRecord
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.preflight import Experiment
+
+#: Seconds between plain lines.
+PLAIN_EVERY_S = 10.0
+
+
+class Progress:
+    """Shows nothing; the base of the displays that do."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = 0
+        self.failures = 0
+        self.outages = 0
+        self.began = time.monotonic()
+        self._calls_before = 0
+
+    def __enter__(self) -> Self:
+        self.began = time.monotonic()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+    def skip(self, episodes: int, calls: int) -> None:
+        """Some episodes were played before (a resumed run)."""
+        self.done += episodes
+        self._calls_before = calls
+
+    def answered(self, record: ResponseRecord, totals: Totals) -> None:
+        """A model answered, or could not."""
+        if record.outcome is None:
+            self.outages += 1
+        elif record.outcome in FAILURES:
+            self.failures += 1
+        self.update(totals)
+
+    def episode_done(self, record: EpisodeRecord, totals: Totals) -> None:
+        """An episode ended."""
+        self.done += 1
+        self.update(totals)
+
+    def update(self, totals: Totals) -> None:
+        """Show the new state."""
+
+    def say(self, text: str) -> None:
+        """One line for the person at the terminal."""
+
+    def line(self, totals: Totals) -> str:
+        """The state in one line."""
+        elapsed = max(time.monotonic() - self.began, 1e-9)
+        calls = totals.calls - self._calls_before
+        cost = f"${totals.cost_usd:.4f}" + ("+?" if totals.unpriced else "")
+        text = f"{calls / elapsed:.1f} calls/s  {self.failures} failures  {cost}"
+        return text + (f"  {self.outages} outages" if self.outages else "")
+
+
+class PlainProgress(Progress):
+    """A line every few seconds on stderr; fit for log files."""
+
+    def __init__(self, total: int) -> None:
+        super().__init__(total)
+        self._next = time.monotonic() + PLAIN_EVERY_S
+
+    def update(self, totals: Totals) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + PLAIN_EVERY_S
+            self.say(f"{self.done}/{self.total} episodes  {self.line(totals)}")
+
+    def say(self, text: str) -> None:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+class LiveProgress(Progress):
+    """rich's progress bar; log lines and messages go above it, never into it."""
+
+    def __init__(self, total: int, title: str) -> None:
+        super().__init__(total)
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as RichProgress
+
+        self._console = Console(stderr=True)
+        self._bar = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeElapsedColumn(),
+            console=self._console,
+            refresh_per_second=8,
+        )
+        self._task = self._bar.add_task(title, total=total, state="")
+        self._next = 0.0
+        self._handler: logging.Handler | None = None
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self._handler = _AboveTheBar(self._console.print)
+        logging.getLogger().addHandler(self._handler)
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *what: Any) -> None:
+        self._bar.update(self._task, completed=self.done)
+        self._bar.__exit__(*what)
+        if self._handler is not None:
+            logging.getLogger().removeHandler(self._handler)
+
+    def update(self, totals: Totals) -> None:
+        now = time.monotonic()
+        if now >= self._next or self.done >= self.total:
+            self._next = now + 0.1
+            self._bar.update(self._task, completed=self.done, state=self.line(totals))
+
+    def say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False)
+
+
+class _AboveTheBar(logging.Handler):
+    """Warnings appear above the live display."""
+
+    def __init__(self, show: Callable[..., None]) -> None:
+        super().__init__(logging.WARNING)
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from game_reasoning_arena.secrets import RedactingFilter
+
+        RedactingFilter().filter(record)
+        self._show(f"{record.levelname.lower()}: {record.getMessage()}", markup=False)
+
+
+def make_progress(experiment: Experiment, total: int, *, quiet: bool) -> Progress:
+    """The display that fits: live on a terminal, plain lines elsewhere, none when quiet."""
+    if quiet or any(player.type == "human" for player in experiment.players):
+        return Progress(total)
+    if sys.stderr.isatty():
+        return LiveProgress(total, experiment.simulation.name)
+    return PlainProgress(total)

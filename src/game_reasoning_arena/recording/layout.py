@@ -1,0 +1,16 @@
+"""The names of the files in a run directory; nothing else knows them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CONFIG: Final = "config.yaml"
+RUN: Final = "run.json"
+RESPONSES: Final = "responses.jsonl"
+EPISODES: Final = "episodes.jsonl"
+SUMMARY: Final = "summary.csv"
+LOG: Final = "arena.log"
+PROFILE: Final = "profile.json"
+SWEEP: Final = "sweep.json"
+SWEEP_TABLE: Final = "sweep.csv"
+LOCK: Final = ".lock"

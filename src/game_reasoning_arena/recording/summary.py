@@ -1,0 +1,202 @@
+"""The running tally of a run: one row per player and seat, for ``summary.csv`` and the table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from game_reasoning_arena.records import (
+    EpisodeRecord,
+    Model,
+    MoveBy,
+    Outcome,
+    ResponseRecord,
+    Status,
+)
+
+#: Outcomes that are a model's failures.
+FAILURES = (
+    Outcome.ILLEGAL,
+    Outcome.UNPARSABLE,
+    Outcome.TRUNCATED,
+    Outcome.EMPTY,
+    Outcome.REFUSED,
+    Outcome.CONTEXT_OVERFLOW,
+)
+
+#: Latencies kept per row for the quantiles; beyond it a deterministic thinning keeps every k-th.
+KEPT_LATENCIES = 4096
+
+
+class _Player(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def model(self) -> Model | None: ...
+
+
+class Quantiles:
+    """Quantiles of a stream in bounded memory: every k-th value, k doubling when full."""
+
+    def __init__(self, keep: int = KEPT_LATENCIES) -> None:
+        self._keep = keep
+        self._values: list[float] = []
+        self._step = 1
+        self._seen = 0
+
+    def add(self, value: float) -> None:
+        """Take one value in."""
+        if self._seen % self._step == 0:
+            self._values.append(value)
+            if len(self._values) >= self._keep:
+                self._values = self._values[::2]
+                self._step *= 2
+        self._seen += 1
+
+    def at(self, share: float) -> float | None:
+        """The value below which ``share`` of the values lie; None without values."""
+        if not self._values:
+            return None
+        ordered = sorted(self._values)
+        return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+
+
+@dataclass(kw_only=True)
+class _Row:
+    episodes: int = 0
+    wins: int = 0
+    draws: int = 0
+    losses: int = 0
+    forfeits: int = 0
+    errors: int = 0
+    unfinished: int = 0
+    returns: float = 0.0
+    returned: int = 0
+    moves: int = 0
+    substitutes: int = 0
+    calls: int = 0
+    outages: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    latencies: Quantiles = field(default_factory=Quantiles)
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    untokened: int = 0
+    cost: float = 0.0
+    unpriced: int = 0
+
+
+class Summary:
+    """Takes every response and episode of a run, once."""
+
+    def __init__(self, players: Sequence[_Player]) -> None:
+        self._players = {player.name: player for player in players}
+        self._rows: dict[tuple[str, int], _Row] = {}
+        self.failures: Counter[str] = Counter()
+
+    def response(self, record: ResponseRecord) -> None:
+        """Count one attempt."""
+        row = self._row(record.player, record.seat)
+        if record.outcome is None:
+            row.outages += 1
+            return
+        row.calls += 1
+        row.outcomes[record.outcome] += 1
+        if record.outcome in FAILURES:
+            self.failures[record.outcome] += 1
+        if record.latency_s is not None:
+            row.latencies.add(record.latency_s)
+        row.prompt_tokens += record.prompt_tokens or 0
+        row.completion_tokens += record.completion_tokens or 0
+        row.untokened += record.completion_tokens is None
+        row.cost += record.cost_usd or 0.0
+        row.unpriced += record.cost_usd is None
+
+    def episode(self, record: EpisodeRecord) -> None:
+        """Count one episode for everybody who sat in it."""
+        for move in record.moves:
+            if move.player is not None:
+                row = self._row(move.player, move.seat)
+                row.moves += 1
+                row.substitutes += move.by is MoveBy.SUBSTITUTE
+        for seat, player in enumerate(record.seats):
+            row = self._row(player, seat)
+            row.episodes += 1
+            if record.status is Status.ERROR:
+                row.errors += 1
+            elif record.status is Status.FORFEIT:
+                self._forfeited(row, record, seat)
+            elif record.status is Status.COMPLETED and record.returns is not None:
+                row.returns += record.returns[seat]
+                row.returned += 1
+                _result(row, record.returns, seat)
+            elif record.status is not Status.COMPLETED:
+                row.unfinished += 1
+
+    @staticmethod
+    def _forfeited(row: _Row, record: EpisodeRecord, seat: int) -> None:
+        assert record.forfeit is not None
+        if record.forfeit.seat == seat:
+            row.forfeits += 1
+            row.losses += 1
+        elif len(record.seats) == 2:
+            row.wins += 1
+        else:
+            row.unfinished += 1
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per player and seat, in order; None where a number is unknown."""
+        return [
+            self._as_dict(player, seat, row) for (player, seat), row in sorted(self._rows.items())
+        ]
+
+    def _row(self, player: str, seat: int) -> _Row:
+        key = (player, seat)
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = _Row()
+        return row
+
+    def _as_dict(self, name: str, seat: int, row: _Row) -> dict[str, Any]:
+        player = self._players[name]
+        asked = player.model is not None
+        return {
+            "player": name,
+            "seat": seat,
+            "type": player.type,
+            "model": player.model.name if player.model else None,
+            "episodes": row.episodes,
+            "wins": row.wins,
+            "draws": row.draws,
+            "losses": row.losses,
+            "forfeits": row.forfeits,
+            "errors": row.errors,
+            "unfinished": row.unfinished,
+            "mean_return": row.returns / row.returned if row.returned else None,
+            "moves": row.moves,
+            "substituted_moves": row.substitutes,
+            "calls": row.calls if asked else None,
+            "outages": row.outages if asked else None,
+            **{outcome.value: row.outcomes[outcome] if asked else None for outcome in FAILURES},
+            "latency_p50_s": row.latencies.at(0.5),
+            "latency_p95_s": row.latencies.at(0.95),
+            "prompt_tokens": row.prompt_tokens if asked and not row.untokened else None,
+            "completion_tokens": row.completion_tokens if asked and not row.untokened else None,
+            "cost_usd": row.cost if asked and not row.unpriced else None,
+        }
+
+
+def _result(row: _Row, returns: Sequence[float], seat: int) -> None:
+    """Win: alone at the top. Draw: shares the top. Loss: below it. One seat alone has none."""
+    if len(returns) == 1:
+        return
+    best = max(returns)
+    if returns[seat] < best:
+        row.losses += 1
+    elif sum(value == best for value in returns) > 1:
+        row.draws += 1
+    else:
+        row.wins += 1

@@ -1,0 +1,207 @@
+"""Writing a run directory: appended and flushed as it happens, readable whenever it stops.
+
+A line is one ``write`` on a descriptor opened for appending, so a kill leaves at most one torn
+line, the last. ``run.json``, ``config.yaml`` and ``summary.csv`` are replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import logging
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+
+from game_reasoning_arena.errors import RunStorageError, UserError
+from game_reasoning_arena.recording import layout
+from game_reasoning_arena.records import CallKey, EpisodeRecord, ResponseRecord
+
+log = logging.getLogger(__name__)
+
+Redact = Callable[[str], str]
+
+
+def _plain(text: str) -> str:
+    return text
+
+
+def _default(value: Any) -> Any:
+    """What orjson does not know by itself: read-only mappings of frozen records."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"cannot be recorded: {type(value).__name__}")
+
+
+class _LineFile:
+    """A file that only grows, one line a write."""
+
+    def __init__(self, path: Path, redact: Redact) -> None:
+        self.path = path
+        self._redact = redact
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+
+    def append(self, record: Any) -> None:
+        line = orjson.dumps(record, default=_default, option=orjson.OPT_APPEND_NEWLINE)
+        if self._redact is not _plain:
+            line = self._redact(line.decode()).encode()
+        try:
+            written = os.write(self._fd, line)
+            while written < len(line):  # a signal or a nearly full disk cuts a write short
+                written += os.write(self._fd, line[written:])
+            if os.fstat(self._fd).st_nlink == 0:
+                raise FileNotFoundError(2, "the file was removed while the run wrote to it")
+        except OSError as error:
+            raise RunStorageError(
+                f"{self.path} cannot be written any more: {error.strerror or error}. What was "
+                "written before is kept; make room or restore the directory, then resume."
+            ) from error
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class DirectoryLock:
+    """Held by the one process that writes a run directory; freed by the system when it dies.
+
+    Raises:
+        UserError: another process holds it.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._file = (directory / layout.LOCK).open("w")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise UserError(
+                f"{directory} is being written by another process. Wait for it, or stop it."
+            ) from None
+        except OSError:
+            log.warning("%s: this file system has no locks; write to it once at a time", directory)
+
+    def close(self) -> None:
+        """Let go."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class RunWriter:
+    """The one writer of a run directory.
+
+    Args:
+        directory: made if it is missing; must not hold a run yet unless ``resume`` is set.
+        redact: applied to every text before it is written.
+        resume: go on with what is there; the caller holds the directory's lock.
+        known: calls whose answers were taken from disk (a live set); they are not written again.
+
+    Raises:
+        UserError: the directory holds a run, or cannot be made.
+        RunStorageError: (any method) the disk is full, read-only, or the directory is gone.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        redact: Redact | None = None,
+        resume: bool = False,
+        known: Collection[CallKey] = (),
+    ) -> None:
+        self.directory = directory
+        self._redact = redact or _plain
+        self._known = known
+        if not resume and (directory / layout.RUN).exists():
+            raise UserError(
+                f"{directory} holds a run already. Finish it with `arena resume {directory}`, or "
+                "choose another directory (hydra.run.dir=...)."
+            )
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._lock = None if resume else DirectoryLock(directory)
+            self._responses = _LineFile(directory / layout.RESPONSES, self._redact)
+            self._episodes = _LineFile(directory / layout.EPISODES, self._redact)
+        except OSError as error:
+            raise UserError(
+                f"{directory} cannot be written: {error.strerror or error}. Choose another "
+                "directory with hydra.run.dir=... or mend its permissions."
+            ) from error
+
+    def response(self, record: ResponseRecord) -> None:
+        """Append one attempt; does nothing for an answer that is on disk already."""
+        if self._known and record.outcome is not None and record.key in self._known:
+            return
+        self._responses.append(record)
+
+    def episode(self, record: EpisodeRecord) -> None:
+        """Append one finished episode."""
+        self._episodes.append(record)
+
+    def run(self, content: Mapping[str, Any]) -> None:
+        """Replace ``run.json``."""
+        text = orjson.dumps(content, default=_default, option=orjson.OPT_INDENT_2).decode()
+        self._replace(layout.RUN, text + "\n")
+
+    def config(self, text: str) -> None:
+        """Replace ``config.yaml``."""
+        self._replace(layout.CONFIG, text)
+
+    def json(self, name: str, content: Any) -> None:
+        """Replace another JSON file of the run, such as its profile."""
+        self._replace(name, orjson.dumps(content, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+    def summary(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Replace ``summary.csv``; the columns are the first row's keys, None is an empty cell."""
+        out = io.StringIO()
+        if rows:
+            table = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
+            table.writeheader()
+            table.writerows(rows)
+        self._replace(layout.SUMMARY, out.getvalue())
+
+    def close(self) -> None:
+        """Close the files."""
+        self._responses.close()
+        self._episodes.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _replace(self, name: str, text: str) -> None:
+        path = self.directory / name
+        fresh = path.with_name(f".{name}.new")
+        try:
+            fresh.write_text(self._redact(text), encoding="utf-8")
+            fresh.replace(path)
+        except OSError as error:
+            raise RunStorageError(
+                f"{path} cannot be written: {error.strerror or error}. What was written before "
+                "is kept; make room or restore the directory, then resume."
+            ) from error

@@ -1,0 +1,143 @@
+"""What an unfinished run directory holds already, ready to go on from.
+
+Episodes that ended by an outage or by a spent budget are taken out of ``episodes.jsonl`` and
+played again; the answers that their players gave are used again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.meter import Totals, reply_of
+from game_reasoning_arena.recording import layout
+from game_reasoning_arena.records import (
+    CallKey,
+    EpisodeRecord,
+    Forfeit,
+    Move,
+    Outcome,
+    ResponseRecord,
+    Status,
+)
+
+#: Episodes that ended so are final; others are played again.
+FINAL = frozenset({Status.COMPLETED, Status.FORFEIT})
+
+
+@dataclass(kw_only=True)
+class Past:
+    """A run's past; the empty one belongs to a new run."""
+
+    run_id: str | None = None
+    started_at: float | None = None
+    times_resumed: int = 0
+    episodes: list[EpisodeRecord] = field(default_factory=list)
+    responses: list[ResponseRecord] = field(default_factory=list)
+    answers: dict[CallKey, Mapping[str, Any]] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
+    recalled: set[CallKey] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+
+def load_past(directory: Path) -> Past:
+    """Read and repair a run directory.
+
+    A torn last line, which a kill can leave, is cut off and said in ``notes``.
+
+    Raises:
+        UserError: there is no run in ``directory``, or a line in the middle of a file is damaged.
+    """
+    try:
+        run = orjson.loads((directory / layout.RUN).read_bytes())
+    except FileNotFoundError:
+        raise UserError(
+            f"{directory} holds no run ({layout.RUN} is missing). Give a run directory, such as "
+            "outputs/DATE/TIME."
+        ) from None
+    except orjson.JSONDecodeError as error:
+        raise UserError(f"{directory / layout.RUN} is damaged: {error}") from error
+    past = Past(
+        run_id=run["run_id"],
+        started_at=run.get("started_at"),
+        times_resumed=run.get("resumed", 0) + 1,
+    )
+    kept_episodes: dict[int, EpisodeRecord] = {}
+    lines = _repaired_lines(directory / layout.EPISODES, past)
+    kept_lines = []
+    for line in lines:
+        record = episode_of(line)
+        if record.status in FINAL and record.episode not in kept_episodes:
+            kept_episodes[record.episode] = record
+            kept_lines.append(line)
+    if len(kept_lines) < len(lines):
+        _rewrite(directory / layout.EPISODES, kept_lines)
+        past.notes.append(f"{len(lines) - len(kept_lines)} unfinished episodes are played again")
+    past.episodes = list(kept_episodes.values())
+    for line in _repaired_lines(directory / layout.RESPONSES, past):
+        record_ = response_of(line)
+        if record_.outcome is None:
+            past.totals.failed_calls += 1
+            past.totals.requests += 1 + record_.retries
+            continue
+        past.totals.add(reply_of(line))
+        if record_.episode in kept_episodes:
+            past.responses.append(record_)
+        else:
+            past.answers[record_.key] = line
+    return past
+
+
+def episode_of(line: Mapping[str, Any]) -> EpisodeRecord:
+    """A line of ``episodes.jsonl`` as a record."""
+    values = {f.name: line.get(f.name) for f in fields(EpisodeRecord)}
+    values["status"] = Status(line["status"])
+    values["seats"] = tuple(line["seats"])
+    values["returns"] = None if line["returns"] is None else tuple(line["returns"])
+    values["moves"] = tuple(Move(**move) for move in line["moves"])
+    if line["forfeit"] is not None:
+        cause = Outcome(line["forfeit"]["cause"])
+        values["forfeit"] = Forfeit(**{**line["forfeit"], "cause": cause})
+    return EpisodeRecord(**values)
+
+
+def response_of(line: Mapping[str, Any]) -> ResponseRecord:
+    """A line of ``responses.jsonl`` as a record."""
+    values = {f.name: line.get(f.name) for f in fields(ResponseRecord)}
+    values["outcome"] = None if line["outcome"] is None else Outcome(line["outcome"])
+    values["retries"] = line.get("retries") or 0
+    return ResponseRecord(**values)
+
+
+def _repaired_lines(path: Path, past: Past) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    data = path.read_bytes()
+    end = data.rfind(b"\n") + 1
+    if end < len(data):
+        with path.open("r+b") as file:
+            file.truncate(end)
+            os.fsync(file.fileno())
+        past.notes.append(f"{path.name}: a torn last line of {len(data) - end} bytes was cut off")
+    lines = []
+    for number, line in enumerate(data[:end].split(b"\n")[:-1], start=1):
+        try:
+            lines.append(orjson.loads(line))
+        except orjson.JSONDecodeError as error:
+            raise UserError(
+                f"{path}, line {number} is damaged in the middle of the file ({error}); a kill "
+                "cannot do that. Mend or delete the line, then resume."
+            ) from error
+    return lines
+
+
+def _rewrite(path: Path, lines: list[dict[str, Any]]) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+    fresh.replace(path)
