@@ -1,0 +1,246 @@
+"""Tables of any mix of runs: ``load_runs("outputs/2026-11-22/*")``.
+
+Columns, dtypes, units and null rules are in :mod:`game_reasoning_arena.recording.columns`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from game_reasoning_arena.errors import UserError, choose_from
+from game_reasoning_arena.recording import columns as layout
+from game_reasoning_arena.recording.reader import Notice, RunDataWarning, RunReader, find_runs
+
+
+@dataclass(slots=True)
+class PromptSample:
+    """The earliest first question of a player at a seat: (episode, turn) and the messages."""
+
+    at: tuple[int, int]
+    seed: int
+    messages: list[dict[str, Any]]
+
+
+@dataclass(slots=True)
+class Prompts:
+    """What players were told: system messages with counts, and an example of a first question."""
+
+    systems: dict[tuple[int, str], Counter[str]] = field(default_factory=dict)
+    first: dict[tuple[int, str, int], PromptSample] = field(default_factory=dict)
+
+    def see(self, run: int, line: Mapping[str, Any]) -> None:
+        """Take notice of one line of responses."""
+        messages = line.get("messages")
+        if not messages:
+            return
+        player = line.get("player")
+        if messages[0].get("role") == "system":
+            counter = self.systems.setdefault((run, str(player)), Counter())
+            counter[str(messages[0].get("content"))] += 1
+        if line.get("attempt"):
+            return
+        at = (line.get("episode") or 0, line.get("turn") or 0)
+        key = (run, str(player), line.get("seat") or 0)
+        known = self.first.get(key)
+        if known is None or at < known.at:
+            self.first[key] = PromptSample(at, line.get("seed") or 0, messages)
+
+
+class LoadedRuns:
+    """Runs as tables: ``runs``, ``episodes`` and, read when first asked for, ``responses``.
+
+    Attributes:
+        readers: the directories, in the order of ``runs``.
+        runs: one row per directory: run_id, path, status, started_at and finished_at (UTC),
+            duration_s, seed, game, planned (episodes), finished (lines of episodes.jsonl),
+            format_version, commit, dirty, calls, tokens, cost_usd (null if unknown). Its index is
+            the ``run`` column of the other tables.
+        episodes: one row per finished episode; a later line for the same episode, as a resumed
+            run writes it, replaces the earlier one.
+        notices: what was missing, torn, older or damaged, one sentence each.
+    """
+
+    def __init__(
+        self,
+        readers: Sequence[RunReader],
+        notices: list[str],
+        *,
+        columns: Sequence[str] | None = None,
+        moves: bool = False,
+    ) -> None:
+        self.readers = tuple(readers)
+        self.notices = notices
+        self._columns = _chosen(columns)
+        specs = {n: s for n, s in layout.EPISODES.items() if moves or n != "moves"}
+        builder = layout.TableBuilder(specs)
+        for run, reader in enumerate(self.readers):
+            builder.extend(run, reader.episodes())
+        table = builder.frame()
+        self.episodes = table.drop_duplicates(["run", "episode"], keep="last", ignore_index=True)
+        self.runs = self._runs_table()
+
+    @cached_property
+    def responses(self) -> pd.DataFrame:
+        """One row per attempt. Bodies (text, reasoning, messages) only where asked for."""
+        return self._scan[0]
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        """What the players were told, gathered while ``responses`` is read."""
+        return self._scan[1]
+
+    @cached_property
+    def _scan(self) -> tuple[pd.DataFrame, Prompts]:
+        builder = layout.TableBuilder({name: layout.RESPONSES[name] for name in self._columns})
+        prompts = Prompts()
+        for run, reader in enumerate(self.readers):
+            for line in reader.responses():
+                builder.add(run, line)
+                prompts.see(run, line)
+        return builder.frame(), prompts
+
+    def iter_responses(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Every line of responses with its run, one at a time, bodies and all."""
+        for run, reader in enumerate(self.readers):
+            for line in reader.responses():
+                yield run, line
+
+    def _runs_table(self) -> pd.DataFrame:
+        finished = self.episodes.groupby("run").size()
+        games = self.episodes.groupby("run")["game"].first()
+        rows = []
+        for run, reader in enumerate(self.readers):
+            told = reader.run
+            totals = _dict(told.get("totals"))
+            git = _dict(told.get("git"))
+            simulation = _dict(reader.config.get("simulation"))
+            rows.append(
+                {
+                    "run_id": reader.run_id,
+                    "path": str(reader.path),
+                    "status": told.get("status"),
+                    "started_at": told.get("started_at"),
+                    "finished_at": told.get("finished_at"),
+                    "duration_s": told.get("duration_s"),
+                    "seed": told.get("seed"),
+                    "game": games.get(run, simulation.get("game") or simulation.get("type")),
+                    "planned": _dict(told.get("episodes")).get("planned"),
+                    "finished": int(finished.get(run, 0)),
+                    "format_version": told.get("format_version"),
+                    "commit": git.get("commit"),
+                    "dirty": git.get("dirty"),
+                    "calls": totals.get("calls"),
+                    "tokens": _token_sum(totals.get("tokens")),
+                    "cost_usd": totals.get("cost_usd"),
+                }
+            )
+        table = pd.DataFrame(rows, columns=[*_RUN_DTYPES])
+        for name, dtype in _RUN_DTYPES.items():
+            if dtype == "datetime":
+                table[name] = _instants(table[name])
+            else:
+                table[name] = table[name].astype(pd.api.types.pandas_dtype(dtype))
+        table.index.name = "run"
+        return table
+
+
+_RUN_DTYPES = {
+    "run_id": "object",
+    "path": "object",
+    "status": "category",
+    "started_at": "datetime",
+    "finished_at": "datetime",
+    "duration_s": "float64",
+    "seed": "Int64",
+    "game": "category",
+    "planned": "Int64",
+    "finished": "Int64",
+    "format_version": "Int64",
+    "commit": "object",
+    "dirty": "boolean",
+    "calls": "Int64",
+    "tokens": "Int64",
+    "cost_usd": "float64",
+}
+
+
+def load_runs(
+    *paths: Path | str,
+    columns: Sequence[str] | None = None,
+    moves: bool = False,
+    notice: Notice | None = None,
+) -> LoadedRuns:
+    """Read runs, sweeps and glob patterns into tables.
+
+    Args:
+        paths: run directories, sweep directories (runs at any depth), or glob patterns.
+        columns: the columns of ``responses``; by default all but the bodies (text, reasoning,
+            messages, error), which are most of a run's bytes. The key columns run, episode, seat,
+            turn, attempt and sample are always there.
+        moves: whether ``episodes`` gets the column ``moves``.
+        notice: told about everything missing or damaged; by default a
+            :class:`~game_reasoning_arena.recording.reader.RunDataWarning` each.
+
+    Raises:
+        UserError: a path does not exist or holds no run, or a column's name is unknown.
+    """
+    notices: list[str] = []
+
+    def hear(sentence: str) -> None:
+        if sentence in notices:
+            return
+        notices.append(sentence)
+        if notice is None:
+            warnings.warn(sentence, RunDataWarning, stacklevel=2)
+        else:
+            notice(sentence)
+
+    return LoadedRuns(find_runs(*paths, notice=hear), notices, columns=columns, moves=moves)
+
+
+_KEYS = ("run", "episode", "seat", "turn", "attempt", "sample")
+
+
+def _chosen(columns: Sequence[str] | None) -> list[str]:
+    if columns is None:
+        return [name for name in layout.RESPONSES if name not in layout.BODIES]
+    for name in columns:
+        if name not in layout.RESPONSES:
+            raise UserError(
+                f"Responses have no column {name!r}. "
+                + choose_from(name, layout.RESPONSES, limit=len(layout.RESPONSES))
+            )
+    wanted = {*_KEYS, *columns}
+    return [name for name in layout.RESPONSES if name in wanted]
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _token_sum(value: Any) -> int | None:
+    """Tokens are a number, or numbers by kind."""
+    if isinstance(value, dict):
+        parts = [value.get("prompt"), value.get("completion")]
+        known = [p for p in parts if p is not None]
+        return sum(known) if known else None
+    return None if value is None else int(value)
+
+
+def _instants(values: pd.Series[Any]) -> pd.Series[Any]:
+    """UTC instants from ISO text or Unix seconds."""
+    parsed = [
+        pd.Timestamp(v, unit="s", tz="UTC")
+        if isinstance(v, int | float) and not pd.isna(v)
+        else pd.to_datetime(v, utc=True, errors="coerce")
+        for v in values
+    ]
+    return pd.Series(pd.DatetimeIndex(parsed, tz="UTC"), index=values.index)
