@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import lru_cache
+from typing import Any, Literal, Protocol
 
 from game_reasoning_arena.records import (
     EpisodePlan,
@@ -44,6 +45,19 @@ class PlayerSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class OnFailure:
+    """What happens after an answer that is no legal move.
+
+    The player is asked again up to ``rethinks`` times, told what was wrong if ``feedback``; after
+    that ``policy`` decides.
+    """
+
+    policy: Literal["forfeit", "random", "raise"] = "forfeit"
+    rethinks: int = 2
+    feedback: bool = True
+
+
 class Turn(Protocol):
     """A decision as one seat sees it; texts are computed when asked for."""
 
@@ -75,6 +89,14 @@ class Turn(Protocol):
         """What this seat is allowed to see."""
         ...
 
+    def history(self) -> Sequence[str]:
+        """The moves that this seat knows of, oldest first; only ever appended to."""
+        ...
+
+    def spellings(self) -> Mapping[str, Collection[int]]:
+        """Other ways to write legal actions where the game has them (chess: SAN and UCI)."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -83,6 +105,12 @@ class Decision:
     action: int | None
     by: MoveBy = MoveBy.PLAYER
     forfeit: Forfeit | None = None
+
+
+@lru_cache(maxsize=8192)
+def played(action: int) -> Decision:
+    """The player's own move; kept, since making a frozen object costs as much as a random move."""
+    return Decision(action)
 
 
 class Actor(ABC):

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 from game_reasoning_arena.agents.base_agent import Agent, PlayerSpec
+from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.records import EpisodePlan, EpisodeRecord
 
 
@@ -14,6 +15,10 @@ class Simulation(ABC):
 
     #: Short name, as in the records' ``game``.
     name: str
+    #: The rules as told to a language model; None tells none.
+    rules: str | None = None
+    #: Whether any text is an answer (prompts), rather than a choice among legal actions (games).
+    open_ended: bool = False
 
     @abstractmethod
     def check(self, players: Sequence[PlayerSpec]) -> list[str]:
@@ -34,3 +39,13 @@ class Simulation(ABC):
         A BackendError ends it with status ``error``, BudgetReached with ``budget``; both come
         back as a record that holds the moves made so far. Interrupted and PlayerFailure propagate.
         """
+
+    def make_player(self, spec: PlayerSpec, *, seed: int) -> Agent:
+        """A player that only this simulation can offer, such as a search on its engine.
+
+        Raises:
+            UserError: there is no such player here.
+        """
+        raise UserError(
+            f"agents.{spec.name}.type={spec.type!r} does not play {self.name!r}. Use type=llm."
+        )

@@ -1,0 +1,55 @@
+"""A language model that answers prompts outside any game: whatever it says is the answer."""
+
+from __future__ import annotations
+
+from game_reasoning_arena.agents.asking import Questions, Verdict
+from game_reasoning_arena.agents.base_agent import Actor, Agent, Decision, PlayerSpec, Turn
+from game_reasoning_arena.agents.parsing import CUT, split_reasoning
+from game_reasoning_arena.records import CallKey, EpisodePlan, Message, Outcome, Reply
+
+
+class PromptedAgent(Agent):
+    """A language model for the length of a run; ``system_prompt`` is sent first if it is set."""
+
+    def __init__(self, spec: PlayerSpec, *, questions: Questions) -> None:
+        super().__init__(spec)
+        self.questions = questions
+        self.system_prompt: str | None = spec.options.get("system_prompt")
+
+    def sit(self, plan: EpisodePlan, seat: int) -> PromptedActor:
+        """Take a seat in an episode."""
+        return PromptedActor(self, plan, seat)
+
+
+class PromptedActor(Actor):
+    """A language model before one prompt."""
+
+    def __init__(self, agent: PromptedAgent, plan: EpisodePlan, seat: int) -> None:
+        self._agent = agent
+        self._plan = plan
+        self._seat = seat
+
+    async def act(self, turn: Turn) -> Decision:
+        """Ask once; the answer is in the record, the decision is none."""
+        agent = self._agent
+        messages: tuple[Message, ...] = ({"role": "user", "content": turn.state_text()},)
+        if agent.system_prompt:
+            messages = ({"role": "system", "content": agent.system_prompt}, *messages)
+        key = CallKey(episode=self._plan.episode, seat=self._seat, turn=turn.turn)
+        await agent.questions.ask(self._plan, key, messages, judge_text)
+        return Decision(None)
+
+
+def judge_text(reply: Reply) -> Verdict:
+    """What a free answer is: answered, unless refused, empty or cut by the token limit."""
+    said, thoughts = split_reasoning(reply.text)
+    reasoning = reply.reasoning if reply.reasoning is not None else thoughts
+    if reply.refused:
+        outcome = Outcome.REFUSED
+    elif reply.finish_reason in CUT:
+        outcome = Outcome.TRUNCATED
+    elif not said.strip():
+        outcome = Outcome.EMPTY
+    else:
+        outcome = Outcome.ANSWERED
+    return Verdict(outcome, reasoning=reasoning, said=said)

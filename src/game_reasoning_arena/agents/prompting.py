@@ -1,0 +1,167 @@
+"""Prompt templates: Jinja2 files that declare how they want to be answered.
+
+A template says ``{% set answer_form = "line" %}`` (or ``"json"``) and has the blocks ``system``,
+``user`` and ``feedback``; it may extend a shipped one (``{% extends "line.j2" %}``) and replace
+any block. :data:`VARIABLES` lists what it may use; anything else is an error before the run.
+Templates run in Jinja2's sandbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, meta, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from game_reasoning_arena.errors import UserError, choose_from
+
+#: What a template may use, by name.
+VARIABLES: dict[str, str] = {
+    "game": "the game's short name",
+    "rules": "the rules as text, or none",
+    "system_prompt": "agents.player_N.system_prompt, or none",
+    "seat": "the seat that is asked, from 0",
+    "seats": "how many seats there are",
+    "turn": "decisions before this one in the episode",
+    "history": "the moves that this seat knows of, oldest first; with memory only the new ones",
+    "state": "what this seat may see, as text",
+    "legal_moves": "the names of the legal moves",
+    "show_legal_moves": "agents.player_N.show_legal_moves",
+    "memory": "agents.player_N.memory",
+    "failure": "in feedback: what was wrong, one of the outcomes",
+    "answer": "in feedback: the declared answer as written, or none",
+}
+BLOCKS = ("system", "user", "feedback")
+SHIPPED = Path(__file__).resolve().parent / "templates"
+
+AnswerForm = Literal["line", "json"]
+
+
+def shipped_templates() -> list[str]:
+    """The names that ``agents.player_N.template`` takes besides paths."""
+    return sorted(path.stem for path in SHIPPED.glob("*.j2"))
+
+
+class Template:
+    """A prompt template, compiled.
+
+    Args:
+        template: a shipped template's name, or the path of a Jinja2 file (``~`` is expanded; paths
+            are relative to the working directory).
+
+    Raises:
+        UserError: there is no such template, its syntax is wrong, it uses an unknown variable, or
+            it lacks a block or the answer form.
+    """
+
+    def __init__(self, template: str) -> None:
+        path = _path(template)
+        self.name = template
+        env = ImmutableSandboxedEnvironment(
+            loader=FileSystemLoader([path.parent, SHIPPED]),
+            undefined=StrictUndefined,
+            keep_trailing_newline=False,
+            autoescape=False,
+        )
+        try:
+            self._blocks: dict[str, Callable[..., Iterator[str]]] = {}
+            self.answer_form: AnswerForm | None = None
+            self._blank = env.from_string("")
+            self._load(path.name, env)
+        except TemplateError as error:
+            line = getattr(error, "lineno", None)
+            where = f"{template}, line {line}" if line else template
+            raise UserError(f"The prompt template {where}: {error}") from error
+        missing = [block for block in BLOCKS if block not in self._blocks]
+        if missing:
+            raise UserError(
+                f"The prompt template {template} has no block {missing[0]!r}. It needs the blocks "
+                f'{", ".join(BLOCKS)}, or `{{% extends "line.j2" %}}`.'
+            )
+        if self.answer_form is None:
+            raise UserError(
+                f"The prompt template {template} does not say how to answer. Begin it with "
+                '`{% set answer_form = "line" %}` or `{% set answer_form = "json" %}`.'
+            )
+
+    def _load(self, name: str, env: ImmutableSandboxedEnvironment) -> None:
+        assert env.loader is not None
+        following: str | None = name
+        visited: set[str] = set()
+        while following is not None:
+            if following in visited:
+                raise UserError(f"The prompt template {self.name} extends itself.")
+            visited.add(following)
+            source, _, _ = env.loader.get_source(env, following)
+            tree = env.parse(source)
+            unknown = sorted(meta.find_undeclared_variables(tree) - VARIABLES.keys() - {"self"})
+            if unknown:
+                raise UserError(
+                    f"The prompt template {self.name} uses an unknown variable {unknown[0]!r}. "
+                    + choose_from(unknown[0], VARIABLES, limit=len(VARIABLES))
+                )
+            for block, code in env.get_template(following).blocks.items():
+                self._blocks.setdefault(block, code)
+            if self.answer_form is None:
+                self.answer_form = self._declared(tree)
+            following = self._parent(tree)
+
+    def _declared(self, tree: nodes.Template) -> AnswerForm | None:
+        for assignment in tree.find_all(nodes.Assign):
+            target, value = assignment.target, assignment.node
+            if isinstance(target, nodes.Name) and target.name == "answer_form":
+                form = value.value if isinstance(value, nodes.Const) else None
+                if form not in ("line", "json"):
+                    raise UserError(
+                        f"The prompt template {self.name} sets answer_form to {form!r}. "
+                        "Possible: json, line."
+                    )
+                return cast(AnswerForm, form)
+        return None
+
+    def _parent(self, tree: nodes.Template) -> str | None:
+        for extends in tree.find_all(nodes.Extends):
+            if not isinstance(extends.template, nodes.Const):
+                raise UserError(f"The prompt template {self.name} must extend a fixed name.")
+            return str(extends.template.value)
+        return None
+
+    def render(self, block: str, values: Mapping[str, Any]) -> str:
+        """One block as text.
+
+        Raises:
+            UserError: the template fails on these values.
+        """
+        context = self._blank.new_context({**values})
+        context.blocks = {name: [code] for name, code in self._blocks.items()}
+        try:
+            return "".join(self._blocks[block](context)).strip()
+        except (TemplateError, TypeError, ValueError, AttributeError, LookupError) as error:
+            raise UserError(
+                f"The prompt template {self.name} failed in its block {block!r}: {error}"
+            ) from error
+
+
+@lru_cache(maxsize=64)
+def load_template(template: str) -> Template:
+    """A template by name or path; compiled once."""
+    return Template(template)
+
+
+def _path(template: str) -> Path:
+    if "/" not in template and not template.endswith(".j2"):
+        path = SHIPPED / f"{template}.j2"
+        if not path.is_file():
+            raise UserError(
+                f"There is no prompt template {template!r}. "
+                + choose_from(template, shipped_templates())
+                + " Or give the path of a .j2 file."
+            )
+        return path
+    path = Path(template).expanduser()
+    if not path.is_file():
+        raise UserError(f"There is no prompt template file {template!r}.")
+    return path.resolve()

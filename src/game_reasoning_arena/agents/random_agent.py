@@ -1,0 +1,40 @@
+"""Uniform over the legal moves."""
+
+from __future__ import annotations
+
+from game_reasoning_arena.agents.base_agent import (
+    Actor,
+    Agent,
+    Decision,
+    PlayerSpec,
+    Turn,
+    played,
+)
+from game_reasoning_arena.agents.randomness import Purpose, Stream
+from game_reasoning_arena.records import EpisodePlan
+
+
+class RandomActor(Actor):
+    """One stream of numbers per episode and seat."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    async def act(self, turn: Turn) -> Decision:
+        """Any legal action, each as likely as the others."""
+        legal = turn.legal_actions
+        return played(legal[self._stream.below(len(legal))])
+
+
+class RandomAgent(Agent):
+    """Uniform over the legal moves; ``seed`` is the run's."""
+
+    def __init__(self, spec: PlayerSpec, *, seed: int) -> None:
+        super().__init__(spec)
+        self._seed = seed
+
+    def sit(self, plan: EpisodePlan, seat: int) -> RandomActor:
+        """Take a seat in an episode."""
+        return RandomActor(Stream(self._seed, Purpose.PLAYER, plan.episode, seat))

@@ -1,0 +1,17 @@
+"""Chance from an episode's own numbers."""
+
+from __future__ import annotations
+
+from game_reasoning_arena.agents.randomness import Stream
+from game_reasoning_arena.simulation.open_spiel.loading import State
+
+
+def draw(state: State, stream: Stream) -> int:
+    """An outcome of a chance node, by its probability."""
+    at = stream.random()
+    outcome = 0
+    for outcome, probability in state.chance_outcomes():
+        at -= probability
+        if at < 0:
+            break
+    return outcome

@@ -1,0 +1,29 @@
+"""What can be known wrong about players at an OpenSpiel game before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from game_reasoning_arena.agents.base_agent import PlayerSpec
+from game_reasoning_arena.agents.checks import option_problems, seat_problems
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
+
+
+def problems(simulation: OpenSpielSimulation, players: Sequence[PlayerSpec]) -> list[str]:
+    """All problems, in plain words that name the configuration keys."""
+    found = seat_problems(players, simulation.players, simulation.players, simulation.game_string)
+    if found and simulation.game.get_type().max_num_players > simulation.players:
+        found[0] += (
+            f" Or choose the number with simulation.game="
+            f'"{simulation.name}(players={len(players)})" if the game allows it.'
+        )
+    readers = [spec for spec in players if spec.type in ("llm", "human")]
+    if readers and (unseen := simulation.texts.problem()):
+        found.append(f"simulation.game={simulation.game_string}: {unseen}")
+    for spec in players:
+        if spec.type == "llm":
+            found += option_problems(spec)
+    return found

@@ -1,0 +1,98 @@
+"""An OpenSpiel state as text for one seat, without what that seat may not know."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import pyspiel
+
+from game_reasoning_arena.errors import UserError, choose_from
+from game_reasoning_arena.records import Move, MoveBy
+from game_reasoning_arena.simulation.open_spiel.boards import BOARDS, board_for
+from game_reasoning_arena.simulation.open_spiel.loading import Game, State
+
+#: What ``simulation.state`` takes.
+STATES = ("auto", "observation", "information_state", "full")
+
+
+class Texts:
+    """How a game is shown.
+
+    Args:
+        game: a loaded game.
+        state: one of :data:`STATES`. ``auto`` is the seat's observation where information is
+            perfect, else its information state, else its observation. ``full`` is the state as
+            the engine prints it, for games without hidden information only.
+        board: one of ``boards.BOARDS``.
+
+    Raises:
+        UserError: the game has no such text, or ``full`` would show hidden information.
+    """
+
+    def __init__(self, game: Game, state: str = "auto", board: str = "auto") -> None:
+        kind = game.get_type()
+        self.name: str = kind.short_name
+        self.hidden = kind.information == pyspiel.GameType.Information.IMPERFECT_INFORMATION
+        self._observation = bool(kind.provides_observation_string)
+        self._information_state = bool(kind.provides_information_state_string)
+        if state not in STATES:
+            raise UserError(f"simulation.state={state!r} is unknown. {choose_from(state, STATES)}")
+        if board not in BOARDS:
+            raise UserError(f"simulation.board={board!r} is unknown. {choose_from(board, BOARDS)}")
+        if state == "auto":
+            state = self._automatic()
+        if state == "full" and self.hidden:
+            raise UserError(
+                f"simulation.state=full would show {self.name}'s hidden information to every "
+                "seat. Use auto, information_state or observation."
+            )
+        self.kind: str | None = state
+        if (state == "observation" and not self._observation) or (
+            state == "information_state" and not self._information_state
+        ):
+            self.kind = None
+        self._wanted = state
+        self._board = board_for(self.name, board, game) if state != "information_state" else None
+
+    def _automatic(self) -> str:
+        if not self.hidden:
+            return "observation" if self._observation else "full"
+        return "information_state" if self._information_state else "observation"
+
+    def problem(self) -> str | None:
+        """Why the game cannot be shown, if so."""
+        if self.kind is None:
+            return (
+                f"{self.name} has no {self._wanted.replace('_', ' ')} as text, so a language "
+                "model or a person has nothing to look at. Choose another simulation.state "
+                "or another game."
+            )
+        return None
+
+    def state(self, state: State, seat: int) -> str:
+        """What a seat may see of a state."""
+        if self._board is not None:
+            return self._board(state, seat)
+        if self.kind == "information_state":
+            return str(state.information_state_string(seat))
+        if self.kind == "observation":
+            return str(state.observation_string(seat))
+        if self.kind == "full":
+            return str(state)
+        raise UserError(self.problem() or "")
+
+    def history(self, moves: Sequence[Move], seat: int) -> list[str]:
+        """The moves that a seat knows of: all where information is perfect, else its own."""
+        known = moves if not self.hidden else [move for move in moves if move.seat == seat]
+        return [
+            f"chance: {move.text}"
+            if move.by is MoveBy.CHANCE
+            else f"player {move.seat}: {move.text}"
+            for move in known
+        ]
+
+    def spellings(
+        self, state: State, legal_actions: Sequence[int]
+    ) -> Mapping[str, Collection[int]]:
+        """Other notations of the legal actions, by the text as given in an answer."""
+        return {}

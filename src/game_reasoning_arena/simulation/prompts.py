@@ -1,0 +1,208 @@
+"""Prompts without a game: each answered by every agent, side by side.
+
+A file is JSONL (objects with ``prompt``, or plain strings), CSV (a column
+``prompt``) or TXT (one prompt per line; blank lines are skipped). An episode is one prompt in one
+repeat, with every agent asked at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from game_reasoning_arena.agents.base_agent import Agent, PlayerSpec
+from game_reasoning_arena.errors import BackendError, BudgetReached, UserError
+from game_reasoning_arena.records import EpisodePlan, EpisodeRecord, Status
+from game_reasoning_arena.simulation.base import Simulation
+from game_reasoning_arena.simulation.seating import seeds
+
+#: The prompts that ship, under the name that ``simulation.file`` takes.
+SHIPPED = Path(__file__).resolve().parent / "data"
+_KINDS = (".jsonl", ".csv", ".txt")
+
+
+class PromptTurn:
+    """A prompt as an agent sees it; nothing is legal or illegal."""
+
+    def __init__(self, prompt: str, seat: int) -> None:
+        self.game = "prompts"
+        self.seat = seat
+        self.turn = 0
+        self.legal_actions: Sequence[int] = ()
+        self._prompt = prompt
+
+    def action_text(self, action: int) -> str:
+        """There are no actions."""
+        raise LookupError(f"prompts have no action {action}")
+
+    def state_text(self) -> str:
+        """The prompt."""
+        return self._prompt
+
+    def history(self) -> Sequence[str]:
+        """Nothing happened before."""
+        return ()
+
+    def spellings(self) -> Mapping[str, Collection[int]]:
+        """There are no actions."""
+        return {}
+
+
+class PromptsSimulation(Simulation):
+    """A list of prompts, each answered ``repeats`` times by every agent.
+
+    Raises:
+        UserError: no prompts, or ``repeats`` below 1.
+    """
+
+    open_ended = True
+
+    def __init__(self, prompts: Sequence[str], *, repeats: int = 1) -> None:
+        if not prompts:
+            raise UserError("simulation.file holds no prompts.")
+        if repeats < 1:
+            raise UserError(f"simulation.repeats={repeats} must be at least 1.")
+        self.name = "prompts"
+        self.prompts = tuple(prompts)
+        self.repeats = repeats
+
+    @classmethod
+    def from_conf(cls, conf: Mapping[str, Any]) -> PromptsSimulation:
+        """From a plain dict in the form of ``schema.PromptsConf``."""
+        file = conf.get("file")
+        if not isinstance(file, str) or not file or file == "???":
+            raise UserError("simulation.file is not set. It takes a .jsonl, .csv or .txt file.")
+        return cls(read_prompts(file), repeats=int(conf.get("repeats", 1)))
+
+    def check(self, players: Sequence[PlayerSpec]) -> list[str]:
+        """Only language models answer prompts, and without the options that moves need."""
+        found = [] if players else ["agents: nobody is configured to answer the prompts."]
+        for spec in players:
+            where = f"agents.{spec.name}"
+            if spec.type != "llm":
+                found.append(
+                    f"{where}.type={spec.type} cannot answer prompts; only llm can. Try agents=llm."
+                )
+            if spec.options.get("constrain_to_legal"):
+                found.append(f"{where}.constrain_to_legal: prompts have no legal moves.")
+            if spec.options.get("votes", 1) != 1:
+                found.append(f"{where}.votes: prompts have no moves to vote on; use repeats.")
+        return found
+
+    def plan(
+        self, *, episodes: int, seed: int, rotate: bool, players: Sequence[str]
+    ) -> list[EpisodePlan]:
+        """Prompts times repeats, whatever ``episodes`` and ``rotate`` say."""
+        n = len(self.prompts) * self.repeats
+        return [
+            EpisodePlan(episode=episode, seed=drawn, seats=tuple(players))
+            for episode, drawn in enumerate(seeds(seed, n))
+        ]
+
+    async def play(
+        self, plan: EpisodePlan, agents: Mapping[str, Agent], run_id: str
+    ) -> EpisodeRecord:
+        """Ask every agent at once."""
+        started = perf_counter()
+        prompt = self.prompts[plan.episode // self.repeats]
+        actors = [agents[name].sit(plan, seat) for seat, name in enumerate(plan.seats)]
+        results = await asyncio.gather(
+            *(actor.act(PromptTurn(prompt, seat)) for seat, actor in enumerate(actors)),
+            return_exceptions=True,
+        )
+        status, error = Status.COMPLETED, None
+        for result in results:
+            if isinstance(result, BackendError):
+                status, error = Status.ERROR, f"{result.kind}: {result.message}"
+            elif isinstance(result, BudgetReached) and error is None:
+                status, error = Status.BUDGET, str(result)
+            elif isinstance(result, BaseException) and not isinstance(result, BudgetReached):
+                raise result
+        return EpisodeRecord(
+            run_id=run_id,
+            episode=plan.episode,
+            seed=plan.seed,
+            game=self.name,
+            seats=plan.seats,
+            status=status,
+            winner=None,
+            returns=None,
+            forfeit=None,
+            move_limit=False,
+            turns=1,
+            moves=(),
+            duration_s=perf_counter() - started,
+            error=error,
+        )
+
+
+def read_prompts(file: str) -> list[str]:
+    """The prompts of a file; a name without a folder is looked for here, then among the shipped.
+
+    Raises:
+        UserError: the file cannot be read or a line of it is wrong; the line is named.
+    """
+    path = Path(file).expanduser()
+    if not path.exists() and path.parent == Path() and (SHIPPED / path).is_file():
+        path = SHIPPED / path
+    if path.suffix.lower() not in _KINDS:
+        raise UserError(
+            f"simulation.file={file!r} has an unknown ending. Possible: {', '.join(_KINDS)}."
+        )
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UserError(f"simulation.file={file!r} cannot be read: {reason}.") from error
+    readers = {".jsonl": _jsonl, ".csv": _csv, ".txt": _txt}
+    prompts = readers[path.suffix.lower()](text, file)
+    if not prompts:
+        raise UserError(f"simulation.file={file!r} holds no prompts.")
+    return prompts
+
+
+def _txt(text: str, file: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _csv(text: str, file: str) -> list[str]:
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    columns = rows.fieldnames or []
+    if "prompt" not in columns:
+        raise UserError(
+            f"simulation.file={file!r} has no column 'prompt'; its columns are "
+            f"{', '.join(columns) or 'none'}."
+        )
+    return [_usable(row.get("prompt"), file, rows.line_num) for row in rows]
+
+
+def _jsonl(text: str, file: str) -> list[str]:
+    prompts: list[str] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(
+                f"simulation.file={file!r}, line {number} is not JSON: {error.msg}."
+            ) from error
+        prompts.append(
+            _usable(value.get("prompt") if isinstance(value, dict) else value, file, number)
+        )
+    return prompts
+
+
+def _usable(prompt: object, file: str, line: int) -> str:
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise UserError(
+            f"simulation.file={file!r}, line {line} has no text under 'prompt' "
+            '(JSONL: {"prompt": "..."}).'
+        )
+    return prompt
