@@ -1,0 +1,144 @@
+"""Keeps keys out of everything that is written or shown.
+
+    redact("Bearer sk-canary-123 is wrong")  # "Bearer [redacted:OPENAI_API_KEY] is wrong"
+
+A :class:`Redactor` knows the values of all variables of the environment whose names look like
+those of secrets, and the credentials of addresses. It replaces them wherever they stand, also in
+the forms in which they travel: JSON-escaped, percent-encoded, as a basic-auth header.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+import re
+import traceback
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, unquote
+
+#: Names of variables that hold secrets.
+SECRET_NAME = re.compile(
+    r"(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|AUTHORIZATION)$",
+    re.IGNORECASE,
+)
+
+#: Values shorter than this are words, not keys ("none", "EMPTY", "test"): they are replaced only
+#: where the text says that a key follows, so that ordinary text survives.
+SHORT = 8
+
+_URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s:@'\"]*:[^/\s@'\"]+@")
+_BEFORE_A_KEY = r"(?:\bBearer\s+|\b(?:api[-_ ]?key|token|password|authorization)[\"'\s:=]+)"
+
+
+class Redactor:
+    """Replaces secrets by ``[redacted:NAME]``.
+
+    Args:
+        variables: names of further variables that hold keys, such as ``Provider.api_key_env``.
+        urls: addresses that may hold ``user:password@``.
+        environ: where variables are read from; the process's environment by default.
+    """
+
+    def __init__(
+        self,
+        variables: Iterable[str] = (),
+        urls: Iterable[str | None] = (),
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        environ = os.environ if environ is None else environ
+        self._names: dict[str, str] = {}  # value as it may stand in a text -> what to call it
+        short: list[tuple[str, str]] = []
+        wanted = set(variables)
+        for name, value in environ.items():
+            if name in wanted or SECRET_NAME.search(name):
+                if len(value.strip()) >= SHORT:
+                    self._learn(name, value.strip())
+                elif value.strip():
+                    short.append((name, value.strip()))
+            if "://" in value:
+                self._learn_url(value)
+        for url in urls:
+            if url:
+                self._learn_url(url)
+        self._short = [
+            (name, re.compile(f"({_BEFORE_A_KEY}){re.escape(value)}(?![\\w-])", re.IGNORECASE))
+            for name, value in short
+        ]
+        values = sorted(self._names, key=len, reverse=True)  # a key that holds another goes first
+        self._pattern = re.compile("|".join(map(re.escape, values))) if values else None
+
+    def __repr__(self) -> str:
+        return f"Redactor({len(self._names)} values)"
+
+    def redact(self, text: str) -> str:
+        """The text without secrets."""
+        if self._pattern is not None:
+            # Searching one value is much faster than a regex, and hardly ever finds anything.
+            for value in self._names:
+                if value in text:
+                    text = self._pattern.sub(self._replacement, text)
+                    break
+        for name, pattern in self._short:
+            text = pattern.sub(rf"\1[redacted:{name}]", text)
+        if "://" in text:
+            text = _URL_CREDENTIALS.sub("[redacted]@", text)
+        return text
+
+    def redact_data(self, data: Any) -> Any:
+        """The same structure of mappings, lists and tuples with every text redacted."""
+        if isinstance(data, str):
+            return self.redact(data)
+        if isinstance(data, Mapping):
+            return {self.redact_data(k): self.redact_data(v) for k, v in data.items()}
+        if isinstance(data, list):
+            return [self.redact_data(item) for item in data]
+        if isinstance(data, tuple):
+            return tuple(self.redact_data(item) for item in data)
+        return data
+
+    def _replacement(self, match: re.Match[str]) -> str:
+        return f"[redacted:{self._names[match[0]]}]"
+
+    def _learn(self, name: str, value: str) -> None:
+        for form in (value, json.dumps(value)[1:-1], quote(value, safe="")):
+            self._names.setdefault(form, name)
+
+    def _learn_url(self, url: str) -> None:
+        for user_password in re.findall(r"://([^/\s@]*:[^/\s@]+)@", url):
+            plain = unquote(user_password)
+            password = plain.partition(":")[2]
+            if len(password) >= SHORT:
+                self._learn("url_password", password)
+            basic = base64.b64encode(plain.encode()).decode()
+            self._names.setdefault(basic, "url_password")
+
+
+def redact(text: str, variables: Iterable[str] = (), urls: Iterable[str | None] = ()) -> str:
+    """The text without secrets as the environment is now; for rare texts, such as errors.
+
+    Where many texts are to be redacted, keep a :class:`Redactor`.
+    """
+    return Redactor(variables, urls).redact(text)
+
+
+class RedactingFilter(logging.Filter):
+    """Redacts log records, tracebacks included. Add it to handlers, so that nothing passes by."""
+
+    def __init__(self, redactor: Redactor | None = None) -> None:
+        super().__init__()
+        self._redactor = redactor or Redactor()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite the record in place; it is always kept."""
+        record.msg = self._redactor.redact(record.getMessage())
+        record.args = None
+        if record.exc_info and record.exc_info[0] is not None:
+            lines = traceback.format_exception(*record.exc_info)
+            record.exc_text = self._redactor.redact("".join(lines).rstrip())
+            record.exc_info = None  # formatters then show exc_text
+        if record.stack_info:
+            record.stack_info = self._redactor.redact(record.stack_info)
+        return True
