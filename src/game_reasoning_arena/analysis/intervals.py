@@ -1,0 +1,148 @@
+"""Intervals for rates and means, and what a sample is too small to say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+CONFIDENCE = 0.95
+RESAMPLES = 2000
+
+#: Below this many decided games a rate's interval is about ±18 points or wider.
+SMALL_N = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its interval; the bounds are None where the data cannot give any."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a value at all."""
+        return self.value is not None
+
+
+UNKNOWN = Estimate(None)
+
+
+def wilson(successes: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
+    """A rate with its Wilson score interval.
+
+    Source: E. B. Wilson (1927), Probable inference, the law of succession, and statistical
+    inference, JASA 22, 209-212; computed by ``scipy.stats.binomtest``.
+
+    Returns:
+        value, low and high in [0, 1]; unknown for ``n`` 0.
+    """
+    if n == 0:
+        return UNKNOWN
+    bounds = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    return Estimate(successes / n, float(bounds.low), float(bounds.high), n)
+
+
+def newcombe(a: int, n_a: int, b: int, n_b: int, confidence: float = CONFIDENCE) -> Estimate:
+    """The difference of two independent rates, a/n_a - b/n_b, with Newcombe's hybrid interval.
+
+    Source: R. G. Newcombe (1998), Interval estimation for the difference between independent
+    proportions, Statistics in Medicine 17, 873-890, method 10.
+    """
+    first, second = wilson(a, n_a, confidence), wilson(b, n_b, confidence)
+    if first.value is None or second.value is None:
+        return UNKNOWN
+    assert first.low is not None
+    assert first.high is not None
+    assert second.low is not None
+    assert second.high is not None
+    gap = first.value - second.value
+    down = math.hypot(first.value - first.low, second.high - second.value)
+    up = math.hypot(first.high - first.value, second.value - second.low)
+    return Estimate(gap, gap - down, gap + up, n_a + n_b)
+
+
+def cluster_sums(
+    values: ArrayLike, clusters: Sequence[Hashable]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sum and count of ``values`` in each cluster, as two arrays of one entry per cluster."""
+    numbers = np.asarray(values, dtype=np.float64)
+    codes: dict[Hashable, int] = {}
+    index = np.array([codes.setdefault(c, len(codes)) for c in clusters], dtype=np.intp)
+    sums = np.bincount(index, weights=numbers, minlength=len(codes)).astype(np.float64)
+    counts = np.bincount(index, minlength=len(codes)).astype(np.float64)
+    return sums, counts
+
+
+def clustered_mean(
+    values: ArrayLike,
+    clusters: Sequence[Hashable],
+    *,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Estimate:
+    """A mean with a bootstrap interval that draws whole clusters.
+
+    Episodes that share a seed share their chance events, so the seed is the unit that is drawn.
+    The interval is BCa: B. Efron (1987), Better bootstrap confidence intervals, JASA 82, 171-185,
+    by ``scipy.stats.bootstrap``; drawing clusters: A. C. Davison and D. V. Hinkley (1997),
+    Bootstrap Methods and their Application, section 3.8.
+
+    Args:
+        values: one number per episode.
+        clusters: the seed of each.
+        seed: of the resampling, so that the same data give the same interval.
+
+    Returns:
+        the mean; bounds are None with fewer than two clusters, and equal to it when all clusters
+        agree. ``n`` is the number of values.
+    """
+    sums, counts = cluster_sums(values, clusters)
+    n = int(counts.sum())
+    if n == 0:
+        return UNKNOWN
+    mean = float(sums.sum() / n)
+    if len(sums) < 2:
+        return Estimate(mean, None, None, n)
+    if np.allclose(sums / counts, mean):
+        return Estimate(mean, mean, mean, n)
+
+    def ratio(total: Any, count: Any, axis: int = -1) -> Any:
+        return total.sum(axis=axis) / count.sum(axis=axis)
+
+    bounds = stats.bootstrap(
+        (sums, counts),
+        ratio,
+        paired=True,
+        vectorized=True,
+        confidence_level=confidence,
+        n_resamples=resamples,
+        batch=max(1, 2_000_000 // len(sums)),
+        method="BCa" if len(sums) <= 2000 else "percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return Estimate(mean, float(bounds.low), float(bounds.high), n)
+
+
+def small_sample(n: int, what: str = "decided games") -> str | None:
+    """A sentence when ``n`` says next to nothing about a rate, else None."""
+    if n >= SMALL_N:
+        return None
+    if n == 0:
+        return f"no {what}: no rate is known"
+    half = wilson(n // 2, n)
+    assert half.low is not None
+    assert half.high is not None
+    return (
+        f"only {n} {what}: a rate of {n // 2}/{n} is compatible with anything from "
+        f"{half.low:.0%} to {half.high:.0%}"
+    )

@@ -1,0 +1,153 @@
+"""Is A better than B where both played the same deals from the same seats?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from game_reasoning_arena.analysis.intervals import Estimate, cluster_sums, clustered_mean
+
+ALPHA = 0.05
+POWER = 0.80
+
+
+@dataclass(frozen=True, slots=True)
+class SignTest:
+    """Pairs that A did better in, that B did better in, that were equal; two-sided exact p."""
+
+    better: int
+    worse: int
+    equal: int
+    p: float
+
+    @property
+    def pairs(self) -> int:
+        """All pairs."""
+        return self.better + self.worse + self.equal
+
+
+def sign_test(differences: ArrayLike) -> SignTest:
+    """The exact two-sided sign test; equal pairs carry no information and are left out.
+
+    On outcomes that are only won or not won it is McNemar's exact test: the pairs that differ are
+    binomial with chance 1/2 when neither side is better. Sources: W. J. Dixon and A. M. Mood
+    (1946), The statistical sign test, JASA 41, 557-566; Q. McNemar (1947), Psychometrika 12,
+    153-157. The binomial tail is ``scipy.stats.binomtest``.
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    better, worse = int((values > 0).sum()), int((values < 0).sum())
+    return SignTest(better, worse, int((values == 0).sum()), mcnemar_exact(better, worse))
+
+
+def mcnemar_exact(b: int, c: int) -> float:
+    """Two-sided exact p-value from the two counts of pairs that differ; 1 when there are none."""
+    return float(stats.binomtest(b, b + c, 0.5).pvalue) if b + c else 1.0
+
+
+def paired_difference(
+    differences: ArrayLike, clusters: Sequence[Hashable], *, seed: int = 0
+) -> Estimate:
+    """The mean difference with a bootstrap interval that draws whole seeds.
+
+    Source: as :func:`~game_reasoning_arena.analysis.intervals.clustered_mean`, on differences
+    within pairs (Davison and Hinkley 1997).
+    """
+    return clustered_mean(differences, clusters, seed=seed)
+
+
+def sign_flip_test(
+    differences: ArrayLike, clusters: Sequence[Hashable], *, resamples: int = 4999, seed: int = 0
+) -> float:
+    """Two-sided permutation p-value for a mean difference of 0, flipping whole seeds.
+
+    For returns with many values, where a sign alone would lose their size. Source: R. A. Fisher
+    (1935), The Design of Experiments, section 21; by ``scipy.stats.permutation_test``.
+    """
+    sums, _ = cluster_sums(differences, clusters)
+    if len(sums) < 2 or not np.any(sums):
+        return 1.0
+    outcome = stats.permutation_test(
+        (sums,),
+        np.mean,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=resamples,
+        batch=max(1, 2_000_000 // len(sums)),
+        rng=np.random.default_rng(seed),
+    )
+    return float(outcome.pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p-values, in the order given, that keep the chance of any false finding.
+
+    Source: S. Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian
+    Journal of Statistics 6, 65-70.
+    """
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted = [1.0] * len(p_values)
+    running = 0.0
+    for rank, index in enumerate(order):
+        running = max(running, min(1.0, (len(order) - rank) * p_values[index]))
+        adjusted[index] = running
+    return adjusted
+
+
+def pairs_needed(
+    better: int, worse: int, pairs: int, *, alpha: float = ALPHA, power: float = POWER
+) -> int | None:
+    """Pairs needed to resolve a difference as large as the one seen.
+
+    Source: R. J. Connor (1987), Sample size for testing differences in proportions for the
+    paired-sample design, Biometrics 43, 207-211, with the observed share of differing pairs.
+
+    Returns:
+        a number of pairs; None when no difference was seen, so that no number would do.
+    """
+    if pairs == 0 or better == worse:
+        return None
+    differing = (better + worse) / pairs
+    gap = (better - worse) / pairs
+    z_alpha, z_power = _z(alpha / 2), _z(1 - power)
+    spread = z_alpha * math.sqrt(differing) + z_power * math.sqrt(differing - gap**2)
+    return math.ceil((spread / gap) ** 2)
+
+
+def mean_needed(
+    differences: ArrayLike,
+    clusters: Sequence[Hashable],
+    *,
+    alpha: float = ALPHA,
+    power: float = POWER,
+) -> int | None:
+    """Pairs needed to resolve a mean difference as large as the one seen, seeds being the unit.
+
+    Source: the normal approximation, J. Cohen (1988), Statistical Power Analysis for the
+    Behavioral Sciences, 2nd ed., chapter 2 (paired means).
+
+    Returns:
+        a number of pairs; None when there is no difference or only one seed.
+    """
+    sums, counts = cluster_sums(differences, clusters)
+    if len(sums) < 2 or counts.sum() == 0:
+        return None
+    per_seed = float(counts.mean())
+    gap, spread = float(sums.mean()), float(sums.std(ddof=1))
+    if gap == 0:
+        return None
+    z = _z(alpha / 2) + _z(1 - power)
+    return math.ceil((z * spread / gap) ** 2 * per_seed)
+
+
+def cannot_resolve(differing: int, alpha: float = ALPHA) -> bool:
+    """Whether so few pairs differ that even a clean sweep would leave p at or above ``alpha``."""
+    return mcnemar_exact(differing, 0) >= alpha
+
+
+def _z(tail: float) -> float:
+    return float(stats.norm.isf(tail))
