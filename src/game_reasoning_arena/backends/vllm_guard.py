@@ -1,0 +1,68 @@
+"""A bystander that stops engine processes when their owner is gone, however it went.
+
+Run by path with the standard library alone (``python -I vllm_guard.py``) and fed through standard
+input: ``PID START`` lines name a process and its start time, ``done`` says that all were stopped in
+good order. The end of the input without it means that the owner died (SIGTERM, SIGKILL, a crash):
+an engine waits for requests for ever and would hold its memory.
+"""
+
+import os
+import signal
+import sys
+import time
+
+#: Seconds between asking a process to end and ending it.
+GRACE_S = 10.0
+
+
+def start_time(pid: int) -> str:
+    """When a process started, in the kernel's own count; "" if there is none.
+
+    A process number is used again after its process has ended; the pair is not.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            after_name = stat.read().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    # Fields are counted from 1, and the name is the second: state is 3, start time is 22.
+    return "" if after_name[0] == "Z" else after_name[19]
+
+
+def stop(processes: dict[int, str], grace_s: float = GRACE_S) -> None:
+    """End those of the processes that still are who they were."""
+    deadline = time.monotonic() + grace_s
+    number: signal.Signals | None = signal.SIGTERM
+    while True:
+        left = [pid for pid, began in processes.items() if began and start_time(pid) == began]
+        if not left:
+            return
+        if number is not None:
+            for pid in left:
+                try:
+                    os.kill(pid, number)
+                except ProcessLookupError:
+                    continue
+            if number == signal.SIGKILL:
+                return
+            number = None
+        time.sleep(0.05)
+        if time.monotonic() > deadline:
+            number = signal.SIGKILL
+
+
+def main() -> None:
+    """Listen until told that all is done, or until the owner is gone."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # outlive the owner by as long as it takes
+    watched: dict[int, str] = {}
+    for line in sys.stdin:
+        if line.strip() == "done":
+            return
+        pid, _, began = line.strip().partition(" ")
+        watched[int(pid)] = began
+    stop(watched)
+
+
+if __name__ == "__main__":
+    main()

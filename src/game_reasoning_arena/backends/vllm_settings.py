@@ -1,0 +1,80 @@
+"""Which engine a model needs: its own entry's settings over those of ``backend.vllm``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from game_reasoning_arena.records import Model
+
+#: Engine settings that ``backend.vllm`` takes by name; others go under ``backend.vllm.engine``.
+NAMED = (
+    "dtype",
+    "gpu_memory_utilization",
+    "tensor_parallel_size",
+    "pipeline_parallel_size",
+    "max_model_len",
+    "quantization",
+    "enforce_eager",
+    "distributed_executor_backend",
+    "reasoning_parser",
+)
+
+#: What vLLM takes where nothing is set, as far as the checks need it (vLLM's documentation of
+#: ``--gpu-memory-utilization``; newer versions take 0.92).
+DEFAULT_GPU_SHARE = 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSettings:
+    """All that decides whether two models can share an engine.
+
+    ``arguments`` are vLLM's engine arguments by their own names; ``origin`` tells for each the
+    configuration key it came from, for error messages.
+    """
+
+    model_path: str
+    tokenizer_path: str
+    arguments: Mapping[str, Any]
+    origin: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def key(self) -> str:
+        """The same text for the same settings, whatever order they were written in."""
+        parts = (self.model_path, self.tokenizer_path, dict(self.arguments))
+        return orjson.dumps(parts, option=orjson.OPT_SORT_KEYS, default=str).decode()
+
+    def origin_of(self, argument: str) -> str:
+        """The configuration key to name in a message about ``argument``."""
+        return self.origin.get(argument, f"backend.vllm.{argument}")
+
+
+def engine_settings(
+    model: Model, named: Mapping[str, Any], engine: Mapping[str, Any]
+) -> EngineSettings:
+    """Resolve: the model's entry > ``backend.vllm.engine`` > ``backend.vllm``'s own keys.
+
+    Args:
+        model: an entry with a ``model_path``.
+        named: values of :data:`NAMED`; None is not set.
+        engine: further engine arguments by vLLM's names.
+    """
+    arguments = {name: value for name, value in named.items() if value is not None}
+    origin = {name: f"backend.vllm.{name}" for name in arguments}
+    for source, where in (
+        (engine, "backend.vllm.engine"),
+        (model.engine, f"engine of {model.name}"),
+    ):
+        for name, value in source.items():
+            arguments[name] = value
+            origin[name] = f"{where}.{name}" if where.startswith("backend") else f"{where}: {name}"
+    path = model.model_path or ""
+    return EngineSettings(
+        model_path=path,
+        tokenizer_path=model.tokenizer_path or path,
+        arguments=arguments,
+        origin=origin,
+    )

@@ -1,0 +1,77 @@
+"""Make a tiny random Llama with its own tokenizer: a real model for a real engine, from nothing.
+
+    python tests/vllm/tiny_model.py DIRECTORY [--context TOKENS]
+
+Its answers are noise, which is the point: what a constraint, a seed or a template does to it can
+only come from the engine. The tokenizer is a byte-level BPE without merges, so one token is one
+byte and prompt lengths can be counted by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+CHAT_TEMPLATE = (
+    "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+SPECIAL = ("<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
+
+
+def make(directory: Path, *, context: int = 2048, seed: int = 0, template: bool = True) -> Path:
+    """Write weights (2 layers, hidden 256, about 1.5 million parameters), config and tokenizer.
+
+    Args:
+        directory: where; made if it is not there.
+        context: positions the model knows, in tokens.
+        seed: of the random weights.
+        template: False leaves the chat template out, as in a base model.
+    """
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    directory.mkdir(parents=True, exist_ok=True)
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE({c: i for i, c in enumerate(letters)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(list(SPECIAL))
+    tokenizer.save(str(directory / "tokenizer.json"))
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": "<|end|>",
+        "pad_token": "<|end|>",
+        "model_max_length": context,
+        "clean_up_tokenization_spaces": False,
+    }
+    if template:
+        settings["chat_template"] = CHAT_TEMPLATE
+    (directory / "tokenizer_config.json").write_text(json.dumps(settings, indent=1))
+
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(letters) + len(SPECIAL),
+        hidden_size=256,
+        intermediate_size=512,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=context,
+        bos_token_id=None,
+        eos_token_id=tokenizer.token_to_id("<|end|>"),
+        pad_token_id=tokenizer.token_to_id("<|end|>"),
+        tie_word_embeddings=True,
+    )
+    LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(directory)
+    return directory
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--context", type=int, default=2048)
+    given = parser.parse_args()
+    print(make(given.directory, context=given.context))
