@@ -155,5 +155,6 @@ class Questions:
                 error=None
                 if error is None
                 else {"kind": error.kind, "message": error.message, "status": error.status},
+                from_cache=reply.from_cache if reply is not None else False,
             )
         )

@@ -93,8 +93,8 @@ class Turn(Protocol):
         """The moves that this seat knows of, oldest first; only ever appended to."""
         ...
 
-    def spellings(self) -> Mapping[str, Collection[int]]:
-        """Other ways to write legal actions where the game has them (chess: SAN and UCI)."""
+    def other_notation(self, text: str) -> Collection[int]:
+        """The legal actions that a text may mean in another notation of the game (chess: UCI)."""
         ...
 
 

@@ -6,12 +6,10 @@ number: ``Pass [3]``. White space in names is collapsed, since an answer is one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from game_reasoning_arena.agents.base_agent import Turn
-
-Lookup = Mapping[str, Collection[int]]
 
 
 def collapsed(text: str) -> str:
@@ -19,29 +17,18 @@ def collapsed(text: str) -> str:
     return " ".join(text.split())
 
 
-def _spaceless(text: str) -> str:
-    return "".join(text.split()).casefold()
-
-
-def _gather(pairs: Sequence[tuple[str, int]]) -> Lookup:
-    found: dict[str, set[int]] = {}
-    for text, action in pairs:
-        found.setdefault(text, set()).add(action)
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class Names:
     """The legal actions of a turn: ``labels[i]`` is what ``actions[i]`` is called.
 
-    ``own`` holds the engine's names, which several actions may share; ``spellings`` gives other
-    notations when the plain comparisons find nothing.
+    ``own`` holds the engine's names, which several actions may share; ``other_notation`` is asked
+    when the plain comparisons find nothing.
     """
 
     actions: tuple[int, ...]
     labels: tuple[str, ...]
     own: tuple[str, ...]
-    spellings: Callable[[], Lookup]
+    other_notation: Callable[[str], Collection[int]]
 
     @classmethod
     def of(cls, turn: Turn) -> Names:
@@ -53,28 +40,39 @@ class Names:
             f"{name} [{action}]".strip() if name in shared else name
             for name, action in zip(own, actions, strict=True)
         )
-        return cls(actions, labels, own, turn.spellings)
+        return cls(actions, labels, own, turn.other_notation)
 
     def label(self, action: int) -> str:
         """What a legal action is called."""
         return self.labels[self.actions.index(action)]
 
-    def lookups(self) -> list[tuple[str | None, Callable[[str], str], Callable[[], Lookup]]]:
-        """The ways to compare, strictest first: (form, how to bring a text there, the table)."""
+    def lookups(self) -> list[tuple[str | None, Callable[[str], Collection[int]]]]:
+        """The ways to compare, strictest first: (form, what a text names)."""
         pairs = [
             *zip(self.labels, self.actions, strict=True),
             *zip(self.own, self.actions, strict=True),
         ]
         return [
-            (None, collapsed, lambda: _gather(pairs)),
-            ("case", lambda text: collapsed(text).casefold(), lambda: _folded(pairs, collapsed)),
-            ("spacing", _spaceless, lambda: _folded(pairs, _spaceless)),
-            ("notation", lambda text: text, self.spellings),
+            (None, _table(pairs, collapsed)),
+            ("case", _table(pairs, lambda text: collapsed(text).casefold())),
+            ("spacing", _table(pairs, lambda text: "".join(text.split()).casefold())),
+            ("notation", self.other_notation),
         ]
 
 
-def _folded(pairs: Sequence[tuple[str, int]], how: Callable[[str], str]) -> Lookup:
-    return _gather([(how(text).casefold(), action) for text, action in pairs])
+def _table(
+    pairs: Sequence[tuple[str, int]], bring: Callable[[str], str]
+) -> Callable[[str], Collection[int]]:
+    """Look texts up after bringing both sides to the same shape; built at the first look."""
+    found: dict[str, set[int]] = {}
+
+    def look(text: str) -> Collection[int]:
+        if not found:
+            for name, action in pairs:
+                found.setdefault(bring(name), set()).add(action)
+        return found.get(bring(text), ())
+
+    return look
 
 
 def _repeated(names: Sequence[str]) -> set[str]:

@@ -230,10 +230,9 @@ def which_action(answer: str, names: Names) -> tuple[Collection[int], tuple[str,
     answer with the least taken off. More than one action is an ambiguous answer.
     """
     candidates = list(_peeled(answer))
-    for how, bring, table in names.lookups():
-        lookup = table()
+    for how, look in names.lookups():
         for text, forms in candidates:
-            if actions := lookup.get(bring(text)):
+            if actions := look(text):
                 return actions, forms if how is None else (*forms, how)
     return (), ()
 

@@ -49,9 +49,9 @@ class PromptTurn:
         """Nothing happened before."""
         return ()
 
-    def spellings(self) -> Mapping[str, Collection[int]]:
+    def other_notation(self, text: str) -> Collection[int]:
         """There are no actions."""
-        return {}
+        return ()
 
 
 class PromptsSimulation(Simulation):

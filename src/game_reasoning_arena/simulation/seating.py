@@ -29,7 +29,7 @@ def seat_plan(
     """
     orders = [tuple(players)]
     if rotate:
-        orders = [tuple([*players[i:], *players[:i]]) for i in range(len(players))]
+        orders = [(*players[i:], *players[:i]) for i in range(len(players))]
     drawn = seeds(seed, -(-episodes // len(orders)))
     return [
         EpisodePlan(

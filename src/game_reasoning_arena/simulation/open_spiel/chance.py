@@ -9,9 +9,10 @@ from game_reasoning_arena.simulation.open_spiel.loading import State
 def draw(state: State, stream: Stream) -> int:
     """An outcome of a chance node, by its probability."""
     at = stream.random()
-    outcome = 0
+    last = -1
     for outcome, probability in state.chance_outcomes():
         at -= probability
+        last = outcome
         if at < 0:
             break
-    return outcome
+    return int(last)

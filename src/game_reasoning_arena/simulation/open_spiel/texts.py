@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 
 import pyspiel
 
@@ -14,6 +14,10 @@ from game_reasoning_arena.simulation.open_spiel.loading import Game, State
 #: What ``simulation.state`` takes.
 STATES = ("auto", "observation", "information_state", "full")
 
+#: Games without hidden information whose observation leaves out what everybody knows: payoffs
+#: before the only move (all one-shot games), or all rounds but the last.
+_SHOWN_IN_FULL = frozenset({"repeated_game"})
+
 
 class Texts:
     """How a game is shown.
@@ -21,8 +25,10 @@ class Texts:
     Args:
         game: a loaded game.
         state: one of :data:`STATES`. ``auto`` is the seat's observation where information is
-            perfect, else its information state, else its observation. ``full`` is the state as
-            the engine prints it, for games without hidden information only.
+            perfect (the full state for one-shot and repeated games), else its information state,
+            else its observation. ``full`` is the state as the engine prints it, for games
+            without hidden information only.
+        board:
         board: one of ``boards.BOARDS``.
 
     Raises:
@@ -33,6 +39,7 @@ class Texts:
         kind = game.get_type()
         self.name: str = kind.short_name
         self.hidden = kind.information == pyspiel.GameType.Information.IMPERFECT_INFORMATION
+        one_shot = kind.information == pyspiel.GameType.Information.ONE_SHOT
         self._observation = bool(kind.provides_observation_string)
         self._information_state = bool(kind.provides_information_state_string)
         if state not in STATES:
@@ -40,7 +47,7 @@ class Texts:
         if board not in BOARDS:
             raise UserError(f"simulation.board={board!r} is unknown. {choose_from(board, BOARDS)}")
         if state == "auto":
-            state = self._automatic()
+            state = self._automatic(one_shot)
         if state == "full" and self.hidden:
             raise UserError(
                 f"simulation.state=full would show {self.name}'s hidden information to every "
@@ -54,7 +61,9 @@ class Texts:
         self._wanted = state
         self._board = board_for(self.name, board, game) if state != "information_state" else None
 
-    def _automatic(self) -> str:
+    def _automatic(self, one_shot: bool) -> str:
+        if one_shot or self.name in _SHOWN_IN_FULL:
+            return "full"
         if not self.hidden:
             return "observation" if self._observation else "full"
         return "information_state" if self._information_state else "observation"
@@ -82,7 +91,13 @@ class Texts:
         raise UserError(self.problem() or "")
 
     def history(self, moves: Sequence[Move], seat: int) -> list[str]:
-        """The moves that a seat knows of: all where information is perfect, else its own."""
+        """The moves that a seat knows of, oldest first.
+
+        That is all of them where information is perfect, and the seat's own where it is not; the
+        information state already tells what a seat has seen, so there nothing is added.
+        """
+        if self.hidden and self.kind == "information_state":
+            return []
         known = moves if not self.hidden else [move for move in moves if move.seat == seat]
         return [
             f"chance: {move.text}"
@@ -90,9 +105,3 @@ class Texts:
             else f"player {move.seat}: {move.text}"
             for move in known
         ]
-
-    def spellings(
-        self, state: State, legal_actions: Sequence[int]
-    ) -> Mapping[str, Collection[int]]:
-        """Other notations of the legal actions, by the text as given in an answer."""
-        return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from game_reasoning_arena.records import Move
 from game_reasoning_arena.simulation.open_spiel.loading import State
@@ -44,6 +44,10 @@ class SeatTurn:
         """All moves where information is perfect, else this seat's own."""
         return self.texts.history(self._moves, self.seat)
 
-    def spellings(self) -> Mapping[str, Collection[int]]:
-        """Other notations of the legal actions."""
-        return self.texts.spellings(self.state, self.legal_actions)
+    def other_notation(self, text: str) -> Collection[int]:
+        """The legal actions that a text may mean in another notation of the game."""
+        if self.texts.name == "chess":
+            from game_reasoning_arena.simulation.open_spiel.chess_notation import meant
+
+            return meant(self.state, self.legal_actions, text)
+        return ()
