@@ -213,7 +213,7 @@ def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
 
 
 def _without_hydra(cfg: DictConfig) -> DictConfig:
-    plain: Any = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+    plain: Any = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
     assert isinstance(plain, DictConfig)
     return plain
 

@@ -5,8 +5,8 @@ Each is a wrapper with the same ``complete`` as a backend, so that players canno
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from game_reasoning_arena.agents.base_agent import Asker
@@ -46,6 +46,11 @@ class Totals:
             self.client_s += reply.client_s
             self.latency_s += reply.latency_s
             self.distorted += reply.client_s > DISTORTION * reply.latency_s
+
+    def merge(self, other: Totals) -> None:
+        """Count what another counted, too."""
+        for one in fields(self):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
 
     @property
     def tokens(self) -> int:
@@ -109,9 +114,11 @@ class Meter:
 
     Args:
         budgets: the run's own, and those it shares.
+        redact: applied to answers, so that what players see of them is what is on disk.
     """
 
-    def __init__(self, *budgets: Budget) -> None:
+    def __init__(self, *budgets: Budget, redact: Callable[[str], str] | None = None) -> None:
+        self._redact = redact
         self.totals = Totals()
         self.in_flight = 0
         self.stopping: str | None = None
@@ -164,6 +171,11 @@ class Meter:
                 budget.in_flight -= 1
         for totals in (self.totals, *(budget.totals for budget in self._budgets)):
             totals.add(reply)
+        if self._redact is not None:
+            text = self._redact(reply.text)
+            reasoning = self._redact(reply.reasoning) if reply.reasoning else reply.reasoning
+            if (text, reasoning) != (reply.text, reply.reasoning):
+                reply = replace(reply, text=text, reasoning=reasoning)
         return reply
 
 
@@ -226,4 +238,5 @@ def reply_of(line: Mapping[str, Any]) -> Reply:
         served_model=line.get("served_model"),
         sent=line.get("sent") or {},
         dropped=tuple(line.get("dropped") or ()),
+        from_cache=line.get("from_cache", False),
     )

@@ -24,6 +24,7 @@ from game_reasoning_arena.catalog import Catalog
 from game_reasoning_arena.environment import sampling_from_environment
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from
 from game_reasoning_arena.records import Model, Sampling
+from game_reasoning_arena.sampling import parse_sampling
 from game_reasoning_arena.schema import AGENT_TYPES, FailurePolicy, ProviderConf
 from game_reasoning_arena.simulation.base import Simulation
 from game_reasoning_arena.simulation.factory import make_simulation
@@ -245,26 +246,10 @@ def _check_ranges(config: Mapping[str, Any], problems: _Problems) -> None:
 
 
 def _sampling(values: Mapping[str, Any], where: str, problems: _Problems) -> Sampling:
-    """Sampling as configured; what is out of range is noted with its key."""
-
-    def ranged(key: str, low: float, high: float) -> None:
-        value = values.get(key)
-        if value is not None and not low <= value <= high:
-            top = f" to {high:g}" if high != float("inf") else " or more"
-            problems.add(f"{where}.{key}={value} is out of range: give {low:g}{top}.")
-
-    ranged("temperature", 0, 2)
-    ranged("top_p", 0, 1)
-    ranged("top_k", 1, float("inf"))
-    ranged("max_tokens", 1, float("inf"))
-    stop = values.get("stop")
-    return Sampling(
-        temperature=values.get("temperature"),
-        max_tokens=values.get("max_tokens"),
-        top_p=values.get("top_p"),
-        top_k=values.get("top_k"),
-        stop=tuple(stop) if stop is not None else None,
-    )
+    sampling, wrong = parse_sampling(values, where)
+    for problem in wrong:
+        problems.add(problem)
+    return sampling
 
 
 def _checked(kind: type, values: Mapping[str, Any], where: str, problems: _Problems) -> Any:

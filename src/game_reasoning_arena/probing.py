@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 
+from game_reasoning_arena.agents.base_agent import Asker
 from game_reasoning_arena.errors import ArenaError, BackendError
 from game_reasoning_arena.meter import Meter
-from game_reasoning_arena.preflight import Experiment
 from game_reasoning_arena.records import CallKey, Message, Model, Request, Sampling
 
 PROBE_TOKENS = 16
@@ -26,7 +27,7 @@ def probe_request(model: Model) -> Request:
     )
 
 
-async def probe_models(experiment: Experiment, meter: Meter) -> None:
+async def probe_models(models: Sequence[Model], askers: Mapping[str, Asker], meter: Meter) -> None:
     """Ask every distinct model once, all at the same time.
 
     Raises:
@@ -35,12 +36,12 @@ async def probe_models(experiment: Experiment, meter: Meter) -> None:
 
     async def one(model: Model) -> str | None:
         try:
-            await meter.over(experiment.backends[model.backend]).complete(probe_request(model))
+            await meter.over(askers[model.backend]).complete(probe_request(model))
         except BackendError as error:
             return f"{model.name}: {error.kind}: {error}"
         return None
 
-    failed = [text for text in await asyncio.gather(*map(one, experiment.models)) if text]
+    failed = [text for text in await asyncio.gather(*map(one, models)) if text]
     if failed:
         raise ProbeFailed(
             "The probe before the run failed, so nothing was played:\n  "

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from game_reasoning_arena.meter import Totals
 from game_reasoning_arena.recording.summary import FAILURES
 from game_reasoning_arena.records import EpisodeRecord, ResponseRecord
+from game_reasoning_arena.secrets import RedactingFilter
 
 if TYPE_CHECKING:
     from game_reasoning_arena.preflight import Experiment
@@ -23,13 +24,13 @@ PLAIN_EVERY_S = 10.0
 class Progress:
     """Shows nothing; the base of the displays that do."""
 
-    def __init__(self, total: int) -> None:
-        self.total = total
+    def __init__(self) -> None:
+        self.total = 0
         self.done = 0
         self.failures = 0
         self.outages = 0
         self.began = time.monotonic()
-        self._calls_before = 0
+        self.calls = 0
 
     def __enter__(self) -> Self:
         self.began = time.monotonic()
@@ -43,13 +44,14 @@ class Progress:
     ) -> None:
         return None
 
-    def skip(self, episodes: int, calls: int) -> None:
-        """Some episodes were played before (a resumed run)."""
-        self.done += episodes
-        self._calls_before = calls
+    def expect(self, episodes: int, *, done: int = 0) -> None:
+        """So many more episodes belong to this display, some of them played before."""
+        self.total += episodes
+        self.done += done
 
     def answered(self, record: ResponseRecord, totals: Totals) -> None:
         """A model answered, or could not."""
+        self.calls += 1
         if record.outcome is None:
             self.outages += 1
         elif record.outcome in FAILURES:
@@ -70,17 +72,16 @@ class Progress:
     def line(self, totals: Totals) -> str:
         """The state in one line."""
         elapsed = max(time.monotonic() - self.began, 1e-9)
-        calls = totals.calls - self._calls_before
         cost = f"${totals.cost_usd:.4f}" + ("+?" if totals.unpriced else "")
-        text = f"{calls / elapsed:.1f} calls/s  {self.failures} failures  {cost}"
+        text = f"{self.calls / elapsed:.1f} calls/s  {self.failures} failures  {cost}"
         return text + (f"  {self.outages} outages" if self.outages else "")
 
 
 class PlainProgress(Progress):
     """A line every few seconds on stderr; fit for log files."""
 
-    def __init__(self, total: int) -> None:
-        super().__init__(total)
+    def __init__(self) -> None:
+        super().__init__()
         self._next = time.monotonic() + PLAIN_EVERY_S
 
     def update(self, totals: Totals) -> None:
@@ -96,8 +97,8 @@ class PlainProgress(Progress):
 class LiveProgress(Progress):
     """rich's progress bar; log lines and messages go above it, never into it."""
 
-    def __init__(self, total: int, title: str) -> None:
-        super().__init__(total)
+    def __init__(self, title: str) -> None:
+        super().__init__()
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as RichProgress
@@ -112,7 +113,7 @@ class LiveProgress(Progress):
             console=self._console,
             refresh_per_second=8,
         )
-        self._task = self._bar.add_task(title, total=total, state="")
+        self._task = self._bar.add_task(title, total=None, state="")
         self._next = 0.0
         self._handler: logging.Handler | None = None
 
@@ -133,7 +134,9 @@ class LiveProgress(Progress):
         now = time.monotonic()
         if now >= self._next or self.done >= self.total:
             self._next = now + 0.1
-            self._bar.update(self._task, completed=self.done, state=self.line(totals))
+            self._bar.update(
+                self._task, completed=self.done, total=self.total, state=self.line(totals)
+            )
 
     def say(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False)
@@ -144,19 +147,17 @@ class _AboveTheBar(logging.Handler):
 
     def __init__(self, show: Callable[..., None]) -> None:
         super().__init__(logging.WARNING)
+        self.addFilter(RedactingFilter())
         self._show = show
 
     def emit(self, record: logging.LogRecord) -> None:
-        from game_reasoning_arena.secrets import RedactingFilter
-
-        RedactingFilter().filter(record)
         self._show(f"{record.levelname.lower()}: {record.getMessage()}", markup=False)
 
 
-def make_progress(experiment: Experiment, total: int, *, quiet: bool) -> Progress:
+def make_progress(experiment: Experiment, *, quiet: bool) -> Progress:
     """The display that fits: live on a terminal, plain lines elsewhere, none when quiet."""
     if quiet or any(player.type == "human" for player in experiment.players):
-        return Progress(total)
+        return Progress()
     if sys.stderr.isatty():
-        return LiveProgress(total, experiment.simulation.name)
-    return PlainProgress(total)
+        return LiveProgress(experiment.simulation.name)
+    return PlainProgress()

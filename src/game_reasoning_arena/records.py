@@ -202,6 +202,7 @@ class Reply:
     served_model: str | None = None
     sent: Mapping[str, Any] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
+    from_cache: bool = False  # stored from an identical call of an earlier run
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -261,6 +262,7 @@ class ResponseRecord:
     constrained: bool
     served_model: str | None
     error: Mapping[str, Any] | None
+    from_cache: bool = False
 
     @property
     def key(self) -> CallKey:

@@ -96,7 +96,7 @@ def load_past(directory: Path) -> Past:
 
 def episode_of(line: Mapping[str, Any]) -> EpisodeRecord:
     """A line of ``episodes.jsonl`` as a record."""
-    values = {f.name: line.get(f.name) for f in fields(EpisodeRecord)}
+    values: dict[str, Any] = {f.name: line.get(f.name) for f in fields(EpisodeRecord)}
     values["status"] = Status(line["status"])
     values["seats"] = tuple(line["seats"])
     values["returns"] = None if line["returns"] is None else tuple(line["returns"])
@@ -109,7 +109,7 @@ def episode_of(line: Mapping[str, Any]) -> EpisodeRecord:
 
 def response_of(line: Mapping[str, Any]) -> ResponseRecord:
     """A line of ``responses.jsonl`` as a record."""
-    values = {f.name: line.get(f.name) for f in fields(ResponseRecord)}
+    values: dict[str, Any] = {f.name: line.get(f.name) for f in fields(ResponseRecord)}
     values["outcome"] = None if line["outcome"] is None else Outcome(line["outcome"])
     values["retries"] = line.get("retries") or 0
     return ResponseRecord(**values)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,14 @@ from omegaconf import OmegaConf
 
 from game_reasoning_arena.agents.base_agent import Agent, Asker
 from game_reasoning_arena.agents.factory import make_agent
+from game_reasoning_arena.cache import ResponseCache
 from game_reasoning_arena.errors import (
     ArenaError,
     Interrupted,
     RunStorageError,
 )
 from game_reasoning_arena.event_loop import run_coroutine
-from game_reasoning_arena.meter import Budget, Meter, Recall
+from game_reasoning_arena.meter import Budget, Meter, Recall, Totals
 from game_reasoning_arena.preflight import Experiment
 from game_reasoning_arena.probing import probe_models
 from game_reasoning_arena.progress import Progress, make_progress
@@ -42,11 +42,9 @@ from game_reasoning_arena.records import (
 )
 from game_reasoning_arena.resume import Past
 from game_reasoning_arena.secrets import Redactor
+from game_reasoning_arena.stopping import Stop
 
 log = logging.getLogger(__name__)
-
-#: Seconds that calls in flight get to finish after the first Ctrl-C.
-GRACE_S = 10.0
 
 EXIT_CODES = {
     Status.COMPLETED: 0,
@@ -85,6 +83,7 @@ class _Story:
     past: Past
     run_id: str
     started_at: float
+    planned: int
     head: Mapping[str, Any]
     summary: Summary
     shown: Progress
@@ -113,7 +112,22 @@ class _Story:
             return Status.BUDGET, self.meter.budget_note
         return Status.COMPLETED, None
 
-    def write_run(self, status: Status, reason: str | None, planned: int) -> None:
+    def recount(self) -> None:
+        """Count what an earlier part of this run played."""
+        for episode in self.past.episodes:
+            self.summary.episode(episode)
+            self.counts[episode.status] = self.counts.get(episode.status, 0) + 1
+        for response in self.past.responses:
+            self.summary.response(response)
+
+    def totals(self) -> dict[str, Any]:
+        """What the run has used, earlier parts included."""
+        used = Totals()
+        used.merge(self.past.totals)
+        used.merge(self.meter.totals)
+        return {**used.as_dict(), "failures": dict(self.summary.failures)}
+
+    def write_run(self, status: Status, reason: str | None) -> None:
         finished = None if status is Status.RUNNING else time.time()
         self.writer.run(
             {
@@ -123,11 +137,8 @@ class _Story:
                 "started_at": self.started_at,
                 "finished_at": finished,
                 "duration_s": finished - self.started_at if finished else None,
-                "episodes": {"planned": planned, **self.counts},
-                "totals": {
-                    **self.meter.totals.as_dict(),
-                    "failures": dict(self.summary.failures),
-                },
+                "episodes": {"planned": self.planned, **self.counts},
+                "totals": self.totals(),
             }
         )
 
@@ -139,7 +150,6 @@ def run(
     overrides: Sequence[str] = (),
     past: Past | None = None,
     replace_askers: Callable[[Asker], Asker] | None = None,
-    shared_budgets: Iterable[Budget] = (),
     quiet: bool = False,
 ) -> RunResult:
     """Play an experiment and write it down.
@@ -150,22 +160,78 @@ def run(
         overrides: the command line's words, for the record.
         past: what an unfinished run in ``directory`` holds already (``arena resume``).
         replace_askers: put something in place of every backend (``arena replay``).
-        shared_budgets: budgets of a sweep.
         quiet: show no progress.
 
     Raises:
         UserError: the directory holds another run or cannot be written.
         RunStorageError: writing failed; nothing that was flushed is lost.
     """
-    redactor = Redactor.from_environment(
-        p.model.provider.api_key_env
-        for p in experiment.players
-        if p.model and p.model.provider and p.model.provider.api_key_env
+    stop = Stop()
+    shown = make_progress(experiment, quiet=quiet)
+
+    async def alone() -> RunResult:
+        async with AsyncExitStack() as stack:
+            backends: Mapping[str, Asker] = experiment.backends
+            if replace_askers is not None:
+                backends = {name: replace_askers(b) for name, b in experiment.backends.items()}
+            else:
+                await open_backends(experiment, stack)
+            with shown, stop.listening(shown.say):
+                return await run_async(
+                    experiment,
+                    directory,
+                    askers=backends,
+                    stop=stop,
+                    shown=shown,
+                    overrides=overrides,
+                    past=past,
+                    replayed=replace_askers is not None,
+                )
+
+    return run_coroutine(alone())
+
+
+async def open_backends(experiment: Experiment, stack: AsyncExitStack) -> None:
+    """Open the experiment's backends (load engines) until the stack is closed."""
+    for prefix, backend in experiment.backends.items():
+        await stack.enter_async_context(backend)
+        await backend.start([model for model in experiment.models if model.backend == prefix])
+
+
+async def run_async(
+    experiment: Experiment,
+    directory: Path,
+    *,
+    askers: Mapping[str, Asker],
+    stop: Stop,
+    shown: Progress,
+    overrides: Sequence[str] = (),
+    past: Past | None = None,
+    shared_budgets: Iterable[Budget] = (),
+    replayed: bool = False,
+) -> RunResult:
+    """Play on the running loop, over backends that are open already; see :func:`run`.
+
+    Args:
+        experiment: from ``preflight.prepare``.
+        directory: where the run directory is; made if missing.
+        askers: open backends by prefix.
+        stop: stops this run with others.
+        shown: where progress is shown.
+        overrides: the command line's words, for the record.
+        past: what an unfinished run in ``directory`` holds already.
+        shared_budgets: budgets of a sweep.
+        replayed: the askers answer from a recording: nothing is metered, probed or cached.
+    """
+    providers = [model.provider for model in experiment.models if model.provider]
+    redactor = Redactor(
+        variables=[p.api_key_env for p in providers if p.api_key_env],
+        urls=[p.api_base for p in providers],
     )
     past = past or Past()
     with RunWriter(
         directory,
-        redact=redactor.redact if redactor else None,
+        redact=redactor.redact,
         resume=past.run_id is not None,
         known=past.recalled,
     ) as writer:
@@ -175,10 +241,10 @@ def run(
             rotate=experiment.rotate,
             players=[player.name for player in experiment.players],
         )
+        own = Budget(**experiment.budget, totals=replace(past.totals))  # type: ignore[arg-type]
+        meter = Meter(own, *shared_budgets, redact=redactor.redact)
+        stop.watch(meter)
         run_id = past.run_id or new_run_id()
-        own = Budget(**experiment.budget, totals=past.totals)  # type: ignore[arg-type]
-        meter = Meter(own, *shared_budgets)
-        meter.totals = past.totals
         story = _Story(
             experiment=experiment,
             writer=writer,
@@ -186,45 +252,43 @@ def run(
             past=past,
             run_id=run_id,
             started_at=past.started_at or time.time(),
+            planned=len(plans),
             head=_head(experiment, run_id, overrides, past),
             summary=Summary(experiment.players),
-            shown=make_progress(experiment, len(plans), quiet=quiet),
+            shown=shown,
         )
-        for record in past.episodes:
-            story.summary.episode(record)
-            story.counts[record.status] = story.counts.get(record.status, 0) + 1
-        for record_ in past.responses:
-            story.summary.response(record_)
+        story.recount()
         if past.run_id is None:
-            text = OmegaConf.to_yaml(OmegaConf.create(dict(experiment.config)))
-            writer.config(text)
-        story.write_run(Status.RUNNING, None, len(plans))
+            writer.config(OmegaConf.to_yaml(OmegaConf.create(dict(experiment.config))))
+        story.write_run(Status.RUNNING, None)
         done = {record.episode for record in past.episodes}
         todo = [plan for plan in plans if plan.episode not in done]
+        shown.expect(len(plans), done=len(done))
         try:
-            with story.shown:
-                run_coroutine(_play_all(story, todo, replace_askers))
+            await _play_all(story, todo, askers, replayed=replayed)
         except RunStorageError:
             raise
+        except asyncio.CancelledError:
+            if stop.reason is None:
+                raise
         except ArenaError as error:
             story.failure = error
             log.error("the run stopped: %s", error)
         except BaseException as error:
-            story.failure = error
             log.exception("the run stopped because of a fault in the program")
             with suppress(RunStorageError):
-                story.write_run(Status.ERROR, f"{type(error).__name__}: {error}", len(plans))
+                story.write_run(Status.ERROR, f"{type(error).__name__}: {error}")
             raise
         status, reason = story.status()
         rows = story.summary.rows()
         writer.summary(rows)
-        story.write_run(status, reason, len(plans))
+        story.write_run(status, reason)
         return RunResult(
             directory=directory,
             status=status,
             reason=redactor.redact(reason) if reason else None,
             summary=rows,
-            totals=meter.totals.as_dict(),
+            totals=story.totals(),
             episodes=dict(story.counts),
         )
 
@@ -253,22 +317,22 @@ def _head(
 
 
 async def _play_all(
-    story: _Story, todo: Sequence[EpisodePlan], replace_askers: Callable[[Asker], Asker] | None
+    story: _Story, todo: Sequence[EpisodePlan], backends: Mapping[str, Asker], *, replayed: bool
 ) -> None:
-    """Open what the players need, play the episodes, close everything whatever happens."""
+    """Seat the players, play the episodes, free everything whatever happens."""
     experiment = story.experiment
     async with AsyncExitStack() as stack:
-        askers: dict[str, Asker] = {}
-        for prefix, backend in experiment.backends.items():
-            if replace_askers is not None:
-                askers[prefix] = replace_askers(backend)
-                continue
-            await stack.enter_async_context(backend)
-            models = [model for model in experiment.models if model.backend == prefix]
-            await backend.start(models)
-            askers[prefix] = Recall(
-                story.meter.over(backend), story.past.answers, story.past.recalled
-            )
+        askers = dict(backends)
+        if not replayed:
+            cache = None
+            if experiment.cache != "off":
+                cache = ResponseCache()
+                stack.callback(cache.close)
+            for prefix, backend in backends.items():
+                asker = story.meter.over(backend)
+                if cache is not None:
+                    asker = cache.over(asker, reuse=experiment.cache == "reuse")
+                askers[prefix] = Recall(asker, story.past.answers, story.past.recalled)
         agents: dict[str, Agent] = {}
         for player in experiment.players:
             agents[player.name] = make_agent(
@@ -281,9 +345,8 @@ async def _play_all(
                 simulation=experiment.simulation,
             )
             stack.push_async_callback(agents[player.name].aclose)
-        await stack.enter_async_context(_stoppable(story))
-        if experiment.probe and replace_askers is None and todo:
-            await probe_models(experiment, story.meter)
+        if experiment.probe and not replayed and todo:
+            await probe_models(experiment.models, backends, story.meter)
         await _workers(story, iter(todo), agents)
 
 
@@ -301,8 +364,8 @@ async def _workers(story: _Story, todo: Iterator[EpisodePlan], agents: Mapping[s
                 await asyncio.sleep(0)  # players that never wait must not starve the rest
 
     tasks = [
-        asyncio.create_task(worker(), name=f"worker {i}")
-        for i in range(story.experiment.concurrency)
+        asyncio.create_task(worker(), name=f"worker {number}")
+        for number in range(min(story.experiment.concurrency, story.planned))
     ]
     try:
         await asyncio.gather(*tasks)
@@ -310,53 +373,3 @@ async def _workers(story: _Story, todo: Iterator[EpisodePlan], agents: Mapping[s
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@asynccontextmanager
-async def _stoppable(story: _Story) -> AsyncIterator[None]:
-    """First Ctrl-C or SIGTERM: ask nothing new, finish what is in flight. Second: stop at once."""
-    loop = asyncio.get_running_loop()
-    task = asyncio.current_task()
-    assert task is not None
-    grace: asyncio.TimerHandle | None = None
-
-    def stop(name: str) -> None:
-        nonlocal grace
-        if story.meter.stopping is None:
-            story.meter.stop(f"stopped by {name}")
-            story.shown.say(
-                f"Stopping: waiting up to {GRACE_S:.0f} s for {story.meter.in_flight} calls in "
-                "flight. Once more stops at once."
-            )
-            grace = loop.call_later(GRACE_S, task.cancel)
-        else:
-            task.cancel()
-
-    with _signals(loop, stop):
-        try:
-            yield
-        except asyncio.CancelledError:
-            if story.meter.stopping is None:
-                raise
-            while task.uncancel():
-                pass
-        finally:
-            if grace is not None:
-                grace.cancel()
-
-
-@contextmanager
-def _signals(loop: asyncio.AbstractEventLoop, stop: Callable[[str], None]) -> Iterator[None]:
-    """Route SIGINT and SIGTERM; where that is impossible (threads, Windows) leave them alone."""
-    routed = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError, RuntimeError, ValueError):
-            before = signal.getsignal(number)
-            loop.add_signal_handler(number, stop, number.name)
-            routed.append((number, before))
-    try:
-        yield
-    finally:
-        for number, before in routed:
-            loop.remove_signal_handler(number)
-            signal.signal(number, before)

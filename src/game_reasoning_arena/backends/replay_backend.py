@@ -45,9 +45,7 @@ class Recording:
             ReplayMiss: there is none, or the question was another one; says what differs.
         """
         key = request.key
-        where = (
-            f"episode {key.episode}, seat {key.seat}, turn {key.turn}, attempt {key.attempt}"
-        )
+        where = f"episode {key.episode}, seat {key.seat}, turn {key.turn}, attempt {key.attempt}"
         line = self._answers.get(key)
         if line is None:
             raise ReplayMiss(f"{self.directory} holds no answer for {where}")

@@ -15,8 +15,8 @@ from game_reasoning_arena.preflight import Experiment
 from game_reasoning_arena.recording import layout
 
 HELP = """Finish an unfinished run: answers that are on disk are used again, only the rest is asked
-for. KEY=VALUE words may change how it is carried out (concurrency, budget.*, backend limits); a change
-of what is asked is refused."""
+for. KEY=VALUE words may change how it is carried out (concurrency, budget.*, backend limits); a
+change of what is asked is refused."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

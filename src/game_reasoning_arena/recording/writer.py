@@ -156,7 +156,8 @@ class RunWriter:
 
     def run(self, content: Mapping[str, Any]) -> None:
         """Replace ``run.json``."""
-        text = orjson.dumps(content, default=_default, option=orjson.OPT_INDENT_2).decode()
+        option = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS  # keys may be enums
+        text = orjson.dumps(content, default=_default, option=option).decode()
         self._replace(layout.RUN, text + "\n")
 
     def config(self, text: str) -> None:

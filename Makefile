@@ -1,0 +1,60 @@
+# `make run` and `make test` do all the set-up themselves; see README.md.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONSTRAINTS := constraints.txt
+# uv installs in seconds what takes pip two minutes; where it cannot (another index in pip's own
+# configuration, no wheel for this machine) pip does it.
+INSTALL = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c $(CONSTRAINTS)
+INSTALL_SLOWLY = $(BIN)/python -m pip install --quiet -c $(CONSTRAINTS)
+DEV := $(shell sed -n '/^dev = \[/,/^\]/p' pyproject.toml | sed -n 's/^ *\("[^"]*"\),.*/\1/p' | tr '\n' ' ')
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint types pytest format bench clean
+
+help:  ## show what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+run: $(VENV)/.installed  ## install, then play the embedded default: no key, no GPU, no network
+	@$(BIN)/arena
+
+test: lint types pytest  ## lint, types and tests
+
+check: test
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+pytest: $(VENV)/.dev
+	$(BIN)/pytest -n 2 --dist loadscope
+
+format: $(VENV)/.dev  ## rewrite the code in its one format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev  ## speed, as ratios measured side by side (benchmarks/README.md)
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove environments and caches, keep outputs
+	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 run"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	@echo "installing into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv && $(INSTALL) -e . || $(INSTALL_SLOWLY) -e .
+	@$(BIN)/python -m compileall -q src
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	@$(INSTALL) $(DEV) || $(INSTALL_SLOWLY) $(DEV)
+	@touch $@
+
+-include *.mk

@@ -1,0 +1,114 @@
+"""Answers kept across runs, in one SQLite file that any number of processes may use at once.
+
+The key is everything that is sent plus the run's place of the question (episode, seat, turn,
+attempt, sample), so that repeats of a question never collapse into one answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from game_reasoning_arena.agents.base_agent import Asker
+from game_reasoning_arena.records import Reply, Request
+
+#: Milliseconds to wait for another process's write.
+BUSY_MS = 30_000
+
+
+def cache_directory() -> Path:
+    """Where things are kept that could be had again: ``$XDG_CACHE_HOME`` or ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "game_reasoning_arena"
+
+
+def request_key(request: Request) -> str:
+    """A hash of everything that could change the answer, and of the question's place in a run."""
+    model = request.model
+    sent = {
+        "model": model.name,
+        "model_id": model.model_id,
+        "model_path": model.model_path,
+        "tokenizer_path": model.tokenizer_path,
+        "chat_template": model.chat_template,
+        "api_base": model.provider.api_base if model.provider else None,
+        "engine": dict(model.engine),
+        "extra": dict(model.extra),
+        "messages": request.messages,
+        "sampling": request.sampling.as_dict(),
+        "seed": request.seed,
+        "constraint": asdict(request.constraint) if request.constraint else None,
+        "key": asdict(request.key),
+    }
+    text = orjson.dumps(sent, default=_plain, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()
+
+
+class ResponseCache:
+    """The store.
+
+    Args:
+        path: the SQLite file; made with its directory if missing.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or cache_directory() / "responses.sqlite"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(self.path, isolation_level=None)
+        self._db.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.execute("CREATE TABLE IF NOT EXISTS reply (key TEXT PRIMARY KEY, reply BLOB)")
+
+    def get(self, request: Request) -> Reply | None:
+        """The stored answer to this very call, marked as such."""
+        row = self._db.execute(
+            "SELECT reply FROM reply WHERE key = ?", (request_key(request),)
+        ).fetchone()
+        if row is None:
+            return None
+        values = orjson.loads(row[0])
+        values["dropped"] = tuple(values["dropped"])
+        return replace(Reply(**values), from_cache=True)
+
+    def put(self, request: Request, reply: Reply) -> None:
+        """Store an answer; the first one of a call stays."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO reply VALUES (?, ?)",
+            (request_key(request), orjson.dumps(reply, default=_plain)),
+        )
+
+    def over(self, asker: Asker, *, reuse: bool) -> Asker:
+        """``asker`` with this store before it (``reuse``) or only behind it (record)."""
+        return _Cached(self, asker, reuse)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+class _Cached:
+    def __init__(self, cache: ResponseCache, asker: Asker, reuse: bool) -> None:
+        self._cache = cache
+        self._asker = asker
+        self._reuse = reuse
+
+    async def complete(self, request: Request) -> Reply:
+        if self._reuse and (stored := self._cache.get(request)) is not None:
+            return stored
+        reply = await self._asker.complete(request)
+        self._cache.put(request, reply)
+        return reply
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(type(value).__name__)
