@@ -131,14 +131,14 @@ class LoadedRuns:
                     "finished_at": told.get("finished_at"),
                     "duration_s": told.get("duration_s"),
                     "seed": told.get("seed"),
-                    "game": games.get(run, simulation.get("game") or simulation.get("type")),
+                    "game": games.get(run, told.get("game") or simulation.get("game")),
                     "planned": _dict(told.get("episodes")).get("planned"),
                     "finished": int(finished.get(run, 0)),
                     "format_version": told.get("format_version"),
                     "commit": git.get("commit"),
                     "dirty": git.get("dirty"),
                     "calls": totals.get("calls"),
-                    "tokens": _token_sum(totals.get("tokens")),
+                    "tokens": _token_sum(totals),
                     "cost_usd": totals.get("cost_usd"),
                 }
             )
@@ -206,6 +206,11 @@ def load_runs(
     return LoadedRuns(find_runs(*paths, notice=hear), notices, columns=columns, moves=moves)
 
 
+def rows(table: pd.DataFrame) -> Iterator[Any]:
+    """The rows of a table as named tuples."""
+    return table.itertuples(index=False)
+
+
 _KEYS = ("run", "episode", "seat", "turn", "attempt", "sample")
 
 
@@ -226,13 +231,10 @@ def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _token_sum(value: Any) -> int | None:
-    """Tokens are a number, or numbers by kind."""
-    if isinstance(value, dict):
-        parts = [value.get("prompt"), value.get("completion")]
-        known = [p for p in parts if p is not None]
-        return sum(known) if known else None
-    return None if value is None else int(value)
+def _token_sum(totals: dict[str, Any]) -> int | None:
+    """Tokens in and out; None as soon as either is unknown."""
+    sent, got = totals.get("prompt_tokens"), totals.get("completion_tokens")
+    return None if sent is None or got is None else int(sent) + int(got)
 
 
 def _instants(values: pd.Series[Any]) -> pd.Series[Any]:

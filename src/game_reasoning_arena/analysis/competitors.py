@@ -1,0 +1,149 @@
+"""Who is compared: players of many runs, gathered by what they are.
+
+Two players are the same competitor when their settings are equal: type, model, sampling as it was
+asked for, and every option of the agent. A label names the model (or the type) and whatever differs
+from others of the same name. When runs repeat the very same deals with the same settings, they are
+told apart by run, since then the runs are what is compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from game_reasoning_arena.recording.frames import LoadedRuns
+
+#: (row of runs, player's name).
+Who = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Competitor:
+    """A label with the settings behind it; ``asked`` is True when a model is asked."""
+
+    label: str
+    settings: Mapping[str, Any]
+    asked: bool
+
+
+def competitors(loaded: LoadedRuns) -> dict[Who, Competitor]:
+    """The competitor behind every player of every run."""
+    settings = {
+        (run, name): _settings(loaded, run, name)
+        for run in range(len(loaded.readers))
+        for name in players(loaded, run)
+    }
+    labels = _labels(settings)
+    return {
+        who: Competitor(labels[who], settings[who], settings[who].get("model") is not None)
+        for who in settings
+    }
+
+
+def players(loaded: LoadedRuns, run: int) -> list[str]:
+    """The names of a run's players, from whatever tells them."""
+    reader = loaded.readers[run]
+    told = reader.run.get("players") or reader.config.get("agents") or {}
+    names = list(told)
+    seen = loaded.episodes.loc[loaded.episodes["run"] == run, "seats"]
+    names += [name for seats in seen.head(8) if seats for name in seats]
+    if not names:
+        mine = loaded.responses
+        names = sorted(mine.loc[mine["run"] == run, "player"].dropna().unique())
+    return list(dict.fromkeys(names))
+
+
+def run_names(loaded: LoadedRuns) -> list[str]:
+    """A short name per run: what its path does not share with the others."""
+    paths = [os.path.abspath(reader.path) for reader in loaded.readers]
+    if len(paths) == 1:
+        return [Path(paths[0]).name]
+    common = os.path.commonpath(paths)
+    return [os.path.relpath(path, common) for path in paths]
+
+
+def _settings(loaded: LoadedRuns, run: int, player: str) -> dict[str, Any]:
+    reader = loaded.readers[run]
+    told = (reader.run.get("players") or {}).get(player) or {}
+    agents = reader.config.get("agents")
+    agent = dict((agents or {}).get(player) or {}) if isinstance(agents, dict) else {}
+    agent.pop("sampling", None)
+    model = told.get("model") or agent.get("model")
+    kind = told.get("type") or agent.get("type") or ("llm" if model else "unknown")
+    if kind == "llm" and model is None:
+        model = _first(loaded, run, player, "model")
+    settings = {"type": kind, "model": model if kind == "llm" else None}
+    settings.update((k, v) for k, v in agent.items() if k not in settings and v is not None)
+    if kind == "llm":
+        requested = _first(loaded, run, player, "requested")
+        settings.update(orjson.loads(requested) if requested else {})
+    return settings
+
+
+def _first(loaded: LoadedRuns, run: int, player: str, column: str) -> Any:
+    """The value most of a player's responses have; None without responses."""
+    table = loaded.responses
+    if column not in table:
+        return None
+    mine = table.loc[(table["run"] == run) & (table["player"] == player), column].dropna()
+    return None if mine.empty else mine.value_counts().index[0]
+
+
+def _labels(settings: Mapping[Who, Mapping[str, Any]]) -> dict[Who, str]:
+    groups: dict[str, list[Who]] = defaultdict(list)
+    for who, mine in settings.items():
+        groups[str(mine.get("model") or mine["type"])].append(who)
+    labels: dict[Who, str] = {}
+    for base, members in groups.items():
+        varying = [
+            key
+            for key in dict.fromkeys(key for who in members for key in settings[who])
+            if len({_frozen(settings[who].get(key)) for who in members}) > 1
+        ]
+        for who in members:
+            own = settings[who]
+            parts = [f"{key}={_short(own[key])}" for key in varying if own.get(key) is not None]
+            labels[who] = f"{base} ({', '.join(parts)})" if parts else base
+    return _apart_in_self_play(labels)
+
+
+def _apart_in_self_play(labels: dict[Who, str]) -> dict[Who, str]:
+    """The same settings twice in one run are told apart by the players' names."""
+    often = Counter((run, label) for (run, _), label in labels.items())
+    twice = {label for (_, label), count in often.items() if count > 1}
+    return {
+        (run, name): f"{label} as {name}" if label in twice else label
+        for (run, name), label in labels.items()
+    }
+
+
+def _frozen(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str)
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    if len(text) <= 24 and "\n" not in text:
+        return text
+    return "#" + hashlib.sha256(text.encode()).hexdigest()[:6]
+
+
+def repeated(keys: Iterable[tuple[str, int, Any]]) -> set[str]:
+    """Labels for which several runs hold the same deal.
+
+    Args:
+        keys: (label, run, deal) of every episode and seat.
+    """
+    first: dict[tuple[str, Any], int] = {}
+    found = set()
+    for label, run, deal in keys:
+        if first.setdefault((label, deal), run) != run:
+            found.add(label)
+    return found
