@@ -37,10 +37,10 @@ def run_hydra(words: list[str]) -> int:
     line = read_command_line(words)
     version.setbase("1.3")
     schema.register()
-    catalog_source.register(files=line.catalog_files)
-    config_name = line.store_plain_file() or CONFIG_NAME
     parser = get_args_parser()
     args = parser.parse_args(line.words)
+    catalog_source.register(files=line.catalog_files, config_dir=args.config_dir)
+    config_name = line.store_plain_file() or CONFIG_NAME
     if args.help or args.hydra_help or args.shell_completion or args.info is not None:
         return _hydra_itself(args, parser, config_name)
     with Session(args.config_dir) as session:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
+_added: list[Path] = []
 
 
 def shipped_conf() -> Path:
@@ -21,7 +22,12 @@ def user_conf() -> Path | None:
     return None
 
 
+def add_conf_dir(directory: Path | None) -> None:
+    """Let a further directory (``--config-dir``) win over the others; None takes it back."""
+    _added[:] = [] if directory is None else [directory.resolve()]
+
+
 def conf_dirs() -> list[Path]:
     """All configuration directories, the one that wins last."""
     mine = user_conf()
-    return [shipped_conf(), *([mine] if mine else [])]
+    return [shipped_conf(), *([mine] if mine else []), *_added]

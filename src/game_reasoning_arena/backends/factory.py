@@ -11,8 +11,8 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from types import ModuleType
-from typing import Any
+from types import ModuleType, NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from
@@ -62,7 +62,7 @@ def make_backend(
         if isinstance(cause, TypeError | ValueError):
             raise UserError(f"{where}: {target.rpartition('.')[2]} refused: {cause}.") from error
         raise
-    assert isinstance(backend, BaseLLMBackend)  # noqa: S101  (the class has been checked)
+    assert isinstance(backend, BaseLLMBackend)
     return backend
 
 
@@ -165,18 +165,54 @@ def _backends_in(module: ModuleType) -> list[str]:
 
 
 def _check_keywords(cls: type[BaseLLMBackend], settings: Mapping[str, Any], where: str) -> None:
-    taken = inspect.signature(cls).parameters
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in taken.values())
-    names = [n for n, p in taken.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    taken, closed = _parameters(cls)
     problems = [
-        f"{where}.{key} is no setting of {cls.__name__}. {choose_from(key, names)}"
+        f"{where}.{key} is no setting of {cls.__name__}. {choose_from(key, taken, limit=30)}"
         for key in settings
-        if key not in names and not open_ended
+        if closed and key not in taken
     ]
     problems += [
         f"{where}.{name} is missing: {cls.__name__} needs it."
-        for name in names
-        if taken[name].default is inspect.Parameter.empty and name not in settings
+        for name, parameter in taken.items()
+        if parameter.default is inspect.Parameter.empty and name not in settings
+    ]
+    problems += [
+        f"{where}.{key} is {settings[key]!r}; it must be {_wanted(parameter.annotation)}."
+        for key, parameter in taken.items()
+        if key in settings and not _fits(settings[key], parameter.annotation)
     ]
     if problems:
         raise ConfigProblems(problems)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a plain value is of an annotated type; types that are not plain fit anything."""
+    if get_origin(hint) in (Union, UnionType):
+        return any(_fits(value, option) for option in get_args(hint))
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint) if hint in (bool, str, NoneType) else True
+
+
+def _wanted(hint: Any) -> str:
+    options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    words = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
+    return " or ".join(words.get(option, "null") for option in options)
+
+
+def _parameters(cls: type) -> tuple[dict[str, inspect.Parameter], bool]:
+    """What a class takes by name, with what ``**`` passes on to its bases; whether that is all."""
+    taken: dict[str, inspect.Parameter] = {}
+    for base in cls.__mro__:
+        if "__init__" not in vars(base):
+            continue
+        parameters = list(inspect.signature(base.__init__, eval_str=True).parameters.values())[1:]  # type: ignore[misc]
+        passes_on = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        for parameter in parameters:
+            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+                taken.setdefault(parameter.name, parameter)
+        if not passes_on:
+            return taken, True
+    return taken, False
