@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType, NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -208,7 +208,7 @@ def _parameters(cls: type) -> tuple[dict[str, inspect.Parameter], bool]:
     for base in cls.__mro__:
         if "__init__" not in vars(base):
             continue
-        parameters = list(inspect.signature(base.__init__, eval_str=True).parameters.values())[1:]  # type: ignore[misc]
+        parameters = list(_signature(base.__init__).parameters.values())[1:]  # type: ignore[misc]
         passes_on = any(p.kind is p.VAR_KEYWORD for p in parameters)
         for parameter in parameters:
             if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
@@ -216,3 +216,10 @@ def _parameters(cls: type) -> tuple[dict[str, inspect.Parameter], bool]:
         if not passes_on:
             return taken, True
     return taken, False
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    try:
+        return inspect.signature(function, eval_str=True)
+    except NameError:  # an annotation that only type checkers can see
+        return inspect.signature(function)
