@@ -294,6 +294,7 @@ class VLLMBackend(BaseLLMBackend):
 
             # Limits and retries are applied by complete() of this backend, not by the inner one.
             self._server = DirectBackend(
+                stream=True,  # the time to the first token is known only so
                 structured="vllm",
                 timeout_s=self.timeout_s,
                 deadline_s=self.deadline_s,

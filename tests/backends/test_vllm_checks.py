@@ -1,0 +1,298 @@
+"""What is found wrong with a vLLM entry before an engine starts; needs no vLLM."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from game_reasoning_arena.backends import vllm_checks
+from game_reasoning_arena.backends.vllm_backend import VLLMBackend
+from game_reasoning_arena.backends.vllm_settings import EngineSettings, engine_settings
+from game_reasoning_arena.records import Model, Provider
+
+ENGINE_ARGUMENTS = (
+    "class EngineArgs:\n"
+    "    model: str = ''\n"
+    "    tokenizer: str = ''\n"
+    "    dtype: str = 'auto'\n"
+    "    max_model_len: int = 0\n"
+    "    max_num_seqs: int = 1\n"
+    "    gpu_memory_utilization: float = 0.9\n"
+    "    tensor_parallel_size: int = 1\n"
+    "    tokenizer_mode: str = 'auto'\n"
+    "    hf_overrides: dict = None\n"
+    "    load_format: str = 'auto'\n"
+    "class AsyncEngineArgs(EngineArgs):\n"
+    "    enable_log_requests: bool = False\n"
+)
+SAMPLING = (
+    "class SamplingParams:\n    min_p: float = 0\n    temperature: float = 1\n    _x: int = 0\n"
+)
+
+
+@pytest.fixture(autouse=True)
+def vllm_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The source of a vLLM that raises when it is imported: checks read it and nothing more."""
+    package = tmp_path / "site" / "vllm"
+    (package / "engine").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('imported')")
+    (package / "engine" / "arg_utils.py").write_text(ENGINE_ARGUMENTS)
+    (package / "sampling_params.py").write_text(SAMPLING)
+    monkeypatch.syspath_prepend(str(package.parent))
+    monkeypatch.delitem(__import__("sys").modules, "vllm", raising=False)
+    vllm_checks.vllm_fields.cache_clear()
+    yield package
+    vllm_checks.vllm_fields.cache_clear()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """The files of a model, as far as checks look at them."""
+    path = tmp_path / "models" / "good"
+    path.mkdir(parents=True)
+    config = {"max_position_embeddings": 4096, "num_attention_heads": 12}
+    (path / "config.json").write_text(json.dumps(config))
+    (path / "model.safetensors").write_text("weights")
+    (path / "tokenizer.json").write_text("{}")
+    (path / "tokenizer_config.json").write_text(json.dumps({"chat_template": "{{ messages }}"}))
+    return path
+
+
+def entry(path: Path | str | None, **more: Any) -> Model:
+    return Model(
+        name="vllm_X",
+        backend="vllm",
+        model_id="X",
+        model_path=None if path is None else str(path),
+        **more,
+    )
+
+
+def problems(model: Model, engine: dict[str, Any] | None = None, **named: Any) -> list[str]:
+    return vllm_checks.check_model(model, engine_settings(model, named, engine or {}))
+
+
+def test_a_good_entry_has_no_problem(directory: Path) -> None:
+    assert problems(entry(directory), tensor_parallel_size=3, max_model_len=4096) == []
+
+
+def test_an_entry_without_a_path() -> None:
+    [said] = problems(entry(None))
+    assert "vllm_X needs a model_path" in said
+    assert "api_base" in said
+
+
+def test_a_relative_path() -> None:
+    [said] = problems(entry("models/good"))
+    assert said == "model_path of vllm_X must be an absolute path, not 'models/good'."
+
+
+def test_a_missing_directory_names_its_neighbour(directory: Path) -> None:
+    [said] = problems(entry(directory.parent / "goood" / "deep"))
+    assert "there is no directory" in said
+    assert "Did you mean 'good'?" in said
+
+
+def test_no_model(directory: Path) -> None:
+    (directory / "config.json").unlink()
+    [said] = problems(entry(directory))
+    assert "is not a model: it holds no config.json" in said
+
+
+def test_an_unfinished_download(directory: Path) -> None:
+    (directory / "model.safetensors").unlink()
+    [said] = problems(entry(directory))
+    assert "holds no weights" in said
+    assert problems(entry(directory), {"load_format": "dummy"}) == []
+
+
+def test_an_unreadable_config(directory: Path) -> None:
+    (directory / "config.json").write_text("{")
+    assert any("config.json cannot be read" in said for said in problems(entry(directory)))
+
+
+def test_no_tokenizer(directory: Path, tmp_path: Path) -> None:
+    (directory / "tokenizer.json").unlink()
+    (directory / "tokenizer_config.json").unlink()
+    [said] = problems(entry(directory))
+    assert "there is no tokenizer in" in said
+    assert "Set tokenizer_path" in said
+    other = entry(directory, tokenizer_path=str(tmp_path / "nowhere"))
+    assert problems(other)[0].startswith("tokenizer_path of vllm_X: there is no tokenizer")
+
+
+def test_a_base_model_needs_a_template(directory: Path, tmp_path: Path) -> None:
+    (directory / "tokenizer_config.json").write_text("{}")
+    [said] = problems(entry(directory))
+    assert "no chat template, and none is guessed" in said
+    assert "Set chat_template in the entry" in said
+    template = tmp_path / "chat.jinja"
+    [said] = problems(entry(directory, chat_template=str(template)))
+    assert said == f"chat_template of vllm_X: there is no file {template}."
+    template.write_text("{{ messages }}")
+    assert problems(entry(directory, chat_template=str(template))) == []
+    assert problems(entry(directory, chat_template="{{ messages }}")) == []
+    (directory / "chat_template.jinja").write_text("{{ messages }}")
+    assert problems(entry(directory)) == []
+
+
+def test_too_long_a_context_names_its_key(directory: Path) -> None:
+    [said] = problems(entry(directory), max_model_len=5000)
+    assert said.startswith("backend.vllm.max_model_len=5000 is more than the model's 4096")
+    [said] = problems(entry(directory), {"max_model_len": 5000})
+    assert said.startswith("backend.vllm.engine.max_model_len=5000")
+    [said] = problems(entry(directory, engine={"max_model_len": 5000}), max_model_len=100)
+    assert said.startswith("engine of vllm_X: max_model_len=5000")
+
+
+@pytest.mark.parametrize("rope", [{"rope_type": "yarn", "factor": 4}, {"type": "linear"}])
+def test_stretched_positions_are_left_to_vllm(directory: Path, rope: dict[str, Any]) -> None:
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps({**config, "rope_scaling": rope}))
+    assert problems(entry(directory), max_model_len=5000) == []
+    plain = {**config, "rope_parameters": {"rope_type": "default", "rope_theta": 1e4}}
+    (directory / "config.json").write_text(json.dumps(plain))
+    assert problems(entry(directory), max_model_len=5000) != []
+
+
+def test_sizes_of_a_model_of_several_modalities(directory: Path) -> None:
+    inner = {"max_position_embeddings": 64, "num_attention_heads": 4}
+    (directory / "config.json").write_text(json.dumps({"text_config": inner}))
+    found = problems(entry(directory), max_model_len=65, tensor_parallel_size=3)
+    assert len(found) == 2
+    assert "64 positions" in found[0]
+    assert "4 attention heads" in found[1]
+
+
+def test_heads_that_do_not_divide(directory: Path) -> None:
+    [said] = problems(entry(directory), tensor_parallel_size=5)
+    assert said == (
+        "backend.vllm.tensor_parallel_size=5 does not divide the model's 12 attention heads. "
+        "Possible: 1, 2, 3, 4, 6, 12."
+    )
+
+
+def test_an_unknown_argument_with_a_near_match(directory: Path) -> None:
+    [said] = problems(entry(directory), {"max_num_seq": 3})
+    assert said.startswith("backend.vllm.engine.max_num_seq: vLLM has no engine argument")
+    assert "Did you mean 'max_num_seqs'" in said
+    [said] = problems(entry(directory), {"model": "other"})
+    assert said == "backend.vllm.engine.model: set model_path in the model's entry instead."
+
+
+@pytest.mark.parametrize("value", [0, 1.5, "much"])
+def test_a_share_that_is_none(directory: Path, value: Any) -> None:
+    [said] = problems(entry(directory), gpu_memory_utilization=value)
+    assert said.startswith(f"backend.vllm.gpu_memory_utilization={value!r} must be a share")
+
+
+@pytest.mark.parametrize("value", [0, "2k", True, 1.5])
+def test_sizes_are_whole_numbers(directory: Path, value: Any) -> None:
+    found = problems(entry(directory), tensor_parallel_size=value)
+    assert any("must be a whole number from 1 on" in said for said in found)
+
+
+def test_vllm_may_find_the_context_itself(directory: Path) -> None:
+    assert problems(entry(directory), max_model_len=-1) == []
+
+
+def test_extra_are_sampling_parameters(directory: Path) -> None:
+    assert problems(entry(directory, extra={"min_p": 0.1, "chat_template_kwargs": {}})) == []
+    [said] = problems(entry(directory, extra={"min_pp": 0.1}))
+    assert "is no sampling parameter of vLLM. Did you mean 'min_p'?" in said
+    [said] = problems(entry(directory, extra={"temperature": 1}))
+    assert said == "extra of vllm_X: temperature: set it under sampling instead."
+    [said] = problems(entry(directory, extra={"seed": 1}))
+    assert said == "extra of vllm_X: seed is set by the harness."
+
+
+def test_vllm_is_not_installed(vllm_source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vllm_checks.importlib.util, "find_spec", lambda name: None)
+    [said] = vllm_checks.check_installation()
+    assert "vLLM is not installed" in said
+    assert "pip install 'game-reasoning-arena[vllm]'" in said
+
+
+@pytest.mark.parametrize(
+    ("version", "files", "environment", "wrong"),
+    [
+        ("0.30.0", [], {}, "this machine shows no GPU"),
+        ("0.30.0+cu130", [], {}, "this machine shows no GPU"),
+        ("0.30.0", ["nvidia0"], {}, None),
+        ("0.30.0", ["nvidiactl"], {}, "this machine shows no GPU"),
+        ("0.30.0", ["dxg"], {}, None),
+        ("0.30.0", ["nvidia0"], {"CUDA_VISIBLE_DEVICES": ""}, "CUDA_VISIBLE_DEVICES is set to no"),
+        ("0.30.0", ["nvidia0"], {"CUDA_VISIBLE_DEVICES": "0"}, None),
+        ("0.30.0+cpu", [], {}, None),
+        ("0.30.0+rocm7", [], {}, None),
+        (None, [], {}, None),
+    ],
+)
+def test_devices(
+    tmp_path: Path,
+    version: str | None,
+    files: list[str],
+    environment: dict[str, str],
+    wrong: str | None,
+) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    said = vllm_checks.device_problem(version, tmp_path, environment)
+    assert said is None if wrong is None else wrong in (said or "")
+
+
+def settings(path: str, share: float | None = None) -> EngineSettings:
+    model = entry(path, engine={} if share is None else {"gpu_memory_utilization": share})
+    return engine_settings(model, {}, {})
+
+
+def test_shares_of_two_models_must_fit() -> None:
+    two = [settings("/models/a"), settings("/models/b", 0.3)]
+    [said] = vllm_checks.check_shares(two, on_cpu=False)
+    assert "adds up to 1.2 of a GPU's memory (a 0.9, b 0.3)" in said
+    assert "backend.vllm.gpu_memory_utilization=0.45" in said
+    assert vllm_checks.check_shares(two, on_cpu=True) == []
+    assert vllm_checks.check_shares([settings("/a", 0.5), settings("/b", 0.4)], on_cpu=False) == []
+    assert vllm_checks.check_shares(two[:1], on_cpu=False) == []
+
+
+def test_the_entry_goes_before_the_backend() -> None:
+    model = entry("/m", engine={"dtype": "float32"})
+    made = engine_settings(model, {"dtype": "auto", "max_model_len": 9}, {"dtype": "half", "n": 1})
+    assert made.arguments == {"dtype": "float32", "max_model_len": 9, "n": 1}
+    assert made.tokenizer_path == "/m"
+
+
+def test_equal_settings_share_an_engine_however_they_are_written() -> None:
+    one = engine_settings(entry("/m", engine={"a": 1, "dtype": "half"}), {}, {})
+    two = engine_settings(entry("/m", engine={"a": 1}), {"dtype": "half"}, {})
+    assert one.key == two.key
+    assert one.key != engine_settings(entry("/m", engine={"a": 2}), {"dtype": "half"}, {}).key
+    assert one.key != engine_settings(entry("/n", engine={"a": 1}), {"dtype": "half"}, {}).key
+
+
+def test_the_backend_gathers_all_problems_without_importing_vllm(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vllm_checks, "check_installation", lambda: [])
+    backend = VLLMBackend(max_model_len=5000, engine={"max_num_seq": 1})
+    found = backend.check([entry(directory), entry(directory)])
+    assert len(found) == 2  # each problem once, however many models have it
+    assert "max_num_seq" in found[0]
+    assert "max_model_len" in found[1]
+
+
+def test_an_entry_with_an_address_needs_no_vllm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vllm_checks.importlib.util, "find_spec", lambda name: None)
+    server = Provider(name="vllm", api_base="http://127.0.0.1:1/v1")
+    served = Model(name="vllm_X", backend="vllm", model_id="X", provider=server)
+    assert VLLMBackend().check([served]) == []
+    templated = Model(
+        name="vllm_X", backend="vllm", model_id="X", provider=server, chat_template="/t.jinja"
+    )
+    [said] = VLLMBackend().check([templated])
+    assert "vllm serve --chat-template" in said
