@@ -231,3 +231,59 @@ def no_address(model: Model, provider: Provider) -> str:
         f"provider.{provider.name}.api_base=http://host:port/v1, or use "
         f"litellm_{provider.name}/{model.model_id} if LiteLLM knows the provider."
     )
+
+
+def credentials(url: str) -> str | None:
+    """The ``user:password`` of an address, as it stands there; None if it has none."""
+    authority = url.partition("://")[2].partition("/")[0]
+    found, at, _ = authority.rpartition("@")
+    return found if at else None
+
+
+def two_credentials(model: Model, provider: Provider) -> str:
+    """What to say where an address and a variable both bring credentials."""
+    return (
+        f"{model.name}: the api_base of provider {provider.name!r} holds user:password@ and "
+        f"api_key_env={provider.api_key_env} is set too; one request can carry only one of them. "
+        f"Remove one."
+    )
+
+
+def no_constraint(model: Model) -> str:
+    """What to say where a constraint has no form that this backend can send."""
+    return (
+        f"{model.name}: the {model.backend} backend can constrain answers only in JSON. Set "
+        f"template=json for this agent, or, for a vLLM server, backend.direct.structured=vllm."
+    )
+
+
+def error_in_body(
+    model: Model, error: object, *, status: int | None, retry_after: float | None = None
+) -> BackendError:
+    """What an error object of the protocol (or whatever stands in its place) means."""
+    code: object = None
+    text = str(error)
+    if isinstance(error, Mapping):
+        code = error.get("code") or error.get("type")
+        text = str(error.get("message") or error.get("detail") or error)
+        if status is None and isinstance(code, int):
+            status = code
+    return error_for(
+        model,
+        status=status,
+        text=text,
+        code=None if code is None else str(code),
+        retry_after=retry_after,
+    )
+
+
+def not_json(model: Model, raw: bytes) -> BackendError:
+    """A success whose body is no JSON: a proxy's page, most often."""
+    start = clean(model, raw[:120].decode(errors="replace"))
+    return TransientError(f"{model.name}: the server answered with what is no JSON: {start!r}")
+
+
+def unexpected(model: Model, raw: bytes) -> BackendError:
+    """A success that is JSON, but not of the protocol; some hold an error object instead."""
+    start = clean(model, raw[:LONGEST_ERROR].decode(errors="replace"))
+    return error_for(model, status=None, text=f"an answer without choices: {start}")

@@ -1,0 +1,46 @@
+"""LiteLLM as a library that minds its own business: no fetching, no .env, no printing, no handlers.
+
+The only place that imports it; the import takes seconds, so callers do it in a thread.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from types import ModuleType
+from typing import Any
+
+#: Read by LiteLLM while it is imported, and never again.
+_WHILE_IMPORTING = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it fetches its price table, blocking
+    "LITELLM_MODE": "PRODUCTION",  # else it loads a .env file found upwards from its own folder
+}
+
+
+def load_litellm() -> ModuleType:
+    """Import LiteLLM and turn off what it does besides calling models."""
+    if "litellm" in sys.modules:
+        return _quietened(sys.modules["litellm"])
+    before = {name: os.environ.get(name) for name in _WHILE_IMPORTING}
+    os.environ.update(_WHILE_IMPORTING)
+    try:
+        library = importlib.import_module("litellm")
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+    return _quietened(library)
+
+
+def _quietened(library: ModuleType) -> ModuleType:
+    litellm: Any = library
+    litellm.suppress_debug_info = True  # else it prints advice to stdout after every error
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()  # its records still reach the run's own handlers
+        logger.setLevel(logging.WARNING)
+    return library

@@ -1,0 +1,76 @@
+"""What tokens cost, from the table that comes with LiteLLM, read without importing LiteLLM.
+
+Prices are USD. A model that the table does not hold has an unknown price, which is None, never 0.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from game_reasoning_arena.backends.openai_protocol import Usage
+
+_TABLE = "model_prices_and_context_window_backup.json"
+_ABOVE = re.compile(r"input_cost_per_token_above_(\d+)k_tokens$")
+
+
+@functools.cache
+def table() -> Mapping[str, Mapping[str, Any]]:
+    """The whole table, read once; empty where LiteLLM is not installed or ships none."""
+    spec = importlib.util.find_spec("litellm")  # finds the package without importing it
+    if spec is None or spec.origin is None:
+        return {}
+    path = Path(spec.origin).with_name(_TABLE)
+    if not path.is_file():
+        return {}
+    loaded: dict[str, dict[str, Any]] = orjson.loads(path.read_bytes())
+    return loaded
+
+
+@functools.cache
+def prices_of(provider: str, model_id: str) -> Mapping[str, Any] | None:
+    """The table's entry for a provider's model, or None."""
+    entry = table().get(f"{provider}/{model_id}")
+    if entry is None:
+        entry = table().get(model_id)
+        if entry is not None and entry.get("litellm_provider") != provider:
+            return None  # another provider's model of the same name
+    return entry
+
+
+def cost_usd(provider: str, model_id: str, usage: Usage) -> float | None:
+    """USD of one call; None where a price or a count is not known."""
+    entry = prices_of(provider, model_id)
+    prompt, completion = usage.prompt_tokens, usage.completion_tokens
+    if entry is None or prompt is None or completion is None:
+        return None
+    tier = _tier(entry, prompt)
+    paid_in = entry.get("input_cost_per_token" + tier, entry.get("input_cost_per_token"))
+    paid_out = entry.get("output_cost_per_token" + tier, entry.get("output_cost_per_token"))
+    if paid_in is None or paid_out is None:
+        return None
+    cached = min(usage.cached_tokens or 0, prompt)
+    paid_cached = entry.get("cache_read_input_token_cost" + tier)
+    if paid_cached is None:
+        paid_cached = entry.get("cache_read_input_token_cost", paid_in)
+    reasoning = min(usage.reasoning_tokens or 0, completion)
+    paid_reasoning = entry.get("output_cost_per_reasoning_token", paid_out)
+    return float(
+        (prompt - cached) * paid_in
+        + cached * paid_cached
+        + (completion - reasoning) * paid_out
+        + reasoning * paid_reasoning
+    )
+
+
+def _tier(entry: Mapping[str, Any], prompt_tokens: int) -> str:
+    """The suffix of the prices that hold for a prompt of this length."""
+    limits = [int(found[1]) for name in entry if (found := _ABOVE.match(name))]
+    passed = [limit for limit in limits if prompt_tokens > limit * 1000]
+    return f"_above_{max(passed)}k_tokens" if passed else ""
