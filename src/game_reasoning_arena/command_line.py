@@ -13,6 +13,12 @@ from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.paths import conf_dirs
 
 PLAIN_FILE = "plain_file"
+_GROUPS = ("model", "agents", "simulation", "experiment")
+
+#: Dictionaries whose keys the user chooses and whose entries have settings that a preset need not
+#: name: a setting of theirs is added where it is missing, and checked in preflight.
+_OPEN = re.compile(r"(?:agents\.player_\d+|provider\.[\w-]+)\.[\w.]+=")
+_GAME = re.compile(r"(\+{0,2}simulation\.game=)([^'\"].*\(.*)", re.DOTALL)
 
 #: Keys as providers issue them; only the beginning is shown to anybody.
 _LOOKS_LIKE_A_KEY = re.compile(
@@ -60,10 +66,32 @@ def read_command_line(words: list[str]) -> CommandLine:
                 raise UserError("--config needs a file: arena --config config.json")
             line.config_file = Path(name).expanduser()
         else:
-            line.words.append(word)
+            line.words.append(_for_hydra(word))
             if word.lstrip("+").startswith("catalog.files="):
                 line.catalog_files = _file_list(word)
     return line
+
+
+def _for_hydra(word: str) -> str:
+    """The word in Hydra's grammar, where what a person types is not in it already."""
+    if _OPEN.match(word):
+        return f"++{word}"
+    if game := _GAME.fullmatch(word):  # parentheses would be a function of Hydra's
+        return game.group(1) + ",".join(f"'{name}'" for name in _split_games(game.group(2)))
+    return word
+
+
+def _split_games(text: str) -> list[str]:
+    """Split at commas outside parentheses."""
+    parts = [""]
+    depth = 0
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
 
 
 def refuse_keys(words: list[str]) -> None:
@@ -127,10 +155,8 @@ def as_primary_config(content: Mapping[str, Any]) -> dict[str, Any]:
     exactly those of the file, and a game of the file brings its preset's rules with it.
     """
     body = dict(content)
-    chosen: list[Any] = ["config"]
-    for group in ("model", "agents", "simulation", "experiment"):
-        if isinstance(body.get(group), str):
-            chosen.append({f"override /{group}": body.pop(group)})
+    groups = [group for group in _GROUPS if isinstance(body.get(group), str)]
+    chosen: list[Any] = ["config", *({f"override /{g}": body.pop(g)} for g in groups)]
     if "agents" in body:
         chosen.append({"override /agents": "none"})
     simulation = body.get("simulation")

@@ -42,6 +42,12 @@ def explain_composition(error: Exception, word: str | None, cfg: DictConfig | No
             full_key.group(1) if full_key else no_key.group(1) or no_key.group(2)
         )
         return said + _unknown_key(key.lstrip("+~"), cfg)
+    if word and "Error parsing override" in text:
+        detail = [line for line in text.splitlines() if line and "Error parsing" not in line]
+        return (
+            f"{said}cannot be read as KEY=VALUE ({detail[0] if detail else 'syntax'}). Quote a "
+            "value with special characters twice: 'key=\"a, b\"'"
+        )
     first = next((line for line in text.splitlines() if _tells(line)), text.strip())
     if full_key and full_key.group(1) not in said:
         return f"{said}{full_key.group(1)}: {first}"

@@ -20,7 +20,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, run_job
 from hydra.errors import HydraException
 from hydra.types import HydraContext, RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from game_reasoning_arena import catalog_source, schema
@@ -139,7 +139,7 @@ class Session:
         from game_reasoning_arena.preflight import prepare
 
         try:
-            prepare(base)
+            prepare(_without_hydra(base))
         except ConfigProblems as more:
             found += [problem for problem in more.problems if problem not in found]
         return ConfigProblems(found)
@@ -228,17 +228,25 @@ def claim_directory(cfg: DictConfig, key: str, directory: Path) -> Path:
 
     A default name carries microseconds; where another process was as fast, the next free
     microsecond is taken. A name that the user chose is taken as it is.
+
+    Raises:
+        UserError: it cannot be made.
     """
     chosen = any(word.startswith(key) for word in cfg.hydra.overrides.hydra)
-    if not chosen:
+    try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         while True:
             try:
-                directory.mkdir()
+                directory.mkdir(exist_ok=chosen)
                 break
             except FileExistsError:
                 stem, _, micros = directory.name.rpartition("-")
-                number = (int(micros) + 1) % 1_000_000
-                directory = directory.with_name(f"{stem}-{number:06d}")
-    OmegaConf.update(cfg, key, str(directory), force_add=True)
+                directory = directory.with_name(f"{stem}-{(int(micros) + 1) % 1_000_000:06d}")
+    except OSError as error:
+        raise UserError(
+            f"The directory {directory} cannot be made: {error.strerror or error}. Choose another "
+            f"with {key}=..."
+        ) from error
+    with read_write(cfg.hydra):
+        OmegaConf.update(cfg, key, str(directory))
     return directory

@@ -69,7 +69,7 @@ def result_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             _number(row["mean_return"], "+.2f"),
             str(sum(failures)) if failures else "",
             "" if row["calls"] is None else str(row["calls"]),
-            _number(row["latency_p50_s"], ".3f"),
+            "" if row["calls"] is None else _number(row["latency_p50_s"], ".3f"),
             "" if row["calls"] is None else _number(tokens, "d"),
             "" if row["calls"] is None else _number(row["cost_usd"], ".4f"),
         )
