@@ -12,8 +12,7 @@ from enum import IntEnum
 from hashlib import blake2b
 from struct import Struct
 
-_BLOCK = Struct("<8Q")
-_MASK = (1 << 64) - 1
+_BLOCK = Struct("<8Q").unpack
 
 
 class Purpose(IntEnum):
@@ -27,17 +26,18 @@ class Purpose(IntEnum):
     ENGINE = 6
 
 
-def _pack(parts: tuple[int, ...]) -> bytes:
-    return b"".join((part & _MASK).to_bytes(8, "little") for part in parts)
-
-
 def derive(*parts: int, bits: int = 63) -> int:
-    """A number of ``bits`` bits (at most 64) that depends on all of ``parts``, taken modulo 2**64.
+    """A number of ``bits`` bits (at most 64) that depends on all of ``parts``.
 
     Distinct addresses give independent numbers for all practical purposes.
     """
-    digest = blake2b(_pack(parts), digest_size=8).digest()
+    digest = blake2b(_text(parts), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> (64 - bits)
+
+
+def _text(parts: tuple[int, ...]) -> bytes:
+    # "%d", since the text of an enumeration's member differs between Python versions.
+    return (b"%d," * len(parts)) % parts
 
 
 class Stream:
@@ -46,21 +46,22 @@ class Stream:
     __slots__ = ("_count", "_key", "_words")
 
     def __init__(self, *parts: int) -> None:
-        self._key = _pack(parts)
+        self._key = _text(parts)
         self._count = 0
         self._words: list[int] = []
 
-    def _word(self) -> int:
-        if not self._words:
-            block = blake2b(self._key, salt=self._count.to_bytes(16, "little")).digest()
-            self._words.extend(_BLOCK.unpack(block))
-            self._count += 1
+    def _more(self) -> int:
+        block = blake2b(self._key, salt=self._count.to_bytes(16, "little")).digest()
+        self._words.extend(_BLOCK(block))
+        self._count += 1
         return self._words.pop()
 
     def below(self, n: int) -> int:
         """A whole number from 0 to n - 1; the bias is below n / 2**64."""
-        return (self._word() * n) >> 64
+        words = self._words
+        return ((words.pop() if words else self._more()) * n) >> 64
 
     def random(self) -> float:
         """A number in [0, 1) with 53 random bits."""
-        return (self._word() >> 11) * 2.0**-53
+        words = self._words
+        return ((words.pop() if words else self._more()) >> 11) * 2.0**-53

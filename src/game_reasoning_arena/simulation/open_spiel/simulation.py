@@ -10,7 +10,7 @@ from typing import Any
 
 import pyspiel
 
-from game_reasoning_arena.agents.base_agent import Actor, Agent, Decision, PlayerSpec
+from game_reasoning_arena.agents.base_agent import Actor, Agent, PlayerSpec
 from game_reasoning_arena.agents.randomness import Purpose, Stream, derive
 from game_reasoning_arena.errors import BackendError, BudgetReached, UserError
 from game_reasoning_arena.records import (
@@ -28,9 +28,26 @@ from game_reasoning_arena.simulation.open_spiel.texts import Texts
 from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
 from game_reasoning_arena.simulation.seating import seat_plan
 
+_TERMINAL = int(pyspiel.PlayerId.TERMINAL)
 _CHANCE = int(pyspiel.PlayerId.CHANCE)
 _SIMULTANEOUS = int(pyspiel.PlayerId.SIMULTANEOUS)
+_PLAYER = MoveBy.PLAYER
 _MOVES_KEPT = 1 << 16
+
+#: Games in which an action of a seat has the same name in every state; shown by a test.
+FIXED_NAMES = frozenset(
+    {
+        "connect_four",
+        "hex",
+        "kuhn_poker",
+        "leduc_poker",
+        "liars_dice",
+        "matrix_mp",
+        "matrix_pd",
+        "matrix_rps",
+        "tic_tac_toe",
+    }
+)
 
 
 class OpenSpielSimulation(Simulation):
@@ -80,7 +97,10 @@ class OpenSpielSimulation(Simulation):
             and "rng_seed" in kind.parameter_specification
             and "rng_seed" not in game_string
         )
-        self._moves: dict[tuple[int | None, int, str | None, int, str], Move] = {}
+        #: Moves made before, where their names do not depend on the state: making a record and
+        #: asking the engine for a name cost as much as a random move does.
+        self.known_moves: dict[tuple[int | None, int, str | None, int], Move] = {}
+        self._fixed_names = self.name in FIXED_NAMES
 
     @classmethod
     def from_conf(cls, conf: Mapping[str, Any]) -> OpenSpielSimulation:
@@ -164,17 +184,10 @@ class OpenSpielSimulation(Simulation):
         best = max(returns)
         return plan.seats[returns.index(best)] if returns.count(best) == 1 else None
 
-    def move(self, turn: int | None, seat: int, player: str | None, action: int, text: str) -> Move:
-        """A move by its player, or by chance; kept, since most recur in every episode."""
-        key = (turn, seat, player, action, text)
-        move = self._moves.get(key)
-        if move is None:
-            by = MoveBy.CHANCE if player is None else MoveBy.PLAYER
-            move = Move(turn=turn, seat=seat, player=player, action=action, text=text, by=by)
-            if len(self._moves) >= _MOVES_KEPT:
-                self._moves.clear()
-            self._moves[key] = move
-        return move
+    def know(self, key: tuple[int | None, int, str | None, int], move: Move) -> None:
+        """Keep a move for other episodes, if its name is the same in all states."""
+        if self._fixed_names and len(self.known_moves) < _MOVES_KEPT:
+            self.known_moves[key] = move
 
     def make_player(self, spec: PlayerSpec, *, seed: int) -> Agent:
         """A player backed by the engine: mcts, solver, bot, uci or policy."""
@@ -184,7 +197,7 @@ class OpenSpielSimulation(Simulation):
 
 
 class _Episode:
-    """What happens in one episode."""
+    """What happens in one episode. The plain move's path is short: random play is fast with it."""
 
     __slots__ = (
         "_actors",
@@ -195,6 +208,7 @@ class _Episode:
         "limited",
         "moves",
         "state",
+        "texts",
         "turns",
     )
 
@@ -206,8 +220,9 @@ class _Episode:
         self._actors: list[Actor] = [
             agents[name].sit(plan, seat) for seat, name in enumerate(plan.seats)
         ]
-        self._chance = Stream(plan.seed, Purpose.CHANCE)
-        self.state = simulation.new_state(plan.seed)
+        self._chance: Stream | None = None
+        self.state: State = simulation.new_state(plan.seed)
+        self.texts = simulation.texts
         self.moves: list[Move] = []
         self.turns = 0
         self.limited = False
@@ -215,90 +230,80 @@ class _Episode:
 
     async def run(self) -> None:
         """Play until the end, the move limit or a forfeit."""
-        state = self.state
+        state, actors, seats, moves = self.state, self._actors, self._plan.seats, self.moves
+        known = self._simulation.known_moves
         most = self._simulation.max_moves
-        while not state.is_terminal():
-            player = state.current_player()
+        while (player := state.current_player()) != _TERMINAL:
             if player == _CHANCE:
-                self._deal()
+                if self._chance is None:
+                    self._chance = Stream(self._plan.seed, Purpose.CHANCE)
+                action = draw(state, self._chance)
+                moves.append(known.get((None, _CHANCE, None, action)) or self._chance_move(action))
+                state.apply_action(action)
                 continue
             if most is not None and self.turns >= most:
                 self.limited = True
                 return
             if player >= 0:
-                await self._move(player)
+                turn = SeatTurn(self, player, state.legal_actions())
+                decision = await actors[player].act(turn)
+                action = decision.action
+                if action is None:
+                    self.forfeit = decision.forfeit
+                    return
+                move = known.get((self.turns, player, seats[player], action))
+                if move is None or decision.by is not _PLAYER:
+                    move = self._move(player, action, decision.by)
+                moves.append(move)
+                state.apply_action(action)
             elif player == _SIMULTANEOUS:
-                await self._move_together()
+                await self._move_together(state)
+                if self.forfeit is not None:
+                    return
             else:
                 raise UserError(f"{self._simulation.name} asks for a player of kind {player}.")
-            if self.forfeit is not None:
-                return
             self.turns += 1
 
-    def _deal(self) -> None:
-        state = self.state
-        action = draw(state, self._chance)
-        text = state.action_to_string(_CHANCE, action)
-        self.moves.append(self._simulation.move(None, -1, None, action, text))
-        state.apply_action(action)
-
-    async def _move(self, seat: int) -> None:
-        state = self.state
-        turn = SeatTurn(
-            self._simulation.texts, state, seat, self.turns, state.legal_actions(), self.moves
-        )
-        decision = await self._actors[seat].act(turn)
-        action = decision.action
-        if action is None:
-            self.forfeit = decision.forfeit
-            return
-        self._write(seat, action, decision)
-        state.apply_action(action)
-
-    async def _move_together(self) -> None:
+    async def _move_together(self, state: State) -> None:
         """Everyone with something to choose is asked at once; the others have nothing to say."""
-        state = self.state
         legal = [state.legal_actions(seat) for seat in range(len(self._actors))]
         asked = [seat for seat, actions in enumerate(legal) if actions]
-        turns = [
-            SeatTurn(self._simulation.texts, state, seat, self.turns, legal[seat], self.moves)
-            for seat in asked
-        ]
         results = await asyncio.gather(
-            *(self._actors[turn.seat].act(turn) for turn in turns), return_exceptions=True
+            *(self._actors[seat].act(SeatTurn(self, seat, legal[seat])) for seat in asked),
+            return_exceptions=True,
         )
-        decisions: dict[int, Decision] = {}
+        actions = [0] * len(self._actors)
+        moves: list[tuple[int, int, MoveBy]] = []
         for seat, result in zip(asked, results, strict=True):
             if isinstance(result, BaseException):
                 raise result
-            decisions[seat] = result
-        for decision in decisions.values():
-            if decision.action is None:
-                self.forfeit = decision.forfeit
-                return
-        actions = [0] * len(self._actors)
-        for seat, decision in decisions.items():
-            if decision.action is not None:
-                actions[seat] = decision.action
-        texts = {seat: state.action_to_string(seat, actions[seat]) for seat in asked}
-        for seat in asked:
-            self._write(seat, actions[seat], decisions[seat], texts[seat])
+            if result.action is None:
+                self.forfeit = self.forfeit or result.forfeit
+            else:
+                actions[seat] = result.action
+                moves.append((seat, result.action, result.by))
+        if self.forfeit is not None:
+            return
+        for seat, action, by in moves:
+            self.moves.append(self._move(seat, action, by))
         state.apply_actions(actions)
 
-    def _write(self, seat: int, action: int, decision: Decision, text: str | None = None) -> None:
-        if text is None:
-            text = self.state.action_to_string(seat, action)
+    def _move(self, seat: int, action: int, by: MoveBy) -> Move:
         player = self._plan.seats[seat]
-        if decision.by is MoveBy.PLAYER:
-            self.moves.append(self._simulation.move(self.turns, seat, player, action, text))
-        else:
-            self.moves.append(
-                Move(
-                    turn=self.turns,
-                    seat=seat,
-                    player=player,
-                    action=action,
-                    text=text,
-                    by=decision.by,
-                )
-            )
+        move = Move(
+            turn=self.turns,
+            seat=seat,
+            player=player,
+            action=action,
+            text=self.state.action_to_string(seat, action),
+            by=by,
+        )
+        if by is _PLAYER:
+            self._simulation.know((self.turns, seat, player, action), move)
+        return move
+
+    def _chance_move(self, action: int) -> Move:
+        text = self.state.action_to_string(_CHANCE, action)
+        move = Move(turn=None, seat=-1, player=None, action=action, text=text, by=MoveBy.CHANCE)
+        self._simulation.know((None, _CHANCE, None, action), move)
+        return move

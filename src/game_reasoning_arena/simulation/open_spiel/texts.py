@@ -28,7 +28,6 @@ class Texts:
             perfect (the full state for one-shot and repeated games), else its information state,
             else its observation. ``full`` is the state as the engine prints it, for games
             without hidden information only.
-        board:
         board: one of ``boards.BOARDS``.
 
     Raises:

@@ -3,34 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Protocol
 
 from game_reasoning_arena.records import Move
 from game_reasoning_arena.simulation.open_spiel.loading import State
 from game_reasoning_arena.simulation.open_spiel.texts import Texts
 
 
+class Playing(Protocol):
+    """An episode in the making, as far as a turn needs it."""
+
+    state: State
+    texts: Texts
+    moves: list[Move]
+    turns: int
+
+
 class SeatTurn:
-    """One seat's turn; texts are computed when asked for, before the state moves on.
+    """One seat's turn; texts are computed when asked for, before the state moves on."""
 
-    ``state`` is for engine-backed players, which take care of hidden information themselves.
-    """
+    __slots__ = ("_episode", "legal_actions", "seat")
 
-    __slots__ = ("_moves", "legal_actions", "seat", "state", "texts", "turn")
-
-    def __init__(
-        self, texts: Texts, state: State, seat: int, turn: int, legal: list[int], moves: list[Move]
-    ) -> None:
-        self.texts = texts
-        self.state = state
+    def __init__(self, episode: Playing, seat: int, legal_actions: list[int]) -> None:
+        self._episode = episode
         self.seat = seat
-        self.turn = turn
-        self.legal_actions: Sequence[int] = legal
-        self._moves = moves
+        self.legal_actions: Sequence[int] = legal_actions
+
+    @property
+    def state(self) -> State:
+        """The engine's state, for engine-backed players, which keep to what their seat may know."""
+        return self._episode.state
+
+    @property
+    def turn(self) -> int:
+        """Decision nodes before this one, in this episode."""
+        return self._episode.turns
 
     @property
     def game(self) -> str:
         """The game's short name."""
-        return self.texts.name
+        return self._episode.texts.name
 
     def action_text(self, action: int) -> str:
         """The engine's own name for an action of this seat."""
@@ -38,15 +50,15 @@ class SeatTurn:
 
     def state_text(self) -> str:
         """What this seat is allowed to see."""
-        return self.texts.state(self.state, self.seat)
+        return self._episode.texts.state(self.state, self.seat)
 
     def history(self) -> Sequence[str]:
         """All moves where information is perfect, else this seat's own."""
-        return self.texts.history(self._moves, self.seat)
+        return self._episode.texts.history(self._episode.moves, self.seat)
 
     def other_notation(self, text: str) -> Collection[int]:
         """The legal actions that a text may mean in another notation of the game."""
-        if self.texts.name == "chess":
+        if self._episode.texts.name == "chess":
             from game_reasoning_arena.simulation.open_spiel.chess_notation import meant
 
             return meant(self.state, self.legal_actions, text)
