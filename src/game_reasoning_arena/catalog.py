@@ -125,6 +125,14 @@ class Catalog:
         """Where a provider is written down: ``litellm`` or a file and line."""
         return self._origins[provider]
 
+    def provider_name(self, name: str, backends: Collection[str]) -> str | None:
+        """The name of the API provider that a model's name says, known or not; None for others."""
+        prefix, rest = split_name(name, backends)
+        if prefix not in ("litellm", "direct"):
+            return None
+        provider, slash, _ = rest.partition("/")
+        return provider if slash else "openai"
+
     def add_provider(self, name: str, settings: Mapping[str, Any]) -> Provider:
         """Add to or change a provider, as an entry of a list would.
 
@@ -135,9 +143,11 @@ class Catalog:
         entry = check_provider(name, settings, f"provider {name!r}", problems)
         if entry is None:
             raise ConfigProblems(problems)
-        self._providers[name] = provider_from(entry, self._providers.get(name))
-        self._origins[name] = "add_provider"
-        return self._providers[name]
+        provider = provider_from(entry, self._providers.get(name))
+        # New dictionaries, so that other threads can go on reading the old ones.
+        self._providers = {**self._providers, name: provider}
+        self._origins = {**self._origins, name: "add_provider"}
+        return provider
 
     def resolve(self, name: str, *, backends: Collection[str], check_paths: bool = True) -> Model:
         """The model of a name, ready to be called.

@@ -23,6 +23,7 @@ from game_reasoning_arena.backends.factory import make_backend
 from game_reasoning_arena.catalog import Catalog
 from game_reasoning_arena.environment import sampling_from_environment
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from
+from game_reasoning_arena.recording import layout
 from game_reasoning_arena.records import Model, Sampling
 from game_reasoning_arena.sampling import parse_sampling
 from game_reasoning_arena.schema import AGENT_TYPES, FailurePolicy, ProviderConf
@@ -144,7 +145,7 @@ def prepare(cfg: DictConfig, *, check_backends: bool = True) -> Experiment:
     catalog = problems.attempt(
         lambda: Catalog.load(
             files=config["catalog"]["files"],
-            inline_models=config["catalog"]["models"],
+            inline_models=[*config["catalog"]["models"], config["model"]],
             inline_providers=providers,
         )
     )
@@ -205,8 +206,13 @@ def check_directory(directory: Path) -> None:
     """Fail if a run could not be written there; makes nothing.
 
     Raises:
-        UserError: the nearest existing parent is no directory, or is not writable.
+        UserError: a run is there, or the nearest existing parent is not writable.
     """
+    if (directory / layout.RUN).exists():
+        raise UserError(
+            f"{directory} holds a run already. Finish it with `arena resume {directory}`, or "
+            "choose another directory (hydra.run.dir=...)."
+        )
     parent = directory
     while not parent.exists() and parent != parent.parent:
         parent = parent.parent

@@ -1,0 +1,76 @@
+"""One question to several backends: `python -m game_reasoning_arena.backends.example [MODEL ...]`.
+
+Without names it asks two scripted stand-ins, which need no key, and one model of every well-known
+provider whose key is set. What could not be asked is listed with what is missing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from game_reasoning_arena.backends.backend_config import config
+from game_reasoning_arena.backends.llm_registry import (
+    detect_model_backend,
+    generate_response,
+    initialize_llm_registry,
+    list_models,
+)
+from game_reasoning_arena.errors import BackendError, UserError
+
+PROMPT = """You play tic-tac-toe as o. The board:
+x..
+.o.
+..x
+Legal moves: o(0,1), o(0,2), o(1,0), o(1,2), o(2,0), o(2,1)
+End with one line: Final Answer: <move>"""
+
+#: Asked when nothing else is named; the API models only where their key is set.
+MODELS = (
+    "scripted_first",
+    "scripted_random",
+    "litellm_openai/gpt-4o-mini",
+    "litellm_anthropic/claude-3-5-haiku-latest",
+    "litellm_gemini/gemini-2.5-flash-lite",
+    "litellm_groq/llama-3.1-8b-instant",
+    "litellm_mistral/mistral-small-latest",
+)
+
+
+def main(names: Sequence[str] = ()) -> int:
+    """Ask, and print each answer; 1 if a model that was to be asked gave none."""
+    initialize_llm_registry()
+    served = list_models(backend="vllm")
+    asked, without_key = [], []
+    for name in names or (*MODELS, *served):
+        (asked if names or not _missing_key(name) else without_key).append(name)
+    _say(f"The question, to {len(asked)} models:\n\n{PROMPT}\n")
+    failed = 0
+    for name in asked:
+        _say(f"--- {name} ({detect_model_backend(name)})")
+        try:
+            _say(generate_response(name, PROMPT).strip() or "(an empty answer)")
+        except (BackendError, UserError) as error:
+            failed += 1
+            _say(f"no answer: {error}")
+    for name in without_key:
+        _say(f"--- {name}: not asked; set {_missing_key(name)} in the environment or in .env")
+    if not names and not served:
+        _say("--- vllm: not asked; no model is listed in conf/catalog/vllm_models.yaml")
+    return 1 if failed else 0
+
+
+def _missing_key(name: str) -> str | None:
+    """The variable that would have to be set, None if nothing is missing."""
+    provider_name = config.catalog.provider_name(name, ("litellm",))
+    if provider_name is None or config.get_api_key(provider_name):
+        return None
+    return config.catalog.provider(provider_name).api_key_env
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
