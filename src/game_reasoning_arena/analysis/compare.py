@@ -1,0 +1,194 @@
+"""Everything that `arena compare` knows of some runs, as tables and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from game_reasoning_arena.analysis import costs, differences
+from game_reasoning_arena.analysis.bradley_terry import Ratings
+from game_reasoning_arena.analysis.competitors import run_names
+from game_reasoning_arena.analysis.intervals import CONFIDENCE
+from game_reasoning_arena.analysis.pairs import Pair, compare_pairs, pairs_table
+from game_reasoning_arena.analysis.results import (
+    fits,
+    policies_table,
+    ratings_table,
+    results_table,
+)
+from game_reasoning_arena.analysis.standings import POLICIES, Standings, standings
+from game_reasoning_arena.analysis.tables import Column, Table
+from game_reasoning_arena.errors import UserError, choose_from
+from game_reasoning_arena.recording.frames import LoadedRuns, rows
+
+
+@dataclass
+class Comparison:
+    """Runs compared; parts are computed when asked for.
+
+    Attributes:
+        loaded: the runs.
+        policy: how forfeits count: loss, drop or as-played.
+    """
+
+    loaded: LoadedRuns
+    policy: str = "loss"
+
+    def __post_init__(self) -> None:
+        if self.policy not in POLICIES:
+            raise UserError(
+                f"Forfeits cannot count as {self.policy!r}. " + choose_from(self.policy, POLICIES)
+            )
+
+    @cached_property
+    def standings(self) -> Standings:
+        """One row per episode and seat."""
+        return standings(self.loaded)
+
+    @cached_property
+    def responses(self) -> pd.DataFrame:
+        """Responses with the competitor's label in ``who``."""
+        return costs.labelled(self.loaded, self.standings)
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """All pairs of competitors."""
+        return compare_pairs(self.standings, self.policy)
+
+    @cached_property
+    def ratings(self) -> dict[str, list[Ratings]]:
+        """Ratings per game."""
+        return fits(self.standings, self.policy)
+
+    @cached_property
+    def differences(self) -> Table:
+        """What is not equal across the runs."""
+        return differences.differences_table(self.loaded, self.standings)
+
+    @cached_property
+    def tables(self) -> list[Table]:
+        """All tables, in the order they are shown."""
+        responses = self.responses
+        return [
+            runs_table(self.loaded),
+            results_table(self.standings, self.policy),
+            policies_table(self.standings),
+            pairs_table(self.pairs),
+            ratings_table(self.ratings),
+            costs.failures_table(responses),
+            costs.latency_table(responses),
+            costs.cost_table(responses, self.standings, self.policy),
+            self.differences,
+        ]
+
+    @cached_property
+    def caveats(self) -> list[str]:
+        """What these runs cannot tell, the gravest first."""
+        asked = list(dict.fromkeys(c.label for c in self.standings.who.values() if c.asked))
+        found = []
+        line = differences.confounded_line(self.differences, self.loaded, asked)
+        if line:
+            found.append(line)
+        found += _progress(self.loaded, self.standings)
+        found += self._sharing(asked)
+        found += self.standings.notes
+        return found
+
+    def _sharing(self, asked: Sequence[str]) -> list[str]:
+        pairs = self.pairs
+        if len(self.loaded.readers) == 1 and len(asked) < 2:
+            return [
+                "One run with one model: its own rates are known, but there is nothing to compare "
+                "it with. Name more runs, or a sweep."
+            ]
+        games = self.standings.table.groupby("game")["run"].nunique()
+        if len(self.loaded.readers) > 1 and (games < 2).all():
+            return [
+                "The runs share no game: each is shown by itself, and no difference between them "
+                "can be told."
+            ]
+        between = [pair for pair in pairs if pair.a in asked and pair.b in asked]
+        if between and all(pair.basis == "nothing shared" for pair in between):
+            return [
+                "The models share no deals and no opponents and never met: no difference between "
+                "them can be told. Give the runs the same seed and opponents."
+            ]
+        return []
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; rates are fractions, times seconds, money US dollars, unknown null."""
+        return {
+            "confidence": CONFIDENCE,
+            "forfeits": self.policy,
+            "caveats": self.caveats,
+            "notices": self.loaded.notices,
+            "tables": {table.key: table.as_dict() for table in self.tables},
+            "prompt_diffs": differences.prompt_diffs(self.loaded),
+        }
+
+
+def runs_table(loaded: LoadedRuns) -> Table:
+    """The runs themselves."""
+    table = Table(
+        "runs",
+        "Runs",
+        [
+            Column("name", "run"),
+            Column("game", "game"),
+            Column("status", "status"),
+            Column("planned", "planned", "count"),
+            Column("finished", "finished", "count"),
+            Column("seed", "seed", "text"),
+            Column("duration", "duration s", "number"),
+            Column("commit", "commit"),
+        ],
+    )
+    for name, run in zip(run_names(loaded), rows(loaded.runs), strict=True):
+        commit = None
+        if isinstance(run.commit, str):
+            dirty = run.dirty is not pd.NA and bool(run.dirty)
+            commit = run.commit[:8] + ("+changes" if dirty else "")
+        table.rows.append(
+            {
+                "name": name,
+                "game": _known(run.game),
+                "status": _known(run.status),
+                "planned": _known(run.planned),
+                "finished": int(run.finished),
+                "seed": None if run.seed is pd.NA else str(run.seed),
+                "duration": _known(run.duration_s),
+                "commit": commit,
+            }
+        )
+    return table
+
+
+def _known(value: Any) -> Any:
+    return None if pd.isna(value) else value
+
+
+def _progress(loaded: LoadedRuns, seen: Standings) -> list[str]:
+    """Runs that are not finished, or hold nothing."""
+    found = []
+    began = seen.table[["run", "episode"]].drop_duplicates().groupby("run").size()
+    for number, (name, run) in enumerate(zip(run_names(loaded), rows(loaded.runs), strict=True)):
+        started = int(began.get(number, 0))
+        if not started:
+            found.append(f"{name}: no episode has begun, so nothing is known of its players.")
+        elif run.status == "running":
+            planned = f" of {run.planned}" if run.planned is not pd.NA else ""
+            found.append(
+                f"{name}: in progress (or killed): {run.finished}{planned} episodes are finished. "
+                "What is shown can still change; games that end early finish first, so the "
+                "finished ones are no random sample."
+            )
+        elif run.planned is not pd.NA and run.finished < run.planned:
+            found.append(
+                f"{name}: {run.finished} of {run.planned} planned episodes are finished "
+                f"(status {run.status}); `arena resume` finishes the rest."
+            )
+    return found

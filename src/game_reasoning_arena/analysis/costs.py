@@ -1,0 +1,222 @@
+"""Latency, tokens, cost and failed answers per competitor; unknown stays unknown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from game_reasoning_arena.analysis.intervals import Estimate, wilson
+from game_reasoning_arena.analysis.standings import Standings
+from game_reasoning_arena.analysis.tables import Column, Table, Value
+from game_reasoning_arena.recording.frames import LoadedRuns
+
+#: Outcomes that are a model's failures, in the order they are shown.
+FAILURES = ("illegal", "unparsable", "truncated", "empty", "refused", "context_overflow")
+
+#: A client that adds more than this share to the median latency has distorted it.
+DISTORTED = 0.10
+
+
+def labelled(loaded: LoadedRuns, standings: Standings) -> pd.DataFrame:
+    """Responses with a column ``who``; a view of the same data otherwise."""
+    table = loaded.responses
+    who = pd.Series(pd.Categorical([None] * len(table)), index=table.index, dtype=object)
+    for (run, player), competitor in standings.who.items():
+        mine = (table["run"] == run) & (table["player"] == player)
+        if mine.any():
+            who[mine] = competitor.label
+    return table.assign(who=who)
+
+
+def latency_table(responses: pd.DataFrame) -> Table:
+    """Times of answered calls."""
+    table = Table(
+        "latency",
+        "Latency of answered calls (provider's time, seconds)",
+        [
+            Column("who", "competitor"),
+            Column("calls", "answers", "count"),
+            Column("p50", "p50", "seconds"),
+            Column("p95", "p95", "seconds"),
+            Column("p99", "p99", "seconds"),
+            Column("ttft", "TTFT p50", "seconds"),
+            Column("ttft95", "TTFT p95", "seconds", minor=True),
+            Column("speed", "tokens/s", "number"),
+            Column("queue", "queue p50", "seconds", minor=True),
+            Column("queue95", "queue p95", "seconds", minor=True),
+            Column("client", "client p50", "seconds", minor=True),
+            Column("retries", "retries", "count"),
+            Column("outages", "outages", "count"),
+        ],
+    )
+    for who, part in responses.groupby("who", sort=False, dropna=True):
+        answered = part[part["outcome"].notna()]
+        latency = _quantiles(answered["latency_s"], (0.5, 0.95, 0.99))
+        ttft = _quantiles(answered["ttft_s"], (0.5, 0.95))
+        queue = _quantiles(answered["queue_s"], (0.5, 0.95))
+        (client,) = _quantiles(answered["client_s"], (0.5,))
+        table.rows.append(
+            {
+                "who": str(who),
+                "calls": len(answered),
+                "p50": latency[0],
+                "p95": latency[1],
+                # With fewer than 100 answers p99 would be the maximum under another name.
+                "p99": latency[2] if answered["latency_s"].count() >= 100 else None,
+                "ttft": ttft[0],
+                "ttft95": ttft[1],
+                "speed": _speed(answered),
+                "queue": queue[0],
+                "queue95": queue[1],
+                "client": client,
+                "retries": _total(part["retries"]),
+                "outages": int(part["outcome"].isna().sum()),
+            }
+        )
+        if latency[0] and client and client > DISTORTED * latency[0]:
+            table.notes.append(
+                f"{who}: this client's own work added {client:.3f} s to a median of "
+                f"{latency[0]:.3f} s; lower `concurrency` for latencies to be believed."
+            )
+    return table
+
+
+def failures_table(responses: pd.DataFrame) -> Table:
+    """What answers were, as shares of all answers."""
+    table = Table(
+        "failures",
+        "Failed answers, % of all answers",
+        [
+            Column("who", "competitor"),
+            Column("answers", "answers", "count"),
+            Column("failed", "failed % [95 %]", "percent"),
+            *(
+                Column(kind, kind.replace("_", " "), "percent", minor=True, rare=True)
+                for kind in FAILURES
+            ),
+            Column("first", "first tries failed %", "percent"),
+        ],
+    )
+    for who, part in responses.groupby("who", sort=False, dropna=True):
+        answered = part[part["outcome"].notna()]
+        counts = answered["outcome"].value_counts()
+        failed = int(sum(counts.get(kind, 0) for kind in FAILURES))
+        first = answered[answered["attempt"] == 0]
+        row: dict[str, Value] = {
+            "who": str(who),
+            "answers": len(answered),
+            "failed": wilson(failed, len(answered)),
+            "first": float(first["outcome"].isin(FAILURES).mean()) if len(first) else None,
+        }
+        for kind in FAILURES:
+            seen = int(counts.get(kind, 0))
+            row[kind] = seen / len(answered) if len(answered) else None
+        table.rows.append(row)
+    return table
+
+
+def cost_table(responses: pd.DataFrame, standings: Standings, policy: str) -> Table:
+    """Tokens and money, per game and per win."""
+    table = Table(
+        "cost",
+        "Tokens and cost (US dollars)",
+        [
+            Column("who", "competitor"),
+            Column("games", "episodes asked in", "count"),
+            Column("prompt", "prompt tokens", "count"),
+            Column("cached", "of them cached", "count", minor=True),
+            Column("completion", "completion tokens", "count"),
+            Column("reasoning", "reasoning tokens", "count", minor=True),
+            Column("per_answer", "completion tokens/answer", "number", minor=True),
+            Column("cost", "cost $", "usd"),
+            Column("per_game", "$/episode", "usd"),
+            Column("per_win", "$/win", "usd"),
+        ],
+    )
+    wins = standings.table[standings.table[policy] == "win"].groupby("who").size()
+    for who, part in responses.groupby("who", sort=False, dropna=True):
+        answered = part[part["outcome"].notna()]
+        games = len(part[["run", "episode"]].drop_duplicates())
+        cost = _total(answered["cost_usd"])
+        won = int(wins.get(str(who), 0))
+        completion = _total(answered["completion_tokens"])
+        table.rows.append(
+            {
+                "who": str(who),
+                "games": games,
+                "prompt": _total(answered["prompt_tokens"]),
+                "cached": _total(answered["cached_tokens"]),
+                "completion": completion,
+                "reasoning": _total(answered["reasoning_tokens"]),
+                "per_answer": None if completion is None else completion / len(answered),
+                "cost": cost,
+                "per_game": None if cost is None or not games else cost / games,
+                "per_win": None if cost is None or not won else cost / won,
+            }
+        )
+        priced = int(answered["cost_usd"].notna().sum())
+        if 0 < priced < len(answered):
+            table.notes.append(
+                f"{who}: the cost of {len(answered) - priced} of {len(answered)} answers is "
+                f"unknown, so its cost is; the known part is "
+                f"${answered['cost_usd'].sum():.5f}."
+            )
+    if table.rows and all(row["cost"] is None for row in table.rows):
+        table.notes.append("No cost is known: local models and unknown prices have none.")
+    return table
+
+
+def _quantiles(values: pd.Series[Any], at: tuple[float, ...]) -> list[float | None]:
+    known = values.dropna().to_numpy(dtype=np.float64)
+    if not len(known):
+        return [None] * len(at)
+    return [float(v) for v in np.quantile(known, at)]
+
+
+def _total(values: pd.Series[Any]) -> float | None:
+    """A sum; None as soon as one part is unknown, or there is none."""
+    if not len(values) or values.isna().any():
+        return None
+    return float(values.sum())
+
+
+def _speed(answered: pd.DataFrame) -> float | None:
+    """Median completion tokens per second: after the first token where that is timed."""
+    tokens = answered["completion_tokens"].astype("Float64")
+    decode = answered["decode_s"]
+    timed = decode.notna() & (decode > 0) & (tokens > 1)
+    if timed.any():
+        return float(((tokens[timed] - 1) / decode[timed]).median())
+    whole = answered["latency_s"].notna() & (answered["latency_s"] > 0) & tokens.notna()
+    if not whole.any():
+        return None
+    return float((tokens[whole] / answered.loc[whole, "latency_s"]).median())
+
+
+def temperature_points(
+    loaded: LoadedRuns, standings: Standings, policy: str
+) -> dict[tuple[str, str], dict[float, Estimate]]:
+    """Win rates by (model, game) over temperature, for those seen at two temperatures or more."""
+    temperature = {
+        who: competitor.settings.get("temperature")
+        for who, competitor in standings.who.items()
+        if competitor.asked
+    }
+    counts: dict[tuple[str, str], dict[float, list[int]]] = {}
+    decided = standings.table[standings.table[policy].notna()]
+    for (run, player, game), part in decided.groupby(["run", "player", "game"], sort=False):
+        one = (int(str(run)), str(player))
+        at = temperature.get(one)
+        if at is None:
+            continue
+        model = str(standings.who[one].settings.get("model"))
+        cell = counts.setdefault((model, str(game)), {}).setdefault(float(at), [0, 0])
+        cell[0] += int((part[policy] == "win").sum())
+        cell[1] += len(part)
+    return {
+        key: {at: wilson(won, n) for at, (won, n) in sorted(points.items())}
+        for key, points in counts.items()
+        if len(points) > 1
+    }

@@ -1,0 +1,235 @@
+"""What else differed between runs: configuration, versions, prompts, parameters, served models.
+
+A comparison is confounded when something that can change results differs besides who played. Keys
+that say who played, where output goes, or only how fast it went are no confounders.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from game_reasoning_arena.analysis.competitors import run_names
+from game_reasoning_arena.analysis.standings import Standings
+from game_reasoning_arena.analysis.tables import Column, Table
+from game_reasoning_arena.recording.frames import LoadedRuns
+
+#: Parts of the configuration that are settings of who is compared, or do not touch results.
+_NOT_CONFOUNDING = (
+    "agents.", "model.", "sampling.", "hydra.", "concurrency", "budget.", "probe", "estimate",
+    "profile", "catalog.", "provider.", "episodes", "trusted_targets", "seed",
+)  # fmt: skip
+
+#: Lines of a prompt's diff that are shown.
+DIFF_LINES = 12
+
+Cells = list[str | None]
+
+
+def differences_table(loaded: LoadedRuns, standings: Standings) -> Table:
+    """Everything that is not equal across the runs, and whether it confounds the comparison."""
+    names = run_names(loaded)
+    table = Table(
+        "differences",
+        "What differs between the runs",
+        [
+            Column("what", "what"),
+            Column("confounds", "confounds"),
+            *(Column(f"run{i}", name) for i, name in enumerate(names)),
+        ],
+    )
+    if len(names) < 2:
+        table.title = "What differs"
+        table.columns = table.columns[:2]
+        table.notes.append("One run: nothing to differ from.")
+        return table
+    found: list[tuple[str, bool, Cells]] = []
+    found += _config(loaded)
+    found += _environment(loaded)
+    found += _prompts(loaded, standings)
+    found += _sent(loaded)
+    for what, suspect, cells in found:
+        confounds = suspect and _within_a_game(cells, standings)
+        row: dict[str, Any] = {"what": what, "confounds": "yes" if confounds else ""}
+        row.update({f"run{i}": _clip(cell) for i, cell in enumerate(cells)})
+        table.rows.append(row)
+    if not table.rows:
+        table.notes.append("Nothing that is recorded differs.")
+    return table
+
+
+def confounders(table: Table) -> list[str]:
+    """What in a table of differences may explain results besides who played."""
+    return [str(row["what"]) for row in table.rows if row["confounds"]]
+
+
+def prompt_diffs(loaded: LoadedRuns) -> list[str]:
+    """Unified diffs of system messages, and of first questions to the same deal, that differ."""
+    names = run_names(loaded)
+    texts = []
+    for title, by_run in _prompt_texts(loaded):
+        (first, base), *others = sorted(by_run.items())
+        for run, text in others:
+            if text != base:
+                diff = difflib.unified_diff(
+                    base.splitlines(), text.splitlines(), names[first], names[run], lineterm="", n=1
+                )
+                lines = list(diff)
+                more = len(lines) - DIFF_LINES
+                tail = [f"... {more} more lines"] if more > 0 else []
+                texts.append("\n".join([f"{title}:", *lines[:DIFF_LINES], *tail]))
+                break
+    return texts
+
+
+def _config(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
+    flat = [dict(_flatten(reader.config)) for reader in loaded.readers]
+    known = [i for i, values in enumerate(flat) if values]
+    for key in sorted({key for values in flat for key in values}):
+        cells: Cells = [
+            _text(values.get(key)) if i in known else None for i, values in enumerate(flat)
+        ]
+        if len({cells[i] for i in known}) > 1 and not key.startswith("hydra."):
+            yield f"config {key}", not key.startswith(_NOT_CONFOUNDING), cells
+
+
+def _environment(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
+    for part, confounds in (("packages", True), ("git", False), ("platform", False)):
+        flat = [dict(_flatten(reader.run.get(part) or {})) for reader in loaded.readers]
+        known = [i for i, values in enumerate(flat) if values]
+        for key in sorted({key for values in flat for key in values}):
+            cells: Cells = [
+                _text(values.get(key)) if i in known else None for i, values in enumerate(flat)
+            ]
+            if len({cells[i] for i in known}) > 1:
+                ours = part == "packages" and key.replace("_", "-") in _MATTERS
+                yield f"{part} {key}", confounds and ours, cells
+
+
+#: Packages whose version can change what is asked or how it is judged.
+_MATTERS = ("game-reasoning-arena", "open-spiel", "litellm", "vllm", "torch", "transformers")
+
+
+def _within_a_game(cells: Cells, standings: Standings) -> bool:
+    """Whether runs of the same game differ; between games nothing is compared."""
+    for _, part in standings.table.groupby("game", sort=False):
+        seen = {cells[run] for run in part["run"].unique()}
+        if len(seen) > 1:
+            return True
+    return False
+
+
+#: Settings of a player that are meant to change what it is told.
+_TELLING = ("system_prompt", "template", "memory", "show_legal_moves")
+
+
+def _prompts(loaded: LoadedRuns, standings: Standings) -> Iterator[tuple[str, bool, Cells]]:
+    asked = [c.settings for c in standings.who.values() if c.asked]
+    meant = any(len({_text(own.get(key)) for own in asked}) > 1 for key in _TELLING)
+    for title, by_run in _prompt_texts(loaded):
+        if len(set(by_run.values())) > 1:
+            yield (
+                title,
+                not meant,
+                [
+                    _hash(by_run[run]) if run in by_run else None
+                    for run in range(len(loaded.readers))
+                ],
+            )
+
+
+def _prompt_texts(loaded: LoadedRuns) -> Iterator[tuple[str, dict[int, str]]]:
+    """(what, text by run) of what players of the same name were told."""
+    prompts = loaded.prompts
+    by_player: dict[str, dict[int, str]] = defaultdict(dict)
+    for (run, player), texts in prompts.systems.items():
+        by_player[player][run] = "\n---\n".join(sorted(texts))
+    for player, by_run in sorted(by_player.items()):
+        for run in range(len(loaded.readers)):
+            if any(r == run and p == player for r, p, _ in prompts.first):
+                by_run.setdefault(run, "")  # asked, without a system message
+        yield f"system prompt of {player}", by_run
+    games = [str(game) for game in loaded.runs["game"]]
+    first: dict[tuple[str, str, int, int, int], dict[int, str]] = defaultdict(dict)
+    for (run, player, seat), sample in prompts.first.items():
+        asked = [m.get("content") for m in sample.messages if m.get("role") != "system"]
+        text = "\n---\n".join(str(content) for content in asked)
+        if sample.at[1] == 0:  # later turns depend on what was played before
+            first[games[run], player, seat, sample.seed, sample.at[0]][run] = text
+    for (game, player, seat, _, _), by_run in sorted(first.items()):
+        if len(by_run) > 1:
+            yield f"first question to {player} at seat {seat} of {game}", by_run
+
+
+def _sent(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
+    """Parameters sent, parameters dropped and models served, per player of the same name."""
+    table = loaded.responses
+    for column, what, confounds in (
+        ("sent", "parameters sent", False),
+        ("dropped", "parameters dropped", True),
+        ("constrained", "answers constrained to legal moves", True),
+        ("served_model", "model served", False),
+    ):
+        by_player: dict[str, dict[int, str]] = defaultdict(dict)
+        known = table[table[column].notna()]
+        for (run, player), part in known.groupby(["run", "player"], observed=True):
+            values = sorted(map(str, part[column].unique()))
+            by_player[str(player)][int(str(run))] = ", ".join(values)
+        for player, by_run in sorted(by_player.items()):
+            if len(set(by_run.values())) > 1:
+                cells: Cells = [by_run.get(run) for run in range(len(loaded.readers))]
+                yield f"{what}: {player}", confounds, cells
+    yield from _unsteady(loaded)
+
+
+def _unsteady(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
+    """A model name that was served by several models, in one run or over several."""
+    table = loaded.responses[["run", "model", "served_model"]].dropna().drop_duplicates()
+    for model, part in table.groupby("model", observed=True):
+        if part["served_model"].nunique() > 1:
+            cells: Cells = [
+                ", ".join(sorted(part.loc[part["run"] == run, "served_model"].astype(str))) or None
+                for run in range(len(loaded.readers))
+            ]
+            yield f"{model} was served by", True, cells
+
+
+def _flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, below in value.items():
+            yield from _flatten(below, f"{prefix}.{key}" if prefix else str(key))
+    elif prefix:
+        yield prefix, value
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+
+
+def _hash(text: str) -> str:
+    return "sha256 " + hashlib.sha256(text.encode()).hexdigest()[:10] if text else "none"
+
+
+def _clip(cell: str | None, width: int = 60) -> str | None:
+    if cell is None or len(cell) <= width:
+        return cell
+    return f"{cell[: width - 10]}… {_hash(cell)[7:13]}"
+
+
+def confounded_line(table: Table, loaded: LoadedRuns, labels: Sequence[str]) -> str | None:
+    """The loud line, or None when nothing recorded stands between the competitors."""
+    found = confounders(table)
+    if not found or len(loaded.readers) < 2:
+        return None
+    shown = ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
+    return (
+        f"CONFOUNDED: besides who played, these differ between the runs: {shown}. "
+        f"A difference between {' and '.join(labels[:2]) or 'them'} may come from that."
+    )

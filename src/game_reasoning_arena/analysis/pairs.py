@@ -1,0 +1,257 @@
+"""Every two competitors of a game: paired where they played the same deals, if they did."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from game_reasoning_arena.analysis.intervals import Estimate, newcombe
+from game_reasoning_arena.analysis.paired import (
+    ALPHA,
+    SignTest,
+    cannot_resolve,
+    holm,
+    mean_needed,
+    paired_difference,
+    pairs_needed,
+    sign_flip_test,
+    sign_test,
+)
+from game_reasoning_arena.analysis.standings import POLICIES, SCORES, Standings
+from game_reasoning_arena.analysis.tables import Column, Table, Value
+
+#: More than this many pairs are tested without bootstrap intervals for each.
+MANY = 400
+
+
+@dataclass(slots=True)
+class Pair:
+    """Two competitors at one game.
+
+    ``basis`` is ``same deals`` (paired by seed, seat and opponents), ``met`` (they played each
+    other; paired by seed), ``same opponents`` (unpaired) or ``nothing shared``.
+    ``difference`` is of scores, A minus B, in [-1, 1]; ``returns`` of mean returns.
+    """
+
+    game: str
+    a: str
+    b: str
+    basis: str
+    n: int = 0
+    difference: Estimate = field(default_factory=lambda: Estimate(None))
+    returns: Estimate = field(default_factory=lambda: Estimate(None))
+    test: SignTest | None = None
+    p: float | None = None
+    adjusted: float | None = None
+    needed: int | None = None
+    depends_on_policy: bool = False
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the difference stands after Holm's correction."""
+        return self.adjusted is not None and self.adjusted < ALPHA
+
+    def verdict(self) -> str:
+        """One plain clause."""
+        if self.basis == "nothing shared":
+            return "cannot be compared: they share no deals, no opponents and never met"
+        if self.resolved:
+            better = self.a if self._lead() > 0 else self.b
+            tail = ", but it depends on how forfeits count" if self.depends_on_policy else ""
+            return f"{better} is better{tail}"
+        if self.p is None:
+            low, high = self.difference.low, self.difference.high
+            if low is None or high is None or low <= 0 <= high:
+                return "not resolved (unpaired)"
+            return f"{self.a if low > 0 else self.b} ahead (unpaired, uncorrected)"
+        if self.test is not None and cannot_resolve(self.test.better + self.test.worse):
+            return "too few games differ to show anything"
+        return "not resolved"
+
+    def _lead(self) -> float:
+        lead = self.difference.value or self.returns.value or 0.0
+        if self.test is not None and self.test.better != self.test.worse:
+            return self.test.better - self.test.worse
+        return lead
+
+
+def compare_pairs(standings: Standings, policy: str) -> list[Pair]:
+    """All pairs of competitors at each game; Holm's correction runs over all that were tested.
+
+    Players that are no model (random, search) are paired with models, not with each other.
+    """
+    asked = {c.label for c in standings.who.values() if c.asked}
+    pairs = []
+    for game, part in standings.table.groupby("game", sort=False):
+        labels = list(dict.fromkeys(part["who"]))
+        wanted = [
+            (a, b) for a, b in combinations(labels, 2) if a in asked or b in asked or not asked
+        ]
+        rows = {label: part[part["who"] == label] for label in labels}
+        for a, b in wanted:
+            pairs.append(_compare(str(game), a, b, rows[a], rows[b], policy, len(wanted) <= MANY))
+    tested = [pair for pair in pairs if pair.p is not None]
+    adjusted = holm([pair.p for pair in tested if pair.p is not None])
+    for pair, value in zip(tested, adjusted, strict=True):
+        pair.adjusted = value
+    return pairs
+
+
+def _compare(
+    game: str, a: str, b: str, mine: pd.DataFrame, other: pd.DataFrame, policy: str, full: bool
+) -> Pair:
+    matched = _match(mine, other)
+    if len(matched):
+        pair = _paired(Pair(game, a, b, "same deals"), matched, policy, full)
+        if pair.n or pair.returns.known:
+            return pair
+    met = mine[mine["rival"] == b]
+    if len(met):
+        return _met(Pair(game, a, b, "met"), met, policy)
+    common = set(mine["against"]) & set(other["against"])
+    common.discard("")
+    if common:
+        return _unpaired(Pair(game, a, b, "same opponents"), mine, other, common, policy)
+    return Pair(game, a, b, "nothing shared")
+
+
+def _match(mine: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Rows of both that share seed, seat and opponents; repeats are matched in order."""
+    keys = ["seed", "seat", "against"]
+    columns = [*keys, "returns", *POLICIES]
+    left, right = mine[columns].copy(), other[columns].copy()
+    for side in (left, right):
+        side["repeat"] = side.groupby(keys, dropna=False).cumcount()
+    return left.merge(right, on=[*keys, "repeat"], suffixes=("_a", "_b"))
+
+
+def _paired(pair: Pair, matched: pd.DataFrame, policy: str, full: bool) -> Pair:
+    gaps, seeds = _gaps(matched, policy)
+    returned = matched[matched["returns_a"].notna() & matched["returns_b"].notna()]
+    profits = (returned["returns_a"] - returned["returns_b"]).to_numpy(dtype=np.float64)
+    return_seeds: list[Hashable] = list(returned["seed"])
+    rich = set(np.unique(np.abs(profits))) - {0.0, 1.0, 2.0}
+    pair.n = len(gaps)
+    if full and len(profits):
+        pair.returns = paired_difference(profits, return_seeds)
+    if len(gaps):
+        pair.test = sign_test(gaps)
+        pair.difference = (
+            paired_difference(gaps, seeds) if full else Estimate(float(gaps.mean()), n=len(gaps))
+        )
+    if rich or not len(gaps):
+        # Returns say more than who was ahead: poker is won by large pots.
+        pair.n = len(profits)
+        pair.p = sign_flip_test(profits, return_seeds) if len(profits) else None
+        pair.needed = mean_needed(profits, return_seeds)
+        pair.test = None
+    elif pair.test is not None:
+        pair.p = pair.test.p
+        pair.needed = pairs_needed(pair.test.better, pair.test.worse, pair.test.pairs)
+        significant = pair.p < ALPHA
+        for other in POLICIES:
+            if other != policy:
+                values, _ = _gaps(matched, other)
+                again = sign_test(values)
+                flipped = (again.better - again.worse) * (pair.test.better - pair.test.worse) < 0
+                pair.depends_on_policy |= (again.p < ALPHA) != significant or flipped
+    return pair
+
+
+def _gaps(matched: pd.DataFrame, policy: str) -> tuple[np.ndarray, list[Hashable]]:
+    both = matched[matched[f"{policy}_a"].notna() & matched[f"{policy}_b"].notna()]
+    gaps = both[f"{policy}_a"].map(SCORES).astype(float) - both[f"{policy}_b"].map(SCORES).astype(
+        float
+    )
+    return gaps.to_numpy(dtype=np.float64), list(both["seed"])
+
+
+def _met(pair: Pair, met: pd.DataFrame, policy: str) -> Pair:
+    """Games against each other: a seed with both seat orders is one observation."""
+    decided = met[met[policy].notna()]
+    # Score 1 to 0 is a difference of 1, a draw of 0.
+    gaps = (decided[policy].map(SCORES).astype(float) * 2 - 1).to_numpy(dtype=np.float64)
+    seeds: list[Hashable] = list(decided["seed"])
+    pair.n = len(gaps)
+    if not len(gaps):
+        return pair
+    pair.difference = paired_difference(gaps, seeds)
+    by_seed: dict[Hashable, float] = defaultdict(float)
+    for seed, gap in zip(seeds, gaps, strict=True):
+        by_seed[seed] += float(gap)
+    pair.test = sign_test(list(by_seed.values()))
+    pair.p = pair.test.p
+    per_seed = len(gaps) / len(by_seed)
+    needed = pairs_needed(pair.test.better, pair.test.worse, pair.test.pairs)
+    pair.needed = None if needed is None else round(needed * per_seed)
+    return pair
+
+
+def _unpaired(
+    pair: Pair, mine: pd.DataFrame, other: pd.DataFrame, common: set[str], policy: str
+) -> Pair:
+    sides = []
+    for rows in (mine, other):
+        kept = rows[rows["against"].isin(common) & rows[policy].notna()]
+        sides.append((int((kept[policy] == "win").sum()), len(kept)))
+    (won_a, n_a), (won_b, n_b) = sides
+    pair.difference = newcombe(won_a, n_a, won_b, n_b)
+    pair.n = min(n_a, n_b)
+    return pair
+
+
+def pairs_table(pairs: list[Pair]) -> Table:
+    """The pairs as a table, the surest first."""
+    table = Table(
+        "pairs",
+        "Which is better",
+        [
+            Column("a", "A"),
+            Column("b", "B"),
+            Column("game", "game"),
+            Column("basis", "compared by", minor=True),
+            Column("n", "pairs", "count"),
+            Column("difference", "score A-B, points [95 %]", "points"),
+            Column("record", "A ahead / equal / B ahead", minor=True),
+            Column("returns", "return A-B [95 %]", "signed", minor=True),
+            Column("p", "p", "p", minor=True),
+            Column("adjusted", "p (Holm)", "p"),
+            Column("needed", "pairs for 80 % power", "count", minor=True),
+            Column("verdict", "verdict"),
+        ],
+    )
+    for pair in sorted(pairs, key=lambda p: (p.adjusted is None, p.adjusted or 0.0, p.p or 0.0)):
+        test = pair.test
+        row: dict[str, Value] = {
+            "a": pair.a,
+            "b": pair.b,
+            "game": pair.game,
+            "basis": pair.basis,
+            "n": pair.n,
+            "difference": pair.difference,
+            "record": f"{test.better} / {test.equal} / {test.worse}" if test else None,
+            "returns": pair.returns,
+            "p": pair.p,
+            "adjusted": pair.adjusted,
+            "needed": None if pair.resolved else pair.needed,
+            "verdict": pair.verdict(),
+        }
+        table.rows.append(row)
+    if any(pair.p is not None for pair in pairs):
+        table.notes.append(
+            "same deals: exact sign test (McNemar's where nothing is drawn) on pairs with equal "
+            "seed, seat and opponents; met: the same on seeds; returns with many values: "
+            "sign-flip test. Intervals draw whole seeds and are not corrected for many pairs; "
+            "p (Holm) is."
+        )
+    if any(pair.basis == "same opponents" for pair in pairs):
+        table.notes.append(
+            "same opponents: win rates of different deals, Newcombe's interval, no test. Run them "
+            "with the same seed to compare them deal by deal."
+        )
+    return table

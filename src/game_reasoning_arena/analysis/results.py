@@ -1,0 +1,182 @@
+"""Results per competitor: rates with intervals, and what forfeits do to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from game_reasoning_arena.analysis.bradley_terry import Game, Ratings, rate
+from game_reasoning_arena.analysis.intervals import (
+    UNKNOWN,
+    Estimate,
+    clustered_mean,
+    small_sample,
+    wilson,
+)
+from game_reasoning_arena.analysis.standings import POLICIES, SCORES, Standings
+from game_reasoning_arena.analysis.tables import Column, Table, Value
+
+_APART = ("error", "budget", "interrupted", "unfinished", "running")
+
+
+def groups(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """(game, label, rows), games and labels in order of appearance."""
+    for (game, who), part in table.groupby(["game", "who"], sort=False):
+        yield str(game), str(who), part
+
+
+def results_table(standings: Standings, policy: str) -> Table:
+    """Win, draw, loss per game and competitor, over every episode that began."""
+    table = Table(
+        "results",
+        f"Results (forfeits: {policy})",
+        [
+            Column("who", "competitor"),
+            Column("game", "game"),
+            Column("began", "episodes", "count"),
+            Column("win", "win % [95 %]", "percent"),
+            Column("draw", "draw %", "percent", minor=True),
+            Column("loss", "loss % [95 %]", "percent"),
+            Column("error", "outage %", "percent", rare=True),
+            Column("open", "unfinished %", "percent", rare=True),
+            Column("forfeits", "forfeits", "count"),
+            Column("won_by_forfeit", "won by forfeit", "count", minor=True, rare=True),
+            Column("substituted", "with substitutes", "count", rare=True),
+            Column("limit", "cut at limit", "count", minor=True, rare=True),
+            Column("score", "score % [95 %]", "percent", minor=True),
+            Column("returns", "mean return [95 %]", "signed", minor=True),
+            Column("played_out", "with a return", "count", minor=True),
+        ],
+    )
+    for game, who, part in groups(standings.table):
+        table.rows.append(_result_row(game, who, part, policy))
+        decided = int(part[policy].notna().sum())
+        shared = int(part["players"].max()) > 1
+        if shared and (note := small_sample(decided)):
+            table.notes.append(f"{who}, {game}: {note}.")
+    if table.rows:
+        table.notes.append(
+            "Rates are of all episodes that began; score (win 1, draw 1/2) and mean return are of "
+            "decided episodes, with intervals that draw whole seeds."
+        )
+    return table
+
+
+def _result_row(game: str, who: str, part: pd.DataFrame, policy: str) -> dict[str, Value]:
+    if policy == "drop":  # dropped episodes leave the denominator too
+        part = part[part[policy].notna() | ~part["loss"].notna()]
+    began = len(part)
+    shared = bool((part["players"] > 1).any())
+    results = part[policy].value_counts()
+
+    def share(key: str) -> Estimate:
+        return wilson(int(results.get(key, 0)), began) if shared else UNKNOWN
+
+    played = part[part["returns"].notna() & (~part["substituted"] | (policy == "as-played"))]
+    errors = int((part["status"] == "error").sum())
+    left = int(part["status"].isin(_APART).sum()) - errors
+    forfeited = part["status"] == "forfeit"
+    return {
+        "who": who,
+        "game": game,
+        "began": began,
+        "win": share("win"),
+        "draw": results.get("draw", 0) / began if shared and began else None,
+        "loss": share("loss"),
+        "error": errors / began if began else None,
+        "open": left / began if began else None,
+        "forfeits": int(part["cause"].notna().sum()) if shared else None,
+        "won_by_forfeit": int((forfeited & (part[policy] == "win")).sum()) if shared else None,
+        "substituted": int(part["substituted"].sum()),
+        "limit": int(part["move_limit"].sum()),
+        "score": score_of(part, policy) if shared else UNKNOWN,
+        "returns": clustered_mean(played["returns"], list(played["seed"])),
+        "played_out": len(played),
+    }
+
+
+def score_of(part: pd.DataFrame, policy: str) -> Estimate:
+    """Mean score of decided episodes in [0, 1], with an interval clustered by seed."""
+    decided = part[part[policy].notna()]
+    return clustered_mean(decided[policy].map(SCORES).astype(float), list(decided["seed"]))
+
+
+def policies_table(standings: Standings) -> Table:
+    """The score under each way to count forfeits, side by side."""
+    table = Table(
+        "policies",
+        "Score % by how forfeits and substituted moves count",
+        [
+            Column("who", "competitor"),
+            Column("game", "game"),
+            Column("touched", "episodes touched", "count"),
+            Column("loss", "as loss [95 %]", "percent"),
+            Column("drop", "dropped [95 %]", "percent"),
+            Column("as-played", "as played [95 %]", "percent"),
+        ],
+    )
+    touched = standings.table["loss"].notna() & standings.table["drop"].isna()
+    if not touched.any():
+        table.notes.append("No forfeit and no substituted move: all ways to count agree.")
+        return table
+    for game, who, part in groups(standings.table[standings.table["players"] > 1]):
+        row: dict[str, Value] = {
+            "who": who,
+            "game": game,
+            "touched": int(touched[part.index].sum()),
+        }
+        row.update({policy: score_of(part, policy) for policy in POLICIES})
+        table.rows.append(row)
+    return table
+
+
+def fits(standings: Standings, policy: str) -> dict[str, list[Ratings]]:
+    """Ratings per game with two players."""
+    found = {}
+    two = standings.table[(standings.table["players"] == 2) & (standings.table["seat"] == 0)]
+    for game, part in two[two[policy].notna() & two["rival"].notna()].groupby("game", sort=False):
+        games = [
+            Game(who, rival, SCORES[result])
+            for who, rival, result in zip(part["who"], part["rival"], part[policy], strict=True)
+        ]
+        fitted = rate(games)
+        if fitted:
+            found[str(game)] = fitted
+    return found
+
+
+def ratings_table(rated: dict[str, list[Ratings]]) -> Table:
+    """Ratings over all pairings of each game."""
+    table = Table(
+        "ratings",
+        "Ratings (Bradley-Terry with ties and seat effect; points, 400 are odds of 10 to 1)",
+        [
+            Column("who", "competitor"),
+            Column("game", "game"),
+            Column("group", "group", "count"),
+            Column("rating", "rating [95 %]", "rating"),
+            Column("games", "games", "count"),
+        ],
+    )
+    for game, groups_ in rated.items():
+        for number, fit in enumerate(groups_, 1):
+            for who, rating in fit.ratings.items():
+                group = number if len(groups_) > 1 else None
+                table.rows.append(
+                    {"who": who, "game": game, "group": group, "rating": rating, "games": fit.games}
+                )
+            shown = Column("seat", "", "rating").show(fit.seat)
+            if fit.seat.known:
+                table.notes.append(f"{game}: the first seat is worth {shown} points.")
+            if fit.regularised:
+                table.notes.append(
+                    f"{game}: somebody won or lost everything, so a weak prior keeps the ratings "
+                    "finite; take their size as a lower bound."
+                )
+        if len(groups_) > 1:
+            table.notes.append(
+                f"{game}: players of different groups never met, not even through others, so "
+                "ratings compare only within a group."
+            )
+    return table

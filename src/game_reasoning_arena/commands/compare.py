@@ -1,0 +1,123 @@
+"""`arena compare DIR...`: which is better, by how much, how sure, at what cost, what else differed.
+
+arena compare outputs/2026-11-22/* --csv table.csv --plots plots/
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from game_reasoning_arena.errors import UserError
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.analysis.compare import Comparison
+
+NAME = "compare"
+HELP = """Compare runs, sweeps and glob patterns: win, draw, loss and failure rates with intervals,
+paired tests where deals match, ratings, latency, cost, and what else differed between the runs."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("directories", nargs="+", metavar="DIR", help="run, sweep or glob pattern")
+    parser.add_argument(
+        "--forfeits",
+        default="loss",
+        metavar="POLICY",
+        help="how failures count: loss (default), drop or as-played; all three are shown",
+    )
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="all tables in long form")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="all tables as Markdown")
+    parser.add_argument("--latex", type=Path, metavar="FILE", help="all tables with booktabs rules")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="everything as JSON")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="plots as PNG and SVG")
+    parser.add_argument(
+        "--reasoning", type=Path, metavar="FILE", help="features of each answer's reasoning, as CSV"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare and write; 0 unless something could not be written.
+
+    Raises:
+        UserError: there is no run to read, or a file cannot be written.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    from game_reasoning_arena.analysis.compare import Comparison
+    from game_reasoning_arena.analysis.differences import prompt_diffs
+    from game_reasoning_arena.analysis.tables import to_rich
+    from game_reasoning_arena.recording.frames import load_runs
+
+    loaded = load_runs(*args.directories, notice=lambda _: None)
+    comparison = Comparison(loaded, args.forfeits)
+    # A pipe gets every column at full width; a terminal gets what fits, folded.
+    console = Console(width=None if sys.stdout.isatty() else 10_000, soft_wrap=False)
+    for table in comparison.tables:
+        if table.rows or table.notes:
+            console.print(to_rich(table, console.width if sys.stdout.isatty() else None))
+    for diff in prompt_diffs(loaded):
+        console.print(Text(diff + "\n"))
+    for notice in loaded.notices:
+        console.print(Text(f"note: {notice}", style="yellow"))
+    for caveat in comparison.caveats:
+        loud = caveat.startswith("CONFOUNDED")
+        console.print(Text(caveat, style="bold red" if loud else "yellow"))
+    _write_all(comparison, args, lambda line: console.print(Text(line, style="dim")))
+    return 0
+
+
+def _write_all(
+    comparison: Comparison, args: argparse.Namespace, tell: Callable[[str], None]
+) -> None:
+    from game_reasoning_arena.analysis import tables
+
+    forms: list[tuple[Path | None, Callable[[], str]]] = [
+        (args.csv, lambda: tables.to_csv(comparison.tables)),
+        (args.markdown, lambda: tables.to_markdown(comparison.tables)),
+        (args.latex, lambda: tables.to_latex(comparison.tables)),
+        (args.json, lambda: _json(comparison)),
+        (args.reasoning, lambda: _reasoning(comparison)),
+    ]
+    for path, make in forms:
+        if path is not None:
+            write_text(path, make())
+            tell(f"wrote {path}")
+    if args.plots is not None:
+        from game_reasoning_arena.analysis.plots import save_plots
+
+        for path in save_plots(comparison, args.plots):
+            tell(f"wrote {path}")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, making its directory.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def _json(comparison: Comparison) -> str:
+    import orjson
+
+    return orjson.dumps(
+        comparison.as_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
+    ).decode()
+
+
+def _reasoning(comparison: Comparison) -> str:
+    from game_reasoning_arena.analysis.reasoning import reasoning_table
+
+    table = reasoning_table(comparison.loaded, comparison.standings)
+    return str(table.to_csv(index=False))
