@@ -22,8 +22,14 @@ PROMPT = """You play tic-tac-toe as o. The board:
 x..
 .o.
 ..x
-Legal moves: o(0,1), o(0,2), o(1,0), o(1,2), o(2,0), o(2,1)
-End with one line: Final Answer: <move>"""
+Legal moves:
+- o(0,1)
+- o(0,2)
+- o(1,0)
+- o(1,2)
+- o(2,0)
+- o(2,1)
+Think, then end with one line: Final Answer: <move>"""
 
 #: Asked when nothing else is named; the API models only where their key is set.
 MODELS = (
@@ -41,14 +47,16 @@ def main(names: Sequence[str] = ()) -> int:
     """Ask, and print each answer; 1 if a model that was to be asked gave none."""
     initialize_llm_registry()
     served = list_models(backend="vllm")
-    asked, without_key = [], []
+    asked: list[str] = []
+    without_key: list[str] = []
     for name in names or (*MODELS, *served):
         (asked if names or not _missing_key(name) else without_key).append(name)
     _say(f"The question, to {len(asked)} models:\n\n{PROMPT}\n")
     failed = 0
     for name in asked:
-        _say(f"--- {name} ({detect_model_backend(name)})")
+        _say(f"--- {name}")
         try:
+            _say(f"(backend {detect_model_backend(name)})")
             _say(generate_response(name, PROMPT).strip() or "(an empty answer)")
         except (BackendError, UserError) as error:
             failed += 1

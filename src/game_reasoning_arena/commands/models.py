@@ -1,0 +1,82 @@
+"""`arena models [FILTER]`: the listed models, and whether they could be called from here.
+
+arena models groq
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Collection
+from pathlib import Path
+
+from game_reasoning_arena.backends.factory import default_backend_confs
+from game_reasoning_arena.catalog import Catalog
+from game_reasoning_arena.commands.tables import say, show_table
+from game_reasoning_arena.environment import key_is_set
+from game_reasoning_arena.errors import UserError, near
+from game_reasoning_arena.records import Model
+
+NAME = "models"
+HELP = """List the models of the catalog: the shipped lists, those in conf/ where you work, and
+those given here. Other models of a known provider can be called without being listed."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("filter", nargs="?", default="", help="show only what contains this text")
+    add_files(parser)
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """Add the option for further list files."""
+    parser.add_argument(
+        "--files", nargs="+", type=Path, default=[], metavar="FILE", help="further list files"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table; 1 if nothing matches.
+
+    Raises:
+        ConfigProblems: what is wrong in the catalog's files.
+    """
+    catalog = Catalog.load(files=args.files)
+    backends = default_backend_confs()
+    rows = [_row(catalog, name, backends.keys()) for name in catalog.names()]
+    wanted = args.filter.lower()
+    shown = [row for row in rows if any(wanted in cell.lower() for cell in (row[0], *row[2:]))]
+    if not shown:
+        close = near(args.filter, catalog.names())
+        hint = f" Near: {', '.join(close)}." if close else ""
+        say(f"No listed model contains {args.filter!r}.{hint} `arena models` lists all.")
+        return 1
+    show_table(("model", "ready", "description", "listed in"), shown)
+    say(f"\n{len(shown)} of {len(rows)} listed models. Use one: arena model=NAME")
+    return 0
+
+
+def _row(catalog: Catalog, name: str, backends: Collection[str]) -> tuple[str, str, str, str]:
+    entry = catalog.entry(name)
+    assert entry is not None
+    description = entry.description
+    if name != entry.name:
+        description = f"{entry.name}; {description}" if description else entry.name
+    try:
+        model = catalog.resolve(name, backends=backends)
+        ready = _ready(model)
+    except UserError as error:
+        ready = f"no: {str(error).partition('. ')[0]}"
+    return name, ready, description, _short(entry.where)
+
+
+def _ready(model: Model) -> str:
+    variable = model.provider.api_key_env if model.provider else None
+    if variable is None:
+        return "yes"
+    return "yes" if key_is_set(variable) else f"no: {variable} is not set"
+
+
+def _short(where: str) -> str:
+    """A file below the working directory relative to it."""
+    path = Path(where)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else where

@@ -1,0 +1,75 @@
+"""One tiny call to a model, and everything that was sent and received."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from game_reasoning_arena.backends.base_backend import BaseLLMBackend
+from game_reasoning_arena.backends.factory import default_backend_confs, make_backend
+from game_reasoning_arena.catalog import Catalog
+from game_reasoning_arena.commands.tables import show_table
+from game_reasoning_arena.errors import BackendError, ConfigProblems
+from game_reasoning_arena.event_loop import run_coroutine
+from game_reasoning_arena.probing import probe_request
+from game_reasoning_arena.records import Model, Reply
+
+
+def ping(name: str, catalog: Catalog) -> int:
+    """Ask a model once with the settings of the configuration; 1 if it gives no answer.
+
+    Raises:
+        UserError: the model is not known, or could not be called, such as without its key.
+    """
+    confs = default_backend_confs()
+    model = catalog.resolve(name, backends=confs)
+    backend = make_backend(model.backend, confs[model.backend])
+    if problems := backend.check([model]):
+        raise ConfigProblems(problems)
+    try:
+        reply = run_coroutine(_ask(backend, model))
+    except BackendError as error:
+        tried = f" after {error.retries + 1} tries" if error.retries else ""
+        sys.stderr.write(f"{model.name}: no answer{tried}: {error.kind}: {error}\n")
+        return 1
+    show_table(("ping", model.name), list(_rows(model, reply).items()))
+    return 0
+
+
+async def _ask(backend: BaseLLMBackend, model: Model) -> Reply:
+    async with backend:
+        await backend.start([model])
+        return await backend.complete(probe_request(model))
+
+
+def _rows(model: Model, reply: Reply) -> dict[str, str]:
+    provider = model.provider
+    where = "this process"
+    if provider is not None:
+        where = provider.api_base or f"{provider.name}'s own address"
+    rows = {
+        "backend": model.backend,
+        "address": where,
+        "key from": (provider.api_key_env if provider else None) or "no key",
+        "latency": _seconds(reply.latency_s),
+        "first token": _seconds(reply.ttft_s),
+        "client's own time": _seconds(reply.client_s),
+        "retries": str(reply.retries),
+        "answer": json.dumps(reply.text, ensure_ascii=False),
+        "finish reason": reply.finish_reason or "unknown",
+        "served model": reply.served_model or "unknown",
+        "tokens": f"{_known(reply.prompt_tokens)} in, {_known(reply.completion_tokens)} out",
+        "cost": f"{reply.cost_usd:.6f} USD" if reply.cost_usd is not None else "unknown",
+        "sent": json.dumps(dict(reply.sent), ensure_ascii=False, default=str),
+    }
+    if reply.dropped:
+        rows["not sent"] = ", ".join(reply.dropped)
+    return rows
+
+
+def _seconds(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f} s"
+
+
+def _known(value: int | None) -> str:
+    return "unknown" if value is None else str(value)

@@ -1,0 +1,69 @@
+"""`arena providers [FILTER]`: the API providers and whether their keys are set, never the keys.
+
+arena providers --all
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from game_reasoning_arena.catalog import Catalog
+from game_reasoning_arena.commands.models import add_files
+from game_reasoning_arena.commands.tables import say, show_table
+from game_reasoning_arena.environment import key_is_set
+from game_reasoning_arena.errors import near
+from game_reasoning_arena.records import Provider
+
+NAME = "providers"
+HELP = """List API providers: the variable that holds each key, and whether it is set. Shown are
+the listed providers and those whose key is set; --all and FILTER show all that LiteLLM knows."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("filter", nargs="?", default="", help="show only what contains this text")
+    parser.add_argument("--all", action="store_true", help="also the ones that are not listed")
+    add_files(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table; 1 if nothing matches.
+
+    Raises:
+        ConfigProblems: what is wrong in the catalog's files.
+    """
+    catalog = Catalog.load(files=args.files)
+    every = catalog.providers()
+    wanted = args.filter.lower()
+    shown = [
+        provider
+        for provider in every
+        if wanted in f"{provider.name} {provider.description}".lower()
+        and (
+            wanted
+            or args.all
+            or catalog.origin(provider.name) != "litellm"
+            or key_is_set(provider.api_key_env)
+        )
+    ]
+    if not shown:
+        close = near(args.filter, [provider.name for provider in every])
+        hint = f" Near: {', '.join(close)}." if close else ""
+        say(f"No provider contains {args.filter!r}.{hint} `arena providers --all` lists all.")
+        return 1
+    show_table(
+        ("provider", "key", "variable", "address", "description"),
+        [
+            (p.name, key_state(p), p.api_key_env or "", p.api_base or "", p.description)
+            for p in shown
+        ],
+    )
+    say(f"\n{len(shown)} of {len(every)} providers. Keys are read from the environment or .env.")
+    return 0
+
+
+def key_state(provider: Provider) -> str:
+    """``set``, ``missing``, or ``none needed`` where the provider names no variable."""
+    if provider.api_key_env is None:
+        return "none needed" if provider.api_base else "no single key"
+    return "set" if key_is_set(provider.api_key_env) else "missing"
