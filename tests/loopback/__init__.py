@@ -16,6 +16,7 @@ import http.client
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, Self
 
@@ -84,6 +85,14 @@ class LoopbackServer:
     def stats(self) -> Json:
         """Counts (``requests``, ``max_in_flight``, ...) and ``latency_p50_s`` and so on."""
         return self._call("stats")
+
+    def wait_for(self, requests: int, *, limit_s: float = 20.0) -> None:
+        """Return when that many chat requests have come."""
+        until = time.monotonic() + limit_s
+        while self.stats()["requests"] < requests:
+            if time.monotonic() > until:
+                raise TimeoutError(f"fewer than {requests} requests after {limit_s:g} s")
+            time.sleep(0.005)
 
     def _call(self, what: str, body: Json | None = None) -> Json:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)

@@ -9,6 +9,7 @@ import importlib
 import logging
 import os
 import sys
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -38,6 +39,13 @@ def load_litellm() -> ModuleType:
 
 def _quietened(library: ModuleType) -> ModuleType:
     litellm: Any = library
+    # Complaints about LiteLLM's own code, which nobody here can help.
+    warnings.filterwarnings(
+        "ignore", message=r".*using the `ReadOnly` qualifier", module="pydantic"
+    )
+    warnings.filterwarnings(
+        "ignore", category=DeprecationWarning, module=r"(litellm|openai|pydantic)(\.|$)"
+    )
     litellm.suppress_debug_info = True  # else it prints advice to stdout after every error
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logger = logging.getLogger(name)
