@@ -158,7 +158,7 @@ class VLLMBackend(BaseLLMBackend):
         if model.provider is not None:
             return await self._through_server().generate(self._for_server(request))
         engine = self._engines.get(model.name) or await self._ready(model, ())
-        sampling, sent = self._sampling(request)
+        sampling, sent = self._sampling(engine, request)
         chat_kwargs = self._chat_variables(model)
         parser, question = None, None
         if engine.parser_class is not None:
@@ -265,7 +265,7 @@ class VLLMBackend(BaseLLMBackend):
             outputs = [output async for output in answers]
         return outputs[-1]
 
-    def _sampling(self, request: Request) -> tuple[Any, dict[str, Any]]:
+    def _sampling(self, engine: Engine, request: Request) -> tuple[Any, dict[str, Any]]:
         """vLLM's sampling parameters, and the same as they are recorded."""
         from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
 
@@ -283,7 +283,7 @@ class VLLMBackend(BaseLLMBackend):
             sent["chat_template_kwargs"] = chat
         try:
             return SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, **given), sent
-        except (ValueError, TypeError) as error:
+        except engine.client_errors as error:
             raise BadRequestError(
                 f"{request.model.name}: vLLM refuses the sampling parameters: {error}"
             ) from error

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker, spawn
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from game_reasoning_arena.backends import vllm_guard
 
@@ -70,15 +71,20 @@ def engine_surroundings(log: Path) -> Iterator[None]:
     wrapper = _write_wrapper(log)
     if wrapper is not None:
         spawn.set_executable(str(wrapper))
-    main = sys.modules["__main__"]
-    hidden = {name: main.__dict__.get(name) for name in ("__spec__", "__file__")}
-    main.__dict__.update(__spec__=None, __file__=None)
+    prepare = spawn.get_preparation_data
+
+    def without_main(name: str) -> dict[str, Any]:
+        data: dict[str, Any] = prepare(name)
+        if name.startswith(_PROCESS_NAME):
+            data.pop("init_main_from_name", None)
+            data.pop("init_main_from_path", None)
+        return data
+
+    spawn.get_preparation_data = without_main
     try:
         yield
     finally:
-        main.__dict__.update({name: value for name, value in hidden.items() if value is not None})
-        if hidden["__file__"] is None:
-            main.__dict__.pop("__file__", None)
+        spawn.get_preparation_data = prepare
         spawn.set_executable(executable)
         for name, old in before.items():
             if old is None:

@@ -1,0 +1,107 @@
+"""A tiny model and one real engine for all tests of this folder.
+
+    make test-vllm      installs the CPU engine into an environment of its own and runs them
+
+Loading an engine takes half a minute, so the tests share one, on the process's own event loop, as
+the jobs of a sweep do. Without vLLM the tests are skipped and say so.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from game_reasoning_arena.backends import vllm_engine
+from game_reasoning_arena.backends.vllm_backend import VLLMBackend
+from game_reasoning_arena.event_loop import run_coroutine
+from game_reasoning_arena.records import Model, Reply, Request, Sampling
+from tests.vllm import tiny_model
+
+T = TypeVar("T")
+
+HERE = Path(__file__).parent
+
+#: What a CPU needs. Whole prompts at once: vLLM's CPU engine dies of a seeded request whose prompt
+#: is split over steps.
+CPU_ENGINE = {
+    "kv_cache_memory_bytes": 1 << 28,
+    "enable_chunked_prefill": False,
+    "max_num_batched_tokens": 4096,
+}
+NAMED = {"dtype": "bfloat16", "enforce_eager": True, "max_model_len": 1024}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip without vLLM; with it, its warnings about itself are not ours to fail on."""
+    missing = importlib.util.find_spec("vllm") is None
+    for item in items:
+        if HERE not in item.path.parents:
+            continue
+        if missing:
+            item.add_marker(pytest.mark.skip(reason="vLLM is not installed; see make test-vllm"))
+        for warning in ("default", "ignore::DeprecationWarning", "ignore::FutureWarning"):
+            item.add_marker(pytest.mark.filterwarnings(warning))
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of the tiny model: 2048 positions, a chat template, one byte per token."""
+    return tiny_model.make(tmp_path_factory.mktemp("models") / "tiny", context=2048)
+
+
+@pytest.fixture(scope="session")
+def model(tiny: Path) -> Model:
+    """The tiny model's entry."""
+    return Model(name="vllm_tiny", backend="vllm", model_id="tiny", model_path=str(tiny))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engines() -> Iterator[None]:
+    """No engine is left when the tests are done."""
+    yield
+    if vllm_engine.loaded_engines():
+        run_coroutine(vllm_engine.shutdown_engines())
+
+
+@pytest.fixture
+def play() -> Callable[[Coroutine[Any, Any, T]], T]:
+    """Run a coroutine on the process's event loop."""
+    return run_coroutine
+
+
+@pytest.fixture
+def backend(model: Model) -> Iterator[VLLMBackend]:
+    """A backend like that of one job: its own object, the engine that is there."""
+    made = VLLMBackend(**NAMED, engine=CPU_ENGINE)
+    run_coroutine(made.start([model]))
+    yield made
+    run_coroutine(made.aclose())
+
+
+@pytest.fixture
+def ask(model: Model) -> Callable[..., Request]:
+    """Make a request to the tiny model: at most 16 tokens at temperature 1 if not said else."""
+
+    def make(*texts: str, seed: int | None = 1, **more: Any) -> Request:
+        roles = ("user", "assistant")
+        sampling = more.pop("sampling", Sampling(max_tokens=16, temperature=1.0))
+        return Request(
+            model=more.pop("model", model),
+            messages=tuple({"role": roles[i % 2], "content": t} for i, t in enumerate(texts)),
+            sampling=sampling,
+            seed=seed,
+            **more,
+        )
+
+    return make
+
+
+async def gather(backend: VLLMBackend, requests: list[Request]) -> list[Reply]:
+    """All at once, as concurrent episodes ask."""
+    import asyncio
+
+    return await asyncio.gather(*(backend.complete(request) for request in requests))
