@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.arena import Arena
 from tests.loopback import LoopbackServer
 
 _SETTINGS = {"HYDRA_FULL_ERROR", "MAX_TOKENS", "TEMPERATURE", "OPENAI_API_BASE"}
@@ -37,3 +39,12 @@ def loopback(loopback_process: LoopbackServer) -> LoopbackServer:
     loopback_process.set(**settings)
     loopback_process.reset()
     return loopback_process
+
+
+@pytest.fixture
+def arena(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Arena:
+    """`arena` in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return Arena(capsys)

@@ -127,7 +127,8 @@ class Session:
         try:
             base = self._compose(config_name, [], mode)
         except (HydraException, OmegaConfBaseException) as broken:
-            return ConfigProblems([explain_composition(broken, None, None)])
+            shipped = None if config_name == CONFIG_NAME else self._compose(CONFIG_NAME, [], mode)
+            return ConfigProblems([explain_composition(broken, None, shipped)])
         for word in sorted(overrides, key=lambda w: "." in w.partition("=")[0]):
             try:
                 base = self._compose(config_name, [*accepted, word], mode)
@@ -193,9 +194,15 @@ def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
 
     claim_directory(cfg, "hydra.run.dir", directory)
 
+    failure: list[BaseException] = []
+
     def task(_: DictConfig) -> int:
         output_dir = Path(HydraConfig.get().runtime.output_dir)
-        result = run(experiment, output_dir, overrides=overrides)
+        try:
+            result = run(experiment, output_dir, overrides=overrides)
+        except Exception as error:  # Hydra would print it in its own way; it is raised below
+            failure.append(error)
+            return 1
         show_result(result)
         return result.exit_code
 
@@ -208,7 +215,9 @@ def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
             config_loader=session.hydra.config_loader, callbacks=Callbacks(cfg)
         ),
     )
-    code: int = returned.return_value  # raises what the task raised
+    if failure:
+        raise failure[0]
+    code: int = returned.return_value
     return code
 
 

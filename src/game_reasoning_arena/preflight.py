@@ -150,13 +150,13 @@ def prepare(cfg: DictConfig, *, check_backends: bool = True) -> Experiment:
         )
     )
     backend_confs: dict[str, Any] = dict(config["backend"] or {})
-    players = _players(config, catalog, backend_confs, run_sampling, env_sampling, problems)
+    players, complete = _players(config, catalog, backend_confs, run_sampling, env_sampling, problems)
     simulation = problems.attempt(lambda: make_simulation(config["simulation"]))
-    if simulation is not None and players is not None:
+    if simulation is not None and complete:
         for problem in simulation.check(players):
             problems.add(problem)
 
-    models = list({p.model.name: p.model for p in players or () if p.model}.values())
+    models = list({p.model.name: p.model for p in players if p.model}.values())
     used = {model.backend for model in models}
     backends: dict[str, BaseLLMBackend] = {}
     for prefix in sorted(used):
@@ -170,7 +170,6 @@ def prepare(cfg: DictConfig, *, check_backends: bool = True) -> Experiment:
     if problems.found:
         raise ConfigProblems(problems.found)
     assert simulation is not None
-    assert players is not None
 
     config["backend"] = {prefix: backend_confs[prefix] for prefix in sorted(used)}
     config["agents"] = {player.name: _player_config(player) for player in players}
@@ -303,14 +302,15 @@ def _players(
     run_sampling: Sampling,
     env_sampling: Sampling,
     problems: _Problems,
-) -> list[PlayerSpec] | None:
+) -> tuple[list[PlayerSpec], bool]:
+    """The players that are right, and whether these are all."""
     agents = config["agents"]
     if not isinstance(agents, Mapping) or not agents:
         problems.add(
             "agents: no player is configured. Choose a preset (agents=llm_vs_random) or add one: "
             "+agents.player_0.type=random"
         )
-        return None
+        return [], False
     players: list[PlayerSpec] = []
     before = len(problems.found)
     for name in sorted(agents, key=_player_order):
@@ -347,7 +347,7 @@ def _players(
         players.append(
             PlayerSpec(name=name, type=kind, model=model, sampling=sampling, options=filled)
         )
-    return players if len(problems.found) == before else None
+    return players, len(problems.found) == before
 
 
 def _resolve(catalog: Catalog, name: str, backends: Mapping[str, Any], where: str) -> Model:

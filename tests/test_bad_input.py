@@ -1,0 +1,126 @@
+"""A user's mistakes: said in plain words, all at once, and nothing is left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.arena import Arena
+
+MISTAKES = {
+    "group option": (["simulation=tic_tac_to"], ["no simulation called", "tic_tac_toe"]),
+    "key": (["episode=3"], ["no setting 'episode'", "'episodes'"]),
+    "nested key": (["sampling.temprature=1"], ["'temperature'"]),
+    "agent key": (["agents.player_0.modle=x"], ["agents.player_0.modle", "'model'"]),
+    "agent type": (["agents.player_1.type=randon"], ["agents.player_1.type", "'random'"]),
+    "prefix": (["agents.player_0.model=vlm_x"], ["'vlm_x'", "vllm"]),
+    "model": (["model=scripted_randm"], ["'scripted_randm'", "scripted_random"]),
+    "provider": (["agents.player_0.model=litellm_opnai/x"], ["'opnai'", "openai"]),
+    "game": (["simulation.game=tic_tac_to"], ["'tic_tac_to'", "tic_tac_toe"]),
+    "game parameter": (["simulation.game=tic_tac_toe(foo=3)"], ["foo"]),
+    "type": (["episodes=abc"], ["episodes=abc", "Integer"]),
+    "range": (["sampling.temperature=7"], ["sampling.temperature", "7", "2"]),
+    "agent range": (["agents.player_0.sampling.temperature=-1"], ["player_0", "-1"]),
+    "count": (["episodes=0"], ["episodes=0"]),
+    "policy": (["on_failure.policy=forfiet"], ["'forfeit'"]),
+    "missing key": (["agents.player_0.model=litellm_openai/gpt-4o"], ["OPENAI_API_KEY"]),
+    "player count": (["+agents.player_2.type=random"], ["2 players", "3"]),
+    "prompts file": (["simulation=prompts", "simulation.file=absent.txt"], ["absent.txt"]),
+    "directory": (["hydra.run.dir=/proc/nothing/here"], ["/proc"]),
+    "broken word": (["a b=c"], ["a b=c"]),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_explained(arena: Arena, tmp_path: Path, mistake: str) -> None:
+    words, told = MISTAKES[mistake]
+    ran = arena(*words)
+    assert ran.code == 2, ran.out
+    assert "Traceback" not in ran.err
+    assert len(ran.err.splitlines()) < 25
+    for text in told:
+        assert text in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_problems_are_told_at_once(arena: Arena, tmp_path: Path) -> None:
+    ran = arena(
+        "simulation=tictac",
+        "episodes=abc",
+        "agents.player_0.model=litellm_openai/gpt-4o",
+        "agents.player_1.tpe=x",
+        "sampling.temperature=7",
+        "seed=-1",
+    )
+    assert ran.code == 2
+    assert "6 problems" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_max_tokens_of_the_environment_is_checked(
+    arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_TOKENS", "abc")
+    ran = arena()
+    assert ran.code == 2
+    assert "MAX_TOKENS" in ran.err
+    assert "abc" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_blank_key_is_a_missing_key(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "  ")
+    ran = arena("agents.player_0.model=litellm_openai/gpt-4o")
+    assert ran.code == 2
+    assert "OPENAI_API_KEY" in ran.err
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "+provider.openai.api_key=canary-key-123456",
+        "agents.player_0.api_key=canary-key-123456",
+        "agents.player_0.model=sk-canarycanarycanary123456",
+        "+provider.x.api_base=http://me:canary-123456@localhost/v1",
+    ],
+)
+def test_a_key_on_the_command_line_is_refused(arena: Arena, tmp_path: Path, word: str) -> None:
+    ran = arena(word)
+    assert ran.code == 2
+    assert "environment variable" in ran.err
+    assert "canary" not in ran.out + ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_with_a_run_is_not_written_over(arena: Arena) -> None:
+    first = arena("hydra.run.dir=mine", "episodes=1")
+    assert first.code == 0, first.err
+    ran = arena("hydra.run.dir=mine", "episodes=1")
+    assert ran.code == 2
+    assert "arena resume" in ran.err
+
+
+def test_an_unknown_command_names_near_ones(arena: Arena) -> None:
+    ran = arena("compar", "x")
+    assert ran.code == 2
+    assert "'compare'" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("broken.json", '{"agents": ', "line 1"),
+        ("list.yaml", "- a\n- b\n", "mapping"),
+        ("typo.yaml", "episods: 3\n", "'episodes'"),
+        ("typo.json", '{"agents": {"player_0": {"typ": "llm"}}}', "agents.player_0.typ"),
+    ],
+)
+def test_a_plain_file_with_a_mistake(
+    arena: Arena, tmp_path: Path, name: str, text: str, told: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    ran = arena("--config", name)
+    assert ran.code == 2
+    assert told in ran.err
+    assert [path.name for path in tmp_path.iterdir()] == [name]
