@@ -64,7 +64,9 @@ class Catalog:
             ConfigProblems: everything that is wrong in any source, with file and line.
         """
         sources: list[Contents] = []
-        for folder in conf_dirs() if dirs is None else dirs:
+        folders = conf_dirs() if dirs is None else list(dirs)
+        model_folders = [folder / "model" for folder in folders]
+        for folder in folders:
             lists = [p for p in sorted((folder / "catalog").glob("*")) if p.suffix in _LIST_TYPES]
             sources += [reading.read_list(path) for path in lists]
             sources += [
@@ -72,7 +74,7 @@ class Catalog:
                 for option, path in reading.options(folder / "provider")
             ]
             sources += [
-                reading.read_model_file(path, option)
+                reading.read_model_file(path, option, model_folders)
                 for option, path in reading.options(folder / "model")
             ]
         sources += [reading.read_list(Path(path).expanduser()) for path in files]

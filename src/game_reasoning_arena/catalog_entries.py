@@ -84,6 +84,9 @@ def check_model(
     if not isinstance(item, Mapping):
         problems.append(f"{where}: {kind(item)} is no model; write its name, or `name: ...`.")
         return None
+    item = _with_environment(item, where, problems)
+    if item is None:
+        return None
     before = len(problems)
     name = item.get("name")
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*_\S+", name):
@@ -133,6 +136,9 @@ def check_provider(name: str, item: Any, where: str, problems: list[str]) -> Pro
             f"{where}: provider {name!r} holds {kind(item)}; write `api_key_env: NAME_API_KEY`, "
             "`api_base: http://...` or both below it."
         )
+        return None
+    item = _with_environment(item, where, problems)
+    if item is None:
         return None
     before = len(problems)
     if not name or "/" in name or name != name.strip():
@@ -193,11 +199,30 @@ def _check_settings(settings: dict[str, Any], where: str, problems: list[str]) -
             problems.append(f"{where}: api_base holds a user name or password. {_KEY_ADVICE}")
     for key in ("model_path", "tokenizer_path"):
         value = settings.get(key)
-        if isinstance(value, str) and not Path(value).is_absolute() and "${" not in value:
+        if isinstance(value, str) and not Path(value).is_absolute():
             problems.append(
                 f"{where}: {key} is {value!r}; it must be an absolute path, such as "
                 f"{str(Path.cwd() / value)!r}."
             )
+
+
+def _with_environment(
+    item: Mapping[str, Any], where: str, problems: list[str]
+) -> Mapping[str, Any] | None:
+    """The entry with ``${oc.env:NAME}`` replaced, None where that cannot be done."""
+    if "${" not in repr(item):
+        return item
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        resolved = OmegaConf.to_container(OmegaConf.create(dict(item)), resolve=True)
+    except OmegaConfBaseException as error:
+        cause = str(error).splitlines()[0]
+        problems.append(f"{where}: {cause}. Only ${{oc.env:NAME}} can be used in a catalog.")
+        return None
+    assert isinstance(resolved, dict)
+    return {str(key): value for key, value in resolved.items()}
 
 
 def _check_vllm(name: str, settings: dict[str, Any], where: str, problems: list[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -88,10 +88,11 @@ def read_list(path: Path) -> Contents:
     return found
 
 
-def read_model_file(path: Path, option: str) -> Contents:
+def read_model_file(path: Path, option: str, folders: Sequence[Path] = ()) -> Contents:
     """Read a file of ``conf/model``; ``option`` (its path in there) names it unless ``name`` does.
 
-    The entry is found in ``models`` under its option.
+    What its ``defaults`` inherit from other files of ``folders`` (the group's folders, the one that
+    wins last) is taken along, as Hydra does. The entry is found in ``models`` under its option.
     """
     found = Contents()
     document = _parse(path, found.problems)
@@ -99,7 +100,7 @@ def read_model_file(path: Path, option: str) -> Contents:
         return found
     lines, data = document
     if isinstance(data, dict):
-        item = {"name": option, **{k: v for k, v in data.items() if k != "defaults"}}
+        item = {"name": option, **_inherited(data, folders, found.problems, depth=0)}
         line = lines.get(("name",), 1)
         entry = check_model(item, f"{path}:{line}", found.problems)
         if entry:
@@ -107,6 +108,33 @@ def read_model_file(path: Path, option: str) -> Contents:
     else:
         found.problems.append(f"{path}: holds {kind(data)}; a model file holds `name: ...`.")
     return found
+
+
+def _inherited(
+    data: dict[str, Any], folders: Sequence[Path], problems: list[str], depth: int
+) -> dict[str, Any]:
+    """A file's settings over those of the options in its ``defaults`` that stand before _self_."""
+    own = {key: value for key, value in data.items() if key != "defaults"}
+    merged: dict[str, Any] = {}
+    for item in data.get("defaults") or []:
+        if item == "_self_":
+            merged = _over(merged, own)
+        elif isinstance(item, str) and not item.startswith("/") and depth < 8:
+            paths = [p for f in folders if (p := f / f"{item.partition('@')[0]}.yaml").is_file()]
+            document = _parse(paths[-1], problems) if paths else None
+            if document is not None and isinstance(document[1], dict):
+                merged = _over(merged, _inherited(document[1], folders, problems, depth + 1))
+    return merged if "_self_" in (data.get("defaults") or []) else _over(merged, own)
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Two mappings merged; what ``above`` says wins."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = _over(old, value) if both else value  # type: ignore[arg-type]
+    return merged
 
 
 def read_provider_file(path: Path, option: str) -> Contents:

@@ -20,9 +20,9 @@ def _words(text: str) -> list[str]:
 _REGULAR = _words("""
 abliteration ai21 aihubmix aiml amazon_nova anthropic assemblyai azure azure_ai azure_speech baseten
 bedrock_mantle black_forest_labs bytez cerebras charity_engine chutes clarifai cloudflare codestral
-cognition cohere cometapi compactifai cortecs crusoe cursor darkbloom dashscope databricks deepgram
+cognition cohere cometapi compactifai cortecs crusoe darkbloom dashscope databricks deepgram
 deepinfra deepseek edenai elevenlabs empiriolabs empower fal_ai featherless_ai galadriel gigachat
-gmi gradient_ai groq helicone heroku huggingface humanloop hyperbolic inception jina_ai libertai
+gmi gradient_ai groq helicone heroku huggingface hyperbolic inception jina_ai libertai
 litellm_proxy llamagate manus maritalk meta minimax mistral modelscope moonshot morph nadir nebius
 neosantara nlp_cloud novita nscale nvidia_nim openai openrouter ovhcloud parasail pinstripes poe
 predibase prism publicai qwen_ai_platform qwencloud ragflow recraft reka replicate runwayml
@@ -60,11 +60,11 @@ _IRREGULAR: dict[str, tuple[str, ...]] = {
 
 #: Servers of one's own, accounts signed in to by other means (cloud roles, OAuth), and internals.
 _WITHOUT_ONE_KEY = _words("""
-a2a a2a_agent aiohttp_openai auto_router aws_polly aws_textract bedrock chatgpt custom custom_openai
-docker_model_runner dotprompt gdc github_copilot hosted_vllm infinity langflow langfuse langgraph
-lemonade litellm_agent llamafile lm_studio milvus mongodb oci ollama ollama_chat oobabooga
-openai_like petals pg_vector reducto s3_vectors sagemaker sagemaker_chat sagemaker_nova sap
-snowflake transcribe triton valkey vertex_ai vertex_ai_beta vllm xinference
+a2a a2a_agent aiohttp_openai auto_router aws_polly aws_textract bedrock chatgpt cursor custom
+custom_openai docker_model_runner dotprompt gdc github_copilot hosted_vllm humanloop infinity
+langflow langfuse langgraph lemonade litellm_agent llamafile lm_studio milvus mongodb oci ollama
+ollama_chat oobabooga openai_like petals pg_vector reducto s3_vectors sagemaker sagemaker_chat
+sagemaker_nova sap snowflake transcribe triton valkey vertex_ai vertex_ai_beta vllm xinference
 """)
 
 #: Every provider of LiteLLM and the variables that its key may be in.

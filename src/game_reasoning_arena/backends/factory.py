@@ -77,7 +77,7 @@ def check_target(
     if not isinstance(target, str):
         raise UserError(f"{where} is {target!r}; it must be a dotted name.")
     trusted = [prefix.rstrip(".") for prefix in trusted_targets if prefix.strip(".")]
-    well_formed = all(part.isidentifier() for part in target.split("."))
+    well_formed = "." in target and all(part.isidentifier() for part in target.split("."))
     if not well_formed or not any(f"{target}.".startswith(f"{p}.") for p in trusted):
         module = target.rpartition(".")[0] or target
         raise UserError(
