@@ -61,12 +61,7 @@ def estimate(experiment: Experiment) -> dict[str, Usage]:
     from game_reasoning_arena.backends.scripted_backend import ScriptedBackend
 
     usage: dict[str, Usage] = defaultdict(Usage)
-    plans = experiment.simulation.plan(
-        episodes=experiment.episodes,
-        seed=experiment.seed,
-        rotate=experiment.rotate,
-        players=[player.name for player in experiment.players],
-    )
+    plans = experiment.plans()
     dry = plans[:DRY_EPISODES]
 
     def ignore(_: ResponseRecord) -> None:

@@ -86,6 +86,7 @@ class Budget:
     calls: int | None = None
     totals: Totals = field(default_factory=Totals)
     in_flight: int = 0
+    name: str = "budget"
 
     def enter(self) -> None:
         """Take a place for one call.
@@ -101,11 +102,11 @@ class Budget:
         if self.calls is not None and spent.calls + spent.failed_calls + self.in_flight >= (
             self.calls
         ):
-            raise BudgetReached(f"budget.calls={self.calls} is used up")
+            raise BudgetReached(f"{self.name}.calls={self.calls} is used up")
         if self.tokens is not None and spent.tokens * (1 + share) >= self.tokens:
-            raise BudgetReached(f"budget.tokens={self.tokens} is used up")
+            raise BudgetReached(f"{self.name}.tokens={self.tokens} is used up")
         if self.usd is not None and spent.cost_usd * (1 + share) >= self.usd:
-            raise BudgetReached(f"budget.usd={self.usd} is used up")
+            raise BudgetReached(f"{self.name}.usd={self.usd} is used up")
         self.in_flight += 1
 
 

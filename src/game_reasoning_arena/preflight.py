@@ -24,9 +24,10 @@ from game_reasoning_arena.catalog import Catalog
 from game_reasoning_arena.environment import sampling_from_environment
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.records import Model, Sampling
+from game_reasoning_arena.records import EpisodePlan, Model, Sampling
 from game_reasoning_arena.sampling import parse_sampling
 from game_reasoning_arena.schema import AGENT_TYPES, FailurePolicy, ProviderConf
+from game_reasoning_arena.sharding import Shard
 from game_reasoning_arena.simulation.base import Simulation
 from game_reasoning_arena.simulation.factory import make_simulation
 
@@ -43,6 +44,8 @@ NOT_IDENTITY = frozenset(
         "probe",
         "profile",
         "provider",
+        "shard",
+        "sweep",
         "trusted_targets",
     }
 )
@@ -79,6 +82,17 @@ class Experiment:
     simulation: Simulation
     backends: Mapping[str, BaseLLMBackend]
     config: Mapping[str, Any]
+    shard: Shard | None = None
+
+    def plans(self) -> list[EpisodePlan]:
+        """The episodes to play: all of the run, or those of its shard."""
+        whole = self.simulation.plan(
+            episodes=self.episodes,
+            seed=self.seed,
+            rotate=self.rotate,
+            players=[player.name for player in self.players],
+        )
+        return whole if self.shard is None else self.shard.take(whole)
 
     @property
     def models(self) -> list[Model]:
@@ -139,6 +153,7 @@ def prepare(cfg: DictConfig, *, check_backends: bool = True) -> Experiment:
     config: dict[str, Any] = {str(key): value for key, value in plain.items() if key != "hydra"}
 
     _check_ranges(config, problems)
+    shard = problems.attempt(lambda: Shard.parse(config["shard"]))
     run_sampling = _sampling(config["sampling"], "sampling", problems)
     env_sampling = problems.attempt(sampling_from_environment) or Sampling()
     providers = _providers(config["provider"] or {}, problems)
@@ -198,6 +213,7 @@ def prepare(cfg: DictConfig, *, check_backends: bool = True) -> Experiment:
         simulation=simulation,
         backends=backends,
         config=config,
+        shard=shard,
     )
 
 
@@ -231,9 +247,11 @@ def explain_value(error: OmegaConfBaseException) -> str:
 
 
 def _check_ranges(config: Mapping[str, Any], problems: _Problems) -> None:
-    for key in ("episodes", "concurrency"):
-        if config[key] < 1:
-            problems.add(f"{key}={config[key]}: give a whole number of at least 1.")
+    jobs = config["sweep"]["parallel_jobs"]
+    whole = {"episodes": config["episodes"], "concurrency": config["concurrency"]}
+    for key, value in {**whole, "sweep.parallel_jobs": jobs}.items():
+        if value < 1:
+            problems.add(f"{key}={value}: give a whole number of at least 1.")
     if config["seed"] < 0:
         problems.add(f"seed={config['seed']}: give a whole number of at least 0.")
     failure = config["on_failure"]
@@ -245,9 +263,10 @@ def _check_ranges(config: Mapping[str, Any], problems: _Problems) -> None:
         )
     if failure["rethinks"] < 0:
         problems.add(f"on_failure.rethinks={failure['rethinks']}: give 0 or more.")
-    for key, limit in config["budget"].items():
-        if limit is not None and limit <= 0:
-            problems.add(f"budget.{key}={limit}: give more than 0, or null for no limit.")
+    for where, limits in (("budget", config["budget"]), ("sweep.budget", config["sweep"]["budget"])):
+        for key, limit in limits.items():
+            if limit is not None and limit <= 0:
+                problems.add(f"{where}.{key}={limit}: give more than 0, or null for no limit.")
 
 
 def _sampling(values: Mapping[str, Any], where: str, problems: _Problems) -> Sampling:

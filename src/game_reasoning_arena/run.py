@@ -235,12 +235,7 @@ async def run_async(
         resume=past.run_id is not None,
         known=past.recalled,
     ) as writer:
-        plans = experiment.simulation.plan(
-            episodes=experiment.episodes,
-            seed=experiment.seed,
-            rotate=experiment.rotate,
-            players=[player.name for player in experiment.players],
-        )
+        plans = experiment.plans()
         own = Budget(**experiment.budget, totals=replace(past.totals))  # type: ignore[arg-type]
         meter = Meter(own, *shared_budgets, redact=redactor.redact)
         stop.watch(meter)

@@ -68,6 +68,18 @@ class BudgetConf:
 
 
 @dataclass
+class SweepConf:
+    """How a sweep (``arena -m``) is carried out."""
+
+    # Jobs at once in this process; other launchers have settings of their own.
+    parallel_jobs: int = 8
+    # A sweep directory to go on with, or `last`.
+    resume: str | None = None
+    # Of all jobs together; `budget` is each job's own.
+    budget: BudgetConf = field(default_factory=BudgetConf)
+
+
+@dataclass
 class CatalogConf:
     """More models and providers than the shipped ones."""
 
@@ -230,6 +242,8 @@ class ArenaConf:
     sampling: SamplingConf = field(default_factory=SamplingConf)
     on_failure: OnFailureConf = field(default_factory=OnFailureConf)
     budget: BudgetConf = field(default_factory=BudgetConf)
+    shard: str | None = None
+    sweep: SweepConf = field(default_factory=SweepConf)
     probe: bool | None = None
     cache: CacheMode = CacheMode.off
     estimate: bool = False

@@ -26,6 +26,13 @@ class Stop:
         if self.reason is not None:
             meter.stop(self.reason)
 
+    def request(self, why: str) -> None:
+        """Stop without a signal: what is in flight finishes, nothing new begins."""
+        if self.reason is None:
+            self.reason = why
+            for meter in self._meters:
+                meter.stop(why)
+
     @contextmanager
     def listening(self, say: Callable[[str], None]) -> Iterator[None]:
         """Listen for signals around the current task's work.

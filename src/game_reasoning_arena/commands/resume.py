@@ -88,11 +88,12 @@ def _refuse_changes(directory: Path, experiment: Experiment) -> None:
     import orjson
 
     recorded = orjson.loads((directory / layout.RUN).read_bytes())
-    if recorded.get("identity") == experiment.identity:
-        return
     from game_reasoning_arena.command_line import read_plain_file
 
     before = _flat(read_plain_file(directory / layout.CONFIG))
+    same_shard = before.get("shard") == experiment.config["shard"]
+    if same_shard and recorded.get("identity") == experiment.identity:
+        return
     now = _flat(dict(experiment.config))
     changes = [
         f"  {key}: {before.get(key, 'not set')} -> {now.get(key, 'not set')}"
