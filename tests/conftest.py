@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.arena import Arena
 from tests.loopback import LoopbackServer
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("arena", deadline=None)
+hypothesis.settings.load_profile("arena")
 
 _SETTINGS = {"HYDRA_FULL_ERROR", "MAX_TOKENS", "TEMPERATURE", "OPENAI_API_BASE"}
 

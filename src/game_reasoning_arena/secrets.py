@@ -103,7 +103,9 @@ class Redactor:
         return f"[redacted:{self._names[match[0]]}]"
 
     def _learn(self, name: str, value: str) -> None:
-        for form in (value, json.dumps(value)[1:-1], quote(value, safe="")):
+        forms = {value, json.dumps(value)[1:-1], repr(value)[1:-1]}
+        forms.update(quote(value, safe=safe, errors="replace") for safe in ("", "/"))
+        for form in forms:
             self._names.setdefault(form, name)
 
     def _learn_url(self, url: str) -> None:

@@ -53,6 +53,8 @@ class BaseLLMBackend(ABC):
                 raise ValueError(f"{name} must be more than 0 seconds, not {value}")
         if max_retries < 0:
             raise ValueError(f"max_retries must be 0 or more, not {max_retries}")
+        if max_concurrency is not None and max_concurrency < 1:
+            raise ValueError(f"max_concurrency must be 1 or more, not {max_concurrency}")
         self.timeout_s = timeout_s
         self.deadline_s = deadline_s
         self.max_retries = max_retries
@@ -148,7 +150,7 @@ class BaseLLMBackend(ABC):
 
     def _pause(self, retries: int, retry_after: float | None) -> float:
         """Seconds to wait: "full jitter" (M. Brooker, AWS Architecture Blog, 2015)."""
-        longest = min(self.backoff_max_s, self.backoff_s * 2.0**retries)
+        longest = min(self.backoff_max_s, self.backoff_s * 2.0 ** min(retries, 60))
         jitter = self._jitter.uniform(0.0, longest)
         # A little jitter on top of Retry-After keeps all that wait from coming back at once.
         return jitter if retry_after is None else retry_after + min(jitter, 0.1 * retry_after)

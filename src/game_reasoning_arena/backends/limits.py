@@ -38,9 +38,9 @@ class Pace:
     def __init__(self, per_minute: float, *, least: float = 1.0) -> None:
         if per_minute <= 0:
             raise ValueError(f"a limit per minute must be more than 0, not {per_minute}")
-        self.capacity = min(per_minute, max(least, BURST * per_minute))
-        spread = per_minute - self.capacity + least
-        self.rate = min(per_minute, spread) / 60.0  # per second
+        self.capacity = max(least, BURST * per_minute)
+        # What may burst is taken from the rate, so that a burst and what follows fit the minute.
+        self.rate = (per_minute - self.capacity + least) / 60.0  # per second
         self._level = self.capacity
         self._at: float | None = None
 

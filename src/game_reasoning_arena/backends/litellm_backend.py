@@ -177,7 +177,8 @@ async def _collect(model: Model, stream: Any, wire: Wire) -> Collected:
     collected = Collected()
     async for chunk in stream:
         now = wire.received_at or time.monotonic()
-        collected.model = chunk.model or collected.model
+        told = getattr(chunk, "_hidden_params", {}).get("provider_response_model")
+        collected.model = told or collected.model  # chunk.model repeats what was asked for
         for choice in chunk.choices[:1]:
             collected.add(_said(choice.delta), choice.finish_reason, now)
     # LiteLLM ends every stream well, and guesses the usage. What it was really told is kept apart.
@@ -209,6 +210,12 @@ def _translated(model: Model, error: Exception, wire: Wire) -> BackendError:
     """One of LiteLLM's exceptions (or of the libraries under it) as one of ours."""
     if wire.status is None and type(error).__name__ in ("Timeout", "APITimeoutError"):
         return TimeoutExceededError(f"{model.name}: no complete answer in time.")
+    if type(error).__name__ == "UnsupportedParamsError":
+        what = protocol.clean(model, _PREFIXES.sub("", str(error)).partition(" To drop these")[0])
+        return BadRequestError(
+            f"{model.name}: {what} With backend.litellm.drop_params=true they are left out, and "
+            f"every record names them.",
+        )
     claimed = getattr(error, "status_code", None)
     status = wire.status
     if status is None and wire.sent_at is None and isinstance(claimed, int) and claimed < 500:

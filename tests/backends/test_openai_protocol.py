@@ -1,0 +1,150 @@
+"""What the words of providers mean."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+
+import pytest
+
+from game_reasoning_arena.backends.openai_protocol import (
+    LONGEST_ERROR,
+    credentials,
+    error_for,
+    error_in_body,
+    read_usage,
+    retry_after_s,
+    split_thinking,
+)
+from game_reasoning_arena.backends.prices import cost_usd
+from game_reasoning_arena.errors import (
+    AuthError,
+    BackendError,
+    BadRequestError,
+    ContextOverflowError,
+    QuotaError,
+    RateLimitedError,
+    TransientError,
+)
+from tests.backends.calls import provider, request
+
+MODEL = request(provider("http://127.0.0.1:1/v1", api_key_env="LAB_API_KEY")).model
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "expected"),
+    [
+        (400, "temperature must be at most 2", BadRequestError),
+        (400, "This model's maximum context length is 8192 tokens", ContextOverflowError),
+        (400, "prompt is too long: 210000 tokens > 200000 maximum", ContextOverflowError),
+        (400, "the request exceeds the available context size", ContextOverflowError),
+        (413, "Please reduce the length of the messages", ContextOverflowError),
+        (413, "payload too large", BadRequestError),
+        (400, "API key not valid. Please pass a valid API key.", AuthError),
+        (400, "Incorrect API key provided: xx", AuthError),
+        (400, "Your credit balance is too low to access the API", QuotaError),
+        (401, "", AuthError),
+        (403, "no access to this model", AuthError),
+        (403, "Your input was flagged by moderation", BadRequestError),
+        (404, "no such model", BadRequestError),
+        (409, "conflict", TransientError),
+        (429, "Rate limit reached for requests per minute", RateLimitedError),
+        (429, "You exceeded your current quota, please check your plan", QuotaError),
+        (429, "You exceeded your current quota. Please retry in 12.5s.", RateLimitedError),
+        (402, "", QuotaError),
+        (500, "", TransientError),
+        (None, "connection reset", TransientError),
+    ],
+)
+def test_failures_have_types(status: int | None, text: str, expected: type[BackendError]) -> None:
+    error = error_for(MODEL, status=status, text=text)
+    assert type(error) is expected
+    assert error.status == status
+    assert MODEL.name in str(error)
+
+
+def test_an_error_names_the_variable_and_stays_short() -> None:
+    error = error_for(MODEL, status=401, text="wrong key\n" * 1000)
+    assert "LAB_API_KEY" in str(error)
+    assert "\n" not in str(error)
+    assert len(str(error)) < LONGEST_ERROR + 200
+
+
+def test_error_objects_of_many_kinds() -> None:
+    said = {"message": "out", "code": "insufficient_quota"}
+    assert isinstance(error_in_body(MODEL, said, status=429), QuotaError)
+    inside = {"message": "slow down", "code": 429}  # a success with an error inside
+    error = error_in_body(MODEL, inside, status=None)
+    assert (type(error), error.status) == (RateLimitedError, 429)
+    assert "plain words" in str(error_in_body(MODEL, "plain words", status=500))
+    assert "a detail" in str(error_in_body(MODEL, {"detail": "a detail"}, status=422))
+
+
+def test_retry_after_in_seconds_or_as_a_date() -> None:
+    assert retry_after_s({"Retry-After": "1.5"}) == 1.5
+    assert retry_after_s({"retry-after-ms": "250", "retry-after": "9"}) == 0.25
+    assert retry_after_s({"Retry-After": "-3"}) == 0.0
+    later = retry_after_s({"RETRY-AFTER": formatdate(time.time() + 3600, usegmt=True)})
+    assert later is not None
+    assert 3500 < later <= 3600
+    assert retry_after_s({"Retry-After": formatdate(0, usegmt=True)}) == 0.0
+    assert retry_after_s({"Retry-After": "soon"}) is None
+    assert retry_after_s({"X": "1"}) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("just text", ("just text", None)),
+        ("<think>hm</think>\n\nText", ("Text", "hm")),
+        (" \n<think>\nhm\n</think>Text", ("Text", "hm")),
+        ("<think>never done", ("", "never done")),
+        ("hm</think>Text", ("Text", "hm")),
+        ("I write <think> in the middle", ("I write <think> in the middle", None)),
+    ],
+)
+def test_thinking_is_split_off(text: str, expected: tuple[str, str | None]) -> None:
+    assert split_thinking(text) == expected
+
+
+def test_usage_of_many_kinds() -> None:
+    deepseek = read_usage({"prompt_tokens": 5, "prompt_cache_hit_tokens": 3})
+    assert (deepseek.prompt_tokens, deepseek.cached_tokens) == (5, 3)
+    assert deepseek.completion_tokens is None
+    empty = read_usage({"prompt_tokens_details": None, "completion_tokens_details": {}})
+    assert (empty.cached_tokens, empty.reasoning_tokens) == (None, None)
+    zero = read_usage({"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": 0}})
+    assert zero.cached_tokens == 0
+
+
+def test_credentials_are_found_in_the_authority_only() -> None:
+    assert credentials("http://a:b@c/v1") == "a:b"
+    assert credentials("http://c/v1@x:y") is None
+
+
+def test_prices_are_the_tables() -> None:
+    usage = read_usage({"prompt_tokens": 1000, "completion_tokens": 100})
+    assert cost_usd("openai", "gpt-4o-mini", usage) == pytest.approx(1000 * 1.5e-7 + 100 * 6e-7)
+    assert cost_usd("deepseek", "deepseek-chat", usage) == pytest.approx(2.8e-4 + 4.2e-5)
+    assert cost_usd("groq", "gpt-4o-mini", usage) is None  # another provider's model
+    assert cost_usd("my_lab", "some-model", usage) is None
+    assert cost_usd("openai", "gpt-4o-mini", read_usage({"prompt_tokens": 5})) is None
+
+
+def test_long_prompts_may_cost_more() -> None:
+    from game_reasoning_arena.backends.prices import table
+
+    suffix = "_above_200k_tokens"
+    name, entry = next(
+        (name, entry)
+        for name, entry in table().items()
+        if name.startswith("gemini/")
+        and "input_cost_per_token" + suffix in entry
+        and "output_cost_per_token" + suffix in entry
+    )
+    usage = read_usage({"prompt_tokens": 300_000, "completion_tokens": 10})
+    expected = (
+        300_000 * entry["input_cost_per_token" + suffix]
+        + 10 * entry["output_cost_per_token" + suffix]
+    )
+    assert cost_usd("gemini", name.removeprefix("gemini/"), usage) == pytest.approx(expected)
