@@ -49,6 +49,13 @@ def vllm_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     vllm_checks.vllm_fields.cache_clear()
 
 
+def weights(data: bytes, *, said: int | None = None) -> bytes:
+    """A safetensors file with one tensor of bytes."""
+    offsets = [0, len(data) if said is None else said]
+    header = json.dumps({"w": {"dtype": "U8", "shape": offsets[1:], "data_offsets": offsets}})
+    return len(header).to_bytes(8, "little") + header.encode() + data
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     """The files of a model, as far as checks look at them."""
@@ -56,7 +63,7 @@ def directory(tmp_path: Path) -> Path:
     path.mkdir(parents=True)
     config = {"max_position_embeddings": 4096, "num_attention_heads": 12}
     (path / "config.json").write_text(json.dumps(config))
-    (path / "model.safetensors").write_text("weights")
+    (path / "model.safetensors").write_bytes(weights(b"1234"))
     (path / "tokenizer.json").write_text("{}")
     (path / "tokenizer_config.json").write_text(json.dumps({"chat_template": "{{ messages }}"}))
     return path
@@ -108,6 +115,23 @@ def test_an_unfinished_download(directory: Path) -> None:
     [said] = problems(entry(directory))
     assert "holds no weights" in said
     assert problems(entry(directory), {"load_format": "dummy"}) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"1234567", bytes(64), b"\xff" * 64, weights(b"1234", said=5), weights(b"")[:-1]],
+)
+def test_weights_that_are_cut_off(directory: Path, content: bytes) -> None:
+    (directory / "model.safetensors").write_bytes(content)
+    [said] = problems(entry(directory))
+    assert said.endswith("model.safetensors is damaged or cut off. Download it again.")
+
+
+def test_weights_that_are_missing(directory: Path) -> None:
+    index = {"weight_map": {"a": "model.safetensors", "b": "two.safetensors", "c": "three.bin"}}
+    (directory / "model.safetensors.index.json").write_text(json.dumps(index))
+    [said] = problems(entry(directory))
+    assert "2 of 3 weight files are missing, the first is three.bin" in said
 
 
 def test_an_unreadable_config(directory: Path) -> None:

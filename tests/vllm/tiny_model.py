@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 CHAT_TEMPLATE = (
@@ -20,7 +21,14 @@ CHAT_TEMPLATE = (
 SPECIAL = ("<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
 
 
-def make(directory: Path, *, context: int = 2048, seed: int = 0, template: bool = True) -> Path:
+def make(
+    directory: Path,
+    *,
+    context: int = 2048,
+    seed: int = 0,
+    template: bool = True,
+    added: Sequence[str] = (),
+) -> Path:
     """Write weights (2 layers, hidden 256, about 1.5 million parameters), config and tokenizer.
 
     Args:
@@ -28,9 +36,10 @@ def make(directory: Path, *, context: int = 2048, seed: int = 0, template: bool 
         context: positions the model knows, in tokens.
         seed: of the random weights.
         template: False leaves the chat template out, as in a base model.
+        added: texts that are one token each, numbered after those of the template.
     """
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM
 
     directory.mkdir(parents=True, exist_ok=True)
@@ -39,6 +48,7 @@ def make(directory: Path, *, context: int = 2048, seed: int = 0, template: bool 
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(list(SPECIAL))
+    tokenizer.add_tokens([AddedToken(token, special=False) for token in added])
     tokenizer.save(str(directory / "tokenizer.json"))
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -53,7 +63,7 @@ def make(directory: Path, *, context: int = 2048, seed: int = 0, template: bool 
 
     torch.manual_seed(seed)
     config = LlamaConfig(
-        vocab_size=len(letters) + len(SPECIAL),
+        vocab_size=len(letters) + len(SPECIAL) + len(added),
         hidden_size=256,
         intermediate_size=512,
         num_hidden_layers=2,

@@ -274,6 +274,8 @@ class VLLMBackend(BaseLLMBackend):
             sent["seed"] = request.seed
         sent |= {k: v for k, v in request.model.extra.items() if k != "chat_template_kwargs"}
         given = dict(sent)
+        if isinstance(bias := sent.get("logit_bias"), Mapping):
+            given["logit_bias"] = {int(token): value for token, value in bias.items()}
         if request.constraint is not None:
             choices = list(request.constraint.choices)
             sent["structured_outputs"] = {"choice": choices}
@@ -332,7 +334,9 @@ def _translate(engine: Engine, model: Model, error: Exception) -> BackendError |
     if isinstance(error, EngineDeadError) or engine.dead:
         return engine.death()
     if isinstance(error, EngineGenerateError):
-        return TransientError(f"{model.name}: the engine failed: {error.__cause__ or error}")
+        if not isinstance(error.__cause__, engine.client_errors):
+            return TransientError(f"{model.name}: the engine failed: {error.__cause__ or error}")
+        error = error.__cause__
     if isinstance(error, engine.client_errors):
         if any(words in str(error) for words in _TOO_LONG):
             return ContextOverflowError(f"{model.name}: {error}")

@@ -9,13 +9,13 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import importlib.util
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from game_reasoning_arena.backends.vllm_files import check_files, nearest
 from game_reasoning_arena.backends.vllm_settings import DEFAULT_GPU_SHARE, EngineSettings
 from game_reasoning_arena.errors import choose_from
 from game_reasoning_arena.records import Model
@@ -32,15 +32,6 @@ _OURS = {"model": "model_path", "tokenizer": "tokenizer_path"}
 _SAMPLING_KEYS = frozenset({"temperature", "max_tokens", "top_p", "top_k", "stop"})
 _SET_BY_US = frozenset({"seed", "structured_outputs", "output_kind", "n"})
 
-_TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "tokenizer.model*",
-    "vocab.json",
-    "tekken.json",
-    "*.tiktoken",
-    "tiktoken.model",
-)
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 _HEAD_KEYS = ("num_attention_heads", "n_head", "n_heads")
 
@@ -112,9 +103,10 @@ def check_model(model: Model, settings: EngineSettings) -> list[str]:
     elif path.suffix == ".gguf" and path.is_file():
         return problems  # one file holds it all; vLLM reads it
     elif not path.is_dir():
-        problems.insert(0, f"{where}: there is no directory {model.model_path}.{_nearest(path)}")
+        problems.insert(0, f"{where}: there is no directory {model.model_path}.{nearest(path)}")
     else:
-        problems += _check_files(model, path, settings)
+        config, found = check_files(model, path, settings)
+        problems += found + _check_sizes(config, settings)
     return problems
 
 
@@ -133,90 +125,6 @@ def check_shares(settings: Sequence[EngineSettings], *, on_cpu: bool) -> list[st
         f"{sum(shares):g} of a GPU's memory ({listed}), more than 1. Set "
         f"backend.vllm.gpu_memory_utilization={int(90 / len(settings)) / 100:g}, or a share in "
         "each model's entry under engine."
-    ]
-
-
-def _nearest(path: Path) -> str:
-    """Where the path stops existing, and what is there instead."""
-    parent = path.parent
-    while not parent.is_dir():
-        parent = parent.parent
-    if parent == Path(parent.anchor):
-        return ""
-    missing = path.relative_to(parent).parts[0]
-    names = [p.name for p in parent.iterdir() if p.is_dir()]
-    return f" In {parent}: " + choose_from(missing, names) if names else ""
-
-
-def _check_files(model: Model, path: Path, settings: EngineSettings) -> list[str]:
-    where = f"model_path of {model.name}"
-    if not any((path / name).is_file() for name in ("config.json", "params.json")):
-        return [
-            f"{where}: {path} is not a model: it holds no config.json. A model downloaded with "
-            "`hf download NAME --local-dir DIRECTORY` has one."
-        ]
-    problems = []
-    dummy = settings.arguments.get("load_format") == "dummy"
-    if not dummy and not any(
-        next(path.glob(form), None) for form in ("*.safetensors", "*.bin", "*.pt", "*.gguf")
-    ):
-        problems.append(
-            f"{where}: {path} holds no weights (*.safetensors, *.bin, *.pt): the download is not "
-            "complete."
-        )
-    config, problem = _read_config(path, where)
-    problems += problem
-    tokenizer = Path(settings.tokenizer_path)
-    key = f"tokenizer_path of {model.name}" if model.tokenizer_path else where
-    if not any(next(tokenizer.glob(form), None) for form in _TOKENIZER_FILES):
-        problems.append(
-            f"{key}: there is no tokenizer in {tokenizer} (tokenizer.json, tokenizer.model, ...). "
-            "Set tokenizer_path in the entry to a directory that holds it."
-        )
-    else:
-        problems += _check_template(model, tokenizer, settings)
-    return problems + _check_sizes(config, settings)
-
-
-def _read_config(path: Path, where: str) -> tuple[dict[str, Any], list[str]]:
-    file = path / "config.json"
-    if not file.is_file():
-        return {}, []
-    try:
-        read = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        return {}, [f"{where}: {file} cannot be read: {error}."]
-    if not isinstance(read, dict):
-        return {}, [f"{where}: {file} is not a JSON object."]
-    inner = read.get("text_config")  # a model of several modalities keeps its language part there
-    return ({**read, **inner} if isinstance(inner, dict) else read), []
-
-
-def _check_template(model: Model, tokenizer: Path, settings: EngineSettings) -> list[str]:
-    """An explicit template must exist; a tokenizer without one must have an explicit one."""
-    key = f"chat_template of {model.name}"
-    if model.chat_template is not None:
-        inline = "{" in model.chat_template
-        if inline or Path(model.chat_template).is_file():
-            return []
-        return [f"{key}: there is no file {model.chat_template}."]
-    if settings.arguments.get("tokenizer_mode", "auto") not in {"auto", "hf", "slow"}:
-        return []  # these modes format conversations in code
-    if any(
-        next(tokenizer.glob(form), None)
-        for form in ("chat_template*", "additional_chat_templates", "tekken.json")
-    ):
-        return []
-    file = tokenizer / "tokenizer_config.json"
-    try:
-        has = file.is_file() and "chat_template" in json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        return [f"{file} cannot be read: {error}."]
-    if has:
-        return []
-    return [
-        f"{model.name} is a base model: its tokenizer has no chat template, and none is guessed. "
-        "Set chat_template in the entry to a Jinja file that turns messages into a prompt."
     ]
 
 

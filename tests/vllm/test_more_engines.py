@@ -1,0 +1,175 @@
+"""A second engine beside the first: two models in one run, reasoning, a start that fails, a death.
+
+The tests stand in the order of an engine's life, so that two loads serve them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from game_reasoning_arena.backends import vllm_engine, vllm_guard
+from game_reasoning_arena.backends.vllm_backend import VLLMBackend
+from game_reasoning_arena.errors import EngineDeadError, UserError
+from game_reasoning_arena.records import Constraint, Model, Request, Sampling
+from tests.vllm import tiny_model
+from tests.vllm.conftest import CPU_ENGINE, NAMED, gather
+
+Ask = Callable[..., Request]
+Play = Callable[..., Any]
+
+#: The number of "</think>": after 256 bytes, the template's marks and "<think>".
+END = 256 + len(tiny_model.SPECIAL) + 1
+
+TEMPLATE = (
+    "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant: "
+    "{% if enable_thinking is defined and not enable_thinking %}<think></think>"
+    "{% else %}<think>{% endif %}"
+)
+
+
+@pytest.fixture(scope="module")
+def thinker(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A base model that knows the marks of thinking, with a template of the user's."""
+    folder = tmp_path_factory.mktemp("thinker")
+    path = tiny_model.make(folder / "model", template=False, added=("<think>", "</think>"))
+    (folder / "chat.jinja").write_text(TEMPLATE)
+    return Model(
+        name="vllm_thinker",
+        backend="vllm",
+        model_id="thinker",
+        model_path=str(path),
+        chat_template=str(folder / "chat.jinja"),
+        engine={"reasoning_parser": "deepseek_r1", "max_model_len": 512},
+    )
+
+
+@pytest.fixture(scope="module")
+def both(thinker: Model, model: Model) -> Iterator[tuple[VLLMBackend, Model, Model]]:
+    """One backend with two models, as a run of one against the other has."""
+    from game_reasoning_arena.event_loop import run_coroutine
+
+    made = VLLMBackend(**NAMED, engine=CPU_ENGINE)
+    run_coroutine(made.start([model, thinker]))
+    yield made, model, thinker
+    run_coroutine(made.aclose())
+
+
+def test_two_models_have_an_engine_each(
+    both: tuple[VLLMBackend, Model, Model], ask: Ask, play: Play
+) -> None:
+    backend, model, thinker = both
+    contexts = {e.settings.model_path: e.context for e in vllm_engine.loaded_engines()}
+    assert contexts == {model.model_path: 1024, thinker.model_path: 512}
+    replies = play(gather(backend, [ask("hi", model=model), ask("hi", model=thinker)]))
+    assert [reply.served_model for reply in replies] == [model.model_path, thinker.model_path]
+
+
+def test_a_failed_start_tells_why_and_harms_no_other_engine(
+    both: tuple[VLLMBackend, Model, Model], play: Play
+) -> None:
+    """In the words of the engine's log; an engine in use makes no room for another."""
+    _, model, _ = both
+    cramped = replace(model, name="vllm_cramped", engine={"kv_cache_memory_bytes": 1024})
+    job = VLLMBackend(**NAMED, engine=CPU_ENGINE)
+    assert job.check([cramped]) == []
+    before = vllm_engine.load_count()
+    with pytest.raises(EngineDeadError) as told:
+        play(job.start([cramped]))
+    said, _, log = str(told.value).partition("Its log: ")
+    assert "did not start: ValueError: " in said
+    assert "cache" in said.lower()
+    assert "Traceback" in Path(log).read_text()
+    assert vllm_engine.load_count() == before
+    assert len(vllm_engine.loaded_engines()) == 2
+    play(job.aclose())
+
+
+def test_settings_that_vllm_refuses_are_the_users(
+    both: tuple[VLLMBackend, Model, Model], play: Play
+) -> None:
+    _, model, thinker = both
+    odd = VLLMBackend(**{**NAMED, "dtype": "float17"}, engine=CPU_ENGINE)
+    with pytest.raises(UserError, match=r"vLLM refuses the settings of .*dtype"):
+        play(odd.start([model]))
+    unknown = replace(thinker, name="vllm_other", engine={"reasoning_parser": "deepseek_r"})
+    with pytest.raises(
+        UserError, match=r"no reasoning parser 'deepseek_r'\. Did you mean 'deepseek"
+    ):
+        play(odd.start([unknown]))
+
+
+def test_thinking_is_split_off(
+    both: tuple[VLLMBackend, Model, Model], ask: Ask, play: Play
+) -> None:
+    backend, _, thinker = both
+    sampling = Sampling(max_tokens=100, temperature=1.0)
+    brief = replace(thinker, extra={"logit_bias": {str(END): 2.0}, "ignore_eos": True})
+    reply = play(backend.complete(ask("hi", seed=1, sampling=sampling, model=brief)))
+    assert reply.reasoning
+    assert reply.text
+    assert "</think>" not in reply.reasoning
+    endless = replace(thinker, extra={"bad_words": ["</think>"], "ignore_eos": True})
+    lost = play(backend.complete(ask("hi", seed=1, sampling=sampling, model=endless)))
+    assert lost.text == ""  # all of max_tokens went into thinking
+    assert lost.reasoning
+    assert lost.finish_reason == "length"
+
+
+def test_the_constraint_holds_for_the_answer_and_not_for_the_thinking(
+    both: tuple[VLLMBackend, Model, Model], ask: Ask, play: Play
+) -> None:
+    backend, _, thinker = both
+    choices = Constraint(choices=("Final Answer: 1", "Final Answer: 2"))
+    sampling = Sampling(max_tokens=400, temperature=1.0)
+    brief = replace(thinker, extra={"logit_bias": {str(END): 3.0}})
+    requests = [
+        ask("hi", seed=i, sampling=sampling, model=brief, constraint=choices) for i in range(4)
+    ]
+    for reply in play(gather(backend, requests)):
+        assert reply.text.strip() in choices.choices
+        assert reply.reasoning is None or "Final" not in reply.reasoning
+
+
+def test_an_engine_that_dies_tells_all_who_wait(
+    both: tuple[VLLMBackend, Model, Model], ask: Ask, play: Play
+) -> None:
+    backend, model, thinker = both
+    [engine] = [
+        e for e in vllm_engine.loaded_engines() if e.settings.model_path == thinker.model_path
+    ]
+    [process] = engine.processes
+    sampling = Sampling(max_tokens=400, temperature=1.0)
+    request = ask("hi", sampling=sampling, model=replace(thinker, extra={"ignore_eos": True}))
+
+    async def kill() -> list[BaseException | Any]:
+        waiting = [asyncio.ensure_future(backend.complete(request)) for _ in range(4)]
+        while engine.llm.output_processor.get_num_unfinished_requests() < len(waiting):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    for error in play(kill()):
+        assert isinstance(error, EngineDeadError)
+        assert "died: ended by SIGKILL" in str(error)
+        assert error.retries == 0
+        assert str(engine.log) in str(error)
+    with pytest.raises(EngineDeadError):
+        play(backend.complete(request))
+    assert play(backend.complete(ask("hi", model=model))).completion_tokens  # the other one lives
+
+
+def test_shutdown_leaves_no_process(both: tuple[VLLMBackend, Model, Model], play: Play) -> None:
+    processes = [p.pid for e in vllm_engine.loaded_engines() for p in e.processes if p.pid]
+    assert processes
+    play(vllm_engine.shutdown_engines())
+    assert [vllm_guard.start_time(pid) for pid in processes] == [""] * len(processes)
+    assert vllm_engine.loaded_engines() == []
