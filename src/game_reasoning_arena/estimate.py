@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from game_reasoning_arena.agents.factory import make_agent
 from game_reasoning_arena.event_loop import run_coroutine
-from game_reasoning_arena.records import Reply, Request, ResponseRecord
+from game_reasoning_arena.records import Model, Reply, Request, ResponseRecord
 
 if TYPE_CHECKING:
     from game_reasoning_arena.agents.base_agent import Asker
@@ -94,8 +94,6 @@ def print_estimate(experiment: Experiment) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from game_reasoning_arena.backends.prices import cost_of
-
     usage = estimate(experiment)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("model", "calls", "prompt tokens", "completion tokens", "price, at most"):
@@ -104,11 +102,7 @@ def print_estimate(experiment: Experiment) -> int:
     total = 0.0
     for model in experiment.models:
         one = usage.get(model.name, Usage())
-        price = cost_of(
-            model,
-            prompt_tokens=round(one.prompt_tokens),
-            completion_tokens=round(one.completion_tokens),
-        )
+        price = _price(model, one)
         if price is None:
             unknown.append(model.name)
         total += price or 0.0
@@ -129,3 +123,16 @@ def print_estimate(experiment: Experiment) -> int:
         "every answer max_tokens long, no rethinks. Nothing was asked and nothing was written."
     )
     return 0
+
+
+def _price(model: Model, used: Usage) -> float | None:
+    """USD, None where the price is unknown; stand-ins and replays are free."""
+    from game_reasoning_arena.backends import prices
+    from game_reasoning_arena.backends.openai_protocol import Usage as Tokens
+
+    if model.provider is None:
+        return 0.0 if model.backend in ("scripted", "replay") else None
+    tokens = Tokens(
+        prompt_tokens=round(used.prompt_tokens), completion_tokens=round(used.completion_tokens)
+    )
+    return prices.cost_usd(model.provider.name, model.model_id, tokens)

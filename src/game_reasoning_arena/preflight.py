@@ -182,6 +182,8 @@ def prepare(cfg: DictConfig, *, check_backends: bool = True) -> Experiment:
         if check_backends and not config["estimate"]:
             for problem in made.check([model for model in models if model.backend == prefix]):
                 problems.add(problem)
+    if config["budget"]["usd"] is not None:
+        _check_prices(models, problems)
     if problems.found:
         raise ConfigProblems(problems.found)
     assert simulation is not None
@@ -263,10 +265,23 @@ def _check_ranges(config: Mapping[str, Any], problems: _Problems) -> None:
         )
     if failure["rethinks"] < 0:
         problems.add(f"on_failure.rethinks={failure['rethinks']}: give 0 or more.")
-    for where, limits in (("budget", config["budget"]), ("sweep.budget", config["sweep"]["budget"])):
+    budgets = {"budget": config["budget"], "sweep.budget": config["sweep"]["budget"]}
+    for where, limits in budgets.items():
         for key, limit in limits.items():
             if limit is not None and limit <= 0:
                 problems.add(f"{where}.{key}={limit}: give more than 0, or null for no limit.")
+
+
+def _check_prices(models: Sequence[Model], problems: _Problems) -> None:
+    """A budget in USD can only be kept where prices are known."""
+    from game_reasoning_arena.backends.prices import prices_of
+
+    for model in models:
+        if model.provider and prices_of(model.provider.name, model.model_id) is None:
+            problems.add(
+                f"budget.usd: the price of {model.name} is unknown, so a budget in USD could not "
+                "be kept. Use budget.tokens or budget.calls."
+            )
 
 
 def _sampling(values: Mapping[str, Any], where: str, problems: _Problems) -> Sampling:

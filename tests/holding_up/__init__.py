@@ -1,0 +1,1 @@
+"""Faults, limits, crashes, replay, secrets: against a real server, with real kills."""

@@ -1,0 +1,180 @@
+"""Keys that are rejected, budgets, probes, estimates, the cache, replays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.arena import Arena, Ran, episodes, lines, run_json
+from tests.loopback import LoopbackServer
+
+
+@pytest.fixture
+def lab(arena: Arena, loopback: LoopbackServer) -> Lab:
+    return Lab(arena, loopback)
+
+
+class Lab:
+    """Runs against the loopback server."""
+
+    def __init__(self, arena: Arena, server: LoopbackServer) -> None:
+        self.arena = arena
+        self.server = server
+
+    def __call__(self, *words: str) -> Ran:
+        return self.arena(
+            f"+provider.my_lab.api_base={self.server.url}",
+            "agents.player_0.model=direct_my_lab/small",
+            "backend.direct.backoff_s=0.01",
+            *words,
+        )
+
+
+def test_a_rejected_key_stops_the_run_and_keeps_what_is_finished(lab: Lab) -> None:
+    lab.server.set(faults=[{"status": 401, "skip": 40}])
+    ran = lab("episodes=100", "concurrency=4")
+    assert ran.code == 1
+    assert "Incorrect API key" in ran.out
+    run = run_json(ran.directory)
+    assert run["status"] == "error"
+    assert len(lab.server.requests()) < 40 + 2 * 4
+    done = lines(ran.directory / "episodes.jsonl")
+    assert any(line["status"] == "completed" for line in done)
+    lab.server.set(faults=[])
+    again = lab.arena("resume", str(ran.directory))
+    assert again.code == 0, again.err
+    assert len(episodes(ran.directory)) == 100
+
+
+def test_an_outage_is_no_lost_game(lab: Lab) -> None:
+    lab.server.set(faults=[{"status": 400, "skip": 10, "count": 2}])
+    ran = lab("episodes=20", "concurrency=1")
+    assert ran.code == 1
+    played = lines(ran.directory / "episodes.jsonl")
+    wrong = [line for line in played if line["status"] == "error"]
+    assert len(wrong) == 2
+    assert all(line["returns"] is None and line["winner"] is None for line in wrong)
+    assert run_json(ran.directory)["episodes"] == {"planned": 20, "completed": 18, "error": 2}
+
+
+def test_every_request_that_the_server_saw_is_recorded(lab: Lab) -> None:
+    lab.server.set(
+        faults=[{"status": 503, "rate": 0.1}, {"status": 429, "rate": 0.1, "retry_after": 0.01}]
+    )
+    ran = lab("episodes=30")
+    assert ran.code == 0, ran.err
+    recorded = sum(1 + line["retries"] for line in lines(ran.directory / "responses.jsonl"))
+    assert recorded == len(lab.server.requests())
+    assert run_json(ran.directory)["totals"]["requests"] == recorded
+
+
+@pytest.mark.parametrize(("budget", "limit"), [("calls", 25), ("tokens", 3000)])
+def test_a_budget_is_a_clean_stop(lab: Lab, budget: str, limit: int) -> None:
+    ran = lab("episodes=50", "concurrency=4", f"budget.{budget}={limit}")
+    assert ran.code == 3
+    assert f"budget.{budget}={limit}" in ran.out
+    run = run_json(ran.directory)
+    assert run["status"] == "budget"
+    if budget == "calls":
+        assert len(lab.server.requests()) == limit
+    more = lab.arena("resume", str(ran.directory), f"budget.{budget}=null")
+    assert more.code == 0, more.err
+    assert len(episodes(ran.directory)) == 50
+    seeds = [request["body"]["seed"] for request in lab.server.requests()]
+    assert len(seeds) == len(set(seeds))
+
+
+def test_a_budget_in_usd_needs_known_prices(lab: Lab) -> None:
+    ran = lab("budget.usd=1")
+    assert ran.code == 2
+    assert "direct_my_lab/small" in ran.err
+    assert "budget.tokens" in ran.err
+
+
+def test_a_probe_costs_one_call_not_a_night(lab: Lab) -> None:
+    lab.server.set(faults=[{"status": 404}])
+    ran = lab("episodes=100", "probe=true")
+    assert ran.code == 1
+    assert "probe" in ran.out
+    assert len(lab.server.requests()) == 1
+    assert lines(ran.directory / "episodes.jsonl") == []
+
+
+def test_a_probe_is_made_when_a_key_is_used(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_LAB_KEY", "canary-value-1234")
+    ran = lab("+provider.my_lab.api_key_env=MY_LAB_KEY", "episodes=2")
+    assert ran.code == 0, ran.err
+    first = lab.server.requests()[0]
+    assert "ready" in first["body"]["messages"][0]["content"]
+    assert len(lab.server.requests()) == 1 + len(lines(ran.directory / "responses.jsonl"))
+
+
+def test_an_estimate_asks_nothing_and_writes_nothing(
+    arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = arena(
+        "estimate=true",
+        "agents=llm_vs_llm",
+        "agents.player_0.model=litellm_openai/gpt-4o-mini",
+        "agents.player_1.model=litellm_openai/a-model-without-a-price",
+        "episodes=100",
+    )
+    assert ran.code == 0, ran.err
+    assert "litellm_openai/gpt-4o-mini" in ran.out
+    assert "$" in ran.out
+    assert "price unknown: litellm_openai/a-model-without-a-price" in ran.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cache_answers_the_same_run_again_and_collapses_no_repeats(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "kept"))
+    first = lab("episodes=10", "cache=record")
+    asked = len(lab.server.requests())
+    again = lab("episodes=10", "cache=reuse")
+    assert len(lab.server.requests()) == asked
+    assert episodes(first.directory) == episodes(again.directory)
+    assert all(line["from_cache"] for line in lines(again.directory / "responses.jsonl"))
+    assert not any(line["from_cache"] for line in lines(first.directory / "responses.jsonl"))
+    lab("episodes=12", "cache=reuse")
+    assert len(lab.server.requests()) > asked
+
+
+def test_a_recorded_run_replays_without_any_server(lab: Lab) -> None:
+    lab.server.set(faults=[{"kind": "length", "rate": 0.2}])
+    ran = lab("episodes=12")
+    assert ran.code == 0, ran.err
+    asked = len(lab.server.requests())
+    replayed = lab.arena("replay", str(ran.directory))
+    assert replayed.code == 0, replayed.out
+    assert "12 of 12 recorded episodes came out the same" in replayed.out
+    assert len(lab.server.requests()) == asked
+
+
+def test_a_replay_that_differs_says_where(arena: Arena) -> None:
+    directory = arena("episodes=4", "hydra.run.dir=mine").directory
+    path = directory / "responses.jsonl"
+    answers = path.read_text().splitlines()
+    path.write_text("\n".join(answers[1:]) + "\n")
+    ran = arena("replay", "mine")
+    assert ran.code == 1
+    assert "holds no answer for episode" in ran.out
+
+
+def test_one_side_is_replayed_while_the_other_is_the_same(arena: Arena) -> None:
+    first = arena("episodes=6", "hydra.run.dir=mine")
+    ran = arena("episodes=6", "agents.player_0.model=replay_mine")
+    assert ran.code == 0, ran.err
+    was, now = episodes(first.directory), episodes(ran.directory)
+    assert {n: e["moves"] for n, e in was.items()} == {n: e["moves"] for n, e in now.items()}
+    other = arena("episodes=6", "agents.player_0.model=replay_mine", "seed=9")
+    assert other.code == 1
+    assert "another question was asked" in other.out
+
+
+def test_a_replay_of_nothing_is_refused(arena: Arena) -> None:
+    ran = arena("agents.player_0.model=replay_absent")
+    assert ran.code == 2
+    assert "replay_absent" in ran.err
