@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from game_reasoning_arena.agents.base_agent import OnFailure, PlayerSpec
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
-from game_reasoning_arena.backends.factory import make_backend
+from game_reasoning_arena.backends.factory import check_target, make_backend
 from game_reasoning_arena.catalog import Catalog
 from game_reasoning_arena.environment import sampling_from_environment
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from
@@ -362,6 +362,12 @@ def _players(
             continue
         if kind != "llm":
             filled.pop("type")
+            if code := filled.get("callable"):
+                trusted = ("game_reasoning_arena", *config["trusted_targets"])
+                target = str(code).replace(":", ".")
+                problems.attempt(
+                    lambda t=target, w=where: check_target(t, trusted, where=f"{w}.callable")  # type: ignore[misc]
+                )
             players.append(PlayerSpec(name=name, type=kind, options=filled))
             continue
         model_name = filled.pop("model")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from game_reasoning_arena.agents.base_agent import PlayerSpec
 from game_reasoning_arena.agents.checks import option_problems, seat_problems
+from game_reasoning_arena.simulation.open_spiel.players import player_problems
 
 if TYPE_CHECKING:
     from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
@@ -26,4 +27,5 @@ def problems(simulation: OpenSpielSimulation, players: Sequence[PlayerSpec]) -> 
     for spec in players:
         if spec.type == "llm":
             found += option_problems(spec)
+        found += player_problems(simulation, spec)
     return found

@@ -1,23 +1,52 @@
-"""Players that need OpenSpiel's engine."""
+"""Players that need OpenSpiel's engine, by the word that ``agents.player_N.type`` takes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from game_reasoning_arena.agents.base_agent import Agent, PlayerSpec
 from game_reasoning_arena.errors import UserError, choose_from
+from game_reasoning_arena.simulation.open_spiel import bots, search, solver, uci
 
 if TYPE_CHECKING:
     from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of player: what can be wrong with it, and how it is made."""
+
+    problems: Callable[[OpenSpielSimulation, PlayerSpec], list[str]]
+    make: Callable[..., Agent]
+
+
+KINDS: dict[str, Kind] = {
+    "mcts": Kind(search.problems, search.MCTSAgent),
+    "solver": Kind(solver.problems, solver.SolverAgent),
+    "bot": Kind(bots.bot_problems, bots.BotAgent),
+    "policy": Kind(bots.policy_problems, bots.PolicyAgent),
+    "uci": Kind(uci.problems, uci.UCIAgent),
+}
+
+
+def player_problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[str]:
+    """What is wrong with an engine-backed player here; nothing for other kinds."""
+    kind = KINDS.get(spec.type)
+    return kind.problems(simulation, spec) if kind is not None else []
 
 
 def make_player(simulation: OpenSpielSimulation, spec: PlayerSpec, *, seed: int) -> Agent:
     """A player by ``agents.player_N.type``.
 
     Raises:
-        UserError: there is no such type, or it cannot play this game.
+        UserError: there is no such type, or its files cannot be used.
     """
-    raise UserError(
-        f"agents.{spec.name}.type={spec.type!r} is unknown. "
-        + choose_from(spec.type, ["llm", "random"])
-    )
+    kind = KINDS.get(spec.type)
+    if kind is None:
+        raise UserError(
+            f"agents.{spec.name}.type={spec.type!r} is unknown. "
+            + choose_from(spec.type, [*KINDS, "human", "llm", "random"])
+        )
+    return kind.make(simulation, spec, seed=seed)

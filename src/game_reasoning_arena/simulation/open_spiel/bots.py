@@ -1,0 +1,157 @@
+"""Bots of OpenSpiel's registry, and policies from a table or a Python callable."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyspiel
+
+from game_reasoning_arena.agents.base_agent import PlayerSpec
+from game_reasoning_arena.agents.naming import Names
+from game_reasoning_arena.agents.parsing import which_action
+from game_reasoning_arena.errors import UserError, choose_from
+from game_reasoning_arena.records import EpisodePlan
+from game_reasoning_arena.simulation.open_spiel.engine_agent import EngineAgent, pick
+from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
+
+#: A policy as a callable: the state as text and the names of the legal moves give one of these
+#: names, or probabilities by name.
+PolicyCallable = Callable[[str, list[str]], str | Mapping[str, float]]
+
+
+def bot_problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[str]:
+    """Why this bot cannot play, if so."""
+    where = f"agents.{spec.name}.bot"
+    name = spec.options.get("bot")
+    known = pyspiel.registered_bots()
+    if not isinstance(name, str) or name not in known:
+        return [f"{where}={name!r} is no bot of OpenSpiel. {choose_from(str(name), known)}"]
+    if name not in pyspiel.bots_that_can_play_game(simulation.game):
+        return [f"{where}={name} cannot play {simulation.name}."]
+    return []
+
+
+class BotAgent(EngineAgent):
+    """Options: ``bot``, a registered name, and ``params``."""
+
+    def __init__(self, simulation: OpenSpielSimulation, spec: PlayerSpec, *, seed: int) -> None:
+        super().__init__(spec, seed=seed)
+        self._game = simulation.game
+
+    async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
+        """The bot's move, from a bot made for this turn, in a thread."""
+        return int(await asyncio.to_thread(self._step, turn, self.number(turn, plan)))
+
+    def _step(self, turn: SeatTurn, number: int) -> int:
+        name = str(self.spec.options["bot"])
+        if name == "uniform_random":
+            bot = pyspiel.make_uniform_random_bot(turn.seat, number)
+        else:
+            params = dict(self.spec.options.get("params") or {})
+            bot = pyspiel.load_bot(name, self._game, turn.seat, params)
+        return int(bot.step(turn.state))
+
+
+def policy_problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[str]:
+    """Why this table or callable cannot be used, if so."""
+    table, target = spec.options.get("table"), spec.options.get("callable")
+    where = f"agents.{spec.name}"
+    if (table is None) == (target is None):
+        return [
+            f"{where}.type=policy needs either {where}.table=FILE or {where}.callable=MODULE:NAME."
+        ]
+    found = []
+    try:
+        if table is not None:
+            _read_table(str(table))
+        else:
+            _load_callable(str(target))
+    except UserError as error:
+        found.append(f"{where}: {error}")
+    if unseen := simulation.texts.problem():
+        found.append(f"{where}.type=policy: {unseen}")
+    return found
+
+
+class PolicyAgent(EngineAgent):
+    """Options: ``table`` or ``callable``.
+
+    A table is a JSON object from the state as text (as this seat sees it, ``simulation.state`` and
+    ``simulation.board`` as set) to probabilities by move name.
+    """
+
+    def __init__(self, simulation: OpenSpielSimulation, spec: PlayerSpec, *, seed: int) -> None:
+        super().__init__(spec, seed=seed)
+        table = spec.options.get("table")
+        self._table = _read_table(str(table)) if table is not None else None
+        self._callable = (
+            None if table is not None else _load_callable(str(spec.options["callable"]))
+        )
+
+    async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
+        """A move by the policy's probabilities.
+
+        Raises:
+            UserError: the policy knows no such state, or names no legal move.
+        """
+        names = Names.of(turn)
+        state = turn.state_text()
+        chosen: str | Mapping[str, float]
+        if self._table is not None:
+            if state not in self._table:
+                raise UserError(f"agents.{self.name}.table has no entry for the state {state!r}.")
+            chosen = self._table[state]
+        else:
+            assert self._callable is not None
+            chosen = await asyncio.to_thread(self._callable, state, list(names.labels))
+        weights = {chosen: 1.0} if isinstance(chosen, str) else dict(chosen)
+        weighted: list[tuple[int, float]] = []
+        for text, weight in weights.items():
+            actions, _ = which_action(str(text), names)
+            if len(actions) != 1:
+                raise UserError(
+                    f"agents.{self.name}: the policy chose {text!r} in the state {state!r}, "
+                    f"which is no legal move. Possible: {', '.join(names.labels[:12])}."
+                )
+            weighted.append((next(iter(actions)), float(weight)))
+        if not weighted or min(w for _, w in weighted) < 0 or sum(w for _, w in weighted) <= 0:
+            raise UserError(f"agents.{self.name}: no probabilities for the state {state!r}.")
+        return pick(weighted, self.stream(turn, plan))
+
+
+def _read_table(file: str) -> dict[str, dict[str, float]]:
+    try:
+        table = json.loads(Path(file).expanduser().read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"the table {file!r} cannot be read: {error.strerror}.") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"the table {file!r} is no JSON: {error}.") from error
+    if not isinstance(table, dict) or not all(isinstance(row, dict) for row in table.values()):
+        raise UserError(
+            f"the table {file!r} must be an object of objects: "
+            '{"state": {"move": probability}}.'
+        )
+    return table
+
+
+def _load_callable(target: str) -> PolicyCallable:
+    module, _, name = target.partition(":")
+    if not module or not name:
+        raise UserError(f"callable={target!r} must be MODULE:NAME.")
+    try:
+        found: Any = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"callable={target!r} cannot be loaded: {error}.") from error
+    if not callable(found) or inspect.iscoroutinefunction(found):
+        raise UserError(f"callable={target!r} must be a plain function of state and move names.")
+    loaded: PolicyCallable = found
+    return loaded

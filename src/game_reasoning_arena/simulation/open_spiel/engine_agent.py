@@ -1,0 +1,60 @@
+"""What engine-backed players share: they choose off the event loop, with numbers of their own."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from game_reasoning_arena.agents.base_agent import Actor, Agent, Decision, PlayerSpec, Turn, played
+from game_reasoning_arena.agents.randomness import Purpose, Stream, derive
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.records import EpisodePlan
+from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
+
+
+class EngineAgent(Agent):
+    """A player that needs the engine's state; ``seed`` is the run's."""
+
+    def __init__(self, spec: PlayerSpec, *, seed: int) -> None:
+        super().__init__(spec)
+        self.seed = seed
+
+    def sit(self, plan: EpisodePlan, seat: int) -> EngineActor:
+        """Take a seat in an episode."""
+        return EngineActor(self, plan, seat)
+
+    @abstractmethod
+    async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
+        """A legal action."""
+
+    def number(self, turn: SeatTurn, plan: EpisodePlan) -> int:
+        """A seed of 31 bits for this turn."""
+        return derive(self.seed, Purpose.ENGINE, plan.episode, turn.seat, turn.turn, bits=31)
+
+    def stream(self, turn: SeatTurn, plan: EpisodePlan) -> Stream:
+        """Random numbers for this turn."""
+        return Stream(self.seed, Purpose.ENGINE, plan.episode, turn.seat, turn.turn)
+
+
+class EngineActor(Actor):
+    """An engine-backed player in one episode."""
+
+    def __init__(self, agent: EngineAgent, plan: EpisodePlan, seat: int) -> None:
+        self._agent = agent
+        self._plan = plan
+        self._seat = seat
+
+    async def act(self, turn: Turn) -> Decision:
+        """Choose, off the loop where it takes long."""
+        if not isinstance(turn, SeatTurn):
+            raise UserError(f"agents.{self._agent.name} plays games of OpenSpiel only.")
+        return played(await self._agent.choose(turn, self._plan))
+
+
+def pick(weighted: list[tuple[int, float]], stream: Stream) -> int:
+    """An action by its probability; probabilities sum to 1 up to rounding."""
+    at = stream.random() * sum(weight for _, weight in weighted)
+    for action, weight in weighted:
+        at -= weight
+        if at < 0:
+            return action
+    return max(weighted, key=lambda pair: pair[1])[0]

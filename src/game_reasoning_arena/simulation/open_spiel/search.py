@@ -1,0 +1,91 @@
+"""Monte-Carlo tree search, on information sets where information is hidden.
+
+Sources: Kocsis and Szepesvári 2006, "Bandit based Monte-Carlo Planning"; Cowling, Powley and
+Whitehouse 2012, "Information Set Monte Carlo Tree Search". The searches are OpenSpiel's own; they
+release Python's lock, so they run in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pyspiel
+
+from game_reasoning_arena.agents.base_agent import PlayerSpec
+from game_reasoning_arena.records import EpisodePlan
+from game_reasoning_arena.simulation.open_spiel.engine_agent import EngineAgent
+from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
+
+#: Hidden-information games in which OpenSpiel can deal what a seat cannot see again.
+DEALS_AGAIN = frozenset(
+    {
+        "bargaining",
+        "blackjack",
+        "bridge",
+        "colored_trails",
+        "euchre",
+        "hearts",
+        "kuhn_poker",
+        "leduc_poker",
+        "oh_hell",
+        "universal_poker",
+    }
+)
+_MEMORY_MB = 1000
+
+
+def problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[str]:
+    """Why this game cannot be searched with these options, if so."""
+    where = f"agents.{spec.name}"
+    found = []
+    for key in ("simulations", "rollouts"):
+        value = spec.options.get(key, 1)
+        if value < 1:
+            found.append(f"{where}.{key}={value} must be at least 1.")
+    if spec.options.get("uct_c", 2.0) < 0:
+        found.append(f"{where}.uct_c={spec.options['uct_c']} must be at least 0.")
+    kind = simulation.game.get_type()
+    if kind.dynamics != pyspiel.GameType.Dynamics.SEQUENTIAL:
+        found.append(
+            f"{where}.type=mcts searches games in which players move in turn; in "
+            f"{simulation.name} they move at the same time. Use type=random or llm."
+        )
+    elif kind.chance_mode == pyspiel.GameType.ChanceMode.SAMPLED_STOCHASTIC:
+        found.append(f"{where}.type=mcts cannot search {simulation.name}: its chance is hidden.")
+    elif simulation.texts.hidden and simulation.name not in DEALS_AGAIN:
+        found.append(
+            f"{where}.type=mcts: OpenSpiel cannot deal the hidden information of "
+            f"{simulation.name} again, so there is no honest search. Hidden-information games "
+            f"with one: {', '.join(sorted(DEALS_AGAIN))}."
+        )
+    return found
+
+
+class MCTSAgent(EngineAgent):
+    """Options: ``simulations`` per move, ``rollouts`` per leaf, ``uct_c``, ``solve``."""
+
+    def __init__(self, simulation: OpenSpielSimulation, spec: PlayerSpec, *, seed: int) -> None:
+        super().__init__(spec, seed=seed)
+        self._game = simulation.game
+        self._hidden = simulation.texts.hidden
+
+    async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
+        """The search's move; the same for the same run seed, episode, seat and turn."""
+        bot = self._bot(self.number(turn, plan))
+        return int(await asyncio.to_thread(bot.step, turn.state))
+
+    def _bot(self, seed: int) -> Any:
+        options = self.spec.options
+        simulations = int(options.get("simulations", 100))
+        uct_c = float(options.get("uct_c", 2.0))
+        evaluator = pyspiel.RandomRolloutEvaluator(int(options.get("rollouts", 1)), seed)
+        if self._hidden:
+            return pyspiel.ISMCTSBot(seed, evaluator, uct_c, simulations)
+        solve = bool(options.get("solve", True))
+        return pyspiel.MCTSBot(
+            self._game, evaluator, uct_c, simulations, _MEMORY_MB, solve, seed, False
+        )

@@ -1,0 +1,233 @@
+"""Optimal play where it can be computed, cached on disk between runs.
+
+Perfect information: backward induction, uniform over all optimal moves. Hidden information: the
+average policy of CFR+. Solving runs in a process of its own, so the event loop never waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pyspiel
+
+from game_reasoning_arena.agents.base_agent import PlayerSpec
+from game_reasoning_arena.agents.randomness import Stream
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.records import EpisodePlan
+from game_reasoning_arena.simulation.open_spiel.engine_agent import EngineAgent, pick
+from game_reasoning_arena.simulation.open_spiel.loading import Game
+from game_reasoning_arena.simulation.open_spiel.solving import Policy, position
+from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
+
+log = logging.getLogger(__name__)
+
+#: Changes when a cached solution must not be used any more.
+_CACHE_VERSION = 1
+_EXPLORED = 20_000
+_PROBES = 200
+
+
+def method_for(simulation: OpenSpielSimulation) -> str:
+    """``minimax`` or ``cfr``."""
+    return "cfr" if simulation.texts.hidden else "minimax"
+
+
+def problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[str]:
+    """Why this game cannot be solved, if so. Explores up to 20,000 positions, about a second."""
+    where = f"agents.{spec.name}.type=solver"
+    kind = simulation.game.get_type()
+    zero_sum = kind.utility in (
+        pyspiel.GameType.Utility.ZERO_SUM,
+        pyspiel.GameType.Utility.CONSTANT_SUM,
+    )
+    if spec.options.get("iterations", 1) < 1:
+        return [f"agents.{spec.name}.iterations={spec.options['iterations']} must be at least 1."]
+    if kind.dynamics != pyspiel.GameType.Dynamics.SEQUENTIAL:
+        return [f"{where}: in {simulation.name} players move at the same time. Use random or llm."]
+    if kind.chance_mode == pyspiel.GameType.ChanceMode.SAMPLED_STOCHASTIC:
+        return [f"{where}: {simulation.name} hides its chance, so it cannot be solved."]
+    two = simulation.players == 2 and zero_sum
+    if not two and (simulation.players != 1 or simulation.texts.hidden):
+        return [
+            f"{where}: optimal play is defined here for two players with opposite interests, "
+            f"which {simulation.game_string} has not. Use mcts or random."
+        ]
+    if simulation.texts.hidden and not kind.provides_information_state_string:
+        return [f"{where}: {simulation.name} does not name its information states."]
+    limit = int(spec.options.get("max_states", 2_000_000))
+    about = estimated_size(simulation.game, hidden=simulation.texts.hidden)
+    if about > limit:
+        return [
+            f"{where}: {simulation.game_string} is too big to be solved: about {about:.0e} "
+            f"positions, and agents.{spec.name}.max_states is {limit:,}. Use mcts, or a smaller "
+            "game."
+        ]
+    return []
+
+
+def estimated_size(game: Game, *, hidden: bool) -> float:
+    """About how many nodes must be visited: histories where information is hidden, else positions.
+
+    Histories are estimated by random probes (Knuth 1975, "Estimating the Efficiency of Backtrack
+    Programs"). Positions are counted ply by ply up to 20,000; beyond that the last ply's growth is
+    assumed to go on for half of what is left of an average random game.
+    """
+    stream = Stream(_CACHE_VERSION)
+    sizes, lengths = [], []
+    for _ in range(_PROBES):
+        state = game.new_initial_state()
+        size, weight, length = 1.0, 1.0, 0
+        while not state.is_terminal() and length < 1000:
+            actions = state.legal_actions()
+            weight *= len(actions)
+            size += weight
+            state.apply_action(actions[stream.below(len(actions))])
+            length += 1
+        sizes.append(size)
+        lengths.append(length)
+    if hidden:
+        return sum(sizes) / len(sizes)
+    average_length = sum(lengths) / len(lengths)
+    level = [game.new_initial_state()]
+    seen: set[str] = set()
+    depth = 0
+    while level:
+        following: dict[str, Any] = {}
+        for state in level:
+            if state.is_terminal():
+                continue
+            for action in state.legal_actions():
+                child = state.child(action)
+                following.setdefault(position(child), child)
+            if len(seen) + len(following) > _EXPLORED:
+                growth = max(1.0, len(following) / max(1, len(level)))
+                left = max(0.0, average_length - depth - 1)
+                return float(len(seen) + len(following) * growth ** (left / 2))
+        fresh = {key: child for key, child in following.items() if key not in seen}
+        seen.update(fresh)
+        level = list(fresh.values())
+        depth += 1
+    return len(seen)
+
+
+def cache_dir() -> Path:
+    """Where solutions are kept: ``game-reasoning-arena`` in the user's cache directory."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    home = Path(base) if base else Path.home() / ".cache"
+    return home / "game-reasoning-arena" / "solutions"
+
+
+async def solution(game_string: str, method: str, iterations: int, max_states: int) -> Policy:
+    """A policy, from the cache or solved now.
+
+    Raises:
+        UserError: the game turned out too big.
+    """
+    wanted = [game_string, method, iterations if method == "cfr" else 0, _CACHE_VERSION]
+    wanted.append(version("open_spiel"))
+    name = hashlib.sha256(orjson.dumps(wanted)).hexdigest()[:24] + ".json"
+    path = cache_dir() / name
+    found = await asyncio.to_thread(_read, path)
+    if found is None:
+        log.info("solving %s by %s; the solution is kept for later runs", game_string, method)
+        with tempfile.TemporaryDirectory() as scratch:
+            out = path if _writable(path.parent) else Path(scratch) / name
+            await _solve(game_string, method, iterations, max_states, out)
+            found = await asyncio.to_thread(_read, out)
+        if found is None:
+            raise UserError(f"solving {game_string} left no solution.")
+    if problem := found.get("problem"):
+        path.unlink(missing_ok=True)
+        raise UserError(
+            f"{game_string} cannot be solved: {problem}. Use type=mcts, or raise max_states."
+        )
+    policy: Policy = found["policy"]
+    return policy
+
+
+async def _solve(
+    game_string: str, method: str, iterations: int, max_states: int, out: Path
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "game_reasoning_arena.simulation.open_spiel.solving",
+        game_string,
+        method,
+        str(iterations),
+        str(max_states),
+        str(out),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        _, said = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+    if process.returncode != 0:
+        last = said.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
+        raise UserError(f"solving {game_string} failed: {last[0]}")
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+class SolverAgent(EngineAgent):
+    """Options: ``iterations`` of CFR+, ``max_states``."""
+
+    def __init__(self, simulation: OpenSpielSimulation, spec: PlayerSpec, *, seed: int) -> None:
+        super().__init__(spec, seed=seed)
+        self._simulation = simulation
+        self._solved: asyncio.Task[Policy] | None = None
+
+    async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
+        """A move of the optimal policy; the first caller starts the solving."""
+        if self._solved is None:
+            self._solved = asyncio.create_task(
+                solution(
+                    self._simulation.game_string,
+                    method_for(self._simulation),
+                    int(self.spec.options.get("iterations", 1000)),
+                    int(self.spec.options.get("max_states", 2_000_000)),
+                )
+            )
+        policy = await asyncio.shield(self._solved)
+        if self._simulation.texts.hidden:
+            key = str(turn.state.information_state_string(turn.seat))
+        else:
+            key = position(turn.state)
+        return pick([(int(a), float(p)) for a, p in policy[key]], self.stream(turn, plan))
+
+    async def aclose(self) -> None:
+        """Stop solving, if it still goes on."""
+        if self._solved is not None and not self._solved.done():
+            self._solved.cancel()
+            await asyncio.gather(self._solved, return_exceptions=True)

@@ -1,0 +1,177 @@
+"""Chess engines that speak UCI, such as Stockfish, as processes of their own.
+
+As many engines run as there are processors; each is told ``ucinewgame`` before a search and uses
+one thread, so that with a limit of nodes or depth the same position gives the same move.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pyspiel
+
+from game_reasoning_arena.agents.base_agent import PlayerSpec
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.records import EpisodePlan
+from game_reasoning_arena.simulation.open_spiel.engine_agent import EngineAgent
+from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
+
+_LIMITS = {"depth": "depth", "nodes": "nodes", "movetime_ms": "movetime"}
+_DEFAULT_NODES = 10_000
+_ANSWER_S = 60.0
+
+
+def problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[str]:
+    """Why this engine cannot play, if so."""
+    where = f"agents.{spec.name}"
+    found = []
+    if simulation.name != "chess":
+        found.append(f"{where}.type=uci plays chess only. Use simulation=chess, or another type.")
+    path = str(spec.options.get("path", "stockfish"))
+    if _program(path) is None:
+        found.append(
+            f"{where}.path={path}: this UCI engine is not installed or not executable. Install "
+            "Stockfish (apt install stockfish, brew install stockfish, stockfishchess.org) or "
+            f"set {where}.path to an engine."
+        )
+    for key in _LIMITS:
+        value = spec.options.get(key)
+        if value is not None and value < 1:
+            found.append(f"{where}.{key}={value} must be at least 1.")
+    return found
+
+
+def _program(path: str) -> str | None:
+    return shutil.which(os.path.expanduser(path))
+
+
+class Engine:
+    """One running engine."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, path: str, options: dict[str, str]) -> Engine:
+        """Start an engine and set its options.
+
+        Raises:
+            UserError: it does not start or does not speak UCI.
+        """
+        program = _program(path)
+        if program is None:
+            raise UserError(f"The UCI engine {path!r} is not installed.")
+        process = await asyncio.create_subprocess_exec(
+            program,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        engine = cls(process)
+        try:
+            await engine.tell("uci")
+            await engine.read("uciok")
+            for name, value in options.items():
+                await engine.tell(f"setoption name {name} value {value}")
+        except UserError:
+            await engine.stop()
+            raise
+        return engine
+
+    async def tell(self, line: str) -> None:
+        """Send a line."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(f"{line}\n".encode())
+            await self._process.stdin.drain()
+        except ConnectionError as error:
+            raise UserError("The UCI engine has ended.") from error
+
+    async def read(self, first: str) -> list[str]:
+        """Read until a line that starts with the word ``first``; its words."""
+        assert self._process.stdout is not None
+        while True:
+            try:
+                async with asyncio.timeout(_ANSWER_S):
+                    line = await self._process.stdout.readline()
+            except TimeoutError:
+                raise UserError(
+                    f"The UCI engine did not say {first} in {_ANSWER_S:.0f} s."
+                ) from None
+            if not line:
+                raise UserError(f"The UCI engine ended before it said {first}.")
+            words = line.decode(errors="replace").split()
+            if words and words[0] == first:
+                return words
+
+    async def best_move(self, position: str, limit: str) -> str:
+        """The engine's move in a position, in UCI notation."""
+        await self.tell("ucinewgame")
+        await self.tell("isready")
+        await self.read("readyok")
+        await self.tell(position)
+        await self.tell(f"go {limit}")
+        return (await self.read("bestmove"))[1]
+
+    async def stop(self) -> None:
+        """End the process."""
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+
+class UCIAgent(EngineAgent):
+    """Options: ``path``, one or more of ``depth``, ``nodes``, ``movetime_ms``, and ``options``.
+
+    Without a limit it searches 10,000 nodes.
+    """
+
+    def __init__(self, simulation: OpenSpielSimulation, spec: PlayerSpec, *, seed: int) -> None:
+        super().__init__(spec, seed=seed)
+        given = {key: spec.options.get(key) for key in _LIMITS}
+        limits = [f"{_LIMITS[key]} {value}" for key, value in given.items() if value is not None]
+        self._limit = " ".join(limits) or f"nodes {_DEFAULT_NODES}"
+        self._idle: list[Engine] = []
+        self._all: list[Engine] = []
+        self._free = asyncio.Semaphore(os.cpu_count() or 1)
+
+    async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
+        """The engine's move."""
+        state = turn.state
+        async with self._free:
+            engine = self._idle.pop() if self._idle else await self._start()
+            move = await engine.best_move(_position(turn), self._limit)
+            self._idle.append(engine)
+        board = state.board()
+        for action in turn.legal_actions:
+            if pyspiel.chess.action_to_move(action, board).to_lan() == move:
+                return action
+        raise UserError(f"agents.{self.name}: the engine's move {move!r} is not legal here.")
+
+    async def _start(self) -> Engine:
+        settings = {"Threads": "1"} | {
+            str(name): str(value)
+            for name, value in (self.spec.options.get("options") or {}).items()
+        }
+        engine = await Engine.start(str(self.spec.options.get("path", "stockfish")), settings)
+        self._all.append(engine)
+        return engine
+
+    async def aclose(self) -> None:
+        """End all engines."""
+        for engine in self._all:
+            await engine.stop()
+        self._all.clear()
+        self._idle.clear()
+
+
+def _position(turn: SeatTurn) -> str:
+    moves = " ".join(move.to_lan() for move in turn.state.moves_history())
+    start = f"position fen {turn.state.start_fen()}"
+    return f"{start} moves {moves}" if moves else start
