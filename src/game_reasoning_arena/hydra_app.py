@@ -58,7 +58,7 @@ def run_hydra(words: list[str]) -> int:
         if args.multirun:
             from game_reasoning_arena.sweep import run_sweep
 
-            return run_sweep(session, config_name, overrides)
+            return run_sweep(session, config_name, overrides, words)
         return _run_once(session, config_name, overrides)
 
 

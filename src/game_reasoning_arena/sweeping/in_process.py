@@ -1,0 +1,207 @@
+"""Jobs in this process: one event loop, shared backends, limits and budget, several at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+from game_reasoning_arena.backends.base_backend import BaseLLMBackend
+from game_reasoning_arena.errors import ArenaError
+from game_reasoning_arena.event_loop import run_coroutine
+from game_reasoning_arena.meter import Budget, Totals
+from game_reasoning_arena.progress import Progress
+from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.writer import DirectoryLock
+from game_reasoning_arena.records import EpisodeRecord, Model, ResponseRecord
+from game_reasoning_arena.resume import Past, load_past
+from game_reasoning_arena.run import run_async
+from game_reasoning_arena.secrets import RedactingFilter
+from game_reasoning_arena.stopping import Stop
+from game_reasoning_arena.sweeping.expansion import share_backends
+from game_reasoning_arena.sweeping.states import mark_failed, refresh_job, used
+from game_reasoning_arena.sweeping.store import Job, Sweep
+
+log = logging.getLogger(__name__)
+
+_current: ContextVar[int | None] = ContextVar("job", default=None)
+_LOG_FORM = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def play_here(sweep: Sweep, jobs: Sequence[Job], shown: Progress) -> str | None:
+    """Play the jobs; what stopped them, if something did.
+
+    Args:
+        sweep: is written whenever a job ends.
+        jobs: those to play, with their experiments.
+        shown: the display of the whole sweep.
+    """
+    return run_coroutine(_play_all(sweep, jobs, shown))
+
+
+async def _play_all(sweep: Sweep, jobs: Sequence[Job], shown: Progress) -> str | None:
+    stop = Stop()
+    spent = used(sweep, skip=jobs)
+    budget = Budget(**sweep.settings.budget, totals=spent, name="sweep.budget")
+    experiments = [job.experiment for job in jobs if job.experiment is not None]
+    for job, shared in zip(jobs, share_backends(experiments), strict=True):
+        job.experiment = shared
+    with shown, stop.listening(shown.say):
+        for shift in _shifts(jobs):
+            async with AsyncExitStack() as stack:
+                try:
+                    await _open(shift, stack)
+                except ArenaError as error:  # an engine that does not start
+                    for job in shift:
+                        mark_failed(sweep, job, str(error))
+                    sweep.write()
+                    continue
+                await _play_shift(sweep, shift, stop, shown, budget)
+    return stop.reason
+
+
+async def _play_shift(
+    sweep: Sweep, jobs: Sequence[Job], stop: Stop, shown: Progress, budget: Budget
+) -> None:
+    places = asyncio.Semaphore(sweep.settings.parallel_jobs)
+
+    async def one(job: Job) -> None:
+        async with places:
+            if stop.reason is not None:
+                return
+            _current.set(job.number)
+            await _play(sweep, job, stop, _JobProgress(shown, budget.totals), budget)
+
+    tasks = [asyncio.create_task(one(job), name=f"job {job.number}") for job in jobs]
+    try:
+        await asyncio.gather(*tasks)
+    except asyncio.CancelledError:
+        if stop.reason is None:
+            raise
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _play(sweep: Sweep, job: Job, stop: Stop, shown: Progress, budget: Budget) -> None:
+    """One job; whatever goes wrong in it stays in it."""
+    experiment = job.experiment
+    assert experiment is not None
+    directory = sweep.run_directory(job)
+    try:
+        with _job_log(job.number, directory):
+            past: Past | None = None
+            lock: DirectoryLock | None = None
+            if (directory / layout.RUN).is_file():
+                lock = DirectoryLock(directory)
+                past = load_past(directory)
+                budget.totals.merge(past.totals)
+            try:
+                await run_async(
+                    experiment,
+                    directory,
+                    askers=experiment.backends,
+                    stop=stop,
+                    shown=shown,
+                    overrides=job.overrides,
+                    past=past,
+                    shared_budgets=[budget],
+                )
+            finally:
+                if lock is not None:
+                    lock.close()
+        refresh_job(sweep, job)
+    except ArenaError as error:
+        mark_failed(sweep, job, str(error))
+    except Exception as error:
+        log.exception("job %d failed because of a fault in the program", job.number)
+        mark_failed(sweep, job, f"{type(error).__name__}: {error}")
+    sweep.write()
+
+
+def _local(job: Job) -> frozenset[str]:
+    """The models of a job that are loaded into this process."""
+    assert job.experiment is not None
+    return frozenset(m.name for m in job.experiment.models if m.model_path and not m.provider)
+
+
+def _shifts(jobs: Sequence[Job]) -> list[list[Job]]:
+    """All jobs at once, unless the engines they need do not fit beside each other.
+
+    Then those that need the same engines go together, one set of engines after the other.
+    """
+    if len({_local(job) for job in jobs}) < 2 or not _crowded(jobs):
+        return [list(jobs)]
+    shifts: dict[frozenset[str], list[Job]] = {}
+    for job in jobs:
+        shifts.setdefault(_local(job), []).append(job)
+    return list(shifts.values())
+
+
+def _wanted(jobs: Sequence[Job]) -> list[tuple[BaseLLMBackend, list[Model]]]:
+    """Each distinct backend of the jobs with all the models that they ask it for."""
+    found: dict[int, tuple[BaseLLMBackend, dict[str, Model]]] = {}
+    for job in jobs:
+        assert job.experiment is not None
+        for prefix, backend in job.experiment.backends.items():
+            _, models = found.setdefault(id(backend), (backend, {}))
+            models |= {m.name: m for m in job.experiment.models if m.backend == prefix}
+    return [(backend, list(models.values())) for backend, models in found.values()]
+
+
+def _crowded(jobs: Sequence[Job]) -> bool:
+    """Whether a backend that finds nothing wrong with each job does with all of them at once."""
+    return any(backend.check(models) for backend, models in _wanted(jobs))
+
+
+async def _open(jobs: Sequence[Job], stack: AsyncExitStack) -> None:
+    for backend, models in _wanted(jobs):
+        await stack.enter_async_context(backend)
+        await backend.start(models)
+
+
+@contextmanager
+def _job_log(number: int, directory: Path) -> Iterator[None]:
+    """What is logged while this job's tasks run goes to its own arena.log."""
+    file = directory / layout.LOG
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(file, delay=True)
+    handler.setFormatter(logging.Formatter(_LOG_FORM))
+    handler.addFilter(RedactingFilter())
+    handler.addFilter(lambda _: _current.get() == number)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()
+
+
+class _JobProgress(Progress):
+    """Passes one job's progress on to the display of all, with the sweep's totals."""
+
+    def __init__(self, whole: Progress, totals: Totals) -> None:
+        super().__init__()
+        self._whole = whole
+        self._totals = totals
+
+    def expect(self, episodes: int, *, done: int = 0) -> None:
+        """All episodes of the sweep were expected at its start; only what is there counts."""
+        self._whole.expect(0, done=done)
+
+    def answered(self, record: ResponseRecord, totals: Totals) -> None:
+        """A model answered, or could not."""
+        self._whole.answered(record, self._totals)
+
+    def episode_done(self, record: EpisodeRecord, totals: Totals) -> None:
+        """An episode ended."""
+        self._whole.episode_done(record, self._totals)
+
+    def say(self, text: str) -> None:
+        """One line for the person at the terminal."""
+        self._whole.say(text)

@@ -1,0 +1,261 @@
+"""A sweep's directory: ``sweep.json``, ``sweep.csv``, a hidden file per job, the jobs' directories.
+
+    outputs/multirun/2026-11-22/10-23-45-123456/
+      sweep.json  sweep.csv
+      0_gpt-4o-mini_seed-1/   a run directory
+      .jobs/0.json            what job 0 is to run, resolved and without secrets
+      .jobs/0.end.json        how its process said it ended
+      .jobs/stop.json         present while the sweep is being stopped
+
+All of it can be rebuilt from the jobs' directories, so that jobs that ran elsewhere or were killed
+are told of as they are.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from game_reasoning_arena.errors import RunStorageError, UserError
+from game_reasoning_arena.preflight import Experiment
+from game_reasoning_arena.recording import layout
+from game_reasoning_arena.records import FORMAT_VERSION, Status
+from game_reasoning_arena.secrets import Redactor
+from game_reasoning_arena.sweeping.naming import slug
+
+PENDING = "pending"
+_JOBS = ".jobs"
+_STOP = "stop.json"
+
+
+@dataclass(kw_only=True)
+class Job:
+    """One run of a sweep.
+
+    ``values`` are its values of the swept keys, as typed. ``status`` is ``pending`` or a Status.
+    ``experiment`` is there while this process prepares or plays it.
+    """
+
+    number: int
+    directory: str
+    overrides: list[str]
+    values: dict[str, str]
+    identity: str
+    planned: int
+    status: str = PENDING
+    reason: str | None = None
+    experiment: Experiment | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to do for it."""
+        return self.status == Status.COMPLETED
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``sweep.json``."""
+        return {
+            "number": self.number,
+            "directory": self.directory,
+            "overrides": self.overrides,
+            "values": self.values,
+            "identity": self.identity,
+            "episodes": self.planned,
+            "status": self.status,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How the sweep is carried out, kept so that it can be resumed without its words."""
+
+    parallel_jobs: int
+    budget: Mapping[str, Any]
+    launcher: Mapping[str, Any]
+
+
+@dataclass(kw_only=True)
+class Sweep:
+    """A sweep and its directory."""
+
+    path: Path
+    command: list[str]
+    settings: Settings
+    jobs: list[Job]
+    started_at: float = field(default_factory=time.time)
+    status: str = Status.RUNNING
+    reason: str | None = None
+    rows: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+
+    @property
+    def axes(self) -> dict[str, list[str]]:
+        """The swept keys and their values, in order of appearance."""
+        found: dict[str, dict[str, None]] = {}
+        for job in self.jobs:
+            for key, value in job.values.items():
+                found.setdefault(key, {})[value] = None
+        return {key: list(values) for key, values in found.items()}
+
+    def run_directory(self, job: Job) -> Path:
+        """Where a job's run is."""
+        return self.path / job.directory
+
+    def job_file(self, job: Job) -> Path:
+        """The file that says what a job is to run."""
+        return self.path / _JOBS / f"{job.number}.json"
+
+    def new_number(self) -> int:
+        """The number of the next job."""
+        return max((job.number for job in self.jobs), default=-1) + 1
+
+    def write(self) -> None:
+        """Replace ``sweep.json`` and ``sweep.csv``.
+
+        Raises:
+            RunStorageError: the disk is full, read-only, or the directory is gone.
+        """
+        ended = None if self.status == Status.RUNNING else time.time()
+        content = {
+            "format_version": FORMAT_VERSION,
+            "status": self.status,
+            "reason": self.reason,
+            "started_at": self.started_at,
+            "finished_at": ended,
+            "command": self.command,
+            "axes": self.axes,
+            "settings": {
+                "parallel_jobs": self.settings.parallel_jobs,
+                "budget": dict(self.settings.budget),
+                "launcher": dict(self.settings.launcher),
+            },
+            "jobs": [job.as_dict() for job in self.jobs],
+        }
+        text = orjson.dumps(content, option=orjson.OPT_INDENT_2).decode() + "\n"
+        replace_file(self.path / layout.SWEEP, Redactor().redact(text))
+        replace_file(self.path / layout.SWEEP_TABLE, self._table())
+
+    def write_job(self, job: Job) -> None:
+        """Write down what a new job is to run, for workers and for resuming."""
+        assert job.experiment is not None
+        content = {
+            "number": job.number,
+            "directory": str(self.run_directory(job).absolute()),
+            "overrides": job.overrides,
+            "cwd": str(Path.cwd()),
+            "config": job.experiment.config,
+        }
+        text = orjson.dumps(content, default=dict, option=orjson.OPT_INDENT_2).decode()
+        self.job_file(job).parent.mkdir(exist_ok=True)
+        replace_file(self.job_file(job), Redactor().redact(text))
+        end_file(self.job_file(job)).unlink(missing_ok=True)
+
+    @property
+    def stop_file(self) -> Path:
+        """Present while workers are to stop."""
+        return self.path / _JOBS / _STOP
+
+    def ask_to_stop(self, kind: str, reason: str) -> None:
+        """Have every worker stop, wherever it runs. ``kind`` is ``interrupted`` or ``budget``."""
+        if not self.stop_file.exists():
+            replace_file(self.stop_file, orjson.dumps({"kind": kind, "reason": reason}).decode())
+
+    def _table(self) -> str:
+        from game_reasoning_arena.sweeping.table import csv_rows
+
+        rows = csv_rows(self)
+        out = io.StringIO()
+        if rows:
+            table = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
+            table.writeheader()
+            table.writerows(rows)
+        return out.getvalue()
+
+
+def load_sweep(path: Path) -> Sweep:
+    """Read ``sweep.json``; the jobs' states are as it says, see ``states.refresh``.
+
+    Raises:
+        UserError: there is no sweep, or its file is damaged.
+    """
+    file = path / layout.SWEEP
+    try:
+        content = orjson.loads(file.read_bytes())
+        settings = content["settings"]
+        jobs = [
+            Job(
+                number=job["number"],
+                directory=job["directory"],
+                overrides=job["overrides"],
+                values=job["values"],
+                identity=job["identity"],
+                planned=job["episodes"],
+                status=job["status"],
+                reason=job["reason"],
+            )
+            for job in content["jobs"]
+        ]
+        return Sweep(
+            path=path,
+            command=content["command"],
+            settings=Settings(
+                parallel_jobs=settings["parallel_jobs"],
+                budget=settings["budget"],
+                launcher=settings["launcher"],
+            ),
+            jobs=jobs,
+            started_at=content["started_at"],
+        )
+    except FileNotFoundError:
+        raise UserError(f"{path} holds no sweep ({layout.SWEEP} is missing).") from None
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{file} is damaged ({error}). Its jobs' directories are runs of their own: "
+            "`arena resume` and `arena compare` take each of them."
+        ) from error
+
+
+def directory_name(number: int, values: Mapping[str, str]) -> str:
+    """``3_gpt-4o-mini_seed-1``."""
+    name = slug(values)
+    return f"{number}_{name}" if name else str(number)
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Replace a file as a whole, so that readers never see half of it.
+
+    Raises:
+        RunStorageError: it cannot be written.
+    """
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        raise RunStorageError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def end_file(job_file: Path) -> Path:
+    """Beside a job's file: how its process said it ended."""
+    return job_file.with_suffix(".end.json")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A JSON object, or None where there is none to be read (yet)."""
+    try:
+        content = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def ordered(jobs: Iterable[Job]) -> Sequence[Job]:
+    """By number."""
+    return sorted(jobs, key=lambda job: job.number)

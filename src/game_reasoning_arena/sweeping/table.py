@@ -1,0 +1,126 @@
+"""What a sweep came to: the rows of ``sweep.csv``, and one table for people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from game_reasoning_arena.recording.summary import FAILURES
+from game_reasoning_arena.records import Status
+from game_reasoning_arena.sweeping.naming import plain_value, short_keys
+from game_reasoning_arena.sweeping.store import PENDING, Job, Sweep
+
+PLAIN_WIDTH = 160
+#: Rows shown on the terminal; the rest is in sweep.csv.
+SHOWN = 60
+
+#: The columns of a run's summary, in order; see recording.summary.
+SUMMARY_COLUMNS = (
+    *("player", "seat", "type", "model", "episodes", "wins", "draws", "losses"),
+    *("forfeits", "errors", "unfinished", "mean_return", "moves", "substituted_moves"),
+    *("calls", "outages", *(outcome.value for outcome in FAILURES)),
+    *("latency_p50_s", "latency_p95_s", "prompt_tokens", "completion_tokens", "cost_usd"),
+)
+_OWN = ("job", "directory", "status", "reason")
+
+
+def csv_rows(sweep: Sweep) -> list[dict[str, Any]]:
+    """One row per job, player and seat; a job that has no numbers (yet) has one row without."""
+    columns = {key: _column(key) for key in sweep.axes}
+    rows = []
+    for job in sweep.jobs:
+        head = {
+            "job": job.number,
+            "directory": job.directory,
+            **{c: plain_value(job.values.get(key, "")) for key, c in columns.items()},
+            "status": job.status,
+            "reason": job.reason,
+        }
+        empty = dict.fromkeys(SUMMARY_COLUMNS)
+        rows += [
+            {**head, **empty, **{k: v for k, v in row.items() if k in empty}}
+            for row in sweep.rows.get(job.number) or [{}]
+        ]
+    return rows
+
+
+def _column(key: str) -> str:
+    """The key itself, unless it is a column of another meaning (``episodes``, ``model``)."""
+    return f"swept_{key}" if key in SUMMARY_COLUMNS or key in _OWN else key
+
+
+def show_sweep(sweep: Sweep) -> None:
+    """Print the table on stdout, what failed, where it all is, and the next step."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    names = short_keys(sweep.axes)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("job", *names.values(), "player", "model"):
+        table.add_column(column, justify="right" if column == "job" else "left", overflow="fold")
+    for column in ("win", "draw", "loss", "failures", "calls", "p50 s", "cost $"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    lines = [(job, line) for job in sweep.jobs for line in _lines(sweep.rows.get(job.number, []))]
+    for job, line in lines[:SHOWN]:
+        values = [plain_value(job.values.get(key, "")) for key in names]
+        table.add_row(str(job.number), *values, *line, job.status)
+    console.print(table)
+    if len(lines) > SHOWN:
+        console.print(f"... and {len(lines) - SHOWN} more rows in sweep.csv")
+    for job in sweep.jobs:
+        if job.status not in (Status.COMPLETED, PENDING):
+            console.print(
+                f"job {job.number} {job.status}: {job.reason}", markup=False, soft_wrap=True
+            )
+    if any("scripted" in str(row["model"]) for rows in sweep.rows.values() for row in rows):
+        console.print("scripted_* are stand-ins that follow rules; no language model played.")
+    counts: dict[str, int] = {}
+    for job in sweep.jobs:
+        counts[job.status] = counts.get(job.status, 0) + 1
+    told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    console.print(f"jobs: {told}")
+    if sweep.status != Status.COMPLETED:
+        if sweep.reason:
+            console.print(f"{sweep.status}: {sweep.reason}", markup=False, soft_wrap=True)
+        console.print(f"finish it with: arena resume {sweep.path}", markup=False, soft_wrap=True)
+    console.print(f"directory: {sweep.path}", markup=False, soft_wrap=True)
+
+
+def _lines(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """A line per player that was asked (per any player if none was), all its seats together."""
+    players: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        players.setdefault(row["player"], []).append(row)
+    asked = {name: seats for name, seats in players.items() if seats[0]["calls"] is not None}
+    lines = [_line(name, seats) for name, seats in (asked or players).items()]
+    return lines or [["", "", *[""] * 7]]
+
+
+def _line(name: str, seats: Sequence[Mapping[str, Any]]) -> list[str]:
+    first = seats[0]
+    results = [str(sum(row[key] for row in seats)) for key in ("wins", "draws", "losses")]
+    if first["calls"] is None:
+        return [name, first["model"] or first["type"], *results, "", "", "", ""]
+    failures = sum(row[outcome.value] or 0 for row in seats for outcome in FAILURES)
+    p50 = sorted({f"{r['latency_p50_s']:.3f}" for r in seats if r["latency_p50_s"] is not None})
+    costs = [row["cost_usd"] for row in seats if row["calls"]]
+    cost = "?" if None in costs else f"{sum(costs):.4f}"
+    calls = sum(row["calls"] for row in seats)
+    between = p50[0] if len(p50) == 1 else f"{p50[0]} to {p50[-1]}" if p50 else "?"
+    return [name, first["model"], *results, str(failures), str(calls), between, cost]
+
+
+def worst(jobs: Sequence[Job]) -> tuple[str, str | None]:
+    """The sweep's status from its jobs': interrupted before error before budget."""
+    for status in (Status.INTERRUPTED, Status.ERROR, Status.BUDGET):
+        some = [job for job in jobs if job.status == status]
+        if some:
+            reasons = {job.reason for job in some}
+            shared = some[0].reason if len(reasons) == 1 else None
+            return status, shared or f"{len(some)} of {len(jobs)} jobs"
+    if any(job.status in (PENDING, Status.RUNNING) for job in jobs):
+        return Status.INTERRUPTED, "jobs were left to do"
+    return Status.COMPLETED, None
