@@ -1,7 +1,8 @@
 """One question to several backends: `python -m game_reasoning_arena.backends.example [MODEL ...]`.
 
 Without names it asks two scripted stand-ins, which need no key, and one model of every well-known
-provider whose key is set. What could not be asked is listed with what is missing.
+provider whose key is set; models on local GPUs are asked when they are named. What was not asked
+is listed with the reason.
 """
 
 from __future__ import annotations
@@ -46,10 +47,10 @@ MODELS = (
 def main(names: Sequence[str] = ()) -> int:
     """Ask, and print each answer; 1 if a model that was to be asked gave none."""
     initialize_llm_registry()
-    served = list_models(backend="vllm")
+    local = list_models(backend="vllm")
     asked: list[str] = []
     without_key: list[str] = []
-    for name in names or (*MODELS, *served):
+    for name in names or MODELS:
         (asked if names or not _missing_key(name) else without_key).append(name)
     _say(f"The question, to {len(asked)} models:\n\n{PROMPT}\n")
     failed = 0
@@ -63,7 +64,9 @@ def main(names: Sequence[str] = ()) -> int:
             _say(f"no answer: {error}")
     for name in without_key:
         _say(f"--- {name}: not asked; set {_missing_key(name)} in the environment or in .env")
-    if not names and not served:
+    for name in () if names else local:
+        _say(f"--- {name}: not asked; name it to have it asked")
+    if not names and not local:
         _say("--- vllm: not asked; no model is listed in conf/catalog/vllm_models.yaml")
     return 1 if failed else 0
 
