@@ -67,6 +67,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, state: State) -> None:
         self.state = state
         self.buffer = b""
+        self.arrived = 0.0
         self.task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -80,6 +81,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
+        self.arrived = time.monotonic()  # of the newest bytes; the handler runs a little later
         if self.task is None:
             self._next()
 
@@ -132,18 +134,20 @@ class Connection(asyncio.Protocol):
 
     async def _chat(self, path: str, headers: Json, raw: bytes) -> None:
         state = self.state
-        arrived, arrived_at = time.monotonic(), time.time()
+        arrived = self.arrived
+        arrived_at = time.time() - (time.monotonic() - arrived)
         state.requests += 1
         state.in_flight += 1
         state.max_in_flight = max(state.max_in_flight, state.in_flight)
         entry: Json = {"arrived_at": arrived_at, "completed_at": None, "latency_s": None}
         detail = state.behaviour.settings["log"]
+        body = orjson.loads(raw)
         if detail == "full":
-            entry |= {"path": path, "headers": headers, "body": orjson.loads(raw)}
+            entry |= {"path": path, "headers": headers, "body": body}
         if detail != "off":
             state.log.append(entry)
         try:
-            entry["status"] = await self._answer(orjson.loads(raw), headers)
+            entry["status"] = await self._answer(body, headers)
         finally:
             state.in_flight -= 1
         entry["completed_at"] = time.time()

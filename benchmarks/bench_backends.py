@@ -1,0 +1,195 @@
+"""Calls per second, CPU per call and recorded latencies of our backends beside bare clients.
+
+    python benchmarks/bench_backends.py [--rounds 3] [--latency 0.2] [--json FILE]
+
+All clients ask one loopback server, in a process of its own, for the same answers. Rounds are
+interleaved, so that a busy machine disturbs all alike; medians over the rounds are shown. What the
+server itself measured stands beside what was recorded. Ratios travel; absolute times do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.loopback import LoopbackServer
+
+from game_reasoning_arena.backends.direct_backend import DirectBackend
+from game_reasoning_arena.backends.litellm_backend import LiteLLMBackend
+from game_reasoning_arena.records import Message, Model, Provider, Request, Sampling
+
+PROMPT = (
+    "You play tic_tac_toe as x.\n\nBoard:\n"
+    + "...\n" * 3
+    + "\nLegal moves:\n"
+    + "".join(f"- x({row},{column})\n" for row in range(3) for column in range(3))
+    + "\nThink step by step, then end with a last line of this form:\nFinal Answer: <move>"
+)
+MESSAGES = [{"role": "user", "content": PROMPT}]
+
+#: A call returns the seconds that its client would record.
+Call = Callable[[int], Awaitable[float]]
+
+
+def request(url: str, seed: int) -> Request:
+    return Request(
+        model=Model(
+            name="direct_lab/m",
+            backend="direct",
+            model_id="m",
+            provider=Provider(name="lab", api_base=url),
+        ),
+        messages=(Message(role="user", content=PROMPT),),
+        sampling=Sampling(temperature=0.1, max_tokens=250),
+        seed=seed,
+    )
+
+
+async def bare_aiohttp(url: str, stack: AsyncExitStack) -> Call:
+    import aiohttp
+
+    session = await stack.enter_async_context(
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+    )
+
+    async def call(seed: int) -> float:
+        began = time.monotonic()
+        body = {"model": "m", "messages": MESSAGES, "temperature": 0.1, "max_tokens": 250}
+        async with session.post(url + "/chat/completions", json=body | {"seed": seed}) as response:
+            await response.json()
+        return time.monotonic() - began
+
+    return call
+
+
+async def bare_litellm(url: str, stack: AsyncExitStack) -> Call:
+    from game_reasoning_arena.backends.litellm_library import load_litellm
+
+    litellm: Any = load_litellm()
+
+    async def call(seed: int) -> float:
+        began = time.monotonic()
+        await litellm.acompletion(
+            model="openai/m",
+            api_base=url,
+            api_key="none",
+            messages=MESSAGES,
+            temperature=0.1,
+            max_tokens=250,
+            seed=seed,
+            timeout=120.0,
+            max_retries=0,
+            num_retries=0,
+        )
+        return time.monotonic() - began
+
+    return call
+
+
+def ours(kind: Any, **settings: Any) -> Callable[[str, AsyncExitStack], Awaitable[Call]]:
+    async def make(url: str, stack: AsyncExitStack) -> Call:
+        backend = await stack.enter_async_context(kind(**settings))
+        await backend.start([])
+
+        async def call(seed: int) -> float:
+            reply = await backend.complete(request(url, seed))
+            return float(reply.latency_s)
+
+        return call
+
+    return make
+
+
+CLIENTS: dict[str, tuple[Callable[[str, AsyncExitStack], Awaitable[Call]], int]] = {
+    # name -> how to make it, calls per call in flight
+    "bare aiohttp": (bare_aiohttp, 6),
+    "direct": (ours(DirectBackend, max_concurrency=None), 6),
+    "direct, streamed": (ours(DirectBackend, max_concurrency=None, stream=True), 6),
+    "bare litellm": (bare_litellm, 2),
+    "litellm": (ours(LiteLLMBackend, max_concurrency=None), 2),
+    "litellm, default limit": (ours(LiteLLMBackend), 2),
+}
+
+
+async def load(call: Call, in_flight: int, count: int) -> list[float]:
+    """Keep so many calls in flight until so many are done; the recorded seconds."""
+    numbers = iter(range(count))
+    recorded: list[float] = []
+
+    async def worker() -> None:
+        recorded.extend([await call(number) for number in numbers])
+
+    await asyncio.gather(*(worker() for _ in range(in_flight)))
+    return recorded
+
+
+def at(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[int(share * (len(ordered) - 1))]
+
+
+async def one_round(
+    server: LoopbackServer, make: Any, in_flight: int, per: int
+) -> dict[str, float]:
+    async with AsyncExitStack() as stack:
+        call = await make(server.url, stack)
+        await load(call, in_flight, in_flight)  # connections are open, code is warm
+        server.reset()
+        began, cpu = time.monotonic(), time.process_time()
+        recorded = await load(call, in_flight, in_flight * per)
+        took, cpu = time.monotonic() - began, time.process_time() - cpu
+    seen = server.stats()
+    return {
+        "calls_per_s": len(recorded) / took,
+        "cpu_ms": 1000 * cpu / len(recorded),
+        "p50_ms": 1000 * at(recorded, 0.5),
+        "p95_ms": 1000 * at(recorded, 0.95),
+        "server_p50_ms": 1000 * seen["latency_p50_s"],
+        "server_p95_ms": 1000 * seen["latency_p95_s"],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--latency", type=float, default=0.2, help="of the server, in seconds")
+    parser.add_argument("--in-flight", type=int, nargs="+", default=[64, 256])
+    parser.add_argument("--clients", nargs="+", default=list(CLIENTS), choices=list(CLIENTS))
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    rounds: dict[tuple[int, str], list[dict[str, float]]] = {}
+    with LoopbackServer(latency=options.latency, log="off") as server:
+        for _ in range(options.rounds):
+            for in_flight in options.in_flight:
+                for name in options.clients:
+                    make, per = CLIENTS[name]
+                    figures = asyncio.run(one_round(server, make, in_flight, per))
+                    rounds.setdefault((in_flight, name), []).append(figures)
+    results = []
+    head = ["in flight", "client", "calls/s", "CPU ms", "p50", "p95", "server p50", "server p95"]
+    print(("{:>9}  {:<24}" + "{:>10}" * 6).format(*head))
+    for (in_flight, name), figures in sorted(rounds.items(), key=lambda item: item[0][0]):
+        medians = {key: statistics.median(one[key] for one in figures) for key in figures[0]}
+        print(
+            f"{in_flight:>9}  {name:<24}"
+            + "".join(
+                f"{value:>10.{2 if key == 'cpu_ms' else 0}f}" for key, value in medians.items()
+            )
+        )
+        results.append({"in_flight": in_flight, "client": name, **medians})
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
