@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from game_reasoning_arena.cli import COMMANDS
 from game_reasoning_arena.records import EpisodeRecord, ResponseRecord
 from tests.arena import Arena, episodes, finish, lines, run_json, start_arena, summary
 from tests.loopback import LoopbackServer
@@ -159,3 +160,58 @@ def test_composing_imports_nothing_heavy(tmp_path: Path) -> None:
             check=True,
         )
         assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_help_shows_every_command_and_every_group(tmp_path: Path) -> None:
+    ran = finish(start_arena("--help", cwd=tmp_path))
+    assert ran.code == 0, ran.err
+    for word in [*COMMANDS, "simulation: ", "agents: ", "model: ", "backend: ", "experiment: "]:
+        assert word in ran.out
+    assert ran.out.index("arena simulation=kuhn_poker") < ran.out.index("simulation: ")
+
+
+def test_completion_lists_options_and_slash_names(tmp_path: Path) -> None:
+    for typed, expected in {
+        "simulation=tic": "simulation=tic_tac_toe",
+        "model=litellm_groq/": "model=litellm_groq/llama-3.1-8b-instant",
+        "sampling.temp": "sampling.temperature=",
+    }.items():
+        process = start_arena(
+            "--shell-completion",
+            "query=bash",
+            cwd=tmp_path,
+            COMP_LINE=f"arena {typed}",
+            COMP_POINT=str(len(typed) + 6),
+        )
+        ran = finish(process)
+        assert expected in ran.out.split(), ran.err
+
+
+def test_a_conf_of_ones_own_adds_and_replaces(arena: Arena, tmp_path: Path) -> None:
+    (tmp_path / "conf" / "simulation").mkdir(parents=True)
+    (tmp_path / "conf" / "simulation" / "mine.yaml").write_text(
+        "defaults: [/schema/simulation/openspiel@_here_, _self_]\ngame: matrix_rps\n"
+    )
+    (tmp_path / "other" / "agents").mkdir(parents=True)
+    (tmp_path / "other" / "agents" / "two_random.yaml").write_text(
+        "player_0: {type: random}\nplayer_1: {type: random}\n"
+    )
+    ran = arena("--config-dir", "other", "simulation=mine", "agents=two_random", "episodes=2")
+    assert ran.code == 0, ran.err
+    assert {line["game"] for line in lines(ran.directory / "episodes.jsonl")} == {"matrix_rps"}
+
+
+def test_a_plain_file_of_the_first_form_runs(arena: Arena, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(
+        '{"agents": {"player_0": {"type": "llm", "model": "scripted_first"},'
+        ' "player_1": {"type": "llm", "model": "scripted_random"},'
+        ' "player_2": {"type": "random"}},'
+        ' "simulation": {"game": "leduc_poker(players=3)"}}'
+    )
+    ran = arena("--config", "config.json", "episodes=3")
+    assert ran.code == 0, ran.err
+    assert {row["player"] for row in summary(ran.directory)} == {
+        "player_0",
+        "player_1",
+        "player_2",
+    }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,11 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from game_reasoning_arena import catalog_source, schema
+from game_reasoning_arena.cli import COMMANDS
 from game_reasoning_arena.command_line import read_command_line
 from game_reasoning_arena.errors import ConfigProblems, UserError
 from game_reasoning_arena.explain import explain_composition
+from game_reasoning_arena.help_text import help_text
 from game_reasoning_arena.paths import shipped_conf
 
 CONFIG_NAME = "config"
@@ -40,20 +43,17 @@ def run_hydra(words: list[str]) -> int:
     parser = get_args_parser()
     args = parser.parse_args(line.words)
     catalog_source.register(files=line.catalog_files, config_dir=args.config_dir)
-    config_name = line.store_plain_file() or CONFIG_NAME
-    if args.help or args.hydra_help or args.shell_completion or args.info is not None:
+    config_name = line.store_plain_file() or args.config_name or CONFIG_NAME
+    if args.hydra_help or args.shell_completion or args.info is not None:
         return _hydra_itself(args, parser, config_name)
     with Session(args.config_dir) as session:
         overrides = list(args.overrides)
+        if args.help:
+            options = session.hydra.config_loader.get_group_options
+            sys.stdout.write(help_text(COMMANDS, options))
+            return 0
         if args.cfg is not None:
-            session.compose(config_name, overrides, RunMode.RUN)  # for its errors
-            session.hydra.show_cfg(
-                config_name=args.config_name or config_name,
-                overrides=overrides,
-                cfg_type=args.cfg,
-                package=args.package,
-                resolve=args.resolve,
-            )
+            _show_configuration(session, args, config_name, overrides)
             return 0
         if args.multirun:
             from game_reasoning_arena.sweep import run_sweep
@@ -144,6 +144,22 @@ class Session:
         except ConfigProblems as more:
             found += [problem for problem in more.problems if problem not in found]
         return ConfigProblems(found)
+
+
+def _show_configuration(
+    session: Session, args: argparse.Namespace, config_name: str, overrides: list[str]
+) -> None:
+    try:
+        session.hydra.show_cfg(
+            config_name=config_name,
+            overrides=overrides,
+            cfg_type=args.cfg,
+            package=args.package,
+            resolve=args.resolve,
+        )
+    except (HydraException, OmegaConfBaseException):
+        session.compose(config_name, overrides, RunMode.RUN)  # raises with all problems
+        raise
 
 
 def _hydra_itself(args: argparse.Namespace, parser: argparse.ArgumentParser, name: str) -> int:
