@@ -18,7 +18,7 @@ State = Any
 
 
 @contextmanager
-def _quiet_engine() -> Iterator[None]:
+def quiet_engine() -> Iterator[None]:
     """Keep the library from printing its exceptions to the process's standard error."""
     sys.stderr.flush()
     saved = os.dup(2)
@@ -59,7 +59,7 @@ def load_game(game_string: str) -> Game:
             + " docs/games.md lists all."
         )
     try:
-        with _quiet_engine():
+        with quiet_engine():
             return pyspiel.load_game(game_string)
     except (pyspiel.SpielError, IndexError, ValueError, TypeError, RuntimeError) as error:
         raise UserError(
@@ -68,6 +68,8 @@ def load_game(game_string: str) -> Game:
 
 
 def _reason(error: Exception, name: str) -> str:
+    if "filename" in _parameters(name):
+        return f"it needs a file that can be read: {name}(filename=...)."
     if not isinstance(error, pyspiel.SpielError):
         return "it needs parameters that are not given or have no such value."
     text = " ".join(str(error).split())
@@ -76,3 +78,10 @@ def _reason(error: Exception, name: str) -> str:
         parameters = [part.strip() for part in found[2].replace(",", " ").split()]
         return f"{name} has no parameter {found[1]!r}. " + choose_from(found[1], parameters)
     return text if text.endswith((".", ")")) else f"{text}."
+
+
+def _parameters(name: str) -> list[str]:
+    for kind in pyspiel.registered_games():
+        if kind.short_name == name:
+            return list(kind.parameter_specification)
+    return []

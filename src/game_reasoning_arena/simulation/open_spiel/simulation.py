@@ -23,7 +23,7 @@ from game_reasoning_arena.records import (
 )
 from game_reasoning_arena.simulation.base import Simulation
 from game_reasoning_arena.simulation.open_spiel.chance import draw
-from game_reasoning_arena.simulation.open_spiel.loading import Game, State, load_game
+from game_reasoning_arena.simulation.open_spiel.loading import Game, State, load_game, quiet_engine
 from game_reasoning_arena.simulation.open_spiel.texts import Texts
 from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
 from game_reasoning_arena.simulation.seating import seat_plan
@@ -89,6 +89,7 @@ class OpenSpielSimulation(Simulation):
         self.max_moves = max_moves
         self.texts = Texts(self.game, state, board)
         self.players: int = self.game.num_players()
+        _require_actions(self.game, game_string)
         self._one_best = kind.utility != pyspiel.GameType.Utility.IDENTICAL and self.players > 1
         # Games that draw inside the engine get a seed of their own in each episode, unless the
         # user fixed one.
@@ -194,6 +195,25 @@ class OpenSpielSimulation(Simulation):
         from game_reasoning_arena.simulation.open_spiel.players import make_player
 
         return make_player(self, spec, seed=seed)
+
+
+def _require_actions(game: Game, game_string: str) -> None:
+    """Some games have no numbered actions; the first decision tells."""
+    state = game.new_initial_state()
+    stream = Stream(0)
+    try:
+        with quiet_engine():
+            while state.is_chance_node():
+                state.apply_action(draw(state, stream))
+            if not state.is_terminal():
+                seat = max(state.current_player(), 0)
+                for action in state.legal_actions(seat)[:1]:
+                    state.action_to_string(seat, action)
+    except pyspiel.SpielError as error:
+        raise UserError(
+            f"simulation.game={game_string!r} cannot be played here, since its moves have no "
+            f"numbers: {' '.join(str(error).split())}"
+        ) from error
 
 
 class _Episode:
