@@ -35,6 +35,11 @@ CPU_ENGINE = {
 NAMED = {"dtype": "bfloat16", "enforce_eager": True, "max_model_len": 1024}
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """An engine that failed leaves a socket of vLLM's for the garbage collector to complain of."""
+    config.addinivalue_line("filterwarnings", "ignore:Unclosed (context|socket):ResourceWarning")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip without vLLM; with it, its warnings about itself are not ours to fail on."""
     missing = importlib.util.find_spec("vllm") is None

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
@@ -28,8 +29,10 @@ def make(
     seed: int = 0,
     template: bool = True,
     added: Sequence[str] = (),
+    shape: Mapping[str, Any] | None = None,
+    weights: bool = True,
 ) -> Path:
-    """Write weights (2 layers, hidden 256, about 1.5 million parameters), config and tokenizer.
+    """Write weights (2 layers, hidden 256, 1.4 million parameters), config and tokenizer.
 
     Args:
         directory: where; made if it is not there.
@@ -37,6 +40,9 @@ def make(
         seed: of the random weights.
         template: False leaves the chat template out, as in a base model.
         added: texts that are one token each, numbered after those of the template.
+        shape: other sizes, by the names of transformers' LlamaConfig; a larger ``vocab_size`` is
+            filled with made-up words.
+        weights: False leaves them out, for engines that make up their own (load_format=dummy).
     """
     import torch
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
@@ -49,6 +55,8 @@ def make(
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(list(SPECIAL))
     tokenizer.add_tokens([AddedToken(token, special=False) for token in added])
+    size = (shape or {}).get("vocab_size", tokenizer.get_vocab_size())
+    tokenizer.add_tokens([f"<word{i}>" for i in range(tokenizer.get_vocab_size(), size)])
     tokenizer.save(str(directory / "tokenizer.json"))
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -62,20 +70,30 @@ def make(
     (directory / "tokenizer_config.json").write_text(json.dumps(settings, indent=1))
 
     torch.manual_seed(seed)
+    end = tokenizer.token_to_id("<|end|>")
+    sizes = {
+        "vocab_size": size,
+        "hidden_size": 256,
+        "intermediate_size": 512,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 4,
+        "max_position_embeddings": context,
+        "tie_word_embeddings": True,
+        **(shape or {}),
+    }
     config = LlamaConfig(
-        vocab_size=len(letters) + len(SPECIAL) + len(added),
-        hidden_size=256,
-        intermediate_size=512,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        max_position_embeddings=context,
+        **sizes,
         bos_token_id=None,
-        eos_token_id=tokenizer.token_to_id("<|end|>"),
-        pad_token_id=tokenizer.token_to_id("<|end|>"),
-        tie_word_embeddings=True,
+        eos_token_id=end,
+        pad_token_id=end,
+        architectures=["LlamaForCausalLM"],
+        dtype="bfloat16",
     )
-    LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(directory)
+    if weights:
+        LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(directory)
+    else:
+        config.save_pretrained(directory)
     return directory
 
 

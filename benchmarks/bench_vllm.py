@@ -1,0 +1,256 @@
+"""What the harness costs on top of vLLM: tokens per second, side by side on one engine.
+
+    make bench-vllm                                        a tiny model on the CPU
+    python -m benchmarks.bench_vllm --shape 7b             a 7B shape with made-up weights, on a GPU
+    python -m benchmarks.bench_vllm --model DIRECTORY      a model of your own
+
+Four ways to get the same answers from the same engine, in turns, its prefix cache emptied between:
+
+- ``harness``     concurrent episodes: agents, prompts, parsing, records on disk
+- ``as_ready``    the same prompts straight to AsyncLLM, each as soon as its forerunner is answered,
+                  as an episode forces it; the fair rival
+- ``all_at_once`` the same prompts straight to AsyncLLM, all together: no game allows that
+- ``one_by_one``  some of them, one after the other: what batching buys
+
+Every answer has the same number of tokens (the end mark is ignored). Medians over rounds whose
+order rotates; ratios are taken within a round, since machines drift.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tests.vllm import tiny_model
+
+from game_reasoning_arena.agents.base_agent import OnFailure, PlayerSpec
+from game_reasoning_arena.agents.factory import make_agent
+from game_reasoning_arena.backends import vllm_engine
+from game_reasoning_arena.backends.vllm_backend import VLLMBackend
+from game_reasoning_arena.event_loop import run_coroutine
+from game_reasoning_arena.recording.writer import RunWriter
+from game_reasoning_arena.records import Model, Reply, Request, Sampling
+from game_reasoning_arena.simulation.factory import make_simulation
+
+#: Shapes of real models, by the names of transformers' LlamaConfig.
+SHAPES: dict[str, dict[str, Any]] = {
+    "tiny": {},
+    "7b": {
+        "hidden_size": 4096,
+        "intermediate_size": 11008,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 32,
+        "vocab_size": 32000,
+        "max_position_embeddings": 4096,
+        "tie_word_embeddings": False,
+    },
+}
+CPU = {
+    "kv_cache_memory_bytes": 1 << 30,
+    "enable_chunked_prefill": False,
+    "max_num_batched_tokens": 8192,
+}
+
+#: Questions of the harness, per episode in the order they were asked.
+Chains = list[list[Request]]
+
+
+class Listener:
+    """Stands between agents and backend and keeps what was asked."""
+
+    def __init__(self, backend: VLLMBackend) -> None:
+        self.backend = backend
+        self.asked: dict[int, list[Request]] = defaultdict(list)
+        self.tokens = 0
+
+    async def complete(self, request: Request) -> Reply:
+        self.asked[request.key.episode].append(request)
+        reply = await self.backend.complete(request)
+        self.tokens += reply.completion_tokens or 0
+        return reply
+
+
+async def episodes(backend: VLLMBackend, model: Model, options: argparse.Namespace) -> Listener:
+    """The harness: all episodes at once, as ``arena`` plays them."""
+    simulation = make_simulation({"type": "openspiel", "game": options.game, "max_moves": None})
+    listener = Listener(backend)
+    with tempfile.TemporaryDirectory() as folder, RunWriter(Path(folder) / "run") as writer:
+        agents = {
+            name: make_agent(
+                PlayerSpec(
+                    name=name,
+                    type="llm",
+                    model=model,
+                    sampling=Sampling(max_tokens=options.max_tokens, temperature=1.0),
+                ),
+                asker=listener,
+                record=writer.response,
+                run_id="bench",
+                seed=0,
+                on_failure=OnFailure(rethinks=0, policy="random"),
+                simulation=simulation,
+            )
+            for name in ("player_0", "player_1")
+        }
+        plans = simulation.plan(
+            episodes=options.episodes, seed=0, rotate=True, players=list(agents)
+        )
+        played = await asyncio.gather(*(simulation.play(p, agents, "bench") for p in plans))
+        for record in played:
+            writer.episode(record)
+    return listener
+
+
+class Straight:
+    """AsyncLLM by itself: render, generate, nothing else."""
+
+    def __init__(self, llm: Any, options: argparse.Namespace) -> None:
+        self.llm = llm
+        self.max_tokens = options.max_tokens
+        self.count = 0
+
+    async def ask(self, request: Request) -> int:
+        from vllm.renderers import ChatParams
+        from vllm.sampling_params import RequestOutputKind, SamplingParams
+
+        self.count += 1
+        parameters = ChatParams(chat_template_kwargs={"add_generation_prompt": True})
+        conversation = [dict(message) for message in request.messages]
+        _, prompts = await self.llm.renderer.render_chat_async([conversation], parameters)
+        sampling = SamplingParams(
+            max_tokens=self.max_tokens,
+            temperature=1.0,
+            seed=request.seed,
+            ignore_eos=True,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        tokens = 0
+        async for output in self.llm.generate(prompts[0], sampling, request_id=f"b{self.count}"):
+            tokens = len(output.outputs[0].token_ids)
+        return tokens
+
+    async def chain(self, requests: Sequence[Request]) -> int:
+        return sum([await self.ask(request) for request in requests])
+
+    async def as_ready(self, chains: Chains) -> int:
+        return sum(await asyncio.gather(*(self.chain(chain) for chain in chains)))
+
+    async def all_at_once(self, chains: Chains) -> int:
+        return sum(await asyncio.gather(*(self.ask(r) for chain in chains for r in chain)))
+
+    async def one_by_one(self, chains: Chains) -> int:
+        return await self.chain([chain[0] for chain in chains][:8])
+
+
+async def measure(
+    backend: VLLMBackend, model: Model, options: argparse.Namespace
+) -> dict[str, list[float]]:
+    """Tokens/s of every way, a value per round."""
+    [engine] = vllm_engine.loaded_engines()
+    first = await episodes(backend, model, options)  # warms up, and tells the prompts
+    chains = [first.asked[number] for number in sorted(first.asked)]
+    straight = Straight(engine.llm, options)
+
+    async def harness() -> int:
+        return (await episodes(backend, model, options)).tokens
+
+    ways: dict[str, Callable[[], Awaitable[int]]] = {
+        "harness": harness,
+        "as_ready": lambda: straight.as_ready(chains),
+        "all_at_once": lambda: straight.all_at_once(chains),
+        "one_by_one": lambda: straight.one_by_one(chains),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    names = list(ways)
+    for number in range(options.rounds):
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            await engine.llm.reset_prefix_cache()
+            began = time.perf_counter()
+            tokens = await ways[name]()
+            rates[name].append(tokens / (time.perf_counter() - began))
+    print(
+        f"{len(chains)} episodes, {sum(map(len, chains))} prompts, "
+        f"{options.max_tokens} tokens each, {options.rounds} rounds"
+    )
+    return rates
+
+
+def report(rates: dict[str, list[float]]) -> dict[str, Any]:
+    """Medians, and the harness against each of the others."""
+    result: dict[str, Any] = {"tokens_per_s": {}, "harness_over": {}}
+    for name, values in rates.items():
+        result["tokens_per_s"][name] = round(statistics.median(values), 1)
+        if name != "harness":
+            pairs = zip(rates["harness"], values, strict=True)
+            result["harness_over"][name] = round(statistics.median(h / v for h, v in pairs), 3)
+    print(f"{'way':14}{'tokens/s':>10}{'spread':>18}{'harness / it':>14}")
+    for name, values in rates.items():
+        ratio = result["harness_over"].get(name)
+        spread = f"{min(values):.0f} to {max(values):.0f}"
+        shown = "" if ratio is None else f"{ratio:.3f}"
+        print(f"{name:14}{result['tokens_per_s'][name]:>10}{spread:>18}{shown:>14}")
+    return result
+
+
+async def run(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+    import torch
+
+    path = options.model
+    engine: dict[str, Any] = {} if torch.cuda.is_available() else dict(CPU)
+    if path is None:
+        small = options.shape == "tiny"
+        path = tiny_model.make(
+            directory, context=4096, shape=SHAPES[options.shape] or None, weights=small
+        )
+        if not small:
+            engine["load_format"] = "dummy"
+    backend = VLLMBackend(
+        dtype="bfloat16",
+        max_model_len=2048,
+        enforce_eager=None if torch.cuda.is_available() else True,
+        engine=engine,
+        timeout_s=3600,
+        deadline_s=3600,
+    )
+    model = Model(name="vllm_bench", backend="vllm", model_id="bench", model_path=str(path))
+    model = replace(model, extra={"ignore_eos": True})
+    if problems := backend.check([model]):
+        raise SystemExit("\n".join(problems))
+    try:
+        await backend.start([model])
+        rates = await measure(backend, model, options)
+    finally:
+        await backend.aclose()
+        await vllm_engine.shutdown_engines()
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    return {"device": device, "shape": options.shape, "rounds": rates, **report(rates)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--shape", choices=SHAPES, default="tiny")
+    parser.add_argument("--model", type=Path, help="a model's directory instead of a shape")
+    parser.add_argument("--game", default="tic_tac_toe")
+    parser.add_argument("--episodes", type=int, default=64)
+    parser.add_argument("--max-tokens", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="write the result there")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        result = run_coroutine(run(options, Path(directory) / "model"))
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""Whole runs as a user starts them, in processes of their own, ended in every way there is."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from game_reasoning_arena.backends import vllm_guard
+from tests.vllm.conftest import CPU_ENGINE
+
+#: Far beyond what anything here takes; a test that reaches it has failed.
+LIMIT_S = 400
+
+ARENA = (
+    "simulation=tic_tac_toe",
+    "agents=llm_vs_random",
+    "agents.player_0.model=vllm_tiny",
+    "agents.player_0.constrain_to_legal=true",
+    "backend.vllm.dtype=bfloat16",
+    "backend.vllm.max_model_len=2048",
+    "backend.vllm.enforce_eager=true",
+)
+
+#: No main guard, no shutdown, no signal handler: what a first script looks like.
+SCRIPT = """
+from game_reasoning_arena.backends import generate_response, initialize_llm_registry
+
+initialize_llm_registry()
+print(len(generate_response(model_name="vllm_tiny", prompt="Hello", max_tokens=4)) > 0)
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, tiny: Path) -> Path:
+    """A working directory whose own conf/ lists the tiny model."""
+    entry = {"name": "vllm_tiny", "model_path": str(tiny)}
+    lists = tmp_path / "conf" / "catalog"
+    lists.mkdir(parents=True)
+    named = {"dtype": "bfloat16", "max_model_len": 2048, "enforce_eager": True}
+    (lists / "mine.yaml").write_text(
+        json.dumps({"models": [{**entry, "engine": {**CPU_ENGINE, **named}}]})
+    )
+    return tmp_path
+
+
+def start(place: Path, *words: str) -> subprocess.Popen[str]:
+    """A process in a session of its own, as a terminal's foreground job is."""
+    return subprocess.Popen(
+        [sys.executable, *words],
+        cwd=place,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "TMPDIR": str(place)},
+    )
+
+
+def arena(place: Path, *words: str) -> subprocess.Popen[str]:
+    return start(place, "-m", "game_reasoning_arena", *ARENA, *words)
+
+
+def engines_of(owner: int) -> list[int]:
+    """Engine processes whose parent is ``owner``."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+            command = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(parent) == owner and (b"EngineCore" in command or b"spawn_main" in command):
+            found.append(int(entry.name))
+    return found
+
+
+def soon(what: object) -> Iterator[None]:
+    """Wait in small steps; fail when ``what`` does not come."""
+    for _ in range(LIMIT_S * 5):
+        yield
+        time.sleep(0.2)
+    pytest.fail(f"waited in vain for {what}")
+
+
+def wait_for_engine(process: subprocess.Popen[str]) -> int:
+    for _ in soon("an engine process"):
+        if found := engines_of(process.pid):
+            return found[0]
+        assert process.poll() is None, process.communicate()[0]
+    raise AssertionError
+
+
+def wait_for_answers(process: subprocess.Popen[str], place: Path, count: int) -> Path:
+    for _ in soon("answers"):
+        for file in place.glob("outputs/*/*/responses.jsonl"):
+            if file.read_bytes().count(b"\n") >= count:
+                return file.parent
+        assert process.poll() is None, process.communicate()[0]
+    raise AssertionError
+
+
+def assert_gone(pid: int, began: str) -> None:
+    for _ in soon("the end of the engine"):
+        if vllm_guard.start_time(pid) != began:
+            return
+
+
+def test_a_sweep_loads_its_engine_once_and_leaves_nothing(place: Path) -> None:
+    temperatures = "sampling.temperature=0.2,0.6,1.0,1.4"
+    process = arena(place, "-m", "episodes=2", "simulation=kuhn_poker", temperatures)
+    engine = wait_for_engine(process)
+    began = vllm_guard.start_time(engine)
+    said, _ = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, said
+    runs = sorted(place.glob("outputs/multirun/*/*/*/responses.jsonl"))
+    assert len(runs) == 4
+    sent = [[json.loads(line)["sent"] for line in run.open()] for run in runs]
+    assert [{s["temperature"] for s in one} for one in sent] == [{0.2}, {0.6}, {1.0}, {1.4}]
+    logs = [log.read_text() for log in place.glob("outputs/multirun/*/*/*/arena.log")]
+    assert sum(log.count("Starting vLLM") for log in logs) == 1
+    assert vllm_guard.start_time(engine) != began
+    assert list(place.glob("arena-vllm-*")) == []
+
+
+def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing(place: Path) -> None:
+    process = arena(place, "episodes=400", "concurrency=4")
+    directory = wait_for_answers(process, place, 20)
+    [engine] = engines_of(process.pid)
+    began = vllm_guard.start_time(engine)
+    os.killpg(process.pid, signal.SIGINT)  # what a terminal does
+    said, _ = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 130, said
+    assert json.loads((directory / "run.json").read_text())["status"] == "interrupted"
+    errors = [json.loads(line)["error"] for line in (directory / "responses.jsonl").open()]
+    assert not any(errors)  # the engine answered what was in flight
+    assert_gone(engine, began)
+
+
+def test_a_dead_engine_ends_the_run_and_keeps_what_is_finished(place: Path) -> None:
+    process = arena(place, "episodes=400", "concurrency=4")
+    directory = wait_for_answers(process, place, 40)
+    [engine] = engines_of(process.pid)
+    os.kill(engine, signal.SIGKILL)
+    said, _ = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 1, said
+    assert "died: ended by SIGKILL" in said
+    assert re.search(r"arena resume \S*" + re.escape(directory.name), said)
+    run = json.loads((directory / "run.json").read_text())
+    assert run["status"] == "error"
+    assert "died" in run["reason"]
+    finished = [json.loads(line) for line in (directory / "episodes.jsonl").open()]
+    assert any(episode["status"] == "completed" for episode in finished)
+    assert len(finished) < 400
+
+
+def test_sigterm_of_a_plain_script_leaves_nothing(place: Path) -> None:
+    """The script neither handles the signal nor gets to say good-bye."""
+    (place / "script.py").write_text(SCRIPT)
+    process = start(place, "script.py")
+    engine = wait_for_engine(process)
+    began = vllm_guard.start_time(engine)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(LIMIT_S) == -signal.SIGTERM
+    process.communicate()
+    assert_gone(engine, began)
+
+
+def test_a_plain_script_plays_and_leaves_nothing(place: Path) -> None:
+    (place / "script.py").write_text(SCRIPT)
+    process = start(place, "script.py")
+    engine = wait_for_engine(process)
+    began = vllm_guard.start_time(engine)
+    said, _ = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, said
+    assert "True" in said.splitlines()
+    assert "Exception ignored" not in said
+    assert vllm_guard.start_time(engine) != began
+
+
+def test_problems_are_found_before_anything_starts(place: Path) -> None:
+    process = arena(place, "backend.vllm.engine.max_num_seq=4", "backend.vllm.max_model_len=4096")
+    said, _ = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 2, said
+    assert "Did you mean 'max_num_seqs'" in said
+    assert not (place / "outputs").exists()
