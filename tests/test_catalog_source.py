@@ -115,6 +115,12 @@ def test_all_backends_are_composed_each_at_its_prefix() -> None:
     assert backends["scripted"] == {"_target_": "other"}
 
 
+def test_a_providers_file_is_an_option() -> None:
+    write("conf/provider/lab.yaml", "# @package provider.lab\napi_base: http://127.0.0.1:1/v1\n")
+    provider = composed("+provider=lab", "provider.lab.api_base=http://127.0.0.1:2/v1")["provider"]
+    assert provider == {"lab": {"api_base": "http://127.0.0.1:2/v1"}}
+
+
 def test_hydra_does_not_copy_what_the_source_knows() -> None:
     source = catalog_source.CatalogSource("catalog", "arena://")
     assert copy.deepcopy(source) is source

@@ -108,6 +108,8 @@ def test_ping_shows_what_was_really_sent(
     arena: Arena, loopback: LoopbackServer, monkeypatch: pytest.MonkeyPatch, prefix: str
 ) -> None:
     monkeypatch.setenv("MY_LAB_KEY", CANARY)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-of-another-provider")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     loopback.set(answer={"text": "ready"}, served_model="really-this")
     Path("lab.yaml").write_text(
         f"providers:\n  my_lab: {{api_base: '{loopback.url}', api_key_env: MY_LAB_KEY}}\n"
@@ -116,6 +118,9 @@ def test_ping_shows_what_was_really_sent(
     assert ran.code == 0, ran.err
     (seen,) = loopback.requests()
     assert seen["body"]["model"] == "some-model"
+    headers = {name.lower(): value for name, value in seen["headers"].items()}
+    assert headers["authorization"] == f"Bearer {CANARY}"
+    assert "another" not in str(seen)
     for word in (
         '"ready"',
         "really-this",

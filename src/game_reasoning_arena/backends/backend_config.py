@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from game_reasoning_arena.catalog import Catalog
+from game_reasoning_arena.environment import load_environment
 
 
 class BackendConfig:
@@ -35,11 +36,13 @@ class BackendConfig:
             return self._catalog or self.load()
 
     def load(self, files: Sequence[str | Path] = ()) -> Catalog:
-        """Read the catalog again, with further list files; added providers stay.
+        """Read ``.env`` and the catalog again, with further list files; added providers stay.
 
         Raises:
+            UserError: ``.env`` cannot be read.
             ConfigProblems: what is wrong in its files; the catalog stays as it was.
         """
+        load_environment()
         with self._lock:
             self._catalog = Catalog.load(files=files, inline_providers=self._added)
             return self._catalog

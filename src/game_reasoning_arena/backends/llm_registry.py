@@ -23,7 +23,7 @@ from game_reasoning_arena.backends.background_loop import BackgroundLoop
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.factory import default_backend_confs, make_backend
 from game_reasoning_arena.catalog import split_name
-from game_reasoning_arena.environment import load_environment, sampling_from_environment
+from game_reasoning_arena.environment import sampling_from_environment
 from game_reasoning_arena.errors import ConfigProblems, UserError
 from game_reasoning_arena.records import Message, Model, Request
 from game_reasoning_arena.sampling import parse_sampling
@@ -96,7 +96,6 @@ def initialize_llm_registry(
         ConfigProblems: everything that is wrong in those files.
     """
     global _service  # noqa: PLW0603  one registry per process is the documented interface
-    load_environment()
     confs = default_backend_confs()
     with _lock:
         catalog = config.load(files)
