@@ -43,6 +43,7 @@ def run_hydra(words: list[str]) -> int:
     parser = get_args_parser()
     args = parser.parse_args(line.words)
     catalog_source.register(files=line.catalog_files, config_dir=args.config_dir)
+    _prefer_our_launchers()
     config_name = line.store_plain_file() or args.config_name or CONFIG_NAME
     if args.hydra_help or args.shell_completion or args.info is not None:
         return _hydra_itself(args, parser, config_name)
@@ -180,6 +181,20 @@ def _hydra_itself(args: argparse.Namespace, parser: argparse.ArgumentParser, nam
 
 def _no_task(cfg: DictConfig) -> None:
     """Hydra wants a task to name the application after."""
+
+
+def _prefer_our_launchers() -> None:
+    """Take Hydra's own launcher plugins out of its store where ours have the same names.
+
+    Somebody may have them installed for another project; Hydra would merge both into one.
+    """
+    from hydra.core.config_store import ConfigStore
+
+    from game_reasoning_arena.sweeping.launchers.base import KINDS
+
+    theirs = ConfigStore.instance().repo.get("hydra", {}).get("launcher", {})
+    for kind in KINDS:
+        theirs.pop(f"{kind}.yaml", None)
 
 
 def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:

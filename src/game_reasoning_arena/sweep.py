@@ -78,6 +78,8 @@ def run_sweep(
         launcher = make_launcher(_plain(cfg.hydra.launcher))
     except ConfigProblems as error:
         problems += error.problems
+    except UserError as error:
+        problems.append(str(error))
     candidates: list[Candidate] = []
     try:
         candidates = expand(

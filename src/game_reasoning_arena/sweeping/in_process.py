@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from contextvars import ContextVar
-from pathlib import Path
 
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.errors import ArenaError
@@ -19,16 +18,15 @@ from game_reasoning_arena.recording.writer import DirectoryLock
 from game_reasoning_arena.records import EpisodeRecord, Model, ResponseRecord
 from game_reasoning_arena.resume import Past, load_past
 from game_reasoning_arena.run import run_async
-from game_reasoning_arena.secrets import RedactingFilter
 from game_reasoning_arena.stopping import Stop
 from game_reasoning_arena.sweeping.expansion import share_backends
+from game_reasoning_arena.sweeping.logs import job_log
 from game_reasoning_arena.sweeping.states import mark_failed, refresh_job, used
 from game_reasoning_arena.sweeping.store import Job, Sweep
 
 log = logging.getLogger(__name__)
 
 _current: ContextVar[int | None] = ContextVar("job", default=None)
-_LOG_FORM = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def play_here(sweep: Sweep, jobs: Sequence[Job], shown: Progress) -> str | None:
@@ -93,7 +91,7 @@ async def _play(sweep: Sweep, job: Job, stop: Stop, shown: Progress, budget: Bud
     assert experiment is not None
     directory = sweep.run_directory(job)
     try:
-        with _job_log(job.number, directory):
+        with job_log(directory, only=lambda: _current.get() == job.number):
             past: Past | None = None
             lock: DirectoryLock | None = None
             if (directory / layout.RUN).is_file():
@@ -162,24 +160,6 @@ async def _open(jobs: Sequence[Job], stack: AsyncExitStack) -> None:
     for backend, models in _wanted(jobs):
         await stack.enter_async_context(backend)
         await backend.start(models)
-
-
-@contextmanager
-def _job_log(number: int, directory: Path) -> Iterator[None]:
-    """What is logged while this job's tasks run goes to its own arena.log."""
-    file = directory / layout.LOG
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(file, delay=True)
-    handler.setFormatter(logging.Formatter(_LOG_FORM))
-    handler.addFilter(RedactingFilter())
-    handler.addFilter(lambda _: _current.get() == number)
-    root = logging.getLogger()
-    root.addHandler(handler)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)
-        handler.close()
 
 
 class _JobProgress(Progress):

@@ -54,14 +54,14 @@ def refresh_job(sweep: Sweep, job: Job) -> None:
     directory = sweep.run_directory(job)
     run = read_json(directory / layout.RUN)
     end = read_json(end_file(sweep.job_file(job)))
-    if run is not None and run.get("status") in ENDED:
+    if end is not None:  # written after run.json, or where there could be none
+        job.status, job.reason = end["status"], end.get("reason")
+    elif run is not None and run.get("status") in ENDED:
         job.status, job.reason = run["status"], run.get("reason")
         errors = (run.get("episodes") or {}).get("error")
         if job.status == Status.COMPLETED and errors:
             job.status = Status.ERROR
             job.reason = f"{errors} episodes ended without an answer (an outage)"
-    elif end is not None:
-        job.status, job.reason = end["status"], end.get("reason")
     elif run is not None and is_locked(directory):
         job.status, job.reason = Status.RUNNING, None
     elif run is not None:
@@ -71,13 +71,13 @@ def refresh_job(sweep: Sweep, job: Job) -> None:
     sweep.rows[job.number] = summary_rows(directory, ended=job.status in ENDED)
 
 
-def mark_failed(sweep: Sweep, job: Job, reason: str) -> None:
-    """Write a failure that the job could not write itself into its run.json and the sweep."""
-    job.status, job.reason = Status.ERROR, reason
+def mark_failed(sweep: Sweep, job: Job, reason: str, *, status: str = Status.ERROR) -> None:
+    """Write an end that the job could not write itself into its run.json and the sweep."""
+    job.status, job.reason = status, reason
     file = sweep.run_directory(job) / layout.RUN
     run = read_json(file)
     if run is not None and run.get("status") not in ENDED and not is_locked(file.parent):
-        run |= {"status": Status.ERROR, "reason": reason}
+        run |= {"status": status, "reason": reason}
         replace_file(file, orjson.dumps(run, option=orjson.OPT_INDENT_2).decode() + "\n")
     sweep.rows[job.number] = summary_rows(file.parent, ended=False)
 

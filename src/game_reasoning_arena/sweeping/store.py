@@ -17,7 +17,7 @@ import csv
 import io
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from game_reasoning_arena.sweeping.naming import slug
 
 PENDING = "pending"
 _JOBS = ".jobs"
-_STOP = "stop.json"
+STOP_NAME = "stop.json"
 
 
 @dataclass(kw_only=True)
@@ -160,7 +160,7 @@ class Sweep:
     @property
     def stop_file(self) -> Path:
         """Present while workers are to stop."""
-        return self.path / _JOBS / _STOP
+        return self.path / _JOBS / STOP_NAME
 
     def ask_to_stop(self, kind: str, reason: str) -> None:
         """Have every worker stop, wherever it runs. ``kind`` is ``interrupted`` or ``budget``."""
@@ -247,6 +247,11 @@ def end_file(job_file: Path) -> Path:
     return job_file.with_suffix(".end.json")
 
 
+def stop_file(job_file: Path) -> Path:
+    """Beside a job's file: present while all of the sweep's workers are to stop."""
+    return job_file.with_name(STOP_NAME)
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """A JSON object, or None where there is none to be read (yet)."""
     try:
@@ -254,8 +259,3 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except (OSError, orjson.JSONDecodeError):
         return None
     return content if isinstance(content, dict) else None
-
-
-def ordered(jobs: Iterable[Job]) -> Sequence[Job]:
-    """By number."""
-    return sorted(jobs, key=lambda job: job.number)

@@ -1,0 +1,197 @@
+"""Jobs in other processes and on other machines: start them, watch their directories, count."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from game_reasoning_arena.errors import BudgetReached
+from game_reasoning_arena.meter import Budget
+from game_reasoning_arena.progress import Progress
+from game_reasoning_arena.recording import layout
+from game_reasoning_arena.records import Status
+from game_reasoning_arena.resume import FINAL, episode_of, response_of
+from game_reasoning_arena.stopping import GRACE_S
+from game_reasoning_arena.sweeping.launchers import Launcher
+from game_reasoning_arena.sweeping.states import count_line, mark_failed, refresh_job, used
+from game_reasoning_arena.sweeping.store import PENDING, Job, Sweep, end_file
+
+#: Seconds between looks at the jobs.
+LOOK_S = 0.5
+#: Seconds that a file written on another machine gets to appear here.
+APPEAR_S = 15.0
+#: Seconds that workers get after a stop before they are ended, and then to be gone.
+STOP_S = GRACE_S + 5.0
+GONE_S = 30.0
+
+
+@dataclass
+class _Signals:
+    count: int = 0
+    name: str = ""
+
+
+@dataclass
+class _State:
+    """Who is still out there."""
+
+    sweep: Sweep
+    launcher: Launcher
+    shown: Progress
+    budget: Budget
+    out: dict[Path, Job]
+    tails: dict[Path, _Tail]
+    ending: dict[Path, tuple[float, str | None]] = field(default_factory=dict)
+    stopped: str | None = None
+    stop_at: float = 0.0
+    cancelled: bool = False
+
+
+def play_elsewhere(
+    sweep: Sweep, jobs: Sequence[Job], launcher: Launcher, shown: Progress
+) -> str | None:
+    """Play the jobs through a launcher; what stopped them, if something did."""
+    out = {sweep.job_file(job).absolute(): job for job in jobs}
+    budget = Budget(**sweep.settings.budget, totals=used(sweep, skip=jobs), name="sweep.budget")
+    tails = {file: _Tail(sweep.run_directory(job)) for file, job in out.items()}
+    for tail in tails.values():
+        shown.expect(0, done=tail.skip_what_is_there(budget))
+    state = _State(sweep, launcher, shown, budget, out, tails)
+    with shown, launcher:
+        launcher.submit(list(out))
+        with _listening() as signals:
+            while state.out:
+                time.sleep(LOOK_S)
+                _look(state)
+                _stop_if_asked(state, signals)
+                if state.cancelled and time.monotonic() > state.stop_at + GONE_S:
+                    break
+    for job in state.out.values():
+        _settle(state, job, "it did not end when it was told to")
+    sweep.stop_file.unlink(missing_ok=True)
+    return state.stopped
+
+
+def _look(state: _State) -> None:
+    """What happened since the last look."""
+    for file, job in state.out.items():
+        if state.tails[file].read(state.shown, state.budget) and job.status == PENDING:
+            job.status = Status.RUNNING
+    try:
+        state.budget.enter()
+        state.budget.in_flight = 0
+    except BudgetReached as reached:
+        state.sweep.ask_to_stop("budget", str(reached))
+    now = time.monotonic()
+    for ended in state.launcher.ended():
+        wait = 0.0 if ended.problem else APPEAR_S
+        state.ending.setdefault(ended.job_file, (now + wait, ended.problem))
+    for file, (until, problem) in list(state.ending.items()):
+        if not end_file(file).exists() and now < until and state.stopped is None:
+            continue
+        del state.ending[file]
+        if file in state.out:
+            job = state.out.pop(file)
+            state.tails[file].read(state.shown, state.budget)
+            _settle(state, job, problem)
+            state.sweep.write()
+
+
+def _settle(state: _State, job: Job, problem: str | None) -> None:
+    refresh_job(state.sweep, job)
+    if end_file(state.sweep.job_file(job)).exists():
+        return
+    if state.stopped is None:
+        mark_failed(state.sweep, job, problem or "its process ended before the run did")
+    elif (state.sweep.run_directory(job) / layout.RUN).exists():
+        mark_failed(state.sweep, job, state.stopped, status=Status.INTERRUPTED)
+    else:
+        job.status, job.reason = PENDING, None
+
+
+def _stop_if_asked(state: _State, signals: _Signals) -> None:
+    if not signals.count:
+        return
+    now = time.monotonic()
+    if state.stopped is None:
+        state.stopped = f"stopped by {signals.name}"
+        state.stop_at = now + STOP_S
+        state.sweep.ask_to_stop("interrupted", state.stopped)
+        state.shown.say(
+            f"Stopping: running jobs get {STOP_S:.0f} s to finish what is in flight. "
+            "Once more stops at once."
+        )
+    elif not state.cancelled and (signals.count > 1 or now > state.stop_at):
+        state.cancelled = True
+        state.stop_at = now
+        state.launcher.cancel()
+
+
+@contextmanager
+def _listening() -> Iterator[_Signals]:
+    """Count SIGINT and SIGTERM instead of being interrupted by them."""
+    seen = _Signals()
+
+    def note(number: int, _: Any) -> None:
+        seen.count += 1
+        seen.name = signal.Signals(number).name
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Tail:
+    """Reads what a job appends to its files, as far as whole lines are there."""
+
+    def __init__(self, directory: Path) -> None:
+        self._episodes = directory / layout.EPISODES
+        self._responses = directory / layout.RESPONSES
+        self._read: dict[Path, int] = {}
+
+    def skip_what_is_there(self, budget: Budget) -> int:
+        """Count an earlier part's answers for the budget; the number of its final episodes."""
+        for line in self._new_lines(self._responses):
+            count_line(budget.totals, line)
+        return sum(line["status"] in FINAL for line in self._new_lines(self._episodes))
+
+    def read(self, shown: Progress, budget: Budget) -> bool:
+        """Show what is new; whether there was anything."""
+        answers = self._new_lines(self._responses)
+        for line in answers:
+            count_line(budget.totals, line)
+            shown.answered(response_of(line), budget.totals)
+        episodes = self._new_lines(self._episodes)
+        for line in episodes:
+            shown.episode_done(episode_of(line), budget.totals)
+        return bool(answers or episodes)
+
+    def _new_lines(self, path: Path) -> list[dict[str, Any]]:
+        try:
+            size = path.stat().st_size
+            # A resumed job rewrites its episodes without the unfinished ones.
+            start = min(self._read.get(path, 0), size)
+            with path.open("rb") as file:
+                file.seek(start)
+                data = file.read()
+        except OSError:
+            return []
+        whole = data.rfind(b"\n") + 1
+        self._read[path] = start + whole
+        lines = []
+        for line in data[:whole].splitlines():
+            try:
+                lines.append(orjson.loads(line))
+            except orjson.JSONDecodeError:
+                continue  # a line that was being repaired; the job's own files decide in the end
+        return lines

@@ -1,0 +1,248 @@
+"""SLURM through submitit, and the same without SLURM for trying it out.
+
+submitit asks ``sacct`` how a job is; on a cluster without accounting that never answers, so that a
+cancelled job would be waited for for ever. Here ``squeue`` is asked.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.sweeping.launchers.base import Ended, Launcher
+from game_reasoning_arena.sweeping.store import end_file
+from game_reasoning_arena.sweeping.worker import play_job
+
+log = logging.getLogger(__name__)
+
+#: States of SLURM in which a job is over.
+OVER = frozenset(
+    {
+        "BOOT_FAIL",
+        "CANCELLED",
+        "COMPLETED",
+        "DEADLINE",
+        "FAILED",
+        "NODE_FAIL",
+        "OUT_OF_MEMORY",
+        "PREEMPTED",
+        "TIMEOUT",
+    }
+)
+GONE = "not in the queue any more"
+
+
+class _SubmititLauncher(Launcher):
+    """What both have in common.
+
+    Args:
+        timeout_min: minutes that a job may take; it is told to stop two minutes before.
+        cpus_per_task: CPU cores.
+        gpus_per_node: GPUs.
+        mem_gb: memory.
+        name: of the jobs, as the queue shows it.
+    """
+
+    package: ClassVar[str] = "submitit"
+    _cluster: ClassVar[str]
+
+    def __init__(
+        self,
+        *,
+        timeout_min: int = 60,
+        cpus_per_task: int | None = None,
+        gpus_per_node: int | None = None,
+        mem_gb: float | None = None,
+        name: str = "arena",
+    ) -> None:
+        self._parameters: dict[str, Any] = {
+            "timeout_min": timeout_min,
+            "cpus_per_task": cpus_per_task,
+            "gpus_per_node": gpus_per_node,
+            "mem_gb": mem_gb,
+            "name": name,
+        }
+        self._jobs: dict[Path, Any] = {}
+
+    def submit(self, job_files: Sequence[Path]) -> None:
+        """Queue the jobs as one array.
+
+        Raises:
+            UserError: the cluster refuses; says what it said.
+        """
+        import submitit
+
+        folder = job_files[0].parent.parent / ".submitit" / "%j"
+        try:
+            executor = submitit.AutoExecutor(folder=str(folder), cluster=self._cluster)
+            executor.update_parameters(
+                **{key: value for key, value in self._parameters.items() if value is not None}
+            )
+            jobs = executor.map_array(play_job, [str(file) for file in job_files])
+        except (RuntimeError, ValueError, NameError, TypeError, OSError) as error:
+            # submitit's own errors derive from RuntimeError and quote what sbatch said.
+            raise UserError(f"The jobs could not be submitted: {error}") from error
+        except submitit.core.utils.FailedJobError as error:
+            raise UserError(f"The jobs could not be submitted: {error}") from error
+        self._jobs = dict(zip(job_files, jobs, strict=True))
+
+    def ended(self) -> list[Ended]:
+        """Jobs that ended since the last call."""
+        found = []
+        for file, job in list(self._jobs.items()):
+            ended = self._look_at(file, job)
+            if ended is not None:
+                del self._jobs[file]
+                found.append(ended)
+        return found
+
+    def cancel(self) -> None:
+        """Take the jobs out of the queue, running or not."""
+        for job in self._jobs.values():
+            job.cancel(check=False)
+
+    def _look_at(self, file: Path, job: Any) -> Ended | None:
+        if end_file(file).exists():
+            return Ended(file)
+        if job.paths.result_pickle.exists():
+            error = job.exception()
+            return Ended(file, None if error is None else _last_line(str(error)))
+        state = self._state(job)
+        if state is None:
+            return None
+        return Ended(file, f"job {job.job_id} is {state}; its log: {job.paths.stderr}")
+
+    def _state(self, job: Any) -> str | None:
+        """Why nothing more will come of a job; None while something may."""
+        raise NotImplementedError
+
+
+class SubmititLocalLauncher(_SubmititLauncher):
+    """Processes of submitit's on this machine, all at once: SLURM's road without SLURM."""
+
+    _cluster = "local"
+
+    def _state(self, job: Any) -> str | None:
+        return f"over ({job.state})" if job.done() else None
+
+
+class SlurmLauncher(_SubmititLauncher):
+    """A job array of SLURM.
+
+    Args:
+        partition: where to run.
+        account: on whose account.
+        qos: quality of service.
+        constraint: features that nodes must have.
+        gres: generic resources, such as ``gpu:a100:1``.
+        array_parallelism: jobs at once.
+        setup: shell lines before a job, such as ``module load cuda``.
+        additional_parameters: further options of sbatch by their long names.
+        poll_s: seconds between looks at the queue.
+        common: see the base class.
+
+    Raises:
+        UserError: this machine has no SLURM.
+    """
+
+    same_machine: ClassVar[bool] = False
+    _cluster = "slurm"
+
+    def __init__(
+        self,
+        *,
+        timeout_min: int = 60,
+        cpus_per_task: int | None = None,
+        gpus_per_node: int | None = None,
+        mem_gb: float | None = None,
+        name: str = "arena",
+        partition: str | None = None,
+        account: str | None = None,
+        qos: str | None = None,
+        constraint: str | None = None,
+        gres: str | None = None,
+        array_parallelism: int = 256,
+        setup: Sequence[str] | None = None,
+        additional_parameters: Mapping[str, Any] | None = None,
+        poll_s: float = 10.0,
+    ) -> None:
+        if shutil.which("sbatch") is None:
+            raise UserError(
+                "hydra/launcher=slurm: there is no sbatch on this machine. Start the sweep on a "
+                "login node of the cluster, or try hydra/launcher=submitit_local."
+            )
+        super().__init__(
+            timeout_min=timeout_min,
+            cpus_per_task=cpus_per_task,
+            gpus_per_node=gpus_per_node,
+            mem_gb=mem_gb,
+            name=name,
+        )
+        self._parameters |= {
+            "slurm_partition": partition,
+            "slurm_account": account,
+            "slurm_qos": qos,
+            "slurm_constraint": constraint,
+            "slurm_gres": gres,
+            "slurm_array_parallelism": array_parallelism,
+            "slurm_setup": list(setup) if setup else None,
+            "slurm_additional_parameters": dict(additional_parameters or {}) or None,
+        }
+        self._poll_s = poll_s
+        self._next = 0.0
+        self._states: dict[str, str] = {}
+        self._missed: dict[str, int] = {}
+
+    def ended(self) -> list[Ended]:
+        """Jobs that ended since the last call."""
+        if time.monotonic() >= self._next and self._jobs:
+            self._next = time.monotonic() + self._poll_s
+            self._ask_queue()
+        return super().ended()
+
+    def _state(self, job: Any) -> str | None:
+        """A job is over when two looks at the queue say so, or it is not there any more."""
+        return self._states.get(job.job_id) if self._missed.get(job.job_id, 0) >= 2 else None
+
+    def _ask_queue(self) -> None:
+        arrays = {job.job_id.split("_")[0] for job in self._jobs.values()}
+        told: dict[str, str] = {}
+        try:
+            for array in arrays:
+                told |= _queue(array)
+        except (OSError, subprocess.SubprocessError) as error:
+            log.warning("squeue did not answer, which says nothing about the jobs: %s", error)
+            return
+        for job in self._jobs.values():
+            state = told.get(job.job_id, GONE)
+            over = state == GONE or state in OVER
+            self._missed[job.job_id] = self._missed.get(job.job_id, 0) + 1 if over else 0
+            self._states[job.job_id] = state
+
+
+def _queue(array: str) -> dict[str, str]:
+    """The states of an array's jobs; an array that SLURM has forgotten has none."""
+    asked = subprocess.run(  # noqa: S603
+        ["squeue", "--noheader", "--array", "--states=all", "--format=%i %T", f"--jobs={array}"],  # noqa: S607
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if asked.returncode != 0:
+        if "Invalid job id" in asked.stderr:
+            return {}
+        raise subprocess.SubprocessError(asked.stderr.strip())
+    lines = (line.split() for line in asked.stdout.splitlines())
+    return {words[0]: words[1] for words in lines if len(words) == 2}
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it failed without a word"

@@ -1,0 +1,156 @@
+"""One job of a sweep in a process of its own: on another core, another machine, later.
+
+It plays what the job's file says, with the keys of its own environment, and writes beside that file
+how it ended. It stops when the sweep's stop file appears.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from omegaconf import OmegaConf
+
+from game_reasoning_arena.environment import load_environment
+from game_reasoning_arena.errors import ArenaError, BudgetReached, UserError
+from game_reasoning_arena.event_loop import run_coroutine
+from game_reasoning_arena.meter import Budget
+from game_reasoning_arena.preflight import Experiment, prepare
+from game_reasoning_arena.progress import Progress
+from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.writer import DirectoryLock
+from game_reasoning_arena.records import Status
+from game_reasoning_arena.resume import load_past
+from game_reasoning_arena.run import RunResult, open_backends, run_async
+from game_reasoning_arena.secrets import Redactor
+from game_reasoning_arena.stopping import GRACE_S, Stop
+from game_reasoning_arena.sweeping.logs import job_log
+from game_reasoning_arena.sweeping.store import end_file, read_json, replace_file, stop_file
+
+log = logging.getLogger(__name__)
+
+#: Seconds between looks at the stop file.
+LOOK_S = 0.5
+
+
+def play_job(job_file: str) -> None:
+    """Play the job; never raises what belongs to the job.
+
+    Args:
+        job_file: absolute path of ``.jobs/N.json`` in a sweep's directory.
+    """
+    file = Path(job_file)
+    stop = read_json(stop_file(file))
+    if stop is not None and stop["kind"] != "budget":
+        return  # it stays pending
+    try:
+        status, reason = _play(file)
+    except ArenaError as error:
+        status, reason = Status.ERROR, str(error)
+    except Exception as error:
+        log.exception("the job failed because of a fault in the program")
+        status, reason = Status.ERROR, f"{type(error).__name__}: {error}"
+    said = {"status": status, "reason": Redactor().redact(reason) if reason else None}
+    replace_file(end_file(file), orjson.dumps(said).decode())
+
+
+def _play(file: Path) -> tuple[Status, str | None]:
+    job = read_json(file)
+    if job is None:
+        raise UserError(f"{file} cannot be read here. Workers need the sweep's file system.")
+    if Path(job["cwd"]).is_dir():
+        os.chdir(job["cwd"])  # relative paths of the configuration, and .env
+    load_environment()
+    directory = Path(job["directory"])
+    _end_gently_at_time_limits()
+    with job_log(directory):
+        experiment = prepare(OmegaConf.create(job["config"]))
+        if (directory / layout.RUN).is_file():
+            with DirectoryLock(directory):
+                result = run_coroutine(_run(file, job, experiment, resumes=True))
+        else:
+            result = run_coroutine(_run(file, job, experiment, resumes=False))
+    return status_of(result)
+
+
+def status_of(result: RunResult) -> tuple[Status, str | None]:
+    """A run's status in its sweep: outages are errors of the job."""
+    errors = result.episodes.get("error")
+    if result.status is Status.COMPLETED and errors:
+        return Status.ERROR, f"{errors} episodes ended without an answer (an outage)"
+    return result.status, result.reason
+
+
+async def _run(
+    file: Path, job: Mapping[str, Any], experiment: Experiment, *, resumes: bool
+) -> RunResult:
+    directory = Path(job["directory"])
+    stop = Stop()
+    shown = Progress()
+    budget = _SweepBudget()
+    task = asyncio.current_task()
+    assert task is not None
+    async with AsyncExitStack() as stack:
+        with stop.listening(shown.say):
+            watching = asyncio.create_task(_watch(stop_file(file), stop, budget, task))
+            stack.callback(watching.cancel)
+            await open_backends(experiment, stack)
+            return await run_async(
+                experiment,
+                directory,
+                askers=experiment.backends,
+                stop=stop,
+                shown=shown,
+                overrides=job["overrides"],
+                past=load_past(directory) if resumes else None,
+                shared_budgets=[budget],
+            )
+
+
+@dataclass(kw_only=True)
+class _SweepBudget(Budget):
+    """The sweep's budget as a worker sees it: whoever counts for all says when it is spent."""
+
+    spent: str | None = None
+
+    def enter(self) -> None:
+        """Take a place for one call.
+
+        Raises:
+            BudgetReached: the sweep's budget is spent.
+        """
+        if self.spent is not None:
+            raise BudgetReached(self.spent)
+        super().enter()
+
+
+async def _watch(
+    stop_file: Path, stop: Stop, budget: _SweepBudget, task: asyncio.Task[Any]
+) -> None:
+    """Stop with the sweep: at once nothing new begins, after a grace everything ends."""
+    while True:
+        said = read_json(stop_file)
+        if said is not None and said["kind"] == "budget":
+            budget.spent = said["reason"]
+        elif said is not None:
+            stop.request(said["reason"])
+            await asyncio.sleep(GRACE_S)
+            task.cancel()
+            return
+        await asyncio.sleep(LOOK_S)
+
+
+def _end_gently_at_time_limits() -> None:
+    """SLURM through submitit announces the end of a job's time by SIGUSR2: stop as at SIGTERM."""
+    if threading.current_thread() is threading.main_thread():
+        with suppress(ValueError):
+            signal.signal(signal.SIGUSR2, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
