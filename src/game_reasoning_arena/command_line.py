@@ -17,7 +17,9 @@ _GROUPS = ("model", "agents", "simulation", "experiment")
 
 #: Dictionaries whose keys the user chooses and whose entries have settings that a preset need not
 #: name: a setting of theirs is added where it is missing, and checked in preflight.
-_OPEN = re.compile(r"(?:agents\.player_\d+|provider\.[\w-]+)\.[\w.]+=")
+_OPEN = re.compile(
+    r"(?:agents\.player_\d+|provider\.[\w-]+|backend\.\w+\.(?:engine|chat_template_kwargs))\.[\w.]+="
+)
 _GAME = re.compile(r"(\+{0,2}simulation\.game=)([^'\"].*\(.*)", re.DOTALL)
 
 #: Keys as providers issue them; only the beginning is shown to anybody.

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,6 @@ from tests.vllm.conftest import CPU_ENGINE
 LIMIT_S = 400
 
 ARENA = (
-    "simulation=tic_tac_toe",
     "agents=llm_vs_random",
     "agents.player_0.model=vllm_tiny",
     "agents.player_0.constrain_to_legal=true",
@@ -35,7 +35,7 @@ SCRIPT = """
 from game_reasoning_arena.backends import generate_response, initialize_llm_registry
 
 initialize_llm_registry()
-print(len(generate_response(model_name="vllm_tiny", prompt="Hello", max_tokens=4)) > 0)
+print(type(generate_response(model_name="vllm_tiny", prompt="Hello", max_tokens=4)))
 """
 
 
@@ -85,6 +85,11 @@ def engines_of(owner: int) -> list[int]:
     return found
 
 
+def lines(file: Path) -> list[dict[str, Any]]:
+    """The records of a file."""
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
 def soon(what: object) -> Iterator[None]:
     """Wait in small steps; fail when ``what`` does not come."""
     for _ in range(LIMIT_S * 5):
@@ -118,14 +123,14 @@ def assert_gone(pid: int, began: str) -> None:
 
 def test_a_sweep_loads_its_engine_once_and_leaves_nothing(place: Path) -> None:
     temperatures = "sampling.temperature=0.2,0.6,1.0,1.4"
-    process = arena(place, "-m", "episodes=2", "simulation=kuhn_poker", temperatures)
+    process = arena(place, "simulation=kuhn_poker", "episodes=2", temperatures, "-m")
     engine = wait_for_engine(process)
     began = vllm_guard.start_time(engine)
     said, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, said
     runs = sorted(place.glob("outputs/multirun/*/*/*/responses.jsonl"))
     assert len(runs) == 4
-    sent = [[json.loads(line)["sent"] for line in run.open()] for run in runs]
+    sent = [[record["sent"] for record in lines(run)] for run in runs]
     assert [{s["temperature"] for s in one} for one in sent] == [{0.2}, {0.6}, {1.0}, {1.4}]
     logs = [log.read_text() for log in place.glob("outputs/multirun/*/*/*/arena.log")]
     assert sum(log.count("Starting vLLM") for log in logs) == 1
@@ -134,7 +139,7 @@ def test_a_sweep_loads_its_engine_once_and_leaves_nothing(place: Path) -> None:
 
 
 def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing(place: Path) -> None:
-    process = arena(place, "episodes=400", "concurrency=4")
+    process = arena(place, "simulation=tic_tac_toe", "episodes=400", "concurrency=4")
     directory = wait_for_answers(process, place, 20)
     [engine] = engines_of(process.pid)
     began = vllm_guard.start_time(engine)
@@ -142,13 +147,13 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing(place: Path) -> None:
     said, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 130, said
     assert json.loads((directory / "run.json").read_text())["status"] == "interrupted"
-    errors = [json.loads(line)["error"] for line in (directory / "responses.jsonl").open()]
-    assert not any(errors)  # the engine answered what was in flight
+    records = lines(directory / "responses.jsonl")
+    assert not any(record["error"] for record in records)  # the engine answered what was in flight
     assert_gone(engine, began)
 
 
 def test_a_dead_engine_ends_the_run_and_keeps_what_is_finished(place: Path) -> None:
-    process = arena(place, "episodes=400", "concurrency=4")
+    process = arena(place, "simulation=tic_tac_toe", "episodes=400", "concurrency=4")
     directory = wait_for_answers(process, place, 40)
     [engine] = engines_of(process.pid)
     os.kill(engine, signal.SIGKILL)
@@ -159,7 +164,7 @@ def test_a_dead_engine_ends_the_run_and_keeps_what_is_finished(place: Path) -> N
     run = json.loads((directory / "run.json").read_text())
     assert run["status"] == "error"
     assert "died" in run["reason"]
-    finished = [json.loads(line) for line in (directory / "episodes.jsonl").open()]
+    finished = lines(directory / "episodes.jsonl")
     assert any(episode["status"] == "completed" for episode in finished)
     assert len(finished) < 400
 
@@ -183,7 +188,7 @@ def test_a_plain_script_plays_and_leaves_nothing(place: Path) -> None:
     began = vllm_guard.start_time(engine)
     said, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, said
-    assert "True" in said.splitlines()
+    assert "<class 'str'>" in said.splitlines()
     assert "Exception ignored" not in said
     assert vllm_guard.start_time(engine) != began
 
