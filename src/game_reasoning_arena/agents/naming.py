@@ -36,10 +36,9 @@ class Names:
         actions = tuple(turn.legal_actions)
         own = tuple(collapsed(turn.action_text(action)) for action in actions)
         shared = {name for name in own if not name} | _repeated(own)
-        labels = tuple(
-            f"{name} [{action}]".strip() if name in shared else name
-            for name, action in zip(own, actions, strict=True)
-        )
+        labels = _labels(own, actions, shared)
+        if len(set(labels)) < len(labels):  # a name that looks like another one with its number
+            labels = _labels(own, actions, set(own))
         return cls(actions, labels, own, turn.other_notation)
 
     def label(self, action: int) -> str:
@@ -73,6 +72,15 @@ def _table(
         return found.get(bring(text), ())
 
     return look
+
+
+def _labels(
+    names: Sequence[str], actions: Sequence[int], shared: Collection[str]
+) -> tuple[str, ...]:
+    return tuple(
+        f"{name} [{action}]".strip() if name in shared else name
+        for name, action in zip(names, actions, strict=True)
+    )
 
 
 def _repeated(names: Sequence[str]) -> set[str]:

@@ -1,0 +1,210 @@
+"""Reading declared answers: what is forgiven, what is not, and what is called what."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from game_reasoning_arena.agents.naming import Names
+from game_reasoning_arena.agents.parsing import FORMS, judge, split_reasoning
+from game_reasoning_arena.records import Outcome, Reply
+
+
+def names(*labels: str) -> Names:
+    return Names(tuple(range(len(labels))), labels, labels, lambda text: ())
+
+
+BOARD = names("x(0,0)", "x(0,1)", "x(1,1)")
+
+
+def read(text: str, legal: Names = BOARD, form: str = "line", finish: str | None = "stop"):
+    return judge(Reply(text=text, finish_reason=finish), form, legal)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("Final Answer: x(1,1)", "line"),
+        ("I think.\n\nFinal Answer: x(1,1)\n", "line"),
+        ("Final Answer: **x(1,1)**", "line+emphasis"),
+        ("**Final Answer:** x(1,1)", "line+emphasis"),
+        ("**Final Answer: x(1,1)**", "line+emphasis"),
+        ("*Final Answer*: _x(1,1)_", "line+emphasis"),
+        ("Final Answer: `x(1,1)`", "line+code"),
+        ("`Final Answer: x(1,1)`", "line+code"),
+        ("Final Answer:\n```\nx(1,1)\n```", "line+fenced"),
+        ("Final Answer:\nx(1,1)", "line+next_line"),
+        ("### Final Answer: x(1,1)", "line+heading"),
+        ("> Final Answer: x(1,1)", "line+heading"),
+        ("Final Answer: - x(1,1)", "line+bullet"),
+        (r"Final Answer: \boxed{x(1,1)}", "line+boxed"),
+        (r"Final Answer: $\boxed{\text{x(1,1)}}$", "line+boxed"),
+        ('Final Answer: "x(1,1)"', "line+quotes"),
+        ("Final Answer: \u201cx(1,1)\u201d", "line+quotes"),
+        ("Final Answer: [x(1,1)]", "line+brackets"),
+        ("Final Answer: x(1,1).", "line+full_stop"),
+        ('Final Answer: **"x(1,1)".**', "line+emphasis+full_stop+quotes"),
+        ("final answer: x(1,1)", "line+case"),
+        ("Final Answer: X(1,1)", "line+case"),
+        ("Final Answer: x(1, 1)", "line+spacing"),
+    ],
+)
+def test_decorations_are_forgiven_and_named(text: str, form: str) -> None:
+    verdict = read(text)
+    assert (verdict.outcome, verdict.action) == (Outcome.LEGAL, 2)
+    assert verdict.form == form
+    assert set(form.split("+")) <= FORMS.keys()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I play x(1,1).",
+        "The final answer is x(1,1)",
+        "My move: x(1,1)",
+        r"\boxed{x(1,1)}",
+        "x(1,1)",
+        '{"action": "x(1,1)"}',
+        "Final Answer:",
+        "Final Answer: \n\nI would go for x(1,1)\nor x(0,0)",
+    ],
+)
+def test_prose_is_never_searched(text: str) -> None:
+    assert read(text).outcome is Outcome.UNPARSABLE
+
+
+def test_the_last_declared_answer_wins() -> None:
+    assert read("Final Answer: x(0,0)\nNo.\nFinal Answer: x(1,1)").action == 2
+    assert read("Final Answer: x(0,0)\nNo.\nFinal Answer: x(9,9)").outcome is Outcome.ILLEGAL
+
+
+@pytest.mark.parametrize("text", ["x(2,2)", "x(0,0) or x(1,1)", "x(1,1) because it is central"])
+def test_a_declared_answer_that_names_no_legal_move_is_illegal(text: str) -> None:
+    verdict = read(f"Final Answer: {text}")
+    assert (verdict.outcome, verdict.action, verdict.answer) == (Outcome.ILLEGAL, None, text)
+
+
+def test_letter_case_is_forgiven_only_where_one_move_fits() -> None:
+    chess = names("Bxc3", "bxc3")
+    assert read("Final Answer: bxc3", chess).action == 1
+    assert read("Final Answer: Bxc3", chess).action == 0
+    assert read("Final Answer: BXC3", chess).outcome is Outcome.UNPARSABLE
+
+
+def test_a_name_that_two_moves_share_is_ambiguous_and_their_labels_are_not() -> None:
+    legal = Names((3, 8), ("Pass [3]", "Pass [8]"), ("Pass", "Pass"), lambda text: ())
+    assert read("Final Answer: Pass", legal).outcome is Outcome.UNPARSABLE
+    assert read("Final Answer: Pass [8]", legal).action == 8
+
+
+def test_names_made_of_decoration_are_read_as_they_stand() -> None:
+    legal = names("24/23*", "24/23", "a.", "a", "[x]", "x", '"q"', "q")
+    for action, label in enumerate(legal.labels):
+        assert read(f"Final Answer: {label}", legal).action == action
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ('{"reasoning": "centre", "action": "x(1,1)"}', "json"),
+        ('Well:\n```json\n{"reasoning": "centre", "action": "x(1,1)"}\n```', "json+fenced"),
+        (
+            '{"action": "x(0,0)"} no, {"reasoning": "centre", "action": "X(1,1)."}',
+            "json+full_stop+case",
+        ),
+        (
+            '{"a": {"action": "x(0,0)"}} {"reasoning": "centre", "action": "x(1,1)"} {"b": 1}',
+            "json",
+        ),
+    ],
+)
+def test_the_last_object_with_an_action_wins(text: str, form: str) -> None:
+    verdict = read(text, form="json")
+    assert (verdict.action, verdict.form, verdict.reasoning) == (2, form, "centre")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"move": "x(1,1)"}',
+        '{"action": null}',
+        '{"action": true}',
+        '{"action": ["x(1,1)"]}',
+        '{"action": "x(1,1)"',
+        "Final Answer: x(1,1)",
+        '{"outer": {"action": "x(1,1)"}}',
+        "{" * 5000,
+    ],
+)
+def test_anything_else_is_no_json_answer(text: str) -> None:
+    assert read(text, form="json").outcome is Outcome.UNPARSABLE
+
+
+def test_numbers_in_json_are_names() -> None:
+    assert read('{"action": 4}', names("3", "4"), form="json").action == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "outcome"),
+    [
+        ("", "stop", Outcome.EMPTY),
+        (" \n", "stop", Outcome.EMPTY),
+        ("", "length", Outcome.TRUNCATED),
+        ("Let me think about", "length", Outcome.TRUNCATED),
+        ("Final Answer: x(0,0)\nWait.\nFinal Answer:", "length", Outcome.TRUNCATED),
+        ("Final Answer: x(0,", "length", Outcome.TRUNCATED),
+        ("Final Answer: x(0,0)\nThis is because", "length", Outcome.LEGAL),
+        ("Final Answer: x(0,0)", "length", Outcome.LEGAL),
+        ("<think>x(0,0)? No.</think>\nFinal Answer: x(1,1)", "stop", Outcome.LEGAL),
+        ("<think>Final Answer: x(0,0)</think>", "stop", Outcome.EMPTY),
+        ("<think>Final Answer: x(0,0)", "length", Outcome.TRUNCATED),
+    ],
+)
+def test_cut_and_empty_answers_are_told_apart(text: str, finish: str, outcome: Outcome) -> None:
+    assert read(text, finish=finish).outcome is outcome
+
+
+def test_a_cut_answer_that_could_go_on_to_another_move_is_not_played() -> None:
+    bids = names("1", "12")
+    assert read("Final Answer: 1", bids, finish="length").outcome is Outcome.TRUNCATED
+    assert read("Final Answer: 12", bids, finish="length").action == 1
+    assert read("Final Answer: 1", bids).action == 0
+
+
+def test_a_refusal_is_a_refusal_whatever_else_it_says() -> None:
+    reply = Reply(text="Final Answer: x(0,0)", refused=True)
+    assert judge(reply, "line", BOARD).outcome is Outcome.REFUSED
+
+
+def test_reasoning_is_parted_from_what_is_said() -> None:
+    assert split_reasoning("<think>a</think> b") == ("b", "a")
+    assert split_reasoning("a\n</think>\nb") == ("b", "a")
+    assert split_reasoning("<think>never ends") == ("", "never ends")
+    assert split_reasoning("plain") == ("plain", None)
+    reply = Reply(text="Final Answer: x(0,0)", reasoning="from the provider")
+    assert judge(reply, "line", BOARD).reasoning == "from the provider"
+
+
+@given(st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=6), st.data())
+def test_any_name_given_as_answer_is_read_as_exactly_that_move(
+    texts: list[str], data: st.DataObject
+) -> None:
+    class Turn:
+        legal_actions = tuple(range(len(texts)))
+
+        def action_text(self, action: int) -> str:
+            return texts[action]
+
+        def other_notation(self, text: str) -> tuple[int, ...]:
+            return ()
+
+    legal = Names.of(Turn())  # type: ignore[arg-type]
+    action = data.draw(st.sampled_from(legal.actions))
+    label = legal.label(action)
+    answer = json.dumps({"action": label})
+    assert judge(Reply(text=answer), "json", legal).action == action
+    if label.strip("*_`~ "):
+        assert judge(Reply(text=f"Final Answer: {label}"), "line", legal).action == action

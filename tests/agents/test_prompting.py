@@ -1,0 +1,123 @@
+"""Templates: what they may use, and what is said when they are wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from game_reasoning_arena.agents.prompting import Template, load_template, shipped_templates
+from game_reasoning_arena.errors import UserError
+
+VALUES = {
+    "game": "tic_tac_toe",
+    "rules": "Three in a row.",
+    "system_prompt": None,
+    "seat": 1,
+    "seats": 2,
+    "turn": 3,
+    "history": ["player 0: x(0,0)"],
+    "state": "board",
+    "legal_moves": ["o(0,1)", "o(0,2)"],
+    "show_legal_moves": True,
+    "memory": False,
+    "failure": None,
+    "answer": None,
+}
+
+
+@pytest.mark.parametrize("name", shipped_templates())
+def test_shipped_templates_say_all_and_end_with_what_changes(name: str) -> None:
+    template = load_template(name)
+    system = template.render("system", VALUES)
+    user = template.render("user", VALUES)
+    assert "Three in a row." in system
+    assert "board" not in system
+    order = [user.index(part) for part in ("x(0,0)", "board", "Legal moves:\n- o(0,1)\n- o(0,2)")]
+    assert order == sorted(order)
+    assert template.answer_form == name
+
+
+def test_moves_can_be_hidden_and_no_rules_told() -> None:
+    template = load_template("line")
+    user = template.render("user", VALUES | {"show_legal_moves": False})
+    assert "Legal moves" not in user
+    assert "o(0,1)" not in user
+    assert "Rules" not in template.render("system", VALUES | {"rules": None})
+
+
+def test_a_system_prompt_takes_the_place_of_the_first_sentence() -> None:
+    system = load_template("line").render("system", VALUES | {"system_prompt": "Play badly."})
+    assert system.startswith("Play badly.\n")
+    assert "Final Answer: <move>" in system
+
+
+@pytest.mark.parametrize(
+    ("failure", "answer", "says"),
+    [
+        ("illegal", "o(9,9)", "o(9,9) is not a legal move"),
+        ("unparsable", None, "no final answer in the required form"),
+        ("unparsable", "o", "more than one legal move"),
+        ("truncated", None, "more briefly"),
+        ("empty", None, "was empty"),
+        ("refused", None, "harms nobody"),
+    ],
+)
+def test_feedback_differs_by_failure(failure: str, answer: str | None, says: str) -> None:
+    values = VALUES | {"failure": failure, "answer": answer}
+    feedback = load_template("line").render("feedback", values)
+    assert says in feedback
+    assert ("Legal moves:" in feedback) == (failure in ("illegal", "unparsable"))
+
+
+def test_a_template_of_ones_own_extends_a_shipped_one(tmp_path: Path) -> None:
+    file = tmp_path / "mine.j2"
+    file.write_text(
+        '{% extends "json.j2" %}{% block system %}Hello, {{ game }}. {{ self.answer_format() }}'
+        "{% endblock %}"
+    )
+    template = Template(str(file))
+    assert template.answer_form == "json"
+    assert template.render("system", VALUES).startswith("Hello, tic_tac_toe. Answer with one JSON")
+    assert "board" in template.render("user", VALUES)
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ('{% extends "line.j2" %}{% block user %}{{ sate }}{% endblock %}', "'sate'. Did you mean"),
+        ('{% extends "line.j2" %}{% block user %}{{ state }', "mine.j2, line 1"),
+        ('{% set answer_form = "line" %}{% block user %}{% endblock %}', "no block 'system'"),
+        (
+            "{% block system %}{% endblock %}{% block user %}{% endblock %}"
+            "{% block feedback %}{% endblock %}",
+            "does not say how to answer",
+        ),
+        ('{% set answer_form = "xml" %}', "answer_form to 'xml'"),
+        ('{% extends "mine.j2" %}', "extends itself"),
+        ('{% extends "nothing.j2" %}', "nothing.j2"),
+    ],
+)
+def test_wrong_templates_are_explained(tmp_path: Path, source: str, says: str) -> None:
+    file = tmp_path / "mine.j2"
+    file.write_text(source)
+    with pytest.raises(UserError) as caught:
+        Template(str(file))
+    assert says in str(caught.value)
+
+
+def test_unknown_templates_are_explained() -> None:
+    with pytest.raises(UserError, match=r"'lin'\. Did you mean 'line'"):
+        load_template("lin")
+    with pytest.raises(UserError, match="no prompt template file"):
+        load_template("prompts/none.j2")
+
+
+def test_templates_run_in_a_sandbox(tmp_path: Path) -> None:
+    file = tmp_path / "mine.j2"
+    file.write_text(
+        '{% extends "line.j2" %}{% block user %}'
+        "{{ state.__class__.__mro__[1].__subclasses__() }}{% endblock %}"
+    )
+    with pytest.raises(UserError, match="unsafe"):
+        Template(str(file)).render("user", VALUES)
