@@ -165,7 +165,9 @@ def prepare(cfg: DictConfig, *, check_backends: bool = True) -> Experiment:
         )
     )
     backend_confs: dict[str, Any] = dict(config["backend"] or {})
-    players, complete = _players(config, catalog, backend_confs, run_sampling, env_sampling, problems)
+    players, complete = _players(
+        config, catalog, backend_confs, run_sampling, env_sampling, problems
+    )
     simulation = problems.attempt(lambda: make_simulation(config["simulation"]))
     if simulation is not None and complete:
         for problem in simulation.check(players):
@@ -187,10 +189,11 @@ def prepare(cfg: DictConfig, *, check_backends: bool = True) -> Experiment:
     if problems.found:
         raise ConfigProblems(problems.found)
     assert simulation is not None
+    assert catalog is not None
 
     config["backend"] = {prefix: backend_confs[prefix] for prefix in sorted(used)}
     config["agents"] = {player.name: _player_config(player) for player in players}
-    _write_down_models(config, models)
+    _write_down_models(config, models, catalog)
     probe = config["probe"]
     if probe is None:
         probe = any(model.provider and model.provider.api_key_env for model in models)
@@ -366,7 +369,7 @@ def _players(
                 trusted = ("game_reasoning_arena", *config["trusted_targets"])
                 target = str(code).replace(":", ".")
                 problems.attempt(
-                    lambda t=target, w=where: check_target(t, trusted, where=f"{w}.callable")  # type: ignore[misc]
+                    lambda t=target, w=where, p=trusted: check_target(t, p, where=f"{w}.callable")  # type: ignore[misc]
                 )
             players.append(PlayerSpec(name=name, type=kind, options=filled))
             continue
@@ -418,7 +421,7 @@ def _player_config(player: PlayerSpec) -> dict[str, Any]:
     return conf | dict(player.options)
 
 
-def _write_down_models(config: dict[str, Any], models: Sequence[Model]) -> None:
+def _write_down_models(config: dict[str, Any], models: Sequence[Model], catalog: Catalog) -> None:
     """Put what the catalog said into the configuration, so that it stands without the catalog."""
     entries = []
     providers: dict[str, Any] = dict(config["provider"] or {})
@@ -434,13 +437,15 @@ def _write_down_models(config: dict[str, Any], models: Sequence[Model]) -> None:
         if sampling := model.sampling.as_dict():
             entry["sampling"] = sampling
         if provider := model.provider:
-            if provider.name == model.backend:  # a server of this very model, not an API provider
+            listed = None if provider.name == model.backend else catalog.provider(provider.name)
+            if provider != listed:  # an address or key of this model's own
                 entry["api_base"] = provider.api_base
-                if provider.api_key_env:
-                    entry["api_key_env"] = provider.api_key_env
-            else:
-                said = {f.name: getattr(provider, f.name) for f in fields(ProviderConf)}
-                providers[provider.name] = {k: v for k, v in said.items() if v not in (None, "")}
+                entry["api_key_env"] = provider.api_key_env or ""
+            if listed is not None:
+                said = {f.name: getattr(listed, f.name) for f in fields(ProviderConf)}
+                said = {k: v for k, v in said.items() if v not in (None, "")}
+                # "" keeps a keyless provider keyless: left out, LiteLLM's own variable would hold.
+                providers[listed.name] = said | {"api_key_env": listed.api_key_env or ""}
         if len(entry) > 1:
             entries.append(entry)
     config["catalog"] = {"files": [], "models": entries}
