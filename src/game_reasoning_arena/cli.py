@@ -18,6 +18,7 @@ from game_reasoning_arena.errors import ArenaError, UserError, choose_from, near
 COMMANDS = {
     "compare": "compare runs and sweeps: rates with intervals, ratings, latency, cost",
     "report": "one HTML page on which every game can be replayed",
+    "merge": "put the shards of a run together into one run",
     "resume": "finish an unfinished run or sweep",
     "replay": "play a recorded run again without network",
     "verify": "replay known answers: random and optimal play of small games",

@@ -38,7 +38,8 @@ class RayLauncher(Launcher):
         max_retries: int = 1,
         init: Mapping[str, Any] | None = None,
     ) -> None:
-        self._init = {"address": address, "log_to_driver": False, **(init or {})}
+        quiet = {"log_to_driver": False, "logging_level": "error"}
+        self._init = {"address": address, **quiet, **(init or {})}
         self._wanted = {"CPU": num_cpus, "GPU": num_gpus, **(resources or {})}
         self._options = {
             "num_cpus": num_cpus,
