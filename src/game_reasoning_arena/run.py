@@ -29,8 +29,10 @@ from game_reasoning_arena.event_loop import run_coroutine
 from game_reasoning_arena.meter import Budget, Meter, Recall, Totals
 from game_reasoning_arena.preflight import Experiment
 from game_reasoning_arena.probing import probe_models
+from game_reasoning_arena.profiling import LoopLag, Profile, part, profiled
 from game_reasoning_arena.progress import Progress, make_progress
 from game_reasoning_arena.provenance import new_run_id, provenance
+from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.summary import Summary
 from game_reasoning_arena.recording.writer import RunWriter
 from game_reasoning_arena.records import (
@@ -87,16 +89,22 @@ class _Story:
     head: Mapping[str, Any]
     summary: Summary
     shown: Progress
+    profile: Profile | None
+    lag: LoopLag = field(default_factory=LoopLag)
     counts: dict[str, int] = field(default_factory=dict)
     failure: BaseException | None = None
 
     def response(self, record: ResponseRecord) -> None:
-        self.writer.response(record)
+        with part("record"):
+            self.writer.response(record)
+        if self.profile is not None:
+            self.profile.answered(record)
         self.summary.response(record)
         self.shown.answered(record, self.meter.totals)
 
     def episode(self, record: EpisodeRecord) -> None:
-        self.writer.episode(record)
+        with part("record"):
+            self.writer.episode(record)
         self.summary.episode(record)
         self.counts[record.status] = self.counts.get(record.status, 0) + 1
         self.shown.episode_done(record, self.meter.totals)
@@ -139,6 +147,7 @@ class _Story:
                 "duration_s": finished - self.started_at if finished else None,
                 "episodes": {"planned": self.planned, **self.counts},
                 "totals": self.totals(),
+                "event_loop_lag_s": self.lag.as_dict(),
             }
         )
 
@@ -251,6 +260,7 @@ async def run_async(
             head=_head(experiment, run_id, overrides, past),
             summary=Summary(experiment.players),
             shown=shown,
+            profile=Profile() if experiment.profile else None,
         )
         story.recount()
         if past.run_id is None:
@@ -259,8 +269,10 @@ async def run_async(
         done = {record.episode for record in past.episodes}
         todo = [plan for plan in plans if plan.episode not in done]
         shown.expect(len(plans), done=len(done))
+        story.lag.start()
         try:
-            await _play_all(story, todo, askers, replayed=replayed)
+            with profiled(story.profile):
+                await _play_all(story, todo, askers, replayed=replayed)
         except RunStorageError:
             raise
         except asyncio.CancelledError:
@@ -274,10 +286,14 @@ async def run_async(
             with suppress(RunStorageError):
                 story.write_run(Status.ERROR, f"{type(error).__name__}: {error}")
             raise
+        finally:
+            story.lag.stop()
         status, reason = story.status()
         rows = story.summary.rows()
         writer.summary(rows)
         story.write_run(status, reason)
+        if story.profile is not None:
+            writer.json(layout.PROFILE, story.profile.as_dict())
         return RunResult(
             directory=directory,
             status=status,

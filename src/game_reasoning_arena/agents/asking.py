@@ -9,6 +9,7 @@ from typing import Any
 from game_reasoning_arena.agents.base_agent import Asker, PlayerSpec, Recorder
 from game_reasoning_arena.agents.randomness import Purpose, derive
 from game_reasoning_arena.errors import BackendError, ContextOverflowError, UserError
+from game_reasoning_arena.profiling import part
 from game_reasoning_arena.records import (
     CallKey,
     Constraint,
@@ -96,7 +97,8 @@ class Questions:
         except BackendError as error:
             self._write(plan, request, None, None, error)
             raise
-        verdict = judge(reply)
+        with part("parse"):
+            verdict = judge(reply)
         self._write(plan, request, verdict, reply, None)
         return verdict
 

@@ -17,6 +17,7 @@ from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from game_reasoning_arena.errors import UserError, choose_from
+from game_reasoning_arena.profiling import part
 
 #: What a template may use, by name.
 VARIABLES: dict[str, str] = {
@@ -138,7 +139,8 @@ class Template:
         context = self._blank.new_context({**values})
         context.blocks = {name: [code] for name, code in self._blocks.items()}
         try:
-            return "".join(self._blocks[block](context)).strip()
+            with part("prompt"):
+                return "".join(self._blocks[block](context)).strip()
         except (TemplateError, TypeError, ValueError, AttributeError, LookupError) as error:
             raise UserError(
                 f"The prompt template {self.name} failed in its block {block!r}: {error}"
