@@ -23,6 +23,7 @@ from game_reasoning_arena.recording.frames import LoadedRuns
 _NOT_CONFOUNDING = (
     "agents.", "model.", "sampling.", "hydra.", "concurrency", "budget.", "probe", "estimate",
     "profile", "catalog.", "provider.", "episodes", "trusted_targets", "seed",
+    "shard", "sweep.",
 )  # fmt: skip
 
 #: Lines of a prompt's diff that are shown.
