@@ -371,7 +371,7 @@ async def _workers(story: _Story, todo: Iterator[EpisodePlan], agents: Mapping[s
                 return
             with suppress(Interrupted):
                 story.episode(await play(plan, agents, story.run_id))
-            if number % 64 == 0:
+            if number % 16 == 0:
                 await asyncio.sleep(0)  # players that never wait must not starve the rest
 
     tasks = [
