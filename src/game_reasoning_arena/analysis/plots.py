@@ -69,7 +69,12 @@ def svg_texts(comparison: Comparison) -> dict[str, str]:
             continue
         out = io.StringIO()
         with rc_context({**style(ink), "svg.hashsalt": name}):
-            figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+            figure.savefig(
+                out,
+                format="svg",
+                transparent=True,
+                metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")),
+            )
         text = out.getvalue()
         texts[name] = text[text.index("<svg") :].replace(ink, "currentColor")
     return texts

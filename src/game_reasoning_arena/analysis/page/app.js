@@ -122,7 +122,7 @@ function listed() {
       element("td", {}, element("a", { href: link(i) }, `${e.number[i]}`)),
       index.runs.length > 1 ? element("td", {}, index.runs[e.run[i]]) : null,
       element("td", {}, index.games[e.game[i]].name),
-      element("td", {}, seatsOf(i).map(([label], s) => index.labels[label] + (s < seatsOf(i).length - 1 ? "  v  " : "")).join("")),
+      element("td", {}, seatsOf(i).flatMap(([label], s) => [s ? " v " : "", element(e.results[i][s] === "w" ? "b" : "span", {}, index.labels[label])])),
       element("td", {}, element("span", { class: `chip${kind}` }, outcomeText(i))),
       element("td", { class: "number" }, known(e.turns[i])),
       element("td", {}, failureNames(i).join(", ")),
@@ -229,11 +229,11 @@ function skeleton(i) {
         element("div", { class: "table-top", id: "board" }),
         element(
           "div", { class: "controls" },
-          element("button", { id: "first", "aria-label": "to the start", on: { click: () => go(0) } }, "⏮"),
+          element("button", { id: "first", "aria-label": "to the start", on: { click: () => go(0) } }, "|◀"),
           element("button", { id: "back", "aria-label": "one move back", on: { click: () => go(view.step - 1) } }, "◀"),
           element("input", { id: "slider", type: "range", min: "0", max: String(view.steps.length - 1), "aria-label": "move", on: { input: (event) => go(Number(event.target.value)) } }),
           element("button", { id: "forward", "aria-label": "one move on", on: { click: () => go(view.step + 1) } }, "▶"),
-          element("button", { id: "last", "aria-label": "to the end", on: { click: () => go(view.steps.length - 1) } }, "⏭")
+          element("button", { id: "last", "aria-label": "to the end", on: { click: () => go(view.steps.length - 1) } }, "▶|")
         ),
         element("ol", { class: "moves", id: "moves" }, ...moves)
       ),

@@ -167,7 +167,7 @@ const EDGE = 26;
 
 function frame(rows, columns, label, ...children) {
   const [w, h] = [columns * CELL + 2 * EDGE, rows * CELL + 2 * EDGE];
-  return svg("svg", { viewBox: `0 0 ${w} ${h}`, class: "board", role: "img", "aria-label": label }, ...children);
+  return svg("svg", { viewBox: `0 ${EDGE - 6} ${w} ${h - EDGE + 6}`, class: "board", role: "img", "aria-label": label }, ...children);
 }
 
 function words(cells) {
@@ -189,15 +189,15 @@ function squares(position, { chequered, rowName, columnName, piece, background }
   const { cells, last } = position;
   const [rows, columns] = [cells.length, cells[0].length];
   const nodes = coordinates(rows, columns, rowName, columnName);
-  const recent = new Set(last.map(String));
   cells.forEach((row, r) =>
     row.forEach((value, c) => {
       const shade = chequered && (r + c) % 2 ? "square dark" : "square";
-      const mark = recent.has(String([r, c])) ? " recent" : "";
-      nodes.push(svg("rect", { x: EDGE + c * CELL, y: EDGE + r * CELL, width: CELL, height: CELL, class: `${shade} ${background || ""}${mark}` }));
+      nodes.push(svg("rect", { x: EDGE + c * CELL, y: EDGE + r * CELL, width: CELL, height: CELL, class: `${shade} ${background || ""}` }));
       if (value !== ".") nodes.push(piece(value, EDGE + (c + 0.5) * CELL, EDGE + (r + 0.5) * CELL));
     })
   );
+  for (const [r, c] of last)
+    nodes.push(svg("rect", { x: EDGE + c * CELL + 2, y: EDGE + r * CELL + 2, width: CELL - 4, height: CELL - 4, rx: 3, class: "recent" }));
   return frame(rows, columns, words(cells), ...nodes);
 }
 
@@ -223,13 +223,13 @@ function drawHex(position) {
   const recent = new Set(last.map(String));
   const nodes = [];
   const corner = (x, y, k) => [x + side * Math.sin((k * Math.PI) / 3), y - side * Math.cos((k * Math.PI) / 3)];
-  const edges = [];
+  const [edges, rings] = [[], []];
   cells.forEach((row, r) =>
     row.forEach((value, c) => {
       const [x, y] = [40 + wide * (c + 0.5 + r / 2), 40 + high * r + side];
       const points = [0, 1, 2, 3, 4, 5].map((k) => corner(x, y, k));
-      const recentMark = recent.has(String([r, c])) ? " recent" : "";
-      nodes.push(svg("polygon", { points: points.join(" "), class: `square${recentMark}` }));
+      nodes.push(svg("polygon", { points: points.join(" "), class: "square" }));
+      if (recent.has(String([r, c]))) rings.push(svg("circle", { cx: x, cy: y, r: side * 0.62, class: "recent" }));
       const edge = (a, b, kind) => edges.push(svg("line", { x1: points[a][0], y1: points[a][1], x2: points[b][0], y2: points[b][1], class: `side ${kind}` }));
       if (r === 0) edge(5, 0, "first"), edge(0, 1, "first");
       if (r === rows - 1) edge(2, 3, "first"), edge(3, 4, "first");
@@ -241,7 +241,7 @@ function drawHex(position) {
     })
   );
   const [w, h] = [80 + wide * (columns + rows / 2), 80 + high * rows];
-  return svg("svg", { viewBox: `0 0 ${w} ${h}`, class: "board wide", role: "img", "aria-label": words(cells) }, ...nodes, ...edges);
+  return svg("svg", { viewBox: `0 0 ${w} ${h}`, class: "board wide", role: "img", "aria-label": words(cells) }, ...nodes, ...edges, ...rings);
 }
 
 function card(text, x, y) {
