@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import inspect
 import logging
 import shutil
 import tempfile
@@ -33,7 +34,7 @@ from game_reasoning_arena.errors import EngineDeadError, UserError, choose_from
 log = logging.getLogger(__name__)
 
 #: Seconds that an engine's process gets to end by itself before it is killed.
-STOP_S = 10.0
+STOP_S = 20.0
 
 #: Seconds between looks at an engine that is starting.
 _LOOK_S = 0.1
@@ -142,13 +143,21 @@ async def _stop(engine: Engine) -> None:
 
 def _stop_now(engine: Engine) -> None:
     failed = bool(engine.llm.errored)
-    engine.llm.shutdown()
+    _shut_down(engine.llm)
     for process in engine.processes:
         kill(process, STOP_S)
     # vLLM's finalizer shuts down once more and fails in an interpreter that is going down.
     engine.llm.shutdown = _nothing
     if not failed:  # a failed engine's log is left for the user to read
         shutil.rmtree(engine.directory, ignore_errors=True)
+
+
+def _shut_down(llm: Any) -> None:
+    """Ask for an end in good order; newer versions of vLLM let us say how long that may take."""
+    if "timeout" in inspect.signature(llm.shutdown).parameters:
+        llm.shutdown(timeout=STOP_S)
+    else:
+        llm.shutdown()
 
 
 def _nothing() -> None:
@@ -192,7 +201,7 @@ async def _load(settings: EngineSettings, loop: asyncio.AbstractEventLoop) -> En
                 process.kill()
             await asyncio.wait({work}, timeout=_LOOK_S)
         if work.exception() is None:
-            await asyncio.to_thread(work.result()[0].shutdown)
+            await asyncio.to_thread(_shut_down, work.result()[0])
         shutil.rmtree(directory, ignore_errors=True)
         raise
     look()
