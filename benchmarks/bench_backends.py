@@ -76,6 +76,7 @@ async def bare_litellm(url: str, stack: AsyncExitStack) -> Call:
     from game_reasoning_arena.backends.litellm_library import load_litellm
 
     litellm: Any = load_litellm()
+    stack.push_async_callback(litellm.close_litellm_async_clients)
 
     async def call(seed: int) -> float:
         began = time.monotonic()
@@ -115,9 +116,9 @@ CLIENTS: dict[str, tuple[Callable[[str, AsyncExitStack], Awaitable[Call]], int]]
     "bare aiohttp": (bare_aiohttp, 6),
     "direct": (ours(DirectBackend, max_concurrency=None), 6),
     "direct, streamed": (ours(DirectBackend, max_concurrency=None, stream=True), 6),
-    "bare litellm": (bare_litellm, 2),
-    "litellm": (ours(LiteLLMBackend, max_concurrency=None), 2),
-    "litellm, default limit": (ours(LiteLLMBackend), 2),
+    "bare litellm": (bare_litellm, 4),
+    "litellm, unlimited": (ours(LiteLLMBackend, max_concurrency=None, client_share=None), 4),
+    "litellm": (ours(LiteLLMBackend), 4),
 }
 
 

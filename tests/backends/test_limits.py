@@ -89,8 +89,33 @@ def test_many_429s_halve_what_is_asked_once_per_round_and_answers_raise_it() -> 
 
     after_round, after_next, recovered = asyncio.run(run())
     assert after_round == 8.0
-    assert after_next == 1.0  # one was in flight, so that is what the endpoint bears
+    assert after_next == 4.0
     assert recovered == 16.0
+
+
+def answers(lane: Lane, count: int, client_s: float) -> float:
+    """Give a lane so many answers of 0.2 s, one at a time in a full round; what it then allows."""
+
+    async def run() -> None:
+        for _ in range(count):
+            permits = [await lane.enter(request(None)) for _ in range(int(lane.allowed))]
+            for permit in permits:
+                lane.leave(permit, Reply(text="", latency_s=0.2, client_s=client_s))
+
+    asyncio.run(run())
+    return lane.allowed
+
+
+def test_a_client_that_falls_behind_asks_less() -> None:
+    lane = Lane(None, 64, client_share=0.5)
+    assert lane.allowed == 16.0
+    assert answers(lane, 1, client_s=9.0) == 32.0  # slow start doubles; first calls are not judged
+    assert answers(lane, 1, client_s=0.01) == 64.0
+    assert 48.0 <= answers(lane, 1, client_s=0.2) < 52.0  # once per round, by a quarter
+    assert answers(lane, 100, client_s=0.2) < 24.0
+    assert answers(lane, 200, client_s=0.01) == 64.0
+    unwatched = Lane(None, 64)
+    assert answers(unwatched, 5, client_s=10.0) == 64.0
 
 
 def test_only_bursts_make_the_whole_lane_wait() -> None:

@@ -36,6 +36,9 @@ class BaseLLMBackend(ABC):
         backoff_max_s: the longest such wait. A provider's Retry-After is obeyed beyond it.
         max_concurrency: requests in flight at once per endpoint, None for no limit. A provider's
             own ``max_concurrency`` goes before it.
+        client_share: keep fewer in flight while this process adds more than this share to the
+            provider's time (0.5: half of it), so that times stay the provider's; None does not
+            watch.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class BaseLLMBackend(ABC):
         backoff_s: float = 1.0,
         backoff_max_s: float = 60.0,
         max_concurrency: int | None = 64,
+        client_share: float | None = None,
     ) -> None:
         for name, value in {"timeout_s": timeout_s, "deadline_s": deadline_s}.items():
             if value <= 0:
@@ -61,6 +65,7 @@ class BaseLLMBackend(ABC):
         self.backoff_s = backoff_s
         self.backoff_max_s = backoff_max_s
         self.max_concurrency = max_concurrency
+        self.client_share = client_share
         self._lanes: dict[str, Lane] = {}
         # Only the length of waits comes from here, never anything that a result depends on.
         self._jitter = random.Random()
@@ -92,8 +97,9 @@ class BaseLLMBackend(ABC):
             used: Reply | None = None
             try:
                 async with asyncio.timeout(limit_s) as timer:
-                    used = await self.generate(request)
-                return self._timed(used, began, began_at, queue_s, retries)
+                    reply = await self.generate(request)
+                used = self._timed(reply, began, began_at, queue_s, retries)
+                return used
             except TimeoutError as error:
                 if not timer.expired():
                     raise  # the backend's own fault: not our clock
@@ -145,7 +151,9 @@ class BaseLLMBackend(ABC):
         endpoint = model.endpoint
         lane = self._lanes.get(endpoint)
         if lane is None:
-            lane = self._lanes[endpoint] = Lane(model.provider, self.max_concurrency)
+            lane = self._lanes[endpoint] = Lane(
+                model.provider, self.max_concurrency, self.client_share
+            )
         return lane
 
     def _pause(self, retries: int, retry_after: float | None) -> float:

@@ -20,6 +20,15 @@ BURST = 0.05
 #: Failures in a row, without a success between, after which all of an endpoint waits.
 BURST_OF_429 = 3
 
+#: Where a lane that watches the client begins.
+SLOW_START = 16.0
+
+#: Answers over which a lane sums up what the client adds.
+WINDOW = 16
+
+#: Seconds that a client may always add: one call's own work, on a slow machine.
+CLIENT_FLOOR_S = 0.03
+
 #: Characters per token when a prompt's size must be guessed; corrected by what was billed.
 _CHARS_PER_TOKEN = 4
 
@@ -73,16 +82,33 @@ class Lane:
     halves it, at most once per round of requests, and every answer raises it by a fraction, so that
     a full round of answers raises it by one. After several 429s in a row the whole lane also waits
     as long as the provider asked.
+
+    With ``client_share`` the lane also asks no more than this process can carry: when the client
+    added more than this share to the provider's time over the last ``WINDOW`` answers, a quarter
+    fewer are asked for. Such a lane starts at ``SLOW_START`` and gains a place with every answer
+    until that first happens (slow start; Jacobson, 1988).
     """
 
-    def __init__(self, provider: Provider | None, max_concurrency: int | None) -> None:
+    def __init__(
+        self,
+        provider: Provider | None,
+        max_concurrency: int | None,
+        client_share: float | None = None,
+    ) -> None:
         own = provider.max_concurrency if provider else None
         most = own if own is not None else max_concurrency
         if most is not None and most < 1:
             raise ValueError(f"max_concurrency must be 1 or more, not {most}")
         self.most = float("inf") if most is None else float(most)
-        self.allowed = self.most
+        self.allowed = self.most if client_share is None else min(self.most, SLOW_START)
+        self._starting = client_share is not None
+        self._client_share = client_share
+        # Sums over the window. The first calls pay for imports and connections: not judged.
+        self._seen, self._client_s, self._latency_s = -2 * WINDOW, 0.0, 0.0
+        # A watched lane finds its way back faster: only this process pays for asking too much.
+        self._step = 1.0 if client_share is None else 4.0
         self.in_flight = 0
+        self._peak = 0  # most in flight since the last reduction
         self.paused_until = 0.0
         self._streak = 0
         self._reduced_at = 0.0
@@ -112,6 +138,7 @@ class Lane:
         except asyncio.CancelledError:
             self._forget(tokens)
             raise
+        self._peak = max(self._peak, self.in_flight)
         return Permit(began=time.monotonic(), tokens=tokens)
 
     def leave(self, permit: Permit, reply: Reply | None) -> None:
@@ -119,8 +146,11 @@ class Lane:
         self.in_flight -= 1
         if reply is not None:
             self._streak = 0
-            if self.allowed < self.most:
-                self.allowed = min(self.most, self.allowed + 1.0 / self.allowed)
+            if self._overloaded(permit, reply):
+                self._reduce(permit, 0.75)
+            elif self.allowed < self.most:
+                gain = 1.0 if self._starting else self._step / self.allowed
+                self.allowed = min(self.most, self.allowed + gain)
             used = (reply.prompt_tokens, reply.completion_tokens)
             if self._tokens and None not in used:
                 self._tokens.give_back(permit.tokens - sum(n or 0 for n in used))
@@ -128,15 +158,38 @@ class Lane:
 
     def throttled(self, permit: Permit, retry_after: float | None) -> None:
         """The provider said "too many"; ask less, once per round."""
-        now = time.monotonic()
         self._streak += 1
         if self._tokens:
             self._tokens.give_back(permit.tokens)  # a refused request is not billed
-        if permit.began >= self._reduced_at:
-            self._reduced_at = now
-            self.allowed = max(1.0, min(self.allowed, self.in_flight + 1.0) / 2.0)
+        self._reduce(permit, 0.5)
         if retry_after is not None and self._streak >= BURST_OF_429:
-            self.paused_until = max(self.paused_until, now + retry_after)
+            self.paused_until = max(self.paused_until, time.monotonic() + retry_after)
+
+    def _reduce(self, permit: Permit, factor: float) -> None:
+        if permit.began >= self._reduced_at:  # what was sent before knows nothing of the last time
+            self._reduced_at = time.monotonic()
+            self._starting = False
+            # What was in flight counts, not what was allowed and never used.
+            self.allowed = max(1.0, min(self.allowed, float(self._peak)) * factor)
+            self._peak = self.in_flight
+
+    def _overloaded(self, permit: Permit, reply: Reply) -> bool:
+        """Whether a window of answers is full, and this process added too much to them."""
+        if self._client_share is None or permit.began < self._reduced_at:
+            return False
+        if reply.client_s is None or reply.latency_s is None:
+            return False
+        self._seen += 1
+        if self._seen <= 0:
+            return False
+        self._client_s += reply.client_s
+        self._latency_s += reply.latency_s
+        if self._seen < WINDOW:
+            return False
+        floor = CLIENT_FLOOR_S * self._seen
+        too_much = self._client_s > max(floor, self._client_share * self._latency_s)
+        self._seen, self._client_s, self._latency_s = 0, 0.0, 0.0
+        return too_much
 
     async def _stand_in_line(self) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -19,7 +19,7 @@ import orjson
 
 from game_reasoning_arena.backends import openai_protocol as protocol
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
-from game_reasoning_arena.backends.litellm_library import load_litellm
+from game_reasoning_arena.backends.litellm_library import load_litellm, settle
 from game_reasoning_arena.backends.litellm_routes import RESERVED, misled, route_of
 from game_reasoning_arena.backends.prices import cost_usd
 from game_reasoning_arena.backends.sse import Collected
@@ -44,11 +44,20 @@ class LiteLLMBackend(BaseLLMBackend):
         drop_params: leave out parameters that the model does not take and record their names in
             ``Reply.dropped``; otherwise they are an error that names them. The seed is ours, not
             the user's: it is left out and recorded either way.
+        client_share: keep fewer in flight while LiteLLM's own work adds more than this share to
+            the provider's time; None does not watch.
         policy: the limits that every backend has, see :class:`BaseLLMBackend`.
     """
 
-    def __init__(self, *, stream: bool = False, drop_params: bool = False, **policy: Any) -> None:
-        super().__init__(**policy)
+    def __init__(
+        self,
+        *,
+        stream: bool = False,
+        drop_params: bool = False,
+        client_share: float | None = 1.0,
+        **policy: Any,
+    ) -> None:
+        super().__init__(client_share=client_share, **policy)
         self._stream = stream
         self._drop_params = drop_params
         self._library: asyncio.Task[ModuleType] | None = None
@@ -80,6 +89,7 @@ class LiteLLMBackend(BaseLLMBackend):
             litellm = self._library.result()
             # Clients that were made around this session must not be found again.
             litellm.in_memory_llm_clients_cache.flush_cache()
+            await settle(litellm)
         if self._session is not None:
             await self._session.close()
             self._session = None

@@ -5,6 +5,8 @@ The only place that imports it; the import takes seconds, so callers do it in a 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import importlib
 import logging
 import os
@@ -35,6 +37,16 @@ def load_litellm() -> ModuleType:
             else:
                 os.environ[name] = value
     return _quietened(library)
+
+
+async def settle(library: ModuleType, *, limit_s: float = 2.0) -> None:
+    """Let LiteLLM's own bookkeeping, which runs after the answers, come to an end on this loop."""
+    litellm: Any = library
+    worker = litellm.litellm_core_utils.logging_worker.GLOBAL_LOGGING_WORKER
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limit_s):
+            await worker.flush()
+    await worker.stop()
 
 
 def _quietened(library: ModuleType) -> ModuleType:
