@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import secrets
@@ -53,6 +54,7 @@ def package_versions(backends: Any) -> dict[str, str]:
     return versions
 
 
+@functools.cache  # the code that runs is what was there when the process began
 def git_state(where: Path) -> dict[str, Any] | None:
     """Commit and whether there are uncommitted changes; None outside a checkout or without git."""
     if not (where.parent / ".git").exists():
