@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from game_reasoning_arena.hydra_app import compose_file
+from game_reasoning_arena.hydra_app import compose_words
 from game_reasoning_arena.preflight import prepare
 from tests.arena import Arena
 from tests.loopback import LoopbackServer
@@ -67,6 +67,6 @@ def test_keys_and_addresses_stay_where_they_were(
     again = arena("--config", str(written))
     assert again.code == 0, again.err
     assert seen() == first
-    config = prepare(compose_file(written, [])).config
+    config = prepare(compose_words(["--config", str(written)])).config
     models = {entry["name"]: entry for entry in config["catalog"]["models"]}
     assert models["direct_openai/keyless"]["api_key_env"] == ""

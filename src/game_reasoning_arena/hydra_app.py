@@ -63,13 +63,13 @@ def run_hydra(words: list[str]) -> int:
         return _run_once(session, config_name, overrides)
 
 
-def compose_file(path: Path, overrides: list[str]) -> DictConfig:
-    """A plain or recorded configuration file on top of the shipped defaults, composed.
+def compose_words(words: list[str]) -> DictConfig:
+    """What ``arena WORDS`` would run, composed; ``--config FILE`` may be among the words.
 
     Raises:
-        UserError: the file cannot be read, or holds what no run can be made of.
+        UserError: the words or the file hold what no run can be made of.
     """
-    line = read_command_line(["--config", str(path), *overrides])
+    line = read_command_line(words)
     version.setbase("1.3")
     schema.register()
     catalog_source.register(files=line.catalog_files)

@@ -72,7 +72,7 @@ def experiment_of(
     Raises:
         UserError: there is no config.yaml, or it cannot be used.
     """
-    from game_reasoning_arena.hydra_app import compose_file
+    from game_reasoning_arena.hydra_app import compose_words
     from game_reasoning_arena.preflight import prepare
 
     path = directory / layout.CONFIG
@@ -81,7 +81,9 @@ def experiment_of(
             f"{directory} holds no run ({layout.CONFIG} is missing). Give a run directory, such as "
             "outputs/DATE/TIME."
         )
-    return prepare(compose_file(path, overrides or []), check_backends=checked)
+    return prepare(
+        compose_words(["--config", str(path), *(overrides or [])]), check_backends=checked
+    )
 
 
 def _refuse_changes(directory: Path, experiment: Experiment) -> None:
