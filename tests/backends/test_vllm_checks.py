@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ ENGINE_ARGUMENTS = (
     "    tokenizer_mode: str = 'auto'\n"
     "    hf_overrides: dict = None\n"
     "    load_format: str = 'auto'\n"
+    "    distributed_executor_backend: str = None\n"
     "class AsyncEngineArgs(EngineArgs):\n"
     "    enable_log_requests: bool = False\n"
 )
@@ -218,6 +220,16 @@ def test_a_share_that_is_none(directory: Path, value: Any) -> None:
 def test_sizes_are_whole_numbers(directory: Path, value: Any) -> None:
     found = problems(entry(directory), tensor_parallel_size=value)
     assert any("must be a whole number from 1 on" in said for said in found)
+
+
+def test_ray_must_be_there(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "ray" else find(name)
+    )
+    [said] = problems(entry(directory, engine={"distributed_executor_backend": "ray"}))
+    assert said.startswith("engine of vllm_X: distributed_executor_backend=ray: Ray is not inst")
+    assert problems(entry(directory), distributed_executor_backend="mp") == []
 
 
 def test_vllm_may_find_the_context_itself(directory: Path) -> None:

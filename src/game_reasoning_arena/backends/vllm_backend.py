@@ -273,7 +273,7 @@ class VLLMBackend(BaseLLMBackend):
         if request.seed is not None:
             sent["seed"] = request.seed
         sent |= {k: v for k, v in request.model.extra.items() if k != "chat_template_kwargs"}
-        given = dict(sent)
+        given = {"max_tokens": None, **sent}  # not set is all the room there is, not vLLM's 16
         if isinstance(bias := sent.get("logit_bias"), Mapping):
             given["logit_bias"] = {int(token): value for token, value in bias.items()}
         if request.constraint is not None:

@@ -179,6 +179,12 @@ def _check_arguments(settings: EngineSettings) -> list[str]:
             f"{settings.origin_of('gpu_memory_utilization')}={share!r} must be a share of the "
             "memory, more than 0 and at most 1."
         )
+    name = "distributed_executor_backend"
+    if settings.arguments.get(name) == "ray" and importlib.util.find_spec("ray") is None:
+        problems.append(
+            f"{settings.origin_of(name)}=ray: Ray is not installed. pip install 'ray[default]' on "
+            "every node, and start it with `ray start`."
+        )
     for name in ("max_model_len", "tensor_parallel_size", "pipeline_parallel_size"):
         value = settings.arguments.get(name)
         if value is None or (name == "max_model_len" and value in (-1, "auto")):
