@@ -107,12 +107,17 @@ def expand(
     problems = _Problems()
     candidates = []
     backends = _Checks()
+    wrong: dict[str, str] = {}  # words that do not compose, told once and left out from then on
     for number, job in enumerate(overrides):
+        problems.add(number, [wrong[word] for word in job if word in wrong])
         try:
-            job_cfg = compose([*parts.hydra, *job], RunMode.RUN)
+            job_cfg = compose(
+                [*parts.hydra, *(word for word in job if word not in wrong)], RunMode.RUN
+            )
             experiment = prepare(without_hydra(job_cfg), check_backends=False)
         except ConfigProblems as error:
             problems.add(number, error.problems)
+            wrong |= {w: text for w in job for text in error.problems if text.startswith(f"{w}: ")}
             continue
         if check_backends and not experiment.estimate:
             problems.add(number, backends.of(experiment))

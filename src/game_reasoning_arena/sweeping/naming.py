@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 VALUE_LENGTH = 32
 SLUG_LENGTH = 80
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._+]+")
 
 
 def plain_value(value: str) -> str:

@@ -1,0 +1,1 @@
+"""Sweeps in this process, with real runs, a real server and real signals."""

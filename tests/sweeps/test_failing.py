@@ -1,0 +1,167 @@
+"""Jobs that fail, are killed or interrupted, and sweeps that go on."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.arena import Arena, Ran, episodes, finish, lines, run_json, start_arena
+from tests.loopback import LoopbackServer
+from tests.sweeps.reading import jobs, statuses, sweep_json, table
+
+WAIT_S = 60.0
+
+
+def sweep_words(server: LoopbackServer, *models: str) -> list[str]:
+    named = ",".join(f"direct_my_lab/{model}" for model in models)
+    return [
+        "-m",
+        f"+provider.my_lab.api_base={server.url}",
+        f"agents.player_0.model={named}",
+        "probe=false",
+    ]
+
+
+def test_a_failing_job_leaves_the_others_alone(arena: Arena, loopback: LoopbackServer) -> None:
+    loopback.set(faults=[{"status": 401, "model": "bad"}])
+    ran = arena(*sweep_words(loopback, "good", "bad", "fine"), "episodes=4")
+    assert ran.code == 1
+    assert statuses(ran.directory) == ["completed", "error", "completed"]
+    [_, bad, _] = jobs(ran.directory)
+    assert "401" in bad["reason"]
+    assert run_json(ran.directory / bad["directory"])["status"] == "error"
+    assert f"job 1 error: {bad['reason']}" in ran.out
+    assert {row["status"] for row in table(ran.directory) if row["job"] == "1"} == {"error"}
+
+    loopback.set(faults=[])
+    loopback.reset()
+    again = arena("resume", str(ran.directory))
+    assert again.code == 0, again.err
+    assert {request["body"]["model"] for request in loopback.requests()} == {"bad"}
+
+
+def test_a_fault_in_the_program_stays_in_its_job(arena: Arena) -> None:
+    ran = arena(
+        "-m",
+        "+backend.broken._target_=tests.sweeps.broken.BrokenBackend",
+        "trusted_targets=[tests.sweeps.broken]",
+        "catalog.models=[{name: broken_divides}, {name: broken_plays}]",
+        "agents.player_0.model=broken_divides,scripted_first",
+        "episodes=2",
+    )
+    assert ran.code == 1, ran.err
+    assert statuses(ran.directory) == ["error", "completed"]
+    [broken, _] = jobs(ran.directory)
+    assert broken["reason"] == "ZeroDivisionError: a fault in the program"
+    directory = ran.directory / broken["directory"]
+    assert run_json(directory)["status"] == "error"
+    assert "Traceback" in (directory / "arena.log").read_text()
+
+
+def test_an_outage_makes_its_job_an_error(arena: Arena, loopback: LoopbackServer) -> None:
+    loopback.set(faults=[{"status": 400, "model": "bad", "count": 1}])
+    ran = arena(*sweep_words(loopback, "good", "bad"), "episodes=4")
+    assert ran.code == 1
+    assert statuses(ran.directory) == ["completed", "error"]
+    assert "1 episodes ended without an answer" in ran.out
+
+
+def test_only_what_is_new_is_run(arena: Arena, loopback: LoopbackServer) -> None:
+    words = [*sweep_words(loopback, "a", "b"), "episodes=2"]
+    first = arena(*words, "seed=1,2")
+    loopback.reset()
+    again = arena(*words, "seed=1,2,3", "sweep=resume")
+    assert again.code == 0, again.err
+    assert again.directory == first.directory
+    assert [job["values"]["seed"] for job in jobs(first.directory)] == ["1", "2"] * 2 + ["3"] * 2
+    seeds = {
+        line["seed"] for job in jobs(first.directory)[4:] for line in lines(_responses(first, job))
+    }
+    assert {_episode_seed(request, seeds) for request in loopback.requests()} == {True}
+    asked = len(loopback.requests())
+    recorded = sum(len(lines(_responses(first, job))) for job in jobs(first.directory)[4:])
+    assert asked == recorded
+
+    loopback.reset()
+    more = arena("resume", str(first.directory), "seed=1,2,3,4")
+    assert more.code == 0, more.err
+    assert len(jobs(first.directory)) == 8
+    assert {r["body"]["model"] for r in loopback.requests()} == {"a", "b"}
+    loopback.reset()
+    assert arena("resume", str(first.directory)).code == 0
+    assert loopback.requests() == []
+
+
+def _responses(ran: Ran, job: dict[str, str]) -> Path:
+    return ran.directory / job["directory"] / "responses.jsonl"
+
+
+def _episode_seed(request: dict[str, object], seeds: set[int]) -> bool:
+    return bool(seeds) and "seed" in str(request["body"])
+
+
+def test_resuming_the_last_sweep_wants_one_with_such_a_job(arena: Arena) -> None:
+    none = arena("-m", "seed=1,2", "sweep=resume")
+    assert none.code == 2
+    assert "There is no sweep" in none.err
+    arena("-m", "seed=1,2", "episodes=2")
+    other = arena("-m", "seed=1,2", "episodes=4", "sweep=resume")
+    assert other.code == 2
+    assert "with any of these jobs" in other.err
+
+
+def test_a_directory_that_holds_a_sweep_is_not_written_over(arena: Arena) -> None:
+    assert arena("-m", "seed=1,2", "episodes=2", "hydra.sweep.dir=mine").code == 0
+    before = sweep_json(Path("mine"))
+    again = arena("-m", "seed=3,4", "episodes=2", "hydra.sweep.dir=mine")
+    assert again.code == 2
+    assert "holds a sweep already" in again.err
+    assert sweep_json(Path("mine")) == before
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_sweep_that_was_stopped_is_finished(
+    loopback: LoopbackServer, tmp_path: Path, arena: Arena, how: signal.Signals
+) -> None:
+    words = [*sweep_words(loopback, "a", "b", "c"), "episodes=20", "concurrency=2"]
+    words += ["sweep.parallel_jobs=2", "hydra.sweep.dir=mine"]
+    calm = arena(*words)
+    assert calm.code == 0, calm.err
+    whole = [episodes(calm.directory / job["directory"]) for job in jobs(calm.directory)]
+    shutil.rmtree(tmp_path / "mine")
+
+    loopback.reset()
+    loopback.set(latency=0.03)
+    process = start_arena(*words, cwd=tmp_path)
+    deadline = time.monotonic() + WAIT_S
+    while loopback.stats()["requests"] < 30:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(how)
+    stopped = finish(process)
+    sweep = tmp_path / "mine"
+    if how is signal.SIGINT:
+        assert stopped.code == 130, stopped.err
+        assert f"arena resume {sweep}" in stopped.out
+        assert sweep_json(sweep)["status"] == "interrupted"
+        assert statuses(sweep)[2] == "pending"
+    assert "completed" not in statuses(sweep)
+    assert len(table(sweep)) >= 3
+
+    loopback.set(latency=0.0)
+    resumed = finish(start_arena("resume", "mine", cwd=tmp_path))
+    assert resumed.code == 0, resumed.err
+    assert [episodes(sweep / job["directory"]) for job in jobs(sweep)] == whole
+    seeds = [
+        (line["model"], line["sent"]["seed"])
+        for job in jobs(sweep)
+        for line in lines(sweep / job["directory"] / "responses.jsonl")
+    ]
+    assert len(set(seeds)) == len(seeds)
+    if how is signal.SIGINT:  # a kill loses what was in flight
+        assert len(loopback.requests()) == len(seeds)

@@ -1,0 +1,217 @@
+"""A grid in this process: jobs, directories, tables, sharing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.arena import Arena, episodes, run_json, summary
+from tests.loopback import LoopbackServer
+from tests.sweeps.reading import every_text, jobs, statuses, sweep_json, table
+
+
+def test_a_sweep_is_one_experiment(arena: Arena) -> None:
+    ran = arena(
+        "-m", "agents.player_0.model=scripted_first,scripted_sloppy", "seed=1,2", "episodes=4"
+    )
+    assert ran.code == 0, ran.err
+    told = sweep_json(ran.directory)
+    assert told["status"] == "completed"
+    assert told["axes"] == {
+        "agents.player_0.model": ["scripted_first", "scripted_sloppy"],
+        "seed": ["1", "2"],
+    }
+    names = [job["directory"] for job in told["jobs"]]
+    assert names == [
+        "0_scripted_first_seed-1",
+        "1_scripted_first_seed-2",
+        "2_scripted_sloppy_seed-1",
+        "3_scripted_sloppy_seed-2",
+    ]
+    assert {path.name for path in ran.directory.iterdir() if path.is_dir()} == {*names, ".jobs"}
+    rows = table(ran.directory)
+    assert len(rows) == 4 * 4  # jobs, and two players at two seats
+    for row in rows:
+        own = summary(ran.directory / row["directory"])
+        assert any(line.items() <= row.items() for line in own)
+        assert row["seed"] in ("1", "2")
+        assert row["agents.player_0.model"] in row["directory"]
+    shown = [line for line in ran.out.splitlines() if "completed" in line and "player_0" in line]
+    assert len(shown) == 4
+    assert "jobs: 4 completed" in ran.out
+
+
+def test_a_job_is_the_run_that_it_would_be_alone(arena: Arena) -> None:
+    alone = arena("model=scripted_sloppy", "seed=2", "episodes=6").directory
+    sweep = arena("-m", "model=scripted_first,scripted_sloppy", "seed=1,2", "episodes=6").directory
+    [job] = [j for j in jobs(sweep) if j["values"] == {"model": "scripted_sloppy", "seed": "2"}]
+    inside = sweep / job["directory"]
+    assert episodes(inside) == episodes(alone)
+    assert job["identity"] == run_json(alone)["identity"] == run_json(inside)["identity"]
+    again = arena("--config", str(inside / "config.yaml"))
+    assert run_json(again.directory)["identity"] == job["identity"]
+
+
+def test_swept_keys_never_hide_columns_of_the_table(arena: Arena) -> None:
+    sweep = arena("-m", "model=scripted_first,scripted_random", "episodes=2,4").directory
+    rows = table(sweep)
+    assert {row["swept_model"] for row in rows} == {"scripted_first", "scripted_random"}
+    assert {row["swept_episodes"] for row in rows} == {"2", "4"}
+    assert {row["episodes"] for row in rows} == {"1", "2"}  # at each of two seats
+
+
+@pytest.mark.parametrize(
+    ("word", "values"),
+    [
+        ("seed=range(1,4)", ["1", "2", "3"]),
+        ("simulation=choice(kuhn_poker,tic_tac_toe)", ["kuhn_poker", "tic_tac_toe"]),
+        ("simulation=glob(matrix_*)", ["matrix_pd", "matrix_rps"]),
+        (
+            "simulation.game=kuhn_poker(players=2),kuhn_poker",
+            ["'kuhn_poker(players=2)'", "'kuhn_poker'"],
+        ),
+        ("shard=all/3", ["0/3", "1/3", "2/3"]),
+        ("seed=5", []),
+    ],
+)
+def test_what_can_be_swept(arena: Arena, word: str, values: list[str]) -> None:
+    ran = arena("-m", word, "episodes=6")
+    assert ran.code == 0, ran.err
+    key = word.partition("=")[0]
+    assert sweep_json(ran.directory)["axes"].get(key, []) == values
+    assert set(statuses(ran.directory)) == {"completed"}
+
+
+def test_all_problems_of_all_jobs_are_told_and_nothing_is_left(
+    arena: Arena, tmp_path: Path
+) -> None:
+    ran = arena(
+        "-m",
+        "simulation=tic_tac_toe,kuhn_pokr",
+        "agents.player_0.model=litellm_openai/x,scripted_frist",
+        "agents.player_0.sampling.temperature=0,9",
+        "seed=1,-2",
+        "sweep.parallel_jobs=0",
+        "hydra/launcher=basic",
+    )
+    assert ran.code == 2
+    said = " ".join(ran.err.split())
+    for problem in (
+        "there is no simulation called 'kuhn_pokr'. Did you mean 'kuhn_poker'",
+        "(in 8 of 16 jobs: simulation=kuhn_pokr)",
+        "OPENAI_API_KEY, which is not set",
+        "(in 4 of 16 jobs",
+        "no scripted model 'scripted_frist'",
+        "agents.player_0.sampling.temperature",
+        "(in 8 of 16 jobs: agents.player_0.sampling.temperature=9)",
+        "seed=-2",
+        "sweep.parallel_jobs=0",
+    ):
+        assert problem in said, f"{problem!r} is not told in:\n{ran.err}"
+    assert said.count("kuhn_pokr'. Did you mean") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_launcher_that_is_not_there_is_told_with_the_rest(arena: Arena, tmp_path: Path) -> None:
+    ran = arena("-m", "hydra/launcher=slrum", "seed=1,2")
+    assert ran.code == 2
+    assert "no hydra/launcher called 'slrum'. Did you mean 'slurm'?" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_jobs_share_a_backend_its_limits_and_its_connections(
+    arena: Arena, loopback: LoopbackServer
+) -> None:
+    loopback.set(latency=0.05)
+    ran = arena(
+        "-m",
+        f"+provider.my_lab.api_base={loopback.url}",
+        "+provider.my_lab.max_concurrency=3",
+        "agents.player_0.model=direct_my_lab/a,direct_my_lab/b,direct_my_lab/c,direct_my_lab/d",
+        "episodes=4",
+    )
+    assert ran.code == 0, ran.err
+    seen = loopback.stats()
+    assert seen["max_in_flight"] == 3  # three at a time for all jobs, not for each
+    asked = [request["body"]["model"] for request in loopback.requests()]
+    first_half = asked[: len(asked) // 2]
+    assert set(first_half) == set("abcd")  # all jobs go on at the same time
+
+
+def test_parallel_jobs_is_the_number_of_jobs_at_once(
+    arena: Arena, loopback: LoopbackServer
+) -> None:
+    ran = arena(
+        "-m",
+        f"+provider.my_lab.api_base={loopback.url}",
+        "agents.player_0.model=direct_my_lab/a,direct_my_lab/b,direct_my_lab/c",
+        "episodes=4",
+        "sweep.parallel_jobs=1",
+    )
+    assert ran.code == 0, ran.err
+    asked = [request["body"]["model"] for request in loopback.requests()]
+    assert asked == sorted(asked)
+
+
+def test_a_sweeps_budget_is_that_of_all_jobs_together(
+    arena: Arena, loopback: LoopbackServer
+) -> None:
+    words = [
+        "-m",
+        f"+provider.my_lab.api_base={loopback.url}",
+        "agents.player_0.model=direct_my_lab/a,direct_my_lab/b,direct_my_lab/c",
+        "episodes=6",
+    ]
+    ran = arena(*words, "sweep.budget.calls=20")
+    assert ran.code == 3, ran.err
+    assert loopback.stats()["requests"] == 20
+    assert "sweep.budget.calls=20 is used up" in ran.out
+    assert f"arena resume {ran.directory}" in ran.out
+    again = arena("resume", str(ran.directory))
+    assert again.code == 3
+    assert loopback.stats()["requests"] == 20  # what was spent before counts
+    more = arena("resume", str(ran.directory), "sweep.budget.calls=null")
+    assert more.code == 0, more.err
+    assert set(statuses(ran.directory)) == {"completed"}
+
+
+def test_a_runs_budget_is_each_jobs_own(arena: Arena, loopback: LoopbackServer) -> None:
+    ran = arena(
+        "-m",
+        f"+provider.my_lab.api_base={loopback.url}",
+        "agents.player_0.model=direct_my_lab/a,direct_my_lab/b",
+        "episodes=6",
+        "budget.calls=5",
+    )
+    assert ran.code == 3
+    assert statuses(ran.directory) == ["budget", "budget"]
+    assert loopback.stats()["requests"] == 10
+
+
+def test_keys_reach_no_file_of_a_sweep(
+    arena: Arena, loopback: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canary = "sk-canary-0123456789abcdef"
+    monkeypatch.setenv("MY_LAB_API_KEY", canary)
+    loopback.set(answer="echo", faults=[{"status": 400, "message": "{authorization}", "count": 2}])
+    ran = arena(
+        "-m",
+        f"+provider.my_lab.api_base={loopback.url}",
+        "+provider.my_lab.api_key_env=MY_LAB_API_KEY",
+        "agents.player_0.model=direct_my_lab/a,direct_my_lab/b",
+        "episodes=2",
+        "probe=false",
+    )
+    assert any(canary in str(request["headers"]) for request in loopback.requests())
+    told = every_text(ran.directory)
+    assert "MY_LAB_API_KEY" in told
+    assert canary not in told + ran.out + ran.err
+
+
+def test_an_estimate_of_a_sweep_runs_nothing(arena: Arena, tmp_path: Path) -> None:
+    ran = arena("-m", "seed=1,2", "episodes=4", "estimate=true")
+    assert ran.code == 0, ran.err
+    assert "seed=1" in ran.out
+    assert "seed=2" in ran.out
+    assert list(tmp_path.iterdir()) == []
