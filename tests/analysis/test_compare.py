@@ -1,0 +1,243 @@
+"""`arena compare` end to end: what it tells, what it cannot tell, in every form."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pandas as pd
+import pytest
+
+from game_reasoning_arena.analysis.compare import Comparison
+from game_reasoning_arena.analysis.standings import SCORES, standings
+from game_reasoning_arena.cli import run_command
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.recording import load_runs
+from game_reasoning_arena.records import Status
+from tests.analysis.make_runs import Player, make_run
+
+
+def _versus_random(model: str, **more: object) -> dict[str, Player]:
+    return {"player_0": Player(model, **more), "player_1": Player()}  # type: ignore[arg-type]
+
+
+def _quiet(*paths: Path) -> Comparison:
+    return Comparison(load_runs(*paths, notice=lambda _: None))
+
+
+def test_rates_add_up_over_every_episode_that_began(tmp_path: Path) -> None:
+    make_run(tmp_path / "a", _versus_random("vllm_a", fail=0.05), episodes=80, outages=0.1)
+    comparison = _quiet(tmp_path / "a")
+    (row,) = [r for r in comparison.tables[1].rows if r["who"] == "vllm_a"]
+    total = row["win"].value + row["draw"] + row["loss"].value + row["error"] + row["open"]
+    assert total == pytest.approx(1.0)
+    assert row["began"] == 80
+    assert row["error"] > 0
+    assert row["forfeits"] > 0
+
+
+def test_policies_differ_just_where_a_player_failed(tmp_path: Path) -> None:
+    make_run(tmp_path / "a", _versus_random("vllm_a", fail=0.1), episodes=60, substitute=True)
+    table = standings(load_runs(tmp_path / "a")).table
+    touched = table.groupby("episode")["substituted"].transform("any")
+    assert touched.any()
+    mine = table[table["who"] == "vllm_a"]
+    mine_touched = touched[mine.index]
+    assert (mine.loc[mine_touched, "loss"] == "loss").all()
+    assert mine.loc[mine_touched, "drop"].isna().all()
+    assert mine.loc[mine_touched, "as-played"].notna().all()
+    calm = mine[~mine_touched]
+    assert (calm["loss"] == calm["drop"]).all()
+    assert (calm["loss"] == calm["as-played"]).all()
+    pair_sums = table.groupby("episode")["loss"].apply(lambda s: s.map(SCORES).sum())
+    assert (pair_sums == 1.0).all()
+
+
+def test_models_are_paired_by_deal_and_a_real_difference_is_found(tmp_path: Path) -> None:
+    make_run(tmp_path / "good", _versus_random("vllm_good"), episodes=120)
+    make_run(tmp_path / "bad", _versus_random("vllm_bad", fail=0.4), episodes=120)
+    comparison = _quiet(tmp_path)
+    (pair,) = [p for p in comparison.pairs if {p.a, p.b} == {"vllm_good", "vllm_bad"}]
+    assert pair.basis == "same deals"
+    assert pair.n == 120
+    assert pair.resolved
+    assert pair.verdict().startswith("vllm_good is better")
+    assert pair.depends_on_policy
+    assert "depends on how forfeits count" in pair.verdict()
+    assert comparison.differences.rows
+    assert not any(c.startswith("CONFOUNDED") for c in comparison.caveats)
+
+
+def test_direct_meetings_are_paired_by_seed(tmp_path: Path) -> None:
+    players = {"player_0": Player("vllm_a"), "player_1": Player("vllm_b", fail=0.5)}
+    make_run(tmp_path / "run", players, episodes=40)
+    (pair,) = _quiet(tmp_path).pairs
+    assert pair.basis == "met"
+    assert pair.test is not None
+    assert pair.test.pairs == 20
+    assert pair.resolved
+
+
+def test_the_same_settings_twice_are_told_apart_by_run(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        make_run(tmp_path / name, _versus_random("vllm_a"), episodes=60)
+    comparison = _quiet(tmp_path)
+    labels = {pair.a for pair in comparison.pairs} | {pair.b for pair in comparison.pairs}
+    assert {"vllm_a [first]", "vllm_a [second]"} <= labels
+    (pair,) = [p for p in comparison.pairs if "random" not in (p.a, p.b)]
+    assert pair.basis == "same deals"
+    assert not pair.resolved
+    assert any("told apart by run" in caveat for caveat in comparison.caveats)
+
+
+def test_more_deals_of_the_same_settings_are_one_competitor(tmp_path: Path) -> None:
+    make_run(tmp_path / "first", _versus_random("vllm_a"), episodes=40, seed=1)
+    make_run(tmp_path / "second", _versus_random("vllm_a"), episodes=40, seed=2)
+    (row,) = [r for r in _quiet(tmp_path).tables[1].rows if r["who"] == "vllm_a"]
+    assert row["began"] == 80
+
+
+def test_labels_name_what_differs(tmp_path: Path) -> None:
+    for number, temperature in enumerate((0.0, 0.9)):
+        players = _versus_random("vllm_a", temperature=temperature)
+        make_run(tmp_path / str(number), players, episodes=10)
+    make_run(tmp_path / "self", {f"player_{i}": Player("vllm_b") for i in (0, 1)}, episodes=10)
+    labels = {c.label for c in standings(load_runs(tmp_path)).who.values()}
+    assert labels == {
+        "vllm_a (temperature=0.0)",
+        "vllm_a (temperature=0.9)",
+        "vllm_b as player_0",
+        "vllm_b as player_1",
+        "random",
+    }
+
+
+def test_a_confounded_comparison_is_loud(tmp_path: Path) -> None:
+    make_run(tmp_path / "a", _versus_random("vllm_a"), episodes=10)
+    make_run(
+        tmp_path / "b",
+        _versus_random("vllm_b", system="You are a pirate."),
+        episodes=10,
+        config={"on_failure": {"policy": "random", "rethinks": 0}},
+        packages={"game-reasoning-arena": "9.9", "open_spiel": "2.0.2"},
+    )
+    comparison = _quiet(tmp_path)
+    line = comparison.caveats[0]
+    assert line.startswith("CONFOUNDED")
+    for what in ("on_failure.policy", "packages game-reasoning-arena", "system prompt of player_0"):
+        assert what in line or what in str([r["what"] for r in comparison.differences.rows])
+    assert any("-You play to win." in d for d in comparison.as_dict()["prompt_diffs"])
+    assert any("+You are a pirate." in d for d in comparison.as_dict()["prompt_diffs"])
+
+
+def test_unknown_cost_stays_unknown(tmp_path: Path) -> None:
+    make_run(tmp_path / "a", _versus_random("vllm_a"), episodes=10)
+    make_run(tmp_path / "b", _versus_random("litellm_b", cost_usd=0.01), episodes=10)
+    rows = {r["who"]: r for r in _quiet(tmp_path).tables[7].rows}
+    assert rows["vllm_a"]["cost"] is None
+    assert rows["vllm_a"]["per_win"] is None
+    asked = len(load_runs(tmp_path / "b").responses)
+    assert rows["litellm_b"]["cost"] == pytest.approx(0.01 * asked)
+    assert rows["litellm_b"]["per_game"] == pytest.approx(0.01 * asked / 10)
+
+
+def test_what_cannot_be_told_is_said(tmp_path: Path) -> None:
+    one = make_run(tmp_path / "one", _versus_random("vllm_a"), episodes=10)
+    assert "One run with one model" in _quiet(one).caveats[0]
+    other = make_run(tmp_path / "other", _versus_random("vllm_b"), game="connect_four", episodes=10)
+    assert any("share no game" in c for c in _quiet(one, other).caveats)
+    deals = make_run(tmp_path / "deals", _versus_random("vllm_c"), episodes=10, seed=5)
+    (pair,) = [p for p in _quiet(one, deals).pairs if {p.a, p.b} == {"vllm_a", "vllm_c"}]
+    assert pair.basis == "same opponents"
+    assert "unpaired" in pair.verdict()
+    empty = make_run(tmp_path / "empty", _versus_random("vllm_d"), episodes=0)
+    assert any("no episode has begun" in c for c in _quiet(empty).caveats)
+
+
+def test_a_run_in_progress_counts_what_began(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "run", _versus_random("vllm_a"), episodes=20, status=Status.RUNNING)
+    lines = (path / "episodes.jsonl").read_bytes().splitlines(keepends=True)
+    (path / "episodes.jsonl").write_bytes(b"".join(lines[:15]) + lines[15][:30])
+    comparison = _quiet(path)
+    assert any("in progress" in c and "15 of 20" in c for c in comparison.caveats)
+    (row,) = [r for r in comparison.tables[1].rows if r["who"] == "vllm_a"]
+    assert row["began"] == 20
+    assert row["open"] == pytest.approx(5 / 20)
+    assert any("torn" in notice for notice in comparison.loaded.notices)
+
+
+def test_poker_is_judged_by_its_returns(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        make_run(tmp_path / name, _versus_random(f"vllm_{name}"), game="leduc_poker", episodes=40)
+    (pair,) = [p for p in _quiet(tmp_path).pairs if {p.a, p.b} == {"vllm_a", "vllm_b"}]
+    assert pair.test is None
+    assert pair.p is not None
+    assert pair.returns.known
+
+
+def test_every_form_holds_the_same_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run(tmp_path / "runs/a", _versus_random("vllm_a_1", fail=0.05, rethink=0.1), episodes=40)
+    make_run(tmp_path / "runs/b", _versus_random("vllm_b|$x", temperature=0.9), episodes=40)
+    out = tmp_path / "out"
+    words = ["compare", str(tmp_path / "runs")]
+    for form in ("csv", "markdown", "latex", "json"):
+        words += [f"--{form}", str(out / f"table.{form}")]
+    words += ["--plots", str(out / "plots"), "--reasoning", str(out / "reasoning.csv")]
+    assert run_command(words) == 0
+    shown = capsys.readouterr().out
+    told = json.loads((out / "table.json").read_text())
+    rows = told["tables"]["results"]["rows"]
+    rate = f"{100 * rows[0]['win']['value']:.1f} [{100 * rows[0]['win']['low']:.1f}"
+    assert rate in shown
+    assert rate.replace("[", "\\[") in (out / "table.markdown").read_text()
+    latex = (out / "table.latex").read_text()
+    assert rate in latex
+    assert r"vllm\_b\textbar{}\$x" in latex
+    assert latex.count(r"\toprule") == latex.count(r"\bottomrule") == latex.count(r"\midrule")
+    long = pd.read_csv(out / "table.csv")
+    win = long.query("table == 'results' and row == 0 and column == 'win'").iloc[0]
+    assert float(win["value"]) == rows[0]["win"]["value"]
+    assert win["low"] == rows[0]["win"]["low"]
+    names = {path.name for path in (out / "plots").iterdir()}
+    assert {"results.png", "results.svg", "latency.png", "pairs.svg", "failures.png"} <= names
+    assert (out / "plots/results.png").read_bytes()[:4] == b"\x89PNG"
+    reasons = list(csv.DictReader((out / "reasoning.csv").read_text().splitlines()))
+    assert reasons
+    assert {row["block"] for row in reasons if row["outcome"] == "legal"} == {"True"}
+
+
+def test_errors_are_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["compare", str(tmp_path / "none")]) == 2
+    assert "does not exist" in capsys.readouterr().err
+    assert run_command(["compare", str(tmp_path)]) == 2
+    assert "is empty" in capsys.readouterr().err
+    run = make_run(tmp_path / "run", _versus_random("vllm_a"), episodes=2)
+    assert run_command(["compare", str(run), "--forfeits", "lose"]) == 2
+    assert "'loss'" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert run_command(["compare", str(run), "--csv", str(tmp_path / "file/x.csv")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    with pytest.raises(UserError):
+        load_runs(tmp_path / "file")
+
+
+def test_a_foreign_directory_needs_no_engine_and_no_client(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", _versus_random("vllm_a"), episodes=4)
+    told = orjson.loads((run / "run.json").read_bytes())
+    told["surprise"] = {"x": [1]}
+    (run / "run.json").write_bytes(orjson.dumps(told))
+    script = (
+        "import sys; from game_reasoning_arena.cli import run_command;"
+        f"code = run_command(['compare', {str(run)!r}]);"
+        "print(code, [m for m in ('litellm', 'vllm', 'pyspiel', 'torch') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip().endswith("0 []")
