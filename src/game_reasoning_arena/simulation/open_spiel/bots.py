@@ -48,8 +48,18 @@ class BotAgent(EngineAgent):
         self._game = simulation.game
 
     async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
-        """The bot's move, from a bot made for this turn, in a thread."""
-        return int(await asyncio.to_thread(self._step, turn, self.number(turn, plan)))
+        """The bot's move, from a bot made for this turn, in a thread.
+
+        Raises:
+            UserError: the bot fails, for example because of its ``params``.
+        """
+        try:
+            return int(await asyncio.to_thread(self._step, turn, self.number(turn, plan)))
+        except pyspiel.SpielError as error:
+            raise UserError(
+                f"agents.{self.name}.bot={self.spec.options['bot']} failed in turn {turn.turn} of "
+                f"{turn.game}: {error}"
+            ) from error
 
     def _step(self, turn: SeatTurn, number: int) -> int:
         name = str(self.spec.options["bot"])

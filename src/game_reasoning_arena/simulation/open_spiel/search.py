@@ -1,8 +1,10 @@
 """Monte-Carlo tree search, on information sets where information is hidden.
 
 Sources: Kocsis and Szepesvári 2006, "Bandit based Monte-Carlo Planning"; Cowling, Powley and
-Whitehouse 2012, "Information Set Monte Carlo Tree Search". The searches are OpenSpiel's own; they
-release Python's lock, so they run in threads.
+Whitehouse 2012, "Information Set Monte Carlo Tree Search". The searches are OpenSpiel's own and run
+in threads. For perfect information it is the one in C++, which releases Python's lock. The
+information-set search is the one in Python, since the one in C++ deals hidden cards by an unseeded
+generator, so that the same seed gives other games.
 """
 
 from __future__ import annotations
@@ -10,22 +12,24 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyspiel
 
 from game_reasoning_arena.agents.base_agent import PlayerSpec
 from game_reasoning_arena.records import EpisodePlan
 from game_reasoning_arena.simulation.open_spiel.engine_agent import EngineAgent
+from game_reasoning_arena.simulation.open_spiel.loading import Game
 from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
 
 if TYPE_CHECKING:
     from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
 
-#: Hidden-information games in which OpenSpiel can deal what a seat cannot see again.
+#: Hidden-information games in which OpenSpiel can deal what a seat cannot see again. Bridge can,
+#: but takes a second for each deal.
 DEALS_AGAIN = frozenset(
     {
         "bargaining",
         "blackjack",
-        "bridge",
         "colored_trails",
         "euchre",
         "hearts",
@@ -82,10 +86,23 @@ class MCTSAgent(EngineAgent):
         options = self.spec.options
         simulations = int(options.get("simulations", 100))
         uct_c = float(options.get("uct_c", 2.0))
-        evaluator = pyspiel.RandomRolloutEvaluator(int(options.get("rollouts", 1)), seed)
+        rollouts = int(options.get("rollouts", 1))
         if self._hidden:
-            return pyspiel.ISMCTSBot(seed, evaluator, uct_c, simulations)
+            return _information_set_search(self._game, rollouts, uct_c, simulations, seed)
+        evaluator = pyspiel.RandomRolloutEvaluator(rollouts, seed)
         solve = bool(options.get("solve", True))
         return pyspiel.MCTSBot(
             self._game, evaluator, uct_c, simulations, _MEMORY_MB, solve, seed, False
         )
+
+
+def _information_set_search(
+    game: Game, rollouts: int, uct_c: float, simulations: int, seed: int
+) -> Any:
+    from open_spiel.python.algorithms import ismcts, mcts
+
+    numbers = np.random.RandomState(seed)
+    evaluator = mcts.RandomRolloutEvaluator(rollouts, numbers)
+    bot = ismcts.ISMCTSBot(game, evaluator, uct_c, simulations, random_state=numbers)
+    bot.set_resampler(lambda state, seat: state.resample_from_infostate(seat, numbers.uniform))
+    return bot

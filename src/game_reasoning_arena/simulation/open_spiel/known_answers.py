@@ -1,0 +1,232 @@
+"""Known answers: random and optimal play of small games, through the loop that every run uses.
+
+    for check in verify():
+        print(check.name, check.expected, check.got, check.ok)
+
+Expected values are exact unless they come with a standard error of their own: then they were
+estimated by many random games of OpenSpiel. Seeds are fixed, so a machine gives one answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import pyspiel
+
+from game_reasoning_arena.agents.base_agent import Agent, OnFailure, PlayerSpec
+from game_reasoning_arena.agents.factory import make_agent
+from game_reasoning_arena.records import EpisodeRecord
+from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
+
+#: A sampled value is off when it is more than this many standard errors away.
+BAND = 4.0
+_SEED = 20261122
+#: Exact values are off when they differ by more.
+_EXACT = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One known answer.
+
+    ``se`` is the standard error of the comparison (sampling error and, where the expected value was
+    itself estimated, its error) and ``z`` the distance in such errors; both are None for values
+    that are computed. ``band`` is how far ``got`` may be from ``expected``.
+    """
+
+    name: str
+    expected: float
+    got: float
+    se: float | None
+    z: float | None
+    band: float
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Rates:
+    """Known shares of first-seat wins, draws and second-seat wins (None: not known)."""
+
+    first: float | None
+    draw: float | None
+    second: float | None
+    mean: float | None = None
+    error: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Play:
+    """Episodes to be played: who is at the first seat to move and who at the other."""
+
+    name: str
+    game: str
+    first: PlayerSpec
+    second: PlayerSpec
+    episodes: int
+    rates: _Rates
+    #: The seat that moves first; chess begins with 1.
+    seat: int = 0
+
+
+def _player(name: str, kind: str = "random", **options: int) -> PlayerSpec:
+    return PlayerSpec(name=name, type=kind, options=options)
+
+
+def _random(game: str, episodes: int, rates: _Rates, *, seat: int = 0) -> _Play:
+    players = (_player("first"), _player("second"))
+    return _Play(f"{game}, random v random", game, *players, episodes, rates, seat)
+
+
+def _thirds() -> _Rates:
+    return _Rates(1 / 3, 1 / 3, 1 / 3, mean=0.0)
+
+
+def _plays() -> list[_Play]:
+    solver = {"iterations": 1000}
+    return [
+        _random(
+            "tic_tac_toe",
+            30_000,
+            _Rates(float(Fraction(737, 1260)), 8 / 63, float(Fraction(121, 420))),
+        ),
+        _Play(
+            "tic_tac_toe, optimal v random",
+            "tic_tac_toe",
+            _player("first", "solver"),
+            _player("second"),
+            4_000,
+            _Rates(0.96781, 0.03219, 0.0, error=5e-6),
+        ),
+        _Play(
+            "tic_tac_toe, random v optimal",
+            "tic_tac_toe",
+            _player("first"),
+            _player("second", "solver"),
+            4_000,
+            _Rates(0.0, 0.22252, 0.77748, error=5e-6),
+        ),
+        _random("kuhn_poker", 20_000, _Rates(9 / 16, 0.0, 7 / 16, mean=1 / 8)),
+        _Play(
+            "kuhn_poker, optimal v optimal",
+            "kuhn_poker",
+            _player("first", "solver", **solver),
+            _player("second", "solver", **solver),
+            20_000,
+            _Rates(None, 0.0, None, mean=-1 / 18),
+        ),
+        _random("leduc_poker", 10_000, _Rates(95 / 192, 5 / 64, 41 / 96, mean=-5 / 64)),
+        _random("liars_dice", 10_000, _Rates(209 / 432, 0.0, 223 / 432)),
+        _random("matrix_rps", 5_000, _thirds()),
+        _random("matrix_pd", 5_000, _Rates(0.25, 0.5, 0.25)),
+        _random("connect_four", 10_000, _Rates(0.55576, 0.00257, 0.44167, error=7e-5)),
+        _random("hex", 2_000, _Rates(0.525, 0.0, 0.475, error=0.0035)),
+        _random("breakthrough(rows=6,columns=6)", 4_000, _Rates(0.518, 0.0, 0.482, error=0.0029)),
+        _random("othello", 1_500, _Rates(0.453, 0.041, 0.506, error=0.0025)),
+        _random("chess", 200, _Rates(0.079, 0.849, 0.073, error=0.01), seat=1),
+    ]
+
+
+def verify(progress: Callable[[str], None] | None = None) -> list[Check]:
+    """Play and compute all known answers; under a minute on two cores.
+
+    Must not be called from a running event loop.
+
+    Args:
+        progress: is told the name of each part before it starts.
+    """
+    say = progress or (lambda name: None)
+    checks: list[Check] = []
+    for play in _plays():
+        say(play.name)
+        checks += _compared(play, asyncio.run(_played(play)))
+    for name, expected, compute in _COMPUTED:
+        say(name)
+        checks.append(_exact(name, expected, compute()))
+    return checks
+
+
+async def _played(play: _Play) -> list[EpisodeRecord]:
+    simulation = OpenSpielSimulation(play.game)
+    specs = [play.first, play.second] if play.seat == 0 else [play.second, play.first]
+    agents: dict[str, Agent] = {
+        spec.name: make_agent(
+            spec,
+            asker=None,
+            record=lambda record: None,
+            run_id="verify",
+            seed=_SEED,
+            on_failure=OnFailure(),
+            simulation=simulation,
+        )
+        for spec in specs
+    }
+    plans = simulation.plan(episodes=play.episodes, seed=_SEED, rotate=False, players=list(agents))
+    try:
+        return [await simulation.play(plan, agents, "verify") for plan in plans]
+    finally:
+        for agent in agents.values():
+            await agent.aclose()
+
+
+def _compared(play: _Play, episodes: Sequence[EpisodeRecord]) -> Iterator[Check]:
+    n = len(episodes)
+    shares = {
+        "first": sum(e.winner == "first" for e in episodes) / n,
+        "draw": sum(e.winner is None for e in episodes) / n,
+        "second": sum(e.winner == "second" for e in episodes) / n,
+    }
+    for what, got in shares.items():
+        expected = getattr(play.rates, what)
+        if expected is not None:
+            se = math.hypot(math.sqrt(expected * (1 - expected) / n), play.rates.error)
+            yield _sampled(f"{play.name}: {what}", expected, got, se)
+    if play.rates.mean is not None:
+        values = [e.returns[play.seat] for e in episodes if e.returns is not None]
+        mean = sum(values) / len(values)
+        variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
+        yield _sampled(
+            f"{play.name}: mean return of first",
+            play.rates.mean,
+            mean,
+            math.sqrt(variance / len(values)),
+        )
+
+
+def _sampled(name: str, expected: float, got: float, se: float) -> Check:
+    z = (got - expected) / se if se > 0 else (0.0 if got == expected else math.inf)
+    return Check(name, expected, got, se, z, BAND * se, abs(z) <= BAND)
+
+
+def _exact(name: str, expected: float, got: float) -> Check:
+    return Check(name, expected, got, None, None, _EXACT, abs(got - expected) <= _EXACT)
+
+
+def _nash_conv_of_uniform(game_string: str) -> Callable[[], float]:
+    def compute() -> float:
+        game = pyspiel.load_game(game_string)
+        return float(pyspiel.nash_conv(game, pyspiel.UniformRandomPolicy(game)))
+
+    return compute
+
+
+def _value_of_uniform(game_string: str) -> Callable[[], float]:
+    def compute() -> float:
+        game = pyspiel.load_game(game_string)
+        uniform = pyspiel.UniformRandomPolicy(game)
+        state = game.new_initial_state()
+        return float(pyspiel.expected_returns(state, uniform, -1, True)[0])
+
+    return compute
+
+
+#: Values that are computed rather than sampled: (name, expected, how).
+_COMPUTED: list[tuple[str, float, Callable[[], float]]] = [
+    ("kuhn_poker, NashConv of uniform play", 11 / 12, _nash_conv_of_uniform("kuhn_poker")),
+    ("leduc_poker, NashConv of uniform play", 4.747222, _nash_conv_of_uniform("leduc_poker")),
+    ("kuhn_poker, value of uniform play", 1 / 8, _value_of_uniform("kuhn_poker")),
+    ("leduc_poker, value of uniform play", -5 / 64, _value_of_uniform("leduc_poker")),
+]
