@@ -242,8 +242,8 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="a model's directory instead of a shape")
     parser.add_argument("--game", default="tic_tac_toe")
     parser.add_argument("--episodes", type=int, default=64)
-    parser.add_argument("--max-tokens", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--max-tokens", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the result there")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from game_reasoning_arena.paths import shipped_conf
+from game_reasoning_arena.verification import last_verification
 
 if TYPE_CHECKING:
     from game_reasoning_arena.preflight import Experiment
@@ -39,6 +40,7 @@ def provenance(experiment: Experiment) -> dict[str, Any]:
             "executable": Path(sys.executable).name,
         },
         "determinism": _determinism(experiment),
+        "verified": last_verification(),
     }
 
 
