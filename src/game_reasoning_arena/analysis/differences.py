@@ -147,15 +147,13 @@ def _prompts(loaded: LoadedRuns, standings: Standings) -> Iterator[tuple[str, bo
 def _prompt_texts(loaded: LoadedRuns) -> Iterator[tuple[str, dict[int, str]]]:
     """(what, text by run) of what players of the same name were told."""
     prompts = loaded.prompts
-    by_player: dict[str, dict[int, str]] = defaultdict(dict)
-    for (run, player), texts in prompts.systems.items():
-        by_player[player][run] = "\n---\n".join(sorted(texts))
-    for player, by_run in sorted(by_player.items()):
-        for run in range(len(loaded.readers)):
-            if any(r == run and p == player for r, p, _ in prompts.first):
-                by_run.setdefault(run, "")  # asked, without a system message
-        yield f"system prompt of {player}", by_run
     games = [str(game) for game in loaded.runs["game"]]
+    systems: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
+    for run, player, _ in prompts.first:
+        told = prompts.systems.get((run, player), ())  # nothing where it had no system message
+        systems[games[run], player][run] = "\n---\n".join(sorted(told))
+    for (game, player), by_run in sorted(systems.items()):
+        yield f"system prompt of {player} at {game}", by_run
     first: dict[tuple[str, str, int, int, int], dict[int, str]] = defaultdict(dict)
     for (run, player, seat), sample in prompts.first.items():
         asked = [m.get("content") for m in sample.messages if m.get("role") != "system"]
@@ -164,7 +162,7 @@ def _prompt_texts(loaded: LoadedRuns) -> Iterator[tuple[str, dict[int, str]]]:
             first[games[run], player, seat, sample.seed, sample.at[0]][run] = text
     for (game, player, seat, _, _), by_run in sorted(first.items()):
         if len(by_run) > 1:
-            yield f"first question to {player} at seat {seat} of {game}", by_run
+            yield f"first question to {player} at seat {seat} at {game}", by_run
 
 
 def _sent(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:

@@ -13,6 +13,7 @@ import re
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Any, Final
 
 import orjson
@@ -139,21 +140,22 @@ class EpisodeStore:
             for line in self._loaded.episodes.to_dict("records")
         }
         table = self._standings.table.sort_values(["run", "episode", "seat"], kind="stable")
-        for (run, episode), part in table.groupby(["run", "episode"], sort=True):
-            seats = part.to_dict("records")
-            line: dict[Any, Any] = lines.get((int(str(run)), int(str(episode)))) or {
+        # One conversion for all: per episode it would take most of the report's time.
+        rows = table.to_dict("records")
+        for (run, episode), group in groupby(rows, key=lambda row: (row["run"], row["episode"])):
+            seats = [{str(key): value for key, value in row.items()} for row in group]
+            line: dict[Any, Any] = lines.get((int(run), int(episode))) or {
                 "moves": None, "returns": None, "error": None, "turns": None, "duration_s": None,
             }  # fmt: skip
-            first = seats[0]
             yield (
                 {
                     **line,
-                    "run": int(first["run"]),
-                    "episode": int(first["episode"]),
+                    "run": int(run),
+                    "episode": int(episode),
                     "error": _known(line["error"]),
                     "returns": list(line["returns"]) if line["returns"] is not None else None,
                 },
-                [{str(k): v for k, v in seat.items()} for seat in seats],
+                seats,
             )
 
     def _index(

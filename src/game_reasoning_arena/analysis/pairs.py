@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -10,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from game_reasoning_arena.analysis.intervals import Estimate, newcombe
+from game_reasoning_arena.analysis.intervals import Estimate, cluster_sums, newcombe
 from game_reasoning_arena.analysis.paired import (
     ALPHA,
     SignTest,
@@ -112,7 +111,7 @@ def _compare(
             return pair
     met = mine[mine["rival"] == b]
     if len(met):
-        return _met(Pair(game, a, b, "met"), met, policy)
+        return _met(Pair(game, a, b, "met"), met, other[other["rival"] == a], policy)
     common = set(mine["against"]) & set(other["against"])
     common.discard("")
     if common:
@@ -132,10 +131,7 @@ def _match(mine: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
 
 def _paired(pair: Pair, matched: pd.DataFrame, policy: str, full: bool) -> Pair:
     gaps, seeds = _gaps(matched, policy)
-    returned = matched[matched["returns_a"].notna() & matched["returns_b"].notna()]
-    profits = (returned["returns_a"] - returned["returns_b"]).to_numpy(dtype=np.float64)
-    return_seeds: list[Hashable] = list(returned["seed"])
-    rich = set(np.unique(np.abs(profits))) - {0.0, 1.0, 2.0}
+    profits, return_seeds = _profits(matched)
     pair.n = len(gaps)
     if full and len(profits):
         pair.returns = paired_difference(profits, return_seeds)
@@ -144,8 +140,7 @@ def _paired(pair: Pair, matched: pd.DataFrame, policy: str, full: bool) -> Pair:
         pair.difference = (
             paired_difference(gaps, seeds) if full else Estimate(float(gaps.mean()), n=len(gaps))
         )
-    if rich or not len(gaps):
-        # Returns say more than who was ahead: poker is won by large pots.
+    if _rich(profits, steps=(0.0, 1.0, 2.0)) or not len(gaps):
         pair.n = len(profits)
         pair.p = sign_flip_test(profits, return_seeds) if len(profits) else None
         pair.needed = mean_needed(profits, return_seeds)
@@ -171,25 +166,40 @@ def _gaps(matched: pd.DataFrame, policy: str) -> tuple[np.ndarray, list[Hashable
     return gaps.to_numpy(dtype=np.float64), list(both["seed"])
 
 
-def _met(pair: Pair, met: pd.DataFrame, policy: str) -> Pair:
+def _met(pair: Pair, mine: pd.DataFrame, other: pd.DataFrame, policy: str) -> Pair:
     """Games against each other: a seed with both seat orders is one observation."""
-    decided = met[met[policy].notna()]
-    # Score 1 to 0 is a difference of 1, a draw of 0.
-    gaps = (decided[policy].map(SCORES).astype(float) * 2 - 1).to_numpy(dtype=np.float64)
-    seeds: list[Hashable] = list(decided["seed"])
+    keys = ["run", "episode", "seed"]
+    columns = [*keys, "returns", *POLICIES]
+    met = mine[columns].merge(other[columns], on=keys, suffixes=("_a", "_b"))
+    gaps, seeds = _gaps(met, policy)
+    profits, return_seeds = _profits(met)
     pair.n = len(gaps)
-    if not len(gaps):
-        return pair
-    pair.difference = paired_difference(gaps, seeds)
-    by_seed: dict[Hashable, float] = defaultdict(float)
-    for seed, gap in zip(seeds, gaps, strict=True):
-        by_seed[seed] += float(gap)
-    pair.test = sign_test(list(by_seed.values()))
-    pair.p = pair.test.p
-    per_seed = len(gaps) / len(by_seed)
-    needed = pairs_needed(pair.test.better, pair.test.worse, pair.test.pairs)
-    pair.needed = None if needed is None else round(needed * per_seed)
+    if len(gaps):
+        pair.difference = paired_difference(gaps, seeds)
+        sums, counts = cluster_sums(gaps, seeds)
+        pair.test = sign_test(sums)
+        pair.p = pair.test.p
+        needed = pairs_needed(pair.test.better, pair.test.worse, pair.test.pairs)
+        pair.needed = None if needed is None else round(needed * float(counts.mean()))
+    if len(profits):
+        pair.returns = paired_difference(profits, return_seeds)
+        if _rich(profits, steps=(0.0, 1.0, 2.0)):
+            pair.n = len(profits)
+            pair.p = sign_flip_test(profits, return_seeds)
+            pair.needed = mean_needed(profits, return_seeds)
+            pair.test = None
     return pair
+
+
+def _profits(matched: pd.DataFrame) -> tuple[np.ndarray, list[Hashable]]:
+    both = matched[matched["returns_a"].notna() & matched["returns_b"].notna()]
+    profits = (both["returns_a"] - both["returns_b"]).to_numpy(dtype=np.float64)
+    return profits, list(both["seed"])
+
+
+def _rich(profits: np.ndarray, steps: tuple[float, ...]) -> bool:
+    """Whether returns say more than who was ahead: poker is won by large pots."""
+    return bool(set(np.unique(np.abs(profits))) - set(steps))
 
 
 def _unpaired(

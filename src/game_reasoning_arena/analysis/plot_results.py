@@ -37,7 +37,7 @@ _RESULTS: Final = (
     ("win", "win", BLUE, "", "white"),
     ("draw", "draw", "#C8C8C8", "", "black"),
     ("loss", "loss", VERMILLION, "", "white"),
-    ("apart", "outage or unfinished", "white", "////", "black"),
+    ("apart", "outage or unfinished", "none", "////", "black"),
 )
 _KINDS: Final = dict(
     zip(

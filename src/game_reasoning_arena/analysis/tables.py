@@ -24,11 +24,13 @@ def _percent(value: float) -> str:
 
 
 def _seconds(value: float) -> str:
+    if 0 < abs(value) < 0.1:
+        return f"{value:.2g}"
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
 def _usd(value: float) -> str:
-    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.5f}"
+    return f"{value:.2f}" if value == 0 or abs(value) >= 1 else f"{value:.5f}"
 
 
 def _p(value: float) -> str:

@@ -49,7 +49,7 @@ function element(name, attributes, ...children) {
   return node;
 }
 
-const seconds = (value) => (value === null || value === undefined ? "–" : `${value < 10 ? value.toFixed(3) : value.toFixed(1)} s`);
+const seconds = (value) => (value === null || value === undefined ? "–" : `${value > 0 && value < 0.1 ? Number(value.toPrecision(2)) : value.toFixed(value < 10 ? 3 : 1)} s`);
 const known = (value) => (value === null || value === undefined ? "–" : String(value));
 
 // ---- the list -------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ function outcomeText(i) {
   if (status !== "completed") return status;
   const winner = results.indexOf("w");
   if (winner >= 0) return `${seats[winner][1]} wins`;
-  return results.includes("d") ? "draw" : "played";
+  return results.includes("d") ? "draw" : seats.length > 1 ? "played" : "answered";
 }
 
 function matches(i, wanted) {
@@ -159,7 +159,7 @@ function stepsOf(episode) {
   for (const responses of asked.values()) {
     const chosen = responses.find((r) => r.outcome === "legal");
     const text = episode.moves.length === 0 && chosen ? chosen.action_text : null;
-    steps.push({ moves: episode.moves.length, move: null, lone: text || "no move", responses });
+    steps.push({ moves: episode.moves.length, move: null, lone: text || (responses.some((r) => r.outcome === "answered") ? "answer" : "no move"), responses });
   }
   return steps;
 }
@@ -210,7 +210,7 @@ function skeleton(i) {
     );
   });
   const moves = view.steps.slice(1).map((step, k) => {
-    const by = step.move ? (step.move.seat < 0 ? "chance" : step.move.by) : "substitute";
+    const by = step.move ? (step.move.seat < 0 ? "chance" : step.move.by) : step.lone === "no move" ? "substitute" : "";
     return element("li", {}, element("button", { class: by, on: { click: () => go(k + 1) } }, step.move ? step.move.text : step.lone));
   });
   $("replay").replaceChildren(
