@@ -35,7 +35,7 @@ def test_shipped_templates_say_all_and_end_with_what_changes(name: str) -> None:
     assert "board" not in system
     order = [user.index(part) for part in ("x(0,0)", "board", "Legal moves:\n- o(0,1)\n- o(0,2)")]
     assert order == sorted(order)
-    assert template.answer_form == name
+    assert template.answer_form == ("json" if name == "json" else "line")
 
 
 def test_moves_can_be_hidden_and_no_rules_told() -> None:

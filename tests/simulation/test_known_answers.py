@@ -1,0 +1,41 @@
+"""The check of the whole machine, and that it would notice a fault."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from game_reasoning_arena.agents.base_agent import Decision, Turn, played
+from game_reasoning_arena.agents.random_agent import RandomActor
+from game_reasoning_arena.simulation.open_spiel import known_answers
+from game_reasoning_arena.simulation.open_spiel.known_answers import verify
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+def test_all_known_answers_are_reproduced() -> None:
+    told: list[str] = []
+    checks = verify(told.append)
+    assert [check for check in checks if not check.ok] == []
+    assert len(checks) >= 40
+    assert len(told) == len(set(told))
+    for check in checks:
+        assert (check.z is None) == (check.se is None)
+        if check.se:
+            assert check.band >= 4 * check.se
+
+
+def test_players_that_are_not_uniform_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def lazy(self: RandomActor, turn: Turn) -> Decision:
+        legal = turn.legal_actions
+        takes_first = self._stream.below(3) == 0
+        return played(legal[0] if takes_first else legal[self._stream.below(len(legal))])
+
+    some = [play for play in known_answers._plays() if play.game == "tic_tac_toe"][:1]
+    monkeypatch.setattr(RandomActor, "act", lazy)
+    monkeypatch.setattr(known_answers, "_plays", lambda: some)
+    assert not all(check.ok for check in verify())

@@ -1,0 +1,142 @@
+"""Boards and moves in one notation: what is shown is what may be answered."""
+
+from __future__ import annotations
+
+import random
+
+import pyspiel
+import pytest
+
+from game_reasoning_arena.simulation.factory import make_simulation
+from game_reasoning_arena.simulation.open_spiel.chess_notation import meant
+
+
+def cell(board: list[str], name: str, column: str) -> str:
+    """The mark of a board with column labels on top and row labels at the left."""
+    header, *rows = board
+    row = next(line.split() for line in rows if line.split()[0] == name)
+    return row[1:][header.split().index(column)]
+
+
+@pytest.mark.parametrize(
+    ("game", "split"),
+    [
+        ("tic_tac_toe", lambda text: (text[2], text[4])),
+        ("hex(board_size=5)", lambda text: (text[1:], text[0])),
+    ],
+)
+def test_a_move_changes_the_cell_that_it_names(game: str, split) -> None:  # type: ignore[no-untyped-def]
+    simulation = make_simulation({"game": game})
+    state = simulation.game.new_initial_state()  # type: ignore[attr-defined]
+    texts = simulation.texts  # type: ignore[attr-defined]
+    rng = random.Random(2)
+    while not state.is_terminal():
+        seat = state.current_player()
+        action = rng.choice(state.legal_actions())
+        row, column = split(state.action_to_string(seat, action))
+        before = texts.state(state, seat).splitlines()
+        assert cell(before, row, column) == "."
+        state.apply_action(action)
+        after = texts.state(state, seat).splitlines()
+        assert cell(after, row, column) == "xo"[seat]
+
+
+def test_connect_four_numbers_its_columns() -> None:
+    simulation = make_simulation({"game": "connect_four"})
+    state = simulation.game.new_initial_state()  # type: ignore[attr-defined]
+    for name in ("x3", "o3", "x6"):
+        action = next(
+            a
+            for a in state.legal_actions()
+            if state.action_to_string(state.current_player(), a) == name
+        )
+        state.apply_action(action)
+    lines = simulation.texts.state(state, 0).splitlines()  # type: ignore[attr-defined]
+    assert lines[-3:] == [". . . o . . .", ". . . x . . x", "0 1 2 3 4 5 6"]
+
+
+def test_plain_is_the_engines_own_text() -> None:
+    simulation = make_simulation({"game": "tic_tac_toe", "board": "plain"})
+    state = simulation.game.new_initial_state()  # type: ignore[attr-defined]
+    assert simulation.texts.state(state, 0) == "...\n...\n..."  # type: ignore[attr-defined]
+
+
+def test_one_shot_games_show_their_payoffs_and_repeated_ones_all_rounds() -> None:
+    simulation = make_simulation({"game": "matrix_pd"})
+    state = simulation.game.new_initial_state()  # type: ignore[attr-defined]
+    assert "10,0" in simulation.texts.state(state, 0)  # type: ignore[attr-defined]
+    game = "repeated_game(stage_game=matrix_pd(),num_repetitions=3)"
+    simulation = make_simulation({"game": game})
+    state = simulation.game.new_initial_state()  # type: ignore[attr-defined]
+    state.apply_actions([0, 1])
+    state.apply_actions([1, 1])
+    text = simulation.texts.state(state, 0)  # type: ignore[attr-defined]
+    assert "Round 0" in text
+    assert "Round 1" in text
+
+
+CASTLING = "8/4P1k1/8/8/8/8/8/R3K2R w KQ - 0 1"
+KNIGHTS = "4k3/8/8/8/8/8/8/N3K1N1 w - - 0 1"
+CAPTURE = "4k3/8/8/3p4/4P3/8/1B6/4K3 w - - 0 1"
+
+
+@pytest.mark.parametrize(
+    ("fen", "text", "name"),
+    [
+        (CASTLING, "e1g1", "O-O"),
+        (CASTLING, "0-0", "O-O"),
+        (CASTLING, "o-o", "O-O"),
+        (CASTLING, "0-0-0", "O-O-O"),
+        (CASTLING, "e7e8q", "e8=Q"),
+        (CASTLING, "e7e8Q", "e8=Q"),
+        (CASTLING, "e8Q", "e8=Q"),
+        (CASTLING, "e8(Q)", "e8=Q"),
+        (CASTLING, "1. e8=Q", "e8=Q"),
+        (CASTLING, "Rh7", "Rh7+"),
+        (CASTLING, "12. Rh7+!?", "Rh7+"),
+        (CASTLING, "Rhh7", "Rh7+"),
+        (CASTLING, "Rh1-h7", "Rh7+"),
+        (KNIGHTS, "Ngf3", "Nf3"),
+        (KNIGHTS, "Ng1f3", "Nf3"),
+        (KNIGHTS, "g1f3", "Nf3"),
+        (CAPTURE, "ed5", "exd5"),
+        (CAPTURE, "e4xd5", "exd5"),
+        (CAPTURE, "e4d5", "exd5"),
+        (CAPTURE, "1... exd5", "exd5"),
+    ],
+)
+def test_chess_moves_in_other_notations(fen: str, text: str, name: str) -> None:
+    state = pyspiel.load_game("chess").new_initial_state(fen)
+    actions = meant(state, state.legal_actions(), text)
+    assert [state.action_to_string(state.current_player(), a) for a in actions] == [name]
+
+
+@pytest.mark.parametrize("text", ["", "e9", "Qa1", "knight to f3", "e4 e5", "O", "Nf3 or Nc2"])
+def test_other_texts_are_no_chess_moves(text: str) -> None:
+    state = pyspiel.load_game("chess").new_initial_state(KNIGHTS)
+    assert meant(state, state.legal_actions(), text) == set()
+
+
+def test_ambiguous_chess_moves_give_all_they_fit() -> None:
+    state = pyspiel.load_game("chess").new_initial_state("4k3/8/8/8/8/8/8/R4RK1 w - - 0 1")
+    actions = meant(state, state.legal_actions(), "Rd1")
+    assert len(actions) == 2
+
+
+def test_every_chess_move_is_found_by_its_uci_name() -> None:
+    game = pyspiel.load_game("chess")
+    rng = random.Random(4)
+    for _ in range(2):
+        state = game.new_initial_state()
+        for _ in range(40):
+            if state.is_terminal():
+                break
+            legal = state.legal_actions()
+            board = state.board()
+            action = rng.choice(legal)
+            long = pyspiel.chess.action_to_move(action, board).to_lan()
+            assert meant(state, legal, long) == {action}
+            assert meant(state, legal, state.action_to_string(state.current_player(), action)) == {
+                action
+            }
+            state.apply_action(action)
