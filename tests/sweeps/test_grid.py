@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hydra import version
+from hydra.types import RunMode
+from omegaconf import DictConfig
 
+from game_reasoning_arena import catalog_source, schema
+from game_reasoning_arena.hydra_app import Session
+from game_reasoning_arena.sweeping.composing import Composer, without_hydra
 from tests.arena import Arena, episodes, run_json, summary
 from tests.loopback import LoopbackServer
 from tests.sweeps.reading import every_text, jobs, statuses, sweep_json, table
@@ -40,6 +46,42 @@ def test_a_sweep_is_one_experiment(arena: Arena) -> None:
     shown = [line for line in ran.out.splitlines() if "completed" in line and "player_0" in line]
     assert len(shown) == 4
     assert "jobs: 4 completed" in ran.out
+
+
+@pytest.mark.parametrize(
+    "jobs",
+    [
+        [
+            ["seed=1", "simulation=kuhn_poker", "+agents.player_2.type=random"],
+            ["seed=2", "simulation=tic_tac_toe", "+agents.player_2.type=random"],
+        ],
+        [
+            ["+provider.a.api_base=http://127.0.0.1:1/v1", "model=scripted_first"],
+            ["+provider.a.api_base=http://127.0.0.1:2/v1", "model=scripted_sloppy"],
+        ],
+        [
+            ["~on_failure.feedback", "sampling={temperature: 0.5}", "++agents.player_0.votes=1"],
+            ["budget.usd=3", "sampling={top_p: 0.5}", "++agents.player_0.votes=3"],
+        ],
+        [
+            ["agents=none", "+agents.player_0={type: random}", "seats=fixed"],
+            ["agents=llm_vs_llm", "~agents.player_0", "catalog.files=[]"],
+        ],
+        [["experiment=null", "hydra/launcher=basic", "on_failure.policy=random"]],
+    ],
+)
+def test_values_apply_as_hydra_applies_them(jobs: list[list[str]]) -> None:
+    version.setbase("1.3")
+    schema.register()
+    catalog_source.register()
+    with Session() as session:
+
+        def compose(some: list[str], mode: RunMode) -> DictConfig:
+            return session.compose("config", some, mode)
+
+        composer = Composer(compose, [])
+        for job in jobs:
+            assert composer(job) == without_hydra(compose(job, RunMode.RUN))
 
 
 def test_a_job_is_the_run_that_it_would_be_alone(arena: Arena) -> None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import orjson
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -22,9 +21,7 @@ from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.errors import ConfigProblems
 from game_reasoning_arena.explain import explain_composition
 from game_reasoning_arena.preflight import Experiment, prepare
-
-#: Composes a configuration from words: ``Session.compose`` with the configuration's name.
-Compose = Callable[[list[str], RunMode], DictConfig]
+from game_reasoning_arena.sweeping.composing import Compose, Composer
 
 _BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 _ALL_SHARDS = re.compile(r"(\+{0,2}shard=)all/(\d{1,4})")
@@ -97,8 +94,8 @@ def expand(
     """
     parts = _sorted(words)
     presets = [f"{key}={value}" for key, value in (cfg.hydra.sweeper.get("params") or {}).items()]
-    axes, fixed_order = _choices([*presets, *parts.task], cfg, compose)
-    swept = [key for key, values in axes.items() if len(values) > 1 or key in fixed_order]
+    axes, given = _choices([*presets, *parts.task])
+    swept = [key for key, values in axes.items() if len(values) > 1 or key in given]
     combinations = [list(c) for c in itertools.product(*axes.values())]
     overrides = [[f"{k}={v}" for k, v in zip(axes, c, strict=True)] for c in combinations]
     values = [
@@ -107,14 +104,13 @@ def expand(
     problems = _Problems()
     candidates = []
     backends = _Checks()
+    composer = Composer(compose, parts.hydra)
     wrong: dict[str, str] = {}  # words that do not compose, told once and left out from then on
     for number, job in enumerate(overrides):
         problems.add(number, [wrong[word] for word in job if word in wrong])
         try:
-            job_cfg = compose(
-                [*parts.hydra, *(word for word in job if word not in wrong)], RunMode.RUN
-            )
-            experiment = prepare(without_hydra(job_cfg), check_backends=False)
+            job_cfg = composer([word for word in job if word not in wrong])
+            experiment = prepare(job_cfg, check_backends=False)
         except ConfigProblems as error:
             problems.add(number, error.problems)
             wrong |= {w: text for w in job for text in error.problems if text.startswith(f"{w}: ")}
@@ -126,15 +122,6 @@ def expand(
     if problems.found:
         raise ConfigProblems(problems.told(values))
     return candidates
-
-
-def without_hydra(cfg: DictConfig) -> DictConfig:
-    """The configuration of the run alone."""
-    from omegaconf import OmegaConf
-
-    plain: Any = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-    assert isinstance(plain, DictConfig)
-    return plain
 
 
 def backend_key(prefix: str, experiment: Experiment) -> str:
@@ -184,9 +171,7 @@ def _sorted(words: list[str]) -> _Words:
     return parts
 
 
-def _choices(
-    words: list[str], cfg: DictConfig, compose: Compose
-) -> tuple[dict[str, list[str]], set[str]]:
+def _choices(words: list[str]) -> tuple[dict[str, list[str]], set[str]]:
     """Each key with its values, later words winning; and the keys that were given as a sweep."""
     from hydra.core.global_hydra import GlobalHydra
 
