@@ -140,7 +140,7 @@ def reasoning_summary(table: pd.DataFrame) -> Table:
             Column("result", "game ended"),
             Column("answers", "answers", "count"),
             Column("words", "words", "number"),
-            *(Column(name, name, "percent") for name in RULES),
+            *(Column(name, name, "percent", minor=True) for name in RULES),
         ],
     )
     filled = table.assign(

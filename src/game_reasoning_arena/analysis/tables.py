@@ -25,7 +25,7 @@ def _percent(value: float) -> str:
 
 def _seconds(value: float) -> str:
     if 0 < abs(value) < 0.1:
-        return f"{value:.2g}"
+        return f"{float(f'{value:.2g}'):.8f}".rstrip("0")
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
@@ -227,11 +227,15 @@ def to_rich(table: Table, width: int | None = None) -> RenderableType:
     parts: list[RenderableType] = [Text(table.title, style="bold")]
     if table.rows:
         columns, left_out = _fitting(table, width)
+        too_wide = width is not None and _width(columns, table) > width
         grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
         for column in columns:
             right = column.kind != "text"
             grid.add_column(
-                Text(column.heading), justify="right" if right else "left", overflow="fold"
+                Text(column.heading),
+                justify="right" if right else "left",
+                overflow="fold",
+                min_width=None if width is None or too_wide else _needed(column, table),
             )
         for row in table.rows:
             grid.add_row(*[Text(column.show(row.get(column.key))) for column in columns])
@@ -244,16 +248,21 @@ def to_rich(table: Table, width: int | None = None) -> RenderableType:
     return Group(*parts)
 
 
+def _needed(column: Column, table: Table) -> int:
+    """Characters for the widest cell and the longest word of the heading."""
+    cells = [len(column.show(row.get(column.key))) for row in table.rows]
+    return max(*cells, max(map(len, column.heading.split()), default=0), 1)
+
+
+def _width(columns: Sequence[Column], table: Table) -> int:
+    return sum(_needed(column, table) + 3 for column in columns)
+
+
 def _fitting(table: Table, width: int | None) -> tuple[list[Column], list[Column]]:
     """Columns that fit, and those left out."""
     columns = table.shown_columns()
     left_out: list[Column] = []
-
-    def needed(column: Column) -> int:
-        cells = [len(column.show(row.get(column.key))) for row in table.rows]
-        return 3 + max(*cells, max(map(len, column.heading.split()), default=0))
-
-    while width is not None and sum(map(needed, columns)) > width:
+    while width is not None and _width(columns, table) > width:
         minor = [column for column in columns if column.minor]
         if not minor:
             break

@@ -61,6 +61,13 @@ def run(args: argparse.Namespace) -> int:
     for table in comparison.tables:
         if table.rows or table.notes:
             console.print(to_rich(table, console.width if sys.stdout.isatty() else None))
+    if args.reasoning is not None:
+        from game_reasoning_arena.analysis.reasoning import reasoning_summary, reasoning_table
+
+        words = reasoning_table(loaded, comparison.standings)
+        write_text(args.reasoning, str(words.to_csv(index=False)))
+        console.print(to_rich(reasoning_summary(words)))
+        console.print(Text(f"wrote {args.reasoning}", style="dim"))
     for diff in prompt_diffs(loaded):
         console.print(Text(diff + "\n"))
     for notice in loaded.notices:
@@ -82,7 +89,6 @@ def _write_all(
         (args.markdown, lambda: tables.to_markdown(comparison.tables)),
         (args.latex, lambda: tables.to_latex(comparison.tables)),
         (args.json, lambda: _json(comparison)),
-        (args.reasoning, lambda: _reasoning(comparison)),
     ]
     for path, make in forms:
         if path is not None:
@@ -114,10 +120,3 @@ def _json(comparison: Comparison) -> str:
     return orjson.dumps(
         comparison.as_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
     ).decode()
-
-
-def _reasoning(comparison: Comparison) -> str:
-    from game_reasoning_arena.analysis.reasoning import reasoning_table
-
-    table = reasoning_table(comparison.loaded, comparison.standings)
-    return str(table.to_csv(index=False))
