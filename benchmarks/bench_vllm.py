@@ -240,7 +240,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--shape", choices=SHAPES, default="tiny")
     parser.add_argument("--model", type=Path, help="a model's directory instead of a shape")
-    parser.add_argument("--game", default="tic_tac_toe")
+    parser.add_argument("--game", default="kuhn_poker")
     parser.add_argument("--episodes", type=int, default=64)
     parser.add_argument("--max-tokens", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)

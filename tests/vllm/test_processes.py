@@ -69,9 +69,9 @@ def arena(place: Path, *words: str) -> subprocess.Popen[str]:
     return start(place, "-m", "game_reasoning_arena", *ARENA, *words)
 
 
-def engines_of(owner: int) -> list[int]:
-    """Engine processes whose parent is ``owner``."""
-    found = []
+def children(owner: int) -> dict[int, bytes]:
+    """Processes whose parent is ``owner``, with their command lines."""
+    found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -80,9 +80,20 @@ def engines_of(owner: int) -> list[int]:
             command = (entry / "cmdline").read_bytes()
         except OSError:
             continue
-        if int(parent) == owner and (b"EngineCore" in command or b"spawn_main" in command):
-            found.append(int(entry.name))
+        if int(parent) == owner:
+            found[int(entry.name)] = command
     return found
+
+
+def engines_of(owner: int) -> list[int]:
+    """Engine processes whose parent is ``owner``."""
+    marks = (b"EngineCore", b"spawn_main")
+    return [pid for pid, line in children(owner).items() if any(mark in line for mark in marks)]
+
+
+def family(engine: int) -> dict[int, str]:
+    """An engine process and its workers, with their start times."""
+    return {pid: vllm_guard.start_time(pid) for pid in (engine, *children(engine))}
 
 
 def lines(file: Path) -> list[dict[str, Any]]:
@@ -115,9 +126,9 @@ def wait_for_answers(process: subprocess.Popen[str], place: Path, count: int) ->
     raise AssertionError
 
 
-def assert_gone(pid: int, began: str) -> None:
-    for _ in soon("the end of the engine"):
-        if vllm_guard.start_time(pid) != began:
+def assert_gone(processes: dict[int, str]) -> None:
+    for _ in soon("the end of the engine and its workers"):
+        if all(vllm_guard.start_time(pid) != began for pid, began in processes.items()):
             return
 
 
@@ -125,9 +136,10 @@ def test_a_sweep_loads_its_engine_once_and_leaves_nothing(place: Path) -> None:
     temperatures = "sampling.temperature=0.2,0.6,1.0,1.4"
     process = arena(place, "simulation=kuhn_poker", "episodes=2", temperatures, "-m")
     wait_for_engine(process)
-    seen: dict[int, str] = {}
+    seen: dict[int, dict[int, str]] = {}
     for _ in soon("the end of the sweep"):
-        seen |= {pid: vllm_guard.start_time(pid) for pid in engines_of(process.pid)}
+        for engine in engines_of(process.pid):
+            seen.setdefault(engine, {}).update(family(engine))
         if process.poll() is not None:
             break
     said, _ = process.communicate(timeout=LIMIT_S)
@@ -137,8 +149,8 @@ def test_a_sweep_loads_its_engine_once_and_leaves_nothing(place: Path) -> None:
     assert len(runs) == 4
     sent = [[record["sent"] for record in lines(run)] for run in runs]
     assert [{s["temperature"] for s in one} for one in sent] == [{0.2}, {0.6}, {1.0}, {1.4}]
-    [(engine, began)] = seen.items()
-    assert vllm_guard.start_time(engine) != began
+    [processes] = seen.values()
+    assert_gone(processes)
     assert list(place.glob("arena-vllm-*")) == []
 
 
@@ -146,20 +158,22 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing(place: Path) -> None:
     process = arena(place, "simulation=tic_tac_toe", "episodes=400", "concurrency=4")
     directory = wait_for_answers(process, place, 20)
     [engine] = engines_of(process.pid)
-    began = vllm_guard.start_time(engine)
+    processes = family(engine)
+    assert len(processes) > 1
     os.killpg(process.pid, signal.SIGINT)  # what a terminal does
     said, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 130, said
     assert json.loads((directory / "run.json").read_text())["status"] == "interrupted"
     records = lines(directory / "responses.jsonl")
     assert not any(record["error"] for record in records)  # the engine answered what was in flight
-    assert_gone(engine, began)
+    assert_gone(processes)
 
 
 def test_a_dead_engine_ends_the_run_and_keeps_what_is_finished(place: Path) -> None:
     process = arena(place, "simulation=tic_tac_toe", "episodes=400", "concurrency=4")
     directory = wait_for_answers(process, place, 40)
     [engine] = engines_of(process.pid)
+    processes = family(engine)
     os.kill(engine, signal.SIGKILL)
     said, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 1, said
@@ -171,6 +185,7 @@ def test_a_dead_engine_ends_the_run_and_keeps_what_is_finished(place: Path) -> N
     finished = lines(directory / "episodes.jsonl")
     assert any(episode["status"] == "completed" for episode in finished)
     assert len(finished) < 400
+    assert_gone(processes)
 
 
 def test_sigterm_of_a_plain_script_leaves_nothing(place: Path) -> None:
@@ -178,23 +193,23 @@ def test_sigterm_of_a_plain_script_leaves_nothing(place: Path) -> None:
     (place / "script.py").write_text(SCRIPT)
     process = start(place, "script.py")
     engine = wait_for_engine(process)
-    began = vllm_guard.start_time(engine)
+    processes = family(engine)
     process.send_signal(signal.SIGTERM)
     assert process.wait(LIMIT_S) == -signal.SIGTERM
     process.communicate()
-    assert_gone(engine, began)
+    assert_gone(processes)
 
 
 def test_a_plain_script_plays_and_leaves_nothing(place: Path) -> None:
     (place / "script.py").write_text(SCRIPT)
     process = start(place, "script.py")
     engine = wait_for_engine(process)
-    began = vllm_guard.start_time(engine)
+    processes = family(engine)
     said, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, said
     assert "<class 'str'>" in said.splitlines()
     assert "Exception ignored" not in said
-    assert vllm_guard.start_time(engine) != began
+    assert_gone(processes)
 
 
 def test_problems_are_found_before_anything_starts(place: Path) -> None:
