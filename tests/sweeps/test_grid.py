@@ -60,14 +60,14 @@ def test_a_sweep_is_one_experiment(arena: Arena) -> None:
             ["+provider.a.api_base=http://127.0.0.1:2/v1", "model=scripted_sloppy"],
         ],
         [
-            ["~on_failure.feedback", "sampling={temperature: 0.5}", "++agents.player_0.votes=1"],
+            ["~backend.vllm", "sampling={temperature: 0.5}", "++agents.player_0.votes=1"],
             ["budget.usd=3", "sampling={top_p: 0.5}", "++agents.player_0.votes=3"],
         ],
         [
             ["agents=none", "+agents.player_0={type: random}", "seats=fixed"],
             ["agents=llm_vs_llm", "~agents.player_0", "catalog.files=[]"],
         ],
-        [["experiment=null", "hydra/launcher=basic", "on_failure.policy=random"]],
+        [["hydra/launcher=basic", "on_failure.policy=random"]],
     ],
 )
 def test_values_apply_as_hydra_applies_them(jobs: list[list[str]]) -> None:

@@ -1,0 +1,160 @@
+"""Sweeps in joblib's processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.arena import finish, run_json, start_arena
+from tests.cluster.sweeps import (
+    CANARY,
+    WAIT_S,
+    completed,
+    here,
+    model_words,
+    nothing_twice,
+    played,
+    run_sweep,
+    until_asked,
+)
+from tests.loopback import LoopbackServer
+from tests.sweeps.reading import every_text, jobs, statuses, table
+
+JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=mine"]
+
+
+def test_processes_play_what_one_process_plays(tmp_path: Path, whole: Path) -> None:
+    words = ["model=scripted_sloppy,scripted_first", "seed=1,2", "episodes=6"]
+    ran = run_sweep(tmp_path, *JOBLIB, *words)
+    assert ran.code == 0, ran.err
+    completed(tmp_path / "mine")
+    alone = here(whole, *words)
+    assert played(tmp_path / "mine") == played(alone)
+    timing = ("latency_p50_s", "latency_p95_s")
+    assert [
+        {k: v for k, v in row.items() if k not in timing} for row in table(tmp_path / "mine")
+    ] == [{k: v for k, v in row.items() if k not in timing} for row in table(alone)]
+
+
+def test_keys_are_the_workers_own(tmp_path: Path, loopback: LoopbackServer) -> None:
+    loopback.set(key=CANARY)
+    words = [*JOBLIB, *model_words(loopback, "a", "b"), "episodes=2"]
+    ran = run_sweep(tmp_path, *words, MY_LAB_API_KEY=CANARY)
+    assert ran.code == 0, ran.err
+    assert CANARY not in every_text(tmp_path / "mine") + ran.out + ran.err
+
+
+def test_a_failing_job_leaves_the_others_alone(tmp_path: Path, loopback: LoopbackServer) -> None:
+    loopback.set(faults=[{"status": 401, "model": "bad"}])
+    words = [*JOBLIB, *model_words(loopback, "good", "bad", "fine"), "episodes=2"]
+    ran = run_sweep(tmp_path, *words, MY_LAB_API_KEY=CANARY)
+    assert ran.code == 1, ran.err
+    assert statuses(tmp_path / "mine") == ["completed", "error", "completed"]
+    assert "401" in jobs(tmp_path / "mine")[1]["reason"]
+
+
+def test_a_worker_that_is_killed_takes_only_its_own_job(
+    tmp_path: Path, whole: Path, loopback: LoopbackServer
+) -> None:
+    words = [*model_words(loopback, "a", "b", "c"), "episodes=12", "concurrency=1"]
+    key = {"MY_LAB_API_KEY": CANARY}
+    calm = run_sweep(whole, *words, **key)
+    assert calm.code == 0, calm.err
+    loopback.reset()
+    loopback.set(latency=0.05)
+    process = start_arena("-m", *JOBLIB, *words, cwd=tmp_path, **key)
+    until_asked(process, loopback, 20)
+    first = tmp_path / "mine" / jobs(tmp_path / "mine")[0]["directory"]
+    os.kill(_writer_of(first), signal.SIGKILL)
+    ran = finish(process)
+    assert ran.code == 1
+    sweep = tmp_path / "mine"
+    assert statuses(sweep) == ["error", "completed", "completed"]
+    assert "its process died" in jobs(sweep)[0]["reason"]
+    assert run_json(first)["status"] == "error"
+    assert {row["status"] for row in table(sweep) if row["job"] == "0"} == {"error"}
+
+    loopback.set(latency=0.0)
+    again = finish(start_arena("resume", "mine", cwd=tmp_path, **key))
+    assert again.code == 0, again.err
+    assert played(sweep) == played(calm.directory)
+    nothing_twice(sweep)
+
+
+def _writer_of(directory: Path) -> int:
+    """The process that has the run's files open."""
+    deadline = time.monotonic() + WAIT_S
+    target = os.fspath(directory / "responses.jsonl")
+    while time.monotonic() < deadline:
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if any(os.readlink(fd) == target for fd in (process / "fd").iterdir()):
+                    return int(process.name)
+            except OSError:
+                continue
+    raise AssertionError("nobody writes the run")
+
+
+@pytest.mark.parametrize("whole_group", [True, False], ids=["Ctrl-C", "kill -INT"])
+def test_ctrl_c_stops_all_workers_and_the_rest_can_be_resumed(
+    tmp_path: Path, whole: Path, loopback: LoopbackServer, whole_group: bool
+) -> None:
+    words = [*model_words(loopback, "a", "b", "c"), "episodes=12", "concurrency=1"]
+    key = {"MY_LAB_API_KEY": CANARY}
+    calm = run_sweep(whole, *words, **key)
+    loopback.reset()
+    loopback.set(latency=0.05)
+    process = start_arena("-m", *JOBLIB, *words, cwd=tmp_path, **key)
+    until_asked(process, loopback, 20)
+    if whole_group:
+        for child in _family(process.pid):
+            os.kill(child, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGINT)
+    ran = finish(process)
+    assert ran.code == 130, ran.err
+    assert f"arena resume {tmp_path / 'mine'}" in ran.out
+    assert statuses(tmp_path / "mine") == ["interrupted", "interrupted", "pending"]
+    assert not (tmp_path / "mine" / ".jobs" / "stop.json").exists()
+    loopback.set(latency=0.0)
+    again = finish(start_arena("resume", "mine", cwd=tmp_path, **key))
+    assert again.code == 0, again.err
+    assert played(tmp_path / "mine") == played(calm.directory)
+    nothing_twice(tmp_path / "mine")
+    shutil.rmtree(tmp_path / "mine")
+
+
+def _family(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(each for child in children for each in _family(int(child)))]
+
+
+def test_a_sweeps_budget_holds_across_processes(tmp_path: Path, loopback: LoopbackServer) -> None:
+    loopback.set(latency=0.05)
+    words = [*model_words(loopback, "a", "b"), "episodes=60", "concurrency=1"]
+    ran = run_sweep(tmp_path, *JOBLIB, *words, "sweep.budget.calls=40", MY_LAB_API_KEY=CANARY)
+    assert ran.code == 3, ran.err
+    assert "sweep.budget.calls=40 is used up" in ran.out
+    # Counted from the files twice a second: some 20 calls a second and worker go on for a second.
+    assert 40 <= loopback.stats()["requests"] <= 160
+
+
+def test_each_process_has_gpus_of_its_own(tmp_path: Path) -> None:
+    words = ["hydra.launcher.n_jobs=-1", "hydra.launcher.gpus=[4,5,6,7]"]
+    words += ["hydra.launcher.gpus_per_job=2", "seed=1,2,3,4", "episodes=2"]
+    words += ["+backend.see._target_=tests.cluster.gpus.SeeingBackend"]
+    words += ["trusted_targets=[tests.cluster.gpus]", "catalog.models=[{name: see_gpus}]"]
+    words += ["agents.player_0.model=see_gpus", "on_failure.rethinks=0"]
+    ran = run_sweep(tmp_path, *JOBLIB, *words, PYTHONPATH=str(Path(__file__).parents[2]))
+    assert ran.code == 0, ran.err
+    seen = set()
+    for job in jobs(tmp_path / "mine"):
+        text = (tmp_path / "mine" / job["directory"] / "responses.jsonl").read_text()
+        seen |= {json.loads(line)["text"] for line in text.splitlines()}
+    assert seen == {"4,5", "6,7"}
