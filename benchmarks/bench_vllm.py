@@ -171,13 +171,17 @@ async def measure(
         "one_by_one": lambda: straight.one_by_one(chains),
     }
     rates: dict[str, list[float]] = {name: [] for name in ways}
+    same_work = {first.tokens}
     names = list(ways)
     for number in range(options.rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:
             await engine.llm.reset_prefix_cache()
             began = time.perf_counter()
             tokens = await ways[name]()
+            same_work |= set() if name == "one_by_one" else {tokens}
             rates[name].append(tokens / (time.perf_counter() - began))
+    if len(same_work) > 1:
+        raise SystemExit(f"the ways are not comparable: they gave {same_work} tokens")
     print(
         f"{len(chains)} episodes, {sum(map(len, chains))} prompts, "
         f"{options.max_tokens} tokens each, {options.rounds} rounds"
@@ -186,19 +190,17 @@ async def measure(
 
 
 def report(rates: dict[str, list[float]]) -> dict[str, Any]:
-    """Medians, and the harness against each of the others."""
+    """Medians, and the harness against each of the others, with the spread over the rounds."""
     result: dict[str, Any] = {"tokens_per_s": {}, "harness_over": {}}
+    print(f"{'way':14}{'tokens/s':>10}{'spread':>18}{'harness / it':>14}{'spread':>18}")
     for name, values in rates.items():
-        result["tokens_per_s"][name] = round(statistics.median(values), 1)
+        median = result["tokens_per_s"][name] = round(statistics.median(values), 1)
+        line = f"{name:14}{median:>10}{f'{min(values):.0f} to {max(values):.0f}':>18}"
         if name != "harness":
-            pairs = zip(rates["harness"], values, strict=True)
-            result["harness_over"][name] = round(statistics.median(h / v for h, v in pairs), 3)
-    print(f"{'way':14}{'tokens/s':>10}{'spread':>18}{'harness / it':>14}")
-    for name, values in rates.items():
-        ratio = result["harness_over"].get(name)
-        spread = f"{min(values):.0f} to {max(values):.0f}"
-        shown = "" if ratio is None else f"{ratio:.3f}"
-        print(f"{name:14}{result['tokens_per_s'][name]:>10}{spread:>18}{shown:>14}")
+            ratios = [h / v for h, v in zip(rates["harness"], values, strict=True)]
+            ratio = result["harness_over"][name] = round(statistics.median(ratios), 3)
+            line += f"{ratio:>14.3f}{f'{min(ratios):.2f} to {max(ratios):.2f}':>18}"
+        print(line)
     return result
 
 
