@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -64,3 +65,17 @@ def nothing_twice(sweep: Path) -> None:
 def completed(sweep: Path) -> None:
     assert sweep_json(sweep)["status"] == "completed"
     assert {job["status"] for job in jobs(sweep)} == {"completed"}
+
+
+def writer_of(directory: Path) -> int:
+    """The process that has the run's files open."""
+    deadline = time.monotonic() + WAIT_S
+    target = os.fspath(directory / "responses.jsonl")
+    while time.monotonic() < deadline:
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if any(os.readlink(fd) == target for fd in (process / "fd").iterdir()):
+                    return int(process.name)
+            except OSError:
+                continue
+    raise AssertionError("nobody writes the run")

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ import pytest
 from tests.arena import finish, run_json, start_arena
 from tests.cluster.sweeps import (
     CANARY,
-    WAIT_S,
     completed,
     here,
     model_words,
@@ -22,6 +20,7 @@ from tests.cluster.sweeps import (
     played,
     run_sweep,
     until_asked,
+    writer_of,
 )
 from tests.loopback import LoopbackServer
 from tests.sweeps.reading import every_text, jobs, statuses, table
@@ -71,7 +70,7 @@ def test_a_worker_that_is_killed_takes_only_its_own_job(
     process = start_arena("-m", *JOBLIB, *words, cwd=tmp_path, **key)
     until_asked(process, loopback, 20)
     first = tmp_path / "mine" / jobs(tmp_path / "mine")[0]["directory"]
-    os.kill(_writer_of(first), signal.SIGKILL)
+    os.kill(writer_of(first), signal.SIGKILL)
     ran = finish(process)
     assert ran.code == 1
     sweep = tmp_path / "mine"
@@ -85,20 +84,6 @@ def test_a_worker_that_is_killed_takes_only_its_own_job(
     assert again.code == 0, again.err
     assert played(sweep) == played(calm.directory)
     nothing_twice(sweep)
-
-
-def _writer_of(directory: Path) -> int:
-    """The process that has the run's files open."""
-    deadline = time.monotonic() + WAIT_S
-    target = os.fspath(directory / "responses.jsonl")
-    while time.monotonic() < deadline:
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                if any(os.readlink(fd) == target for fd in (process / "fd").iterdir()):
-                    return int(process.name)
-            except OSError:
-                continue
-    raise AssertionError("nobody writes the run")
 
 
 @pytest.mark.parametrize("whole_group", [True, False], ids=["Ctrl-C", "kill -INT"])

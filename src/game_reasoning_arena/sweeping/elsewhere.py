@@ -66,11 +66,11 @@ def play_elsewhere(
     state = _State(sweep, launcher, shown, budget, out, tails)
     with shown, launcher:
         launcher.submit(list(out))
-        with _listening() as signals:
+        with _listening(sweep) as signals:
             while state.out:
                 time.sleep(LOOK_S)
-                _look(state)
                 _stop_if_asked(state, signals)
+                _look(state)
                 if state.cancelled and time.monotonic() > state.stop_at + GONE_S:
                     break
     for job in state.out.values():
@@ -123,7 +123,6 @@ def _stop_if_asked(state: _State, signals: _Signals) -> None:
     if state.stopped is None:
         state.stopped = f"stopped by {signals.name}"
         state.stop_at = now + STOP_S
-        state.sweep.ask_to_stop("interrupted", state.stopped)
         state.shown.say(
             f"Stopping: running jobs get {STOP_S:.0f} s to finish what is in flight. "
             "Once more stops at once."
@@ -135,13 +134,17 @@ def _stop_if_asked(state: _State, signals: _Signals) -> None:
 
 
 @contextmanager
-def _listening() -> Iterator[_Signals]:
-    """Count SIGINT and SIGTERM instead of being interrupted by them."""
+def _listening(sweep: Sweep) -> Iterator[_Signals]:
+    """Count SIGINT and SIGTERM instead of being interrupted by them.
+
+    The stop file is written at once: a worker that heard the signal too may ask for its next job.
+    """
     seen = _Signals()
 
     def note(number: int, _: Any) -> None:
         seen.count += 1
         seen.name = signal.Signals(number).name
+        sweep.ask_to_stop("interrupted", f"stopped by {seen.name}")
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -114,9 +114,13 @@ def _line(name: str, seats: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def worst(jobs: Sequence[Job]) -> tuple[str, str | None]:
-    """The sweep's status from its jobs': interrupted before error before budget."""
-    for status in (Status.INTERRUPTED, Status.ERROR, Status.BUDGET):
-        some = [job for job in jobs if job.status == status]
+    """The sweep's status from its jobs', unless it was itself stopped: error before budget.
+
+    A job that somebody interrupted (``scancel``, a time limit) is one that did not do its work.
+    """
+    failed = [job for job in jobs if job.status in (Status.ERROR, Status.INTERRUPTED)]
+    budget = [job for job in jobs if job.status == Status.BUDGET]
+    for status, some in ((Status.ERROR, failed), (Status.BUDGET, budget)):
         if some:
             reasons = {job.reason for job in some}
             shared = some[0].reason if len(reasons) == 1 else None

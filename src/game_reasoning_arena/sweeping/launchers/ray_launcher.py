@@ -15,8 +15,8 @@ class RayLauncher(Launcher):
     """Jobs as tasks of Ray. Workers need this package and the sweep's file system.
 
     Args:
-        address: ``auto`` or ``HOST:PORT`` of a running cluster; None starts Ray here, for this
-            sweep only.
+        address: ``auto`` or ``HOST:PORT`` of a running cluster, or ``local`` for one that is
+            started here for this sweep only; None takes a running one, else starts one.
         num_cpus: CPU cores for each job.
         num_gpus: GPUs for each job; Ray sets CUDA_VISIBLE_DEVICES.
         resources: custom resources for each job.

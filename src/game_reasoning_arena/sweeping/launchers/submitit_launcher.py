@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.secrets import Redactor
 from game_reasoning_arena.sweeping.launchers.base import Ended, Launcher
 from game_reasoning_arena.sweeping.store import end_file
 from game_reasoning_arena.sweeping.worker import play_job
@@ -35,7 +36,7 @@ OVER = frozenset(
         "TIMEOUT",
     }
 )
-GONE = "not in the queue any more"
+GONE = "not in SLURM's queue any more: cancelled, out of time or memory, or its node failed"
 
 
 class _SubmititLauncher(Launcher):
@@ -116,7 +117,7 @@ class _SubmititLauncher(Launcher):
         state = self._state(job)
         if state is None:
             return None
-        return Ended(file, f"job {job.job_id} is {state}; its log: {job.paths.stderr}")
+        return Ended(file, f"job {job.job_id} is {state}{_said_last(Path(job.paths.stderr))}")
 
     def _state(self, job: Any) -> str | None:
         """Why nothing more will come of a job; None while something may."""
@@ -241,6 +242,17 @@ def _queue(array: str) -> dict[str, str]:
         raise subprocess.SubprocessError(asked.stderr.strip())
     lines = (line.split() for line in asked.stdout.splitlines())
     return {words[0]: words[1] for words in lines if len(words) == 2}
+
+
+def _said_last(log_file: Path) -> str:
+    """What the job's log ends with, without secrets."""
+    try:
+        with log_file.open("rb") as file:
+            file.seek(max(0, log_file.stat().st_size - 4096))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return f". {log_file} ends: {Redactor().redact(_last_line(text))[:300]}"
 
 
 def _last_line(text: str) -> str:
