@@ -19,7 +19,7 @@ slurm:
 
 $(CLUSTER_VENV)/.installed: pyproject.toml cluster.mk constraints.txt
 	@echo "installing joblib, submitit and Ray into $(CLUSTER_VENV) ..."
-	@$(PYTHON) -m venv $(CLUSTER_VENV)
+	@$(PYTHON) -m venv --clear $(CLUSTER_VENV)
 	@$(CLUSTER_BIN)/python -m pip install --quiet --disable-pip-version-check uv && \
 	  $(CLUSTER_INSTALL) -c constraints.txt -e '.[joblib,slurm,ray]' hypothesis pytest || \
 	  $(CLUSTER_INSTALL_SLOWLY) -c constraints.txt -e '.[joblib,slurm,ray]' hypothesis pytest

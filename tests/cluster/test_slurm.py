@@ -129,7 +129,8 @@ def test_ctrl_c_empties_the_queue(tmp_path: Path, slurm: Slurm, loopback: Loopba
 def test_a_worker_without_a_key_says_so(
     tmp_path: Path, slurm: Slurm, loopback: LoopbackServer
 ) -> None:
-    additional = "hydra.launcher.additional_parameters={export: 'PATH,SLURM_CONF'}"
+    kept = "'PATH,SLURM_CONF,SUBMITIT_EXECUTOR'"
+    additional = f"hydra.launcher.additional_parameters={{export: {kept}}}"
     words = [*SLURM, additional, *model_words(loopback, "a"), "episodes=2"]
     ran = run_sweep(tmp_path, *words, MY_LAB_API_KEY=CANARY, **slurm.environment)
     assert ran.code == 1, ran.out + ran.err

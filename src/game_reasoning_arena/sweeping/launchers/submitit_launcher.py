@@ -39,6 +39,10 @@ OVER = frozenset(
 GONE = "not in SLURM's queue any more: cancelled, out of time or memory, or its node failed"
 
 
+#: Seconds before the end of its time at which a job is told to stop.
+NOTICE_S = 120
+
+
 class _SubmititLauncher(Launcher):
     """What both have in common.
 
@@ -186,6 +190,7 @@ class SlurmLauncher(_SubmititLauncher):
             name=name,
         )
         self._parameters |= {
+            "slurm_signal_delay_s": NOTICE_S,
             "slurm_partition": partition,
             "slurm_account": account,
             "slurm_qos": qos,
@@ -257,4 +262,5 @@ def _said_last(log_file: Path) -> str:
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it failed without a word"
+    telling = [line for line in lines if not line.startswith(("srun:", "slurmstepd:"))]
+    return (telling or lines or ["nothing"])[-1]
