@@ -7,6 +7,7 @@ arena compare outputs/2026-11-22/*
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -53,8 +54,8 @@ def run_command(words: list[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
-    except BrokenPipeError:  # `arena models | head`
-        sys.stderr.close()
+    except BrokenPipeError:  # `arena models | head`: what is left to say has no reader
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
