@@ -34,6 +34,9 @@ from game_reasoning_arena.paths import shipped_conf
 
 CONFIG_NAME = "config"
 
+#: What composing raises; ValueError is what Hydra says to `GROUP=null`.
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
+
 
 def run_hydra(words: list[str]) -> int:
     """Run, sweep or show what the words say; the exit code."""
@@ -106,7 +109,7 @@ class Session:
         words = [*overrides, f"hydra.mode={mode.name}"]
         try:
             return self._compose(config_name, words, mode)
-        except (HydraException, OmegaConfBaseException) as error:
+        except COMPOSITION_ERRORS as error:
             raise self._problems(config_name, overrides, mode, error) from error
 
     def _compose(self, config_name: str, words: list[str], mode: RunMode) -> DictConfig:
@@ -127,14 +130,14 @@ class Session:
         base: DictConfig | None = None
         try:
             base = self._compose(config_name, [], mode)
-        except (HydraException, OmegaConfBaseException) as broken:
+        except COMPOSITION_ERRORS as broken:
             shipped = None if config_name == CONFIG_NAME else self._compose(CONFIG_NAME, [], mode)
             return ConfigProblems([explain_composition(broken, None, shipped)])
         for word in sorted(overrides, key=lambda w: "." in w.partition("=")[0]):
             try:
                 base = self._compose(config_name, [*accepted, word], mode)
                 accepted.append(word)
-            except (HydraException, OmegaConfBaseException) as bad:
+            except COMPOSITION_ERRORS as bad:
                 found.append(explain_composition(bad, word, base))
         if not found:
             return ConfigProblems([explain_composition(error, None, base)])
@@ -174,7 +177,7 @@ def _hydra_itself(args: argparse.Namespace, parser: argparse.ArgumentParser, nam
             config_path=str(shipped_conf()),
             config_name=name,
         )
-    except (HydraException, OmegaConfBaseException) as error:
+    except COMPOSITION_ERRORS as error:
         raise ConfigProblems([explain_composition(error, None, None)]) from error
     return 0
 

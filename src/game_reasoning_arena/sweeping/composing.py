@@ -53,7 +53,7 @@ class Composer:
             # The last step of Hydra's own composition, after all files are merged.
             ConfigLoaderImpl._apply_overrides_to_config(values, cfg)
             return cfg
-        except (HydraException, OmegaConfBaseException, ConfigProblems):
+        except (HydraException, OmegaConfBaseException, ValueError, ConfigProblems):
             return without_hydra(self._compose([*self._hydra_words, *words], RunMode.RUN))
 
     def _base(self, chosen: tuple[str, ...]) -> DictConfig:
