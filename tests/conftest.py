@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,15 @@ hypothesis.settings.register_profile("arena", deadline=None)
 hypothesis.settings.load_profile("arena")
 
 _SETTINGS = {"HYDRA_FULL_ERROR", "MAX_TOKENS", "TEMPERATURE", "OPENAI_API_BASE"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def absl_leaves_captured_output_open() -> None:
+    """absl, which OpenSpiel imports, closes the stream it was imported with when logging is
+    configured anew; under pytest that stream is the capture itself."""
+    from absl import logging as absl_logging
+
+    absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 @pytest.fixture(autouse=True)
