@@ -17,10 +17,10 @@ slurm:
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq slurm-wlm munge >/dev/null; } || \
 	  echo "SLURM is not installed and cannot be installed here (Debian: slurm-wlm, munge): its tests are left out"
 
-$(CLUSTER_VENV)/.installed: pyproject.toml cluster.mk constraints.txt
+$(CLUSTER_VENV)/.installed: pyproject.toml cluster.mk constraints.txt constraints-cluster.txt
 	@echo "installing joblib, submitit and Ray into $(CLUSTER_VENV) ..."
 	@$(PYTHON) -m venv --clear $(CLUSTER_VENV)
 	@$(CLUSTER_BIN)/python -m pip install --quiet --disable-pip-version-check uv && \
-	  $(CLUSTER_INSTALL) -c constraints.txt -e '.[joblib,slurm,ray]' hypothesis pytest || \
-	  $(CLUSTER_INSTALL_SLOWLY) -c constraints.txt -e '.[joblib,slurm,ray]' hypothesis pytest
+	  $(CLUSTER_INSTALL) -c constraints.txt -c constraints-cluster.txt -e '.[joblib,slurm,ray]' hypothesis pytest || \
+	  $(CLUSTER_INSTALL_SLOWLY) -c constraints.txt -c constraints-cluster.txt -e '.[joblib,slurm,ray]' hypothesis pytest
 	@touch $@

@@ -37,7 +37,8 @@ def play_here(sweep: Sweep, jobs: Sequence[Job], shown: Progress) -> str | None:
         jobs: those to play, with their experiments.
         shown: the display of the whole sweep.
     """
-    return run_coroutine(_play_all(sweep, jobs, shown))
+    with job_log(sweep.path, only=lambda: _current.get() is None):  # engines, and what joins jobs
+        return run_coroutine(_play_all(sweep, jobs, shown))
 
 
 async def _play_all(sweep: Sweep, jobs: Sequence[Job], shown: Progress) -> str | None:

@@ -3,6 +3,7 @@
     outputs/multirun/2026-11-22/10-23-45-123456/
       sweep.json  sweep.csv
       0_gpt-4o-mini_seed-1/   a run directory
+      arena.log               what belongs to no single job, such as a shared engine's start
       .jobs/0.json            what job 0 is to run, resolved and without secrets
       .jobs/0.end.json        how its process said it ended
       .jobs/stop.json         present while the sweep is being stopped
