@@ -19,7 +19,7 @@ from game_reasoning_arena.records import Model, Reply, Request, ResponseRecord
 
 if TYPE_CHECKING:
     from game_reasoning_arena.agents.base_agent import Asker
-    from game_reasoning_arena.preflight import Experiment
+    from game_reasoning_arena.experiment import Experiment
 
 DRY_EPISODES = 20
 CHARACTERS_PER_TOKEN = 4

@@ -6,14 +6,12 @@ the one that will be used, or raises ConfigProblems with the whole list.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import orjson
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -23,92 +21,15 @@ from game_reasoning_arena.backends.factory import check_target, make_backend
 from game_reasoning_arena.catalog import Catalog
 from game_reasoning_arena.environment import sampling_from_environment
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from
+from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.records import EpisodePlan, Model, Sampling
+from game_reasoning_arena.records import Model, Sampling
 from game_reasoning_arena.sampling import parse_sampling
 from game_reasoning_arena.schema import AGENT_TYPES, FailurePolicy, ProviderConf
 from game_reasoning_arena.sharding import Shard
-from game_reasoning_arena.simulation.base import Simulation
 from game_reasoning_arena.simulation.factory import make_simulation
 
 T = TypeVar("T")
-
-#: Top-level keys that change how a run is carried out, not what it asks: they are no part of a
-#: run's identity, and may differ between a run and its resumption.
-NOT_IDENTITY = frozenset(
-    {
-        "budget",
-        "cache",
-        "concurrency",
-        "estimate",
-        "probe",
-        "profile",
-        "provider",
-        "shard",
-        "sweep",
-        "trusted_targets",
-    }
-)
-#: The same for the keys of a backend.
-BACKEND_NOT_IDENTITY = frozenset(
-    {
-        "backoff_max_s",
-        "backoff_s",
-        "deadline_s",
-        "latency_s",
-        "max_concurrency",
-        "max_retries",
-        "timeout_s",
-        "workers",
-    }
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Experiment:
-    """A run, ready to be played: ``config`` is resolved, holds no secret, and loads back."""
-
-    seed: int
-    episodes: int
-    concurrency: int
-    rotate: bool
-    on_failure: OnFailure
-    budget: Mapping[str, float | int | None]
-    probe: bool
-    cache: str
-    estimate: bool
-    profile: bool
-    players: tuple[PlayerSpec, ...]
-    simulation: Simulation
-    backends: Mapping[str, BaseLLMBackend]
-    config: Mapping[str, Any]
-    shard: Shard | None = None
-
-    def plans(self) -> list[EpisodePlan]:
-        """The episodes to play: all of the run, or those of its shard."""
-        whole = self.simulation.plan(
-            episodes=self.episodes,
-            seed=self.seed,
-            rotate=self.rotate,
-            players=[player.name for player in self.players],
-        )
-        return whole if self.shard is None else self.shard.take(whole)
-
-    @property
-    def models(self) -> list[Model]:
-        """The distinct models, in the order of the players."""
-        return list({p.model.name: p.model for p in self.players if p.model}.values())
-
-    @property
-    def identity(self) -> str:
-        """A short hash of what matters: runs with the same identity asked the same questions."""
-        kept = {key: value for key, value in self.config.items() if key not in NOT_IDENTITY}
-        kept["backend"] = {
-            prefix: {k: v for k, v in conf.items() if k not in BACKEND_NOT_IDENTITY}
-            for prefix, conf in self.config["backend"].items()
-        }
-        text = orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)
-        return hashlib.sha256(text).hexdigest()[:12]
 
 
 class _Problems:

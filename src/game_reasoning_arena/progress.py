@@ -15,7 +15,7 @@ from game_reasoning_arena.records import EpisodeRecord, ResponseRecord
 from game_reasoning_arena.secrets import RedactingFilter
 
 if TYPE_CHECKING:
-    from game_reasoning_arena.preflight import Experiment
+    from game_reasoning_arena.experiment import Experiment
 
 #: Seconds between plain lines.
 PLAIN_EVERY_S = 10.0

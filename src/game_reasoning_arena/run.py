@@ -26,8 +26,8 @@ from game_reasoning_arena.errors import (
     RunStorageError,
 )
 from game_reasoning_arena.event_loop import run_coroutine
+from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.meter import Budget, Meter, Recall, Totals
-from game_reasoning_arena.preflight import Experiment
 from game_reasoning_arena.probing import probe_models
 from game_reasoning_arena.profiling import LoopLag, Profile, part, profiled
 from game_reasoning_arena.progress import Progress, make_progress

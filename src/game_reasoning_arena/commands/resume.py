@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from game_reasoning_arena.errors import UserError
-from game_reasoning_arena.preflight import Experiment
+from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.recording import layout
 
 HELP = """Finish an unfinished run: answers that are on disk are used again, only the rest is asked

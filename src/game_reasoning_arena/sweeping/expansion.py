@@ -19,8 +19,9 @@ from omegaconf import DictConfig
 
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.errors import ConfigProblems
+from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.explain import explain_composition
-from game_reasoning_arena.preflight import Experiment, prepare
+from game_reasoning_arena.preflight import prepare
 from game_reasoning_arena.sweeping.composing import Compose, Composer
 
 _BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"

@@ -26,7 +26,7 @@ from typing import Any
 import orjson
 
 from game_reasoning_arena.errors import RunStorageError, UserError
-from game_reasoning_arena.preflight import Experiment
+from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.records import FORMAT_VERSION, Status
 from game_reasoning_arena.secrets import Redactor

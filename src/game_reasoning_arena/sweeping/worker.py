@@ -23,8 +23,9 @@ from omegaconf import OmegaConf
 from game_reasoning_arena.environment import load_environment
 from game_reasoning_arena.errors import ArenaError, BudgetReached, UserError
 from game_reasoning_arena.event_loop import run_coroutine
+from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.meter import Budget
-from game_reasoning_arena.preflight import Experiment, prepare
+from game_reasoning_arena.preflight import prepare
 from game_reasoning_arena.progress import Progress
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.writer import DirectoryLock
