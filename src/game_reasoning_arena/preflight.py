@@ -7,6 +7,7 @@ the one that will be used, or raises ConfigProblems with the whole list.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
@@ -74,6 +75,8 @@ def prepare(cfg: DictConfig, *, check_backends: bool = True) -> Experiment:
     config: dict[str, Any] = {str(key): value for key, value in plain.items() if key != "hydra"}
 
     _check_ranges(config, problems)
+    if config["trusted_targets"] and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # as with `python -m`: trusted modules may lie here
     shard = problems.attempt(lambda: Shard.parse(config["shard"]))
     run_sampling = _sampling(config["sampling"], "sampling", problems)
     env_sampling = problems.attempt(sampling_from_environment) or Sampling()
