@@ -9,7 +9,8 @@ VLLM_TORCH := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-ba
 .PHONY: test-vllm bench-vllm
 
 test-vllm: $(VLLM_VENV)/.installed  ## the vLLM backend on the real engine (CPU, a few minutes)
-	env -u PYTHONDONTWRITEBYTECODE $(VLLM_BIN)/python -m pytest tests/vllm --durations=10
+	env -u PYTHONDONTWRITEBYTECODE $(VLLM_BIN)/python -m pytest tests/vllm --durations=10 \
+	  -W "ignore:Unclosed:ResourceWarning"  # of an engine that died
 
 bench-vllm: $(VLLM_VENV)/.installed  ## tokens/s through the harness against AsyncLLM by itself
 	env -u PYTHONDONTWRITEBYTECODE $(VLLM_BIN)/python -m benchmarks.bench_vllm

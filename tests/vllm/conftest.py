@@ -8,7 +8,9 @@ the jobs of a sweep do. Without vLLM the tests are skipped and say so.
 
 from __future__ import annotations
 
+import gc
 import importlib.util
+import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,11 +35,6 @@ CPU_ENGINE = {
     "max_num_batched_tokens": 4096,
 }
 NAMED = {"dtype": "bfloat16", "enforce_eager": True, "max_model_len": 1024}
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """An engine that failed leaves a socket of vLLM's for the garbage collector to complain of."""
-    config.addinivalue_line("filterwarnings", "ignore:Unclosed (context|socket):ResourceWarning")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,6 +67,9 @@ def engines() -> Iterator[None]:
     yield
     if vllm_engine.loaded_engines():
         run_coroutine(vllm_engine.shutdown_engines())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # engines that failed leave sockets of vLLM's unclosed
+        gc.collect()
 
 
 @pytest.fixture

@@ -92,8 +92,9 @@ def engines_of(owner: int) -> list[int]:
 
 
 def family(engine: int) -> dict[int, str]:
-    """An engine process and its workers, with their start times."""
-    return {pid: vllm_guard.start_time(pid) for pid in (engine, *children(engine))}
+    """An engine process and its workers that run, with their start times."""
+    times = {pid: vllm_guard.start_time(pid) for pid in (engine, *children(engine))}
+    return {pid: began for pid, began in times.items() if began}
 
 
 def lines(file: Path) -> list[dict[str, Any]]:
