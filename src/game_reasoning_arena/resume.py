@@ -7,7 +7,8 @@ played again; the answers that their players gave are used again.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -69,29 +70,45 @@ def load_past(directory: Path) -> Past:
         times_resumed=run.get("resumed", 0) + 1,
     )
     kept_episodes: dict[int, EpisodeRecord] = {}
-    lines = _repaired_lines(directory / layout.EPISODES, past)
+    path = directory / layout.EPISODES
+    lines = _repaired_lines(path, past)
     kept_lines = []
-    for line in lines:
-        record = episode_of(line)
-        if record.status in FINAL and record.episode not in kept_episodes:
-            kept_episodes[record.episode] = record
+    for number, line in enumerate(lines, start=1):
+        with _damage_told(path, number):
+            episode = episode_of(line)
+        if episode.status in FINAL and episode.episode not in kept_episodes:
+            kept_episodes[episode.episode] = episode
             kept_lines.append(line)
     if len(kept_lines) < len(lines):
-        _rewrite(directory / layout.EPISODES, kept_lines)
+        _rewrite(path, kept_lines)
         past.notes.append(f"{len(lines) - len(kept_lines)} unfinished episodes are played again")
     past.episodes = list(kept_episodes.values())
-    for line in _repaired_lines(directory / layout.RESPONSES, past):
-        record_ = response_of(line)
-        if record_.outcome is None:
+    path = directory / layout.RESPONSES
+    for number, line in enumerate(_repaired_lines(path, past), start=1):
+        with _damage_told(path, number):
+            response = response_of(line)
+        if response.outcome is None:
             past.totals.failed_calls += 1
-            past.totals.requests += 1 + record_.retries
+            past.totals.requests += 1 + response.retries
             continue
         past.totals.add(reply_of(line))
-        if record_.episode in kept_episodes:
-            past.responses.append(record_)
+        if response.episode in kept_episodes:
+            past.responses.append(response)
         else:
-            past.answers[record_.key] = line
+            past.answers[response.key] = line
     return past
+
+
+@contextmanager
+def _damage_told(path: Path, number: int) -> Iterator[None]:
+    """A line that is JSON but no record is damage, and no fault of the program."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{path}, line {number} is no record of this program ({type(error).__name__}: "
+            f"{error}). Mend or delete the line, then resume."
+        ) from error
 
 
 def episode_of(line: Mapping[str, Any]) -> EpisodeRecord:
