@@ -7,7 +7,13 @@ import sys
 from pathlib import Path
 
 #: With whether they write JSON.
-PARTS = {"bench_startup": True, "bench_play": True, "bench_backends": True, "bench_reader": False}
+PARTS = {
+    "bench_startup": True,
+    "bench_play": True,
+    "bench_backends": True,
+    "bench_load": True,
+    "bench_reader": False,
+}
 
 if __name__ == "__main__":
     results = Path(__file__).with_name("results")

@@ -1,0 +1,91 @@
+"""Memory and descriptors over a long run with many calls in flight.
+
+    python -m benchmarks.bench_load [--episodes 10000] [--in-flight 512] [--json FILE]
+
+Plays tic_tac_toe against the loopback server, directly, in a process of its own, and looks at that
+process twice a second. After the first thousand episodes memory should stand still.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.loopback import LoopbackServer
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process, in MiB."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def count_lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--episodes", type=int, default=10_000)
+    parser.add_argument("--in-flight", type=int, default=512)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    seen: list[tuple[int, float, int]] = []
+    with LoopbackServer(log="off") as server, tempfile.TemporaryDirectory() as name:
+        run = Path(name) / "run"
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "game_reasoning_arena"),
+                f"+provider.lab.api_base={server.url}",
+                "agents.player_0.model=direct_lab/m",
+                "backend.direct.max_concurrency=null",
+                f"episodes={options.episodes}",
+                f"concurrency={options.in_flight}",
+                f"hydra.run.dir={run}",
+            ],
+            cwd=name,
+            stdout=subprocess.DEVNULL,
+        )
+        began = time.monotonic()
+        while process.poll() is None:
+            time.sleep(0.5)
+            try:
+                descriptors = len(os.listdir(f"/proc/{process.pid}/fd"))
+                memory = resident_mb(process.pid)
+            except (FileNotFoundError, ProcessLookupError, IndexError):
+                break
+            if memory:  # zero once the process has ended
+                seen.append((count_lines(run / "episodes.jsonl"), memory, descriptors))
+        code = process.wait()
+        took = time.monotonic() - began
+        answers = [json.loads(line) for line in (run / "responses.jsonl").open()]
+        asked = server.stats()["requests"]
+    places = {(a["episode"], a["seat"], a["turn"], a["attempt"], a["sample"]) for a in answers}
+    settled = next(memory for done, memory, _ in seen if done >= options.episodes / 10)
+    figures = {
+        "exit code": code,
+        "seconds": took,
+        "answers": len(answers),
+        "distinct answers": len(places),
+        "requests that the server saw": asked,
+        "MiB after a tenth of the episodes": settled,
+        "MiB at the end": seen[-1][1],
+        "MiB at most": max(memory for _, memory, _ in seen),
+        "descriptors at most": max(descriptors for *_, descriptors in seen),
+        "descriptors at the end": seen[-1][2],
+    }
+    for what, value in figures.items():
+        print(f"{what:<36}{value:>12.1f}")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
