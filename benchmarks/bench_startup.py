@@ -28,7 +28,7 @@ from game_reasoning_arena.secrets import Redactor
 MINIMAL = """
 import hydra
 
-@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+@hydra.main(version_base="1.3", config_path="settings", config_name="config")
 def main(cfg):
     pass
 
@@ -52,9 +52,9 @@ def cpu(command: list[str], folder: Path) -> float:
 
 
 def minimal_application(folder: Path) -> None:
-    (folder / "conf" / "db").mkdir(parents=True)
-    (folder / "conf" / "config.yaml").write_text("defaults: [{db: mysql}, _self_]\nseed: 0\n")
-    (folder / "conf" / "db" / "mysql.yaml").write_text("driver: mysql\n")
+    (folder / "settings" / "db").mkdir(parents=True)
+    (folder / "settings" / "config.yaml").write_text("defaults: [{db: mysql}, _self_]\nseed: 0\n")
+    (folder / "settings" / "db" / "mysql.yaml").write_text("driver: mysql\n")
     (folder / "main.py").write_text(MINIMAL)
 
 

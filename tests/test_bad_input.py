@@ -124,3 +124,12 @@ def test_a_plain_file_with_a_mistake(
     assert ran.code == 2
     assert told in ran.err
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_another_programs_configuration_is_recognised(arena: Arena, tmp_path: Path) -> None:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "config.yaml").write_text("seed: 0\nlearning_rate: 0.1\n")
+    ran = arena()
+    assert ran.code == 2
+    assert "replaces the shipped main configuration" in ran.err
+    assert [path.name for path in tmp_path.iterdir()] == ["conf"]

@@ -23,10 +23,11 @@ from game_reasoning_arena.catalog import Catalog
 from game_reasoning_arena.environment import sampling_from_environment
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from
 from game_reasoning_arena.experiment import Experiment
+from game_reasoning_arena.paths import user_conf
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.records import Model, Sampling
 from game_reasoning_arena.sampling import parse_sampling
-from game_reasoning_arena.schema import AGENT_TYPES, FailurePolicy, ProviderConf
+from game_reasoning_arena.schema import AGENT_TYPES, ArenaConf, FailurePolicy, ProviderConf
 from game_reasoning_arena.sharding import Shard
 from game_reasoning_arena.simulation.factory import make_simulation
 
@@ -74,6 +75,7 @@ def prepare(cfg: DictConfig, *, check_backends: bool = True) -> Experiment:
     assert isinstance(plain, dict)
     config: dict[str, Any] = {str(key): value for key, value in plain.items() if key != "hydra"}
 
+    _check_completeness(config)
     _check_ranges(config, problems)
     if config["trusted_targets"] and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # as with `python -m`: trusted modules may lie here
@@ -173,6 +175,24 @@ def explain_value(error: OmegaConfBaseException) -> str:
     message = str(error.msg or error).splitlines()[0]
     key = error.full_key or ""
     return f"{key}: {message}" if key else message
+
+
+def _check_completeness(config: Mapping[str, Any]) -> None:
+    """A main configuration of the user's own may replace ours, but must have what a run needs."""
+    missing = [field.name for field in fields(ArenaConf) if field.name not in config]
+    if missing:
+        own = user_conf()
+        where = (
+            f"{own / 'config.yaml'} replaces the shipped main configuration and"
+            if own and (own / "config.yaml").is_file()
+            else "The main configuration"
+        )
+        raise ConfigProblems(
+            [
+                f"{where} does not set {', '.join(missing)}. Rename it if it belongs to another "
+                "program, or begin it with `defaults: [/schema/arena@_global_, ...]`."
+            ]
+        )
 
 
 def _check_ranges(config: Mapping[str, Any], problems: _Problems) -> None:
