@@ -24,11 +24,12 @@ def load_environment() -> Path | None:
     Raises:
         UserError: the file cannot be read.
     """
+    here = Path.cwd()
+    if not any((folder / ".env").is_file() for folder in (here, *here.parents)):
+        return None  # importing dotenv takes longer than all of this
     from dotenv import find_dotenv, load_dotenv
 
     found = find_dotenv(usecwd=True)
-    if not found:
-        return None
     try:
         load_dotenv(found)
     except (OSError, UnicodeDecodeError) as error:

@@ -11,6 +11,7 @@ import fcntl
 import io
 import logging
 import os
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,9 @@ from game_reasoning_arena.recording import layout
 from game_reasoning_arena.records import CallKey, EpisodeRecord, ResponseRecord
 
 log = logging.getLogger(__name__)
+
+#: Seconds between two looks whether a file is still there; a look costs as much as a write.
+LOOK_EVERY_S = 0.02
 
 Redact = Callable[[str], str]
 
@@ -44,18 +48,25 @@ class _LineFile:
     def __init__(self, path: Path, redact: Redact) -> None:
         self.path = path
         self._redact = redact
+        self._look_again = 0.0
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
     def append(self, record: Any) -> None:
         line = orjson.dumps(record, default=_default, option=orjson.OPT_APPEND_NEWLINE)
         if self._redact is not _plain:
-            line = self._redact(line.decode()).encode()
+            text = line.decode()
+            redacted = self._redact(text)
+            if redacted is not text:
+                line = redacted.encode()
         try:
             written = os.write(self._fd, line)
             while written < len(line):  # a signal or a nearly full disk cuts a write short
                 written += os.write(self._fd, line[written:])
-            if os.fstat(self._fd).st_nlink == 0:
-                raise FileNotFoundError(2, "the file was removed while the run wrote to it")
+            now = time.monotonic()
+            if now >= self._look_again:
+                self._look_again = now + LOOK_EVERY_S
+                if os.fstat(self._fd).st_nlink == 0:
+                    raise FileNotFoundError(2, "the file was removed while the run wrote to it")
         except OSError as error:
             raise RunStorageError(
                 f"{self.path} cannot be written any more: {error.strerror or error}. What was "
