@@ -142,7 +142,7 @@ async def _stop(engine: Engine) -> None:
 
 
 def _stop_now(engine: Engine) -> None:
-    failed = bool(engine.llm.errored)
+    failed = bool(engine.llm.errored) and not engine.loop.is_closed()
     _shut_down(engine.llm)
     for process in engine.processes:
         kill(process, STOP_S)
@@ -164,7 +164,6 @@ def _nothing() -> None:
     """What is left to do for an engine that was stopped."""
 
 
-@atexit.register
 def _at_exit() -> None:
     for engine in loaded_engines():
         _engines.pop(engine.settings.key, None)
@@ -213,6 +212,9 @@ async def _load(settings: EngineSettings, loop: asyncio.AbstractEventLoop) -> En
         raise _explain(settings, failure, directory, codes) from failure
     llm, parser_class, client_errors = work.result()
     _loads += 1
+    # Last come, first served at exit: before the event loop is closed, whoever does that.
+    atexit.unregister(_at_exit)
+    atexit.register(_at_exit)
     log.info("vLLM is ready after %.0f s.", loop.time() - started)
     engine_log = directory / "engine.log"
     return Engine(
