@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from game_reasoning_arena.agents.factory import make_agent
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DRY_EPISODES = 20
 CHARACTERS_PER_TOKEN = 4
+STAND_IN = Model(name="scripted_random", backend="scripted", model_id="random")
 
 
 @dataclass
@@ -53,7 +54,7 @@ class _Counting:
         characters = sum(len(message["content"]) for message in request.messages)
         usage.prompt_tokens += characters / CHARACTERS_PER_TOKEN
         usage.completion_tokens += request.sampling.max_tokens or 0
-        return await self._asker.complete(request)
+        return await self._asker.complete(replace(request, model=STAND_IN))
 
 
 def estimate(experiment: Experiment) -> dict[str, Usage]:
@@ -115,7 +116,8 @@ def print_estimate(experiment: Experiment) -> int:
         )
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     console.print(table)
-    console.print(f"known prices together: ${total:,.4f}")
+    if len(unknown) < len(experiment.models):
+        console.print(f"known prices together: ${total:,.4f}")
     if unknown:
         console.print(f"price unknown: {', '.join(unknown)}", markup=False)
     console.print(

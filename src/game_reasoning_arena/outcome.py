@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from game_reasoning_arena.run import RunResult
 
 PLAIN_WIDTH = 120
+#: Columns of a terminal that the whole table needs.
+WIDE = 110
+_NOT_WHEN_NARROW = ("return", "p50 s", "tokens")
 
 
 def show_result(result: RunResult) -> None:
@@ -21,59 +24,81 @@ def show_result(result: RunResult) -> None:
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
-    console.print(result_table(result.summary))
+    console.print(result_table(result.summary, narrow=console.width < WIDE))
+    if any(row["episodes"] > row["episodes_with_return"] > 0 for row in result.summary):
+        console.print("return: the mean over episodes that were played to their end")
+    models = " ".join(str(row["model"]) for row in result.summary)
     played = ", ".join(f"{count} {status}" for status, count in sorted(result.episodes.items()))
     console.print(f"episodes: {played or 'none'}", markup=False)
-    if any("scripted" in str(row["model"]) for row in result.summary):
+    if "scripted_" in models:
         console.print("scripted_* are stand-ins that follow rules; no language model played.")
     distorted = result.totals.get("calls_distorted_by_client") or 0
     if result.totals["calls"] and distorted > 0.05 * result.totals["calls"]:
         console.print(
-            f"warning: the client was too busy for {distorted} of {result.totals['calls']} calls; "
-            "their time in this process (client_s) is not small against the provider's. Lower "
-            "concurrency, or use the direct backend.",
+            f"warning: of {result.totals['calls']} calls, {distorted} spent more than a quarter of "
+            "the provider's time in this process (client_s): the machine was too busy. Lower "
+            "concurrency" + (", or use direct_ models." if "litellm_" in models else "."),
             markup=False,
         )
+    for reason, count in result.outages.items():
+        console.print(f"outage ({count} x): {reason}", markup=False, soft_wrap=True)
+    unfinished = result.status is not Status.COMPLETED or result.outages
     if result.status is not Status.COMPLETED:
-        console.print(f"{result.status}: {result.reason}", markup=False)
+        console.print(f"{result.status}: {result.reason}", markup=False, soft_wrap=True)
+    if unfinished:
+        more = ""
+        if result.status is Status.BUDGET and result.reason:
+            more = f" {result.reason.partition('=')[0]}=MORE"
         console.print(
-            f"finish it with: arena resume {result.directory}", markup=False, soft_wrap=True
+            f"finish it with: arena resume {result.directory}{more}", markup=False, soft_wrap=True
         )
     console.print(f"directory: {result.directory}", markup=False, soft_wrap=True)
 
 
-def result_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """One line per player and seat."""
+def result_table(rows: Sequence[Mapping[str, Any]], *, narrow: bool = False) -> Table:
+    """One line per player and seat; a narrow one leaves out what matters least."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    columns = ["player", "seat", "model", "episodes", "win", "draw", "loss", "return"]
-    columns += ["failures", "calls", "p50 s", "tokens", "cost $"]
-    for column in columns:
-        table.add_column(column, justify="left" if column in ("player", "model") else "right")
+    cells: dict[str, list[str]] = {}
     for row in rows:
-        failures = [row[key] for key in _FAILURE_COLUMNS if row[key] is not None]
-        tokens = (
-            None
-            if row["completion_tokens"] is None
-            else (row["prompt_tokens"] or 0) + row["completion_tokens"]
+        for column, cell in _cells(row).items():
+            if not (narrow and column in _NOT_WHEN_NARROW):
+                cells.setdefault(column, []).append(cell)
+    for column in cells:
+        left = column in ("player", "model")
+        table.add_column(
+            column, justify="left" if left else "right", overflow="fold", no_wrap=column != "model"
         )
-        table.add_row(
-            row["player"],
-            str(row["seat"]),
-            row["model"] or row["type"],
-            str(row["episodes"]),
-            str(row["wins"]),
-            str(row["draws"]),
-            str(row["losses"]),
-            _number(row["mean_return"], "+.2f"),
-            str(sum(failures)) if failures else "",
-            "" if row["calls"] is None else str(row["calls"]),
-            "" if row["calls"] is None else _number(row["latency_p50_s"], ".3f"),
-            "" if row["calls"] is None else _number(tokens, "d"),
-            "" if row["calls"] is None else _number(row["cost_usd"], ".4f"),
-        )
+    for line in zip(*cells.values(), strict=True):
+        table.add_row(*line)
     return table
+
+
+def _cells(row: Mapping[str, Any]) -> dict[str, str]:
+    """The cells of a row by column; what a player cannot have is empty, what is unknown is "?"."""
+    asked = row["calls"] is not None
+    failures = [row[key] for key in _FAILURE_COLUMNS if row[key] is not None]
+    tokens = (
+        None
+        if row["completion_tokens"] is None
+        else (row["prompt_tokens"] or 0) + row["completion_tokens"]
+    )
+    return {
+        "player": row["player"],
+        "seat": str(row["seat"]),
+        "model": row["model"] or row["type"],
+        "episodes": str(row["episodes"]),
+        "win": str(row["wins"]),
+        "draw": str(row["draws"]),
+        "loss": str(row["losses"]),
+        "return": _number(row["mean_return"], "+.2f"),
+        "failures": str(sum(failures)) if failures else "",
+        "calls": str(row["calls"]) if asked else "",
+        "p50 s": _number(row["latency_p50_s"], ".3f") if asked else "",
+        "tokens": _number(tokens, "d") if asked else "",
+        "cost $": _number(row["cost_usd"], ".4f") if asked else "",
+    }
 
 
 _FAILURE_COLUMNS = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from game_reasoning_arena.agents.base_agent import Asker
 from game_reasoning_arena.errors import ArenaError, BackendError
@@ -27,24 +28,47 @@ def probe_request(model: Model) -> Request:
     )
 
 
-async def probe_models(models: Sequence[Model], askers: Mapping[str, Asker], meter: Meter) -> None:
+async def probe_models(
+    models: Sequence[Model], askers: Mapping[str, Asker], meter: Meter
+) -> list[dict[str, Any]]:
     """Ask every distinct model once, all at the same time.
+
+    Returns:
+        What each said, for ``run.json``; the calls count in the run's totals.
 
     Raises:
         ProbeFailed: names every model that did not answer, with the provider's words.
     """
 
-    async def one(model: Model) -> str | None:
+    async def one(model: Model) -> dict[str, Any] | str:
         try:
-            await meter.over(askers[model.backend]).complete(probe_request(model))
+            reply = await meter.over(askers[model.backend]).complete(probe_request(model))
         except BackendError as error:
             return f"{model.name}: {error.kind}: {error}"
-        return None
+        return {
+            "model": model.name,
+            "text": reply.text,
+            **{name: getattr(reply, name) for name in _TOLD},
+        }
 
-    failed = [text for text in await asyncio.gather(*map(one, models)) if text]
+    said = await asyncio.gather(*map(one, models))
+    failed = [text for text in said if isinstance(text, str)]
     if failed:
         raise ProbeFailed(
             "The probe before the run failed, so nothing was played:\n  "
             + "\n  ".join(failed)
             + "\nMend the name, the key or the quota, or skip the probe with probe=false."
         )
+    return [answer for answer in said if not isinstance(answer, str)]
+
+
+#: What is kept of a probe's reply.
+_TOLD = (
+    "started_at",
+    "latency_s",
+    "retries",
+    "prompt_tokens",
+    "completion_tokens",
+    "cost_usd",
+    "served_model",
+)

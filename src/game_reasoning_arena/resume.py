@@ -43,6 +43,7 @@ class Past:
     responses: list[ResponseRecord] = field(default_factory=list)
     answers: dict[CallKey, Mapping[str, Any]] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
+    replaced: list[EpisodeRecord] = field(default_factory=list)  # not final, to be played again
     recalled: set[CallKey] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
 
@@ -79,6 +80,8 @@ def load_past(directory: Path) -> Past:
         if episode.status in FINAL and episode.episode not in kept_episodes:
             kept_episodes[episode.episode] = episode
             kept_lines.append(line)
+        elif episode.status not in FINAL:
+            past.replaced.append(episode)
     if len(kept_lines) < len(lines):
         _rewrite(path, kept_lines)
         past.notes.append(f"{len(lines) - len(kept_lines)} unfinished episodes are played again")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -42,7 +43,7 @@ from game_reasoning_arena.records import (
     ResponseRecord,
     Status,
 )
-from game_reasoning_arena.resume import Past
+from game_reasoning_arena.resume import Past, response_of
 from game_reasoning_arena.secrets import Redactor
 from game_reasoning_arena.stopping import Stop
 
@@ -66,12 +67,11 @@ class RunResult:
     summary: list[dict[str, Any]]
     totals: Mapping[str, Any]
     episodes: Mapping[str, int]
+    outages: Mapping[str, int] = field(default_factory=dict)  # what episodes ended by, how often
 
     @property
     def exit_code(self) -> int:
         """0 done, 1 something failed, 3 budget reached, 130 interrupted."""
-        if self.status is Status.COMPLETED and self.episodes.get("error"):
-            return 1
         return EXIT_CODES[self.status]
 
 
@@ -92,6 +92,9 @@ class _Story:
     profile: Profile | None
     lag: LoopLag = field(default_factory=LoopLag)
     counts: dict[str, int] = field(default_factory=dict)
+    outages: Counter[str] = field(default_factory=Counter)
+    played: set[int] = field(default_factory=set)
+    probes: list[dict[str, Any]] = field(default_factory=list)
     failure: BaseException | None = None
 
     def response(self, record: ResponseRecord) -> None:
@@ -105,8 +108,11 @@ class _Story:
     def episode(self, record: EpisodeRecord) -> None:
         with part("record"):
             self.writer.episode(record)
+        self.played.add(record.episode)
         self.summary.episode(record)
         self.counts[record.status] = self.counts.get(record.status, 0) + 1
+        if record.error is not None and record.status is Status.ERROR:
+            self.outages[record.error] += 1
         self.shown.episode_done(record, self.meter.totals)
 
     def status(self) -> tuple[Status, str | None]:
@@ -118,6 +124,9 @@ class _Story:
             return Status.INTERRUPTED, self.meter.stopping
         if self.meter.budget_note is not None:
             return Status.BUDGET, self.meter.budget_note
+        if self.outages:
+            (first, _), *_ = self.outages.most_common(1)
+            return Status.ERROR, f"{self.counts[Status.ERROR]} episodes ended by an outage: {first}"
         return Status.COMPLETED, None
 
     def recount(self) -> None:
@@ -127,6 +136,15 @@ class _Story:
             self.counts[episode.status] = self.counts.get(episode.status, 0) + 1
         for response in self.past.responses:
             self.summary.response(response)
+
+    def keep_unplayed(self) -> None:
+        """What an earlier part had and this one did not come to stays recorded and counted."""
+        for episode in self.past.replaced:
+            if episode.episode not in self.played:
+                self.episode(episode)
+        for key, line in self.past.answers.items():
+            if key not in self.past.recalled:
+                self.summary.response(response_of(line))
 
     def totals(self) -> dict[str, Any]:
         """What the run has used, earlier parts included."""
@@ -147,6 +165,7 @@ class _Story:
                 "duration_s": finished - self.started_at if finished else None,
                 "episodes": {"planned": self.planned, **self.counts},
                 "totals": self.totals(),
+                "probe": self.probes,
                 "event_loop_lag_s": self.lag.as_dict(),
             }
         )
@@ -269,6 +288,7 @@ async def run_async(
         done = {record.episode for record in past.episodes}
         todo = [plan for plan in plans if plan.episode not in done]
         shown.expect(len(plans), done=len(done))
+        log.info("run %s: %d of %d episodes to play", run_id, len(todo), len(plans))
         story.lag.start()
         try:
             with profiled(story.profile):
@@ -288,10 +308,12 @@ async def run_async(
             raise
         finally:
             story.lag.stop()
+        story.keep_unplayed()
         status, reason = story.status()
         rows = story.summary.rows()
         writer.summary(rows)
         story.write_run(status, reason)
+        log.info("run %s: %s%s", run_id, status, f": {reason}" if reason else "")
         if story.profile is not None:
             writer.json(layout.PROFILE, story.profile.as_dict())
         return RunResult(
@@ -301,6 +323,7 @@ async def run_async(
             summary=rows,
             totals=story.totals(),
             episodes=dict(story.counts),
+            outages={redactor.redact(why): n for why, n in story.outages.most_common(3)},
         )
 
 
@@ -357,7 +380,7 @@ async def _play_all(
             )
             stack.push_async_callback(agents[player.name].aclose)
         if experiment.probe and not replayed and todo:
-            await probe_models(experiment.models, backends, story.meter)
+            story.probes = await probe_models(experiment.models, backends, story.meter)
         await _workers(story, iter(todo), agents)
 
 

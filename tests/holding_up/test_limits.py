@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.arena import Arena, Ran, episodes, lines, run_json
+from tests.arena import Arena, Ran, episodes, lines, run_json, summary
 from tests.loopback import LoopbackServer
 
 
@@ -55,7 +55,13 @@ def test_an_outage_is_no_lost_game(lab: Lab) -> None:
     wrong = [line for line in played if line["status"] == "error"]
     assert len(wrong) == 2
     assert all(line["returns"] is None and line["winner"] is None for line in wrong)
-    assert run_json(ran.directory)["episodes"] == {"planned": 20, "completed": 18, "error": 2}
+    run = run_json(ran.directory)
+    assert run["episodes"] == {"planned": 20, "completed": 18, "error": 2}
+    assert run["status"] == "error"
+    assert "Invalid value" in run["reason"]
+    assert "outage (2 x)" in ran.out
+    assert "arena resume" in ran.out
+    assert "outage" in (ran.directory / "arena.log").read_text()
 
 
 def test_every_request_that_the_server_saw_is_recorded(lab: Lab) -> None:
@@ -78,6 +84,14 @@ def test_a_budget_is_a_clean_stop(lab: Lab, budget: str, limit: int) -> None:
     assert run["status"] == "budget"
     if budget == "calls":
         assert len(lab.server.requests()) == limit
+    again = lab.arena("resume", str(ran.directory))  # the budget is still spent
+    assert again.code == 3
+    assert f"budget.{budget}=MORE" in again.out
+    assert (
+        sum(int(row["calls"] or 0) for row in summary(ran.directory))
+        == run_json(ran.directory)["totals"]["calls"]
+    )
+    assert run_json(ran.directory)["episodes"] == run["episodes"]
     more = lab.arena("resume", str(ran.directory), f"budget.{budget}=null")
     assert more.code == 0, more.err
     assert len(episodes(ran.directory)) == 50
@@ -108,6 +122,9 @@ def test_a_probe_is_made_when_a_key_is_used(lab: Lab, monkeypatch: pytest.Monkey
     first = lab.server.requests()[0]
     assert "ready" in first["body"]["messages"][0]["content"]
     assert len(lab.server.requests()) == 1 + len(lines(ran.directory / "responses.jsonl"))
+    (probed,) = run_json(ran.directory)["probe"]
+    assert probed["model"] == "direct_my_lab/small"
+    assert probed["prompt_tokens"] > 0
 
 
 def test_an_estimate_asks_nothing_and_writes_nothing(
@@ -124,6 +141,8 @@ def test_an_estimate_asks_nothing_and_writes_nothing(
     assert "litellm_openai/gpt-4o-mini" in ran.out
     assert "$" in ran.out
     assert "price unknown: litellm_openai/a-model-without-a-price" in ran.out
+    counted = sum(int(line.split()[1]) for line in ran.out.splitlines() if "litellm_" in line[:8])
+    assert counted > 500  # a hundred games have some 760 moves
     assert list(tmp_path.iterdir()) == []
 
 

@@ -176,6 +176,7 @@ class Summary:
             "errors": row.errors,
             "unfinished": row.unfinished,
             "mean_return": row.returns / row.returned if row.returned else None,
+            "episodes_with_return": row.returned,
             "moves": row.moves,
             "substituted_moves": row.substitutes,
             "calls": row.calls if asked else None,
