@@ -29,6 +29,15 @@ MISTAKES = {
     "prompts file": (["simulation=prompts", "simulation.file=absent.txt"], ["absent.txt"]),
     "directory": (["hydra.run.dir=/proc/nothing/here"], ["/proc"]),
     "broken word": (["a b=c"], ["a b=c"]),
+    "type in a sweep": (
+        ["-m", "seed=1,2", "episodes=abc,3", "hydra.sweep.dir=o/bad"],
+        ["episodes=abc", "Integer"],
+    ),
+    "swept types": (["-m", "seed=a,b"], ["seed=a", "seed=b", "Integer"]),
+    "setting of another type": (
+        ["agents.player_1.model=scripted_random"],
+        ["agents.player_1 is of type random", "agents.player_1.type=llm"],
+    ),
 }
 
 

@@ -10,7 +10,6 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from hydra import version
 from hydra._internal.callbacks import Callbacks
@@ -31,6 +30,7 @@ from game_reasoning_arena.errors import ConfigProblems, UserError
 from game_reasoning_arena.explain import explain_composition
 from game_reasoning_arena.help_text import help_text
 from game_reasoning_arena.paths import shipped_conf
+from game_reasoning_arena.sweeping.composing import without_hydra
 
 CONFIG_NAME = "config"
 
@@ -78,7 +78,7 @@ def compose_words(words: list[str]) -> DictConfig:
     catalog_source.register(files=line.catalog_files)
     config_name = line.store_plain_file() or CONFIG_NAME
     with Session() as session:
-        return _without_hydra(session.compose(config_name, line.words, RunMode.RUN))
+        return without_hydra(session.compose(config_name, line.words, RunMode.RUN))
 
 
 class Session:
@@ -144,7 +144,7 @@ class Session:
         from game_reasoning_arena.preflight import prepare
 
         try:
-            prepare(_without_hydra(base))
+            prepare(without_hydra(base))
         except ConfigProblems as more:
             found += [problem for problem in more.problems if problem not in found]
         return ConfigProblems(found)
@@ -204,7 +204,7 @@ def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
     from game_reasoning_arena.preflight import check_directory, prepare
 
     cfg = session.compose(config_name, overrides, RunMode.RUN)
-    job_cfg = _without_hydra(cfg)
+    job_cfg = without_hydra(cfg)
     problems: list[str] = []
     experiment = None
     try:
@@ -253,12 +253,6 @@ def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
         raise failure[0]
     code: int = returned.return_value
     return code
-
-
-def _without_hydra(cfg: DictConfig) -> DictConfig:
-    plain: Any = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-    assert isinstance(plain, DictConfig)
-    return plain
 
 
 def _select_directory(cfg: DictConfig) -> Path:

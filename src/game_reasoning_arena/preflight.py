@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from game_reasoning_arena.agents.base_agent import OnFailure, PlayerSpec
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
@@ -23,66 +22,50 @@ from game_reasoning_arena.catalog import Catalog
 from game_reasoning_arena.environment import sampling_from_environment
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from
 from game_reasoning_arena.experiment import Experiment
-from game_reasoning_arena.paths import user_conf
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.records import Model, Sampling
-from game_reasoning_arena.sampling import parse_sampling
-from game_reasoning_arena.schema import AGENT_TYPES, ArenaConf, FailurePolicy, ProviderConf
+from game_reasoning_arena.schema import AGENT_TYPES, ProviderConf
 from game_reasoning_arena.sharding import Shard
 from game_reasoning_arena.simulation.factory import make_simulation
-
-T = TypeVar("T")
-
-
-class _Problems:
-    """Collects what is wrong, in order, each once."""
-
-    def __init__(self) -> None:
-        self.found: list[str] = []
-
-    def add(self, text: str) -> None:
-        if text not in self.found:
-            self.found.append(text)
-
-    def attempt(self, make: Callable[[], T]) -> T | None:
-        """The result, or None after noting the user errors that came instead."""
-        try:
-            return make()
-        except ConfigProblems as error:
-            for problem in error.problems:
-                self.add(problem)
-        except UserError as error:
-            self.add(str(error))
-        except OmegaConfBaseException as error:
-            self.add(explain_value(error))
-        return None
+from game_reasoning_arena.value_checks import (
+    Problems,
+    against_schema,
+    check_completeness,
+    check_providers,
+    check_ranges,
+    check_sampling,
+)
 
 
-def prepare(cfg: DictConfig, *, check_backends: bool = True) -> Experiment:
+def prepare(
+    cfg: DictConfig, *, check_backends: bool = True, check_seats: bool = True
+) -> Experiment:
     """Check and resolve a composed configuration.
 
     Args:
         cfg: composed; a ``hydra`` node in it is ignored.
         check_backends: ask the backends whether they could serve (keys, engines).
+        check_seats: ask the simulation whether these players fit; not where one is left out
+            because a word about it is wrong.
 
     Raises:
         ConfigProblems: everything that is wrong with it.
     """
-    problems = _Problems()
+    problems = Problems()
     plain = problems.attempt(lambda: OmegaConf.to_container(cfg, resolve=True, enum_to_str=True))
     if plain is None:
         raise ConfigProblems(problems.found)
     assert isinstance(plain, dict)
     config: dict[str, Any] = {str(key): value for key, value in plain.items() if key != "hydra"}
 
-    _check_completeness(config)
-    _check_ranges(config, problems)
+    check_completeness(config)
+    check_ranges(config, problems)
     if config["trusted_targets"] and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # as with `python -m`: trusted modules may lie here
     shard = problems.attempt(lambda: Shard.parse(config["shard"]))
-    run_sampling = _sampling(config["sampling"], "sampling", problems)
+    run_sampling = check_sampling(config["sampling"], "sampling", problems)
     env_sampling = problems.attempt(sampling_from_environment) or Sampling()
-    providers = _providers(config["provider"] or {}, problems)
+    providers = check_providers(config["provider"] or {}, problems)
     catalog = problems.attempt(
         lambda: Catalog.load(
             files=config["catalog"]["files"],
@@ -95,7 +78,7 @@ def prepare(cfg: DictConfig, *, check_backends: bool = True) -> Experiment:
         config, catalog, backend_confs, run_sampling, env_sampling, problems
     )
     simulation = problems.attempt(lambda: make_simulation(config["simulation"]))
-    if simulation is not None and complete:
+    if simulation is not None and complete and check_seats:
         for problem in simulation.check(players):
             problems.add(problem)
 
@@ -170,56 +153,7 @@ def check_directory(directory: Path) -> None:
         )
 
 
-def explain_value(error: OmegaConfBaseException) -> str:
-    """An OmegaConf error about one value, in one sentence with its key."""
-    message = str(error.msg or error).splitlines()[0]
-    key = error.full_key or ""
-    return f"{key}: {message}" if key else message
-
-
-def _check_completeness(config: Mapping[str, Any]) -> None:
-    """A main configuration of the user's own may replace ours, but must have what a run needs."""
-    missing = [field.name for field in fields(ArenaConf) if field.name not in config]
-    if missing:
-        own = user_conf()
-        where = (
-            f"{own / 'config.yaml'} replaces the shipped main configuration and"
-            if own and (own / "config.yaml").is_file()
-            else "The main configuration"
-        )
-        raise ConfigProblems(
-            [
-                f"{where} does not set {', '.join(missing)}. Rename it if it belongs to another "
-                "program, or begin it with `defaults: [/schema/arena@_global_, ...]`."
-            ]
-        )
-
-
-def _check_ranges(config: Mapping[str, Any], problems: _Problems) -> None:
-    jobs = config["sweep"]["parallel_jobs"]
-    whole = {"episodes": config["episodes"], "concurrency": config["concurrency"]}
-    for key, value in {**whole, "sweep.parallel_jobs": jobs}.items():
-        if value < 1:
-            problems.add(f"{key}={value}: give a whole number of at least 1.")
-    if config["seed"] < 0:
-        problems.add(f"seed={config['seed']}: give a whole number of at least 0.")
-    failure = config["on_failure"]
-    policies = [policy.value for policy in FailurePolicy]
-    if failure["policy"] not in policies:
-        problems.add(
-            f"on_failure.policy={failure['policy']} is unknown. "
-            + choose_from(str(failure["policy"]), policies)
-        )
-    if failure["rethinks"] < 0:
-        problems.add(f"on_failure.rethinks={failure['rethinks']}: give 0 or more.")
-    budgets = {"budget": config["budget"], "sweep.budget": config["sweep"]["budget"]}
-    for where, limits in budgets.items():
-        for key, limit in limits.items():
-            if limit is not None and limit <= 0:
-                problems.add(f"{where}.{key}={limit}: give more than 0, or null for no limit.")
-
-
-def _check_prices(models: Sequence[Model], problems: _Problems) -> None:
+def _check_prices(models: Sequence[Model], problems: Problems) -> None:
     """A budget in USD can only be kept where prices are known."""
     from game_reasoning_arena.backends.prices import prices_of
 
@@ -231,58 +165,13 @@ def _check_prices(models: Sequence[Model], problems: _Problems) -> None:
             )
 
 
-def _sampling(values: Mapping[str, Any], where: str, problems: _Problems) -> Sampling:
-    sampling, wrong = parse_sampling(values, where)
-    for problem in wrong:
-        problems.add(problem)
-    return sampling
-
-
-def _checked(kind: type, values: Mapping[str, Any], where: str, problems: _Problems) -> Any:
-    """``values`` against a schema: a dictionary with defaults filled in, or None."""
-    assert is_dataclass(kind)
-    known = [field.name for field in fields(kind)]
-    unknown = [key for key in values if key not in known]
-    for key in unknown:
-        problems.add(f"{where}.{key} is no known setting. {choose_from(str(key), known)}")
-    if unknown:
-        return None
-    try:
-        merged = OmegaConf.merge(OmegaConf.structured(kind), values)
-        return OmegaConf.to_container(merged, resolve=True, enum_to_str=True)
-    except OmegaConfBaseException as error:
-        problems.add(f"{where}.{explain_value(error)}")
-        return None
-
-
-def _providers(node: Any, problems: _Problems) -> dict[str, dict[str, Any]]:
-    if not isinstance(node, Mapping):
-        problems.add(f"provider={node!r}: give +provider.NAME.api_base=... and the like.")
-        return {}
-    checked = {}
-    for name, values in node.items():
-        if not isinstance(values, Mapping):
-            problems.add(f"provider.{name}={values!r}: give provider.{name}.api_base=... instead.")
-            continue
-        if "api_key" in values:
-            problems.add(
-                f"provider.{name}.api_key: keys do not belong into a configuration. Put the key "
-                f"into an environment variable and name it: provider.{name}.api_key_env=MY_KEY"
-            )
-            continue
-        filled = _checked(ProviderConf, values, f"provider.{name}", problems)
-        if filled is not None:
-            checked[str(name)] = {k: v for k, v in filled.items() if v is not None}
-    return checked
-
-
 def _players(
     config: Mapping[str, Any],
     catalog: Catalog | None,
     backend_confs: Mapping[str, Any],
     run_sampling: Sampling,
     env_sampling: Sampling,
-    problems: _Problems,
+    problems: Problems,
 ) -> tuple[list[PlayerSpec], bool]:
     """The players that are right, and whether these are all."""
     agents = config["agents"]
@@ -293,7 +182,6 @@ def _players(
         )
         return [], False
     players: list[PlayerSpec] = []
-    before = len(problems.found)
     for name in sorted(agents, key=_player_order):
         values = agents[name]
         where = f"agents.{name}"
@@ -304,8 +192,9 @@ def _players(
         if kind not in AGENT_TYPES:
             problems.add(f"{where}.type={kind} is unknown. {choose_from(str(kind), AGENT_TYPES)}")
             continue
-        filled = _checked(AGENT_TYPES[kind], values, where, problems)
+        filled = against_schema(AGENT_TYPES[kind], values, where, problems)
         if filled is None:
+            _say_type(where, kind, values, problems)
             continue
         if kind != "llm":
             filled.pop("type")
@@ -318,7 +207,7 @@ def _players(
             players.append(PlayerSpec(name=name, type=kind, options=filled))
             continue
         model_name = filled.pop("model")
-        own = _sampling(filled.pop("sampling"), f"{where}.sampling", problems)
+        own = check_sampling(filled.pop("sampling"), f"{where}.sampling", problems)
         if not isinstance(model_name, str) or model_name == "???":
             problems.add(f"{where}.model is not set: give {where}.model=NAME or model=NAME.")
             continue
@@ -334,7 +223,23 @@ def _players(
         players.append(
             PlayerSpec(name=name, type=kind, model=model, sampling=sampling, options=filled)
         )
-    return players, len(problems.found) == before
+    return players, len(players) == len(agents)
+
+
+def _say_type(where: str, kind: str, values: Mapping[str, Any], problems: Problems) -> None:
+    """Where a setting belongs to another type of agent, say to which."""
+    for key in values:
+        homes = [
+            name
+            for name, schema in AGENT_TYPES.items()
+            if key in {field.name for field in fields(schema)}
+        ]
+        if homes and kind not in homes:
+            wrong = f"{where}.{key} is no known setting."
+            wanted = " or ".join(f"{where}.type={name}" for name in homes)
+            problems.replace(
+                wrong, f"{where}.{key}: {where} is of type {kind}; to set this, write {wanted} too."
+            )
 
 
 def _resolve(catalog: Catalog, name: str, backends: Mapping[str, Any], where: str) -> Model:

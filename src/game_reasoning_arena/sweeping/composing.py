@@ -15,7 +15,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from game_reasoning_arena.errors import ConfigProblems
@@ -70,6 +70,7 @@ class Composer:
 
 def without_hydra(cfg: DictConfig) -> DictConfig:
     """The configuration of the run alone."""
-    plain: Any = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-    assert isinstance(plain, DictConfig)
+    plain = copy.deepcopy(cfg)  # masked_copy would forget the types of the values
+    with read_write(plain), open_dict(plain):
+        plain.pop("hydra", None)
     return plain

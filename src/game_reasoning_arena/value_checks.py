@@ -1,0 +1,148 @@
+"""The parts of a configuration that can be checked by their values alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from
+from game_reasoning_arena.paths import user_conf
+from game_reasoning_arena.records import Sampling
+from game_reasoning_arena.sampling import parse_sampling
+from game_reasoning_arena.schema import ArenaConf, FailurePolicy, ProviderConf
+
+T = TypeVar("T")
+
+
+class Problems:
+    """Collects what is wrong, in order, each once."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def add(self, text: str) -> None:
+        if text not in self.found:
+            self.found.append(text)
+
+    def replace(self, beginning: str, text: str) -> None:
+        """Say ``text`` instead of the problem that begins so."""
+        self.found = [text if said.startswith(beginning) else said for said in self.found]
+
+    def attempt(self, make: Callable[[], T]) -> T | None:
+        """The result, or None after noting the user errors that came instead."""
+        try:
+            return make()
+        except ConfigProblems as error:
+            for problem in error.problems:
+                self.add(problem)
+        except UserError as error:
+            self.add(str(error))
+        except OmegaConfBaseException as error:
+            self.add(explain_value(error))
+        return None
+
+
+def explain_value(error: OmegaConfBaseException) -> str:
+    """An OmegaConf error about one value, in one sentence with its key."""
+    message = str(error.msg or error).splitlines()[0]
+    key = error.full_key or ""
+    return f"{key}: {message}" if key else message
+
+
+def check_completeness(config: Mapping[str, Any]) -> None:
+    """A main configuration of the user's own may replace ours, but must have what a run needs."""
+    missing = [field.name for field in fields(ArenaConf) if field.name not in config]
+    if missing:
+        own = user_conf()
+        where = (
+            f"{own / 'config.yaml'} replaces the shipped main configuration and"
+            if own and (own / "config.yaml").is_file()
+            else "The main configuration"
+        )
+        raise ConfigProblems(
+            [
+                f"{where} does not set {', '.join(missing)}. Rename it if it belongs to another "
+                "program, or begin it with `defaults: [/schema/arena@_global_, ...]`."
+            ]
+        )
+
+
+def check_ranges(config: Mapping[str, Any], problems: Problems) -> None:
+    """Numbers that are out of range, or no numbers."""
+    jobs = config["sweep"]["parallel_jobs"]
+    whole = {"episodes": config["episodes"], "concurrency": config["concurrency"]}
+    for key, value in {**whole, "sweep.parallel_jobs": jobs}.items():
+        if not _at_least(1, value):
+            problems.add(f"{key}={value}: give a whole number of at least 1.")
+    if not _at_least(0, config["seed"]):
+        problems.add(f"seed={config['seed']}: give a whole number of at least 0.")
+    failure = config["on_failure"]
+    policies = [policy.value for policy in FailurePolicy]
+    if failure["policy"] not in policies:
+        problems.add(
+            f"on_failure.policy={failure['policy']} is unknown. "
+            + choose_from(str(failure["policy"]), policies)
+        )
+    if not _at_least(0, failure["rethinks"]):
+        problems.add(f"on_failure.rethinks={failure['rethinks']}: give 0 or more.")
+    budgets = {"budget": config["budget"], "sweep.budget": config["sweep"]["budget"]}
+    for where, limits in budgets.items():
+        for key, limit in limits.items():
+            if limit is not None and not (isinstance(limit, int | float) and limit > 0):
+                problems.add(f"{where}.{key}={limit}: give more than 0, or null for no limit.")
+
+
+def _at_least(least: int, value: object) -> bool:
+    """Whether a whole number; a stored configuration of another version may hold anything."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def check_sampling(values: Mapping[str, Any], where: str, problems: Problems) -> Sampling:
+    """Sampling parameters, those that are right."""
+    sampling, wrong = parse_sampling(values, where)
+    for problem in wrong:
+        problems.add(problem)
+    return sampling
+
+
+def against_schema(kind: type, values: Mapping[str, Any], where: str, problems: Problems) -> Any:
+    """``values`` against a schema: a dictionary with defaults filled in, or None."""
+    assert is_dataclass(kind)
+    known = [field.name for field in fields(kind)]
+    unknown = [key for key in values if key not in known]
+    for key in unknown:
+        problems.add(f"{where}.{key} is no known setting. {choose_from(str(key), known)}")
+    if unknown:
+        return None
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(kind), values)
+        return OmegaConf.to_container(merged, resolve=True, enum_to_str=True)
+    except OmegaConfBaseException as error:
+        problems.add(f"{where}.{explain_value(error)}")
+        return None
+
+
+def check_providers(node: Any, problems: Problems) -> dict[str, dict[str, Any]]:
+    """The ``provider`` node, those entries that are right, without what they do not set."""
+    if not isinstance(node, Mapping):
+        problems.add(f"provider={node!r}: give +provider.NAME.api_base=... and the like.")
+        return {}
+    checked = {}
+    for name, values in node.items():
+        if not isinstance(values, Mapping):
+            problems.add(f"provider.{name}={values!r}: give provider.{name}.api_base=... instead.")
+            continue
+        if "api_key" in values:
+            problems.add(
+                f"provider.{name}.api_key: keys do not belong into a configuration. Put the key "
+                f"into an environment variable and name it: provider.{name}.api_key_env=MY_KEY"
+            )
+            continue
+        filled = against_schema(ProviderConf, values, f"provider.{name}", problems)
+        if filled is not None:
+            checked[str(name)] = {k: v for k, v in filled.items() if v is not None}
+    return checked
