@@ -392,8 +392,10 @@ async def _workers(story: _Story, todo: Iterator[EpisodePlan], agents: Mapping[s
         for number, plan in enumerate(todo, start=1):
             if story.meter.stopping is not None or story.meter.budget_note is not None:
                 return
-            with suppress(Interrupted):
+            try:
                 story.episode(await play(plan, agents, story.run_id))
+            except Interrupted as error:  # by the meter, or by a person who leaves
+                story.meter.stop(str(error))
             if number % 16 == 0:
                 await asyncio.sleep(0)  # players that never wait must not starve the rest
 

@@ -11,6 +11,9 @@ from game_reasoning_arena.meter import Meter
 
 #: Seconds that calls in flight get to finish after the first signal.
 GRACE_S = 10.0
+#: Seconds between looks at whether any is left: a person at the terminal, or an engine that
+#: computes, is not waited for.
+LOOK_S = 0.05
 
 
 class Stop:
@@ -19,6 +22,11 @@ class Stop:
     def __init__(self) -> None:
         self.reason: str | None = None
         self._meters: list[Meter] = []
+
+    @property
+    def requested(self) -> bool:
+        """Whether it has come to it; another task may change that at any await."""
+        return self.reason is not None
 
     def watch(self, meter: Meter) -> None:
         """Stop this run too when it comes to it."""
@@ -33,6 +41,9 @@ class Stop:
             for meter in self._meters:
                 meter.stop(why)
 
+    def _in_flight(self) -> int:
+        return sum(meter.in_flight for meter in self._meters)
+
     @contextmanager
     def listening(self, say: Callable[[str], None]) -> Iterator[None]:
         """Listen for signals around the current task's work.
@@ -43,27 +54,34 @@ class Stop:
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None
-        grace: list[asyncio.TimerHandle] = []
+        timer: asyncio.Handle | None = None
 
         def stop(name: str) -> None:
+            nonlocal timer
             if self.reason is not None:
                 task.cancel()
                 return
-            self.reason = f"stopped by {name}"
-            for meter in self._meters:
-                meter.stop(self.reason)
-            waiting = sum(meter.in_flight for meter in self._meters)
-            say(
-                f"Stopping: waiting up to {GRACE_S:.0f} s for {waiting} calls in flight. "
-                "Once more stops at once."
-            )
-            grace.append(loop.call_later(GRACE_S, task.cancel))
+            self.request(f"stopped by {name}")
+            if waiting := self._in_flight():
+                say(
+                    f"Stopping: waiting up to {GRACE_S:.0f} s for {waiting} calls in flight. "
+                    "Once more stops at once."
+                )
+            timer = loop.call_soon(look, loop.time() + GRACE_S)
+
+        def look(until: float) -> None:
+            """Answers are recorded in the step that takes them in, so none is lost here."""
+            nonlocal timer
+            if self._in_flight() and loop.time() < until:
+                timer = loop.call_later(LOOK_S, look, until)
+            else:
+                task.cancel()
 
         with _routed(loop, stop):
             try:
                 yield
             finally:
-                for timer in grace:
+                if timer is not None:
                     timer.cancel()
                 while self.reason is not None and task.cancelling():
                     task.uncancel()

@@ -67,7 +67,7 @@ def test_an_outage_makes_its_job_an_error(arena: Arena, loopback: LoopbackServer
     ran = arena(*sweep_words(loopback, "good", "bad"), "episodes=4")
     assert ran.code == 1
     assert statuses(ran.directory) == ["completed", "error"]
-    assert "1 episodes ended without an answer" in ran.out
+    assert "1 episodes ended by an outage" in ran.out
 
 
 def test_only_what_is_new_is_run(arena: Arena, loopback: LoopbackServer) -> None:

@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from game_reasoning_arena.records import (
     EpisodePlan,
+    EpisodeRecord,
     Forfeit,
     Model,
     MoveBy,
@@ -116,9 +117,15 @@ def played(action: int) -> Decision:
 class Actor(ABC):
     """A player for the length of one episode, at one seat; holds what it remembers of it."""
 
+    #: Whether ``ended`` is called.
+    watches: ClassVar[bool] = False
+
     @abstractmethod
     async def act(self, turn: Turn) -> Decision:
         """Choose. Raises what the Asker raises, and PlayerFailure under the raise policy."""
+
+    def ended(self, turn: Turn, record: EpisodeRecord) -> None:
+        """The episode has ended: how it stands, as this seat sees it, and what came of it."""
 
 
 class Agent(ABC):

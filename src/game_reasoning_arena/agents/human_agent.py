@@ -1,14 +1,13 @@
 """A person at this terminal: sees the state, numbered moves, and types a number or a name.
 
-A typing error costs nothing; after a choice, ``u`` takes it back before it is played. ``q`` keeps
-what is finished and stops the run. The terminal is read in a thread, so other episodes go on; one
-lock keeps two games from asking at once.
+A typing error costs nothing; after a choice, ``u`` takes it back before it is played. ``q`` and the
+end of the input keep what is finished and stop the run. Other episodes go on while the person
+thinks; one lock keeps two games from asking at once.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -23,11 +22,12 @@ from game_reasoning_arena.agents.base_agent import (
 )
 from game_reasoning_arena.agents.naming import Names
 from game_reasoning_arena.agents.parsing import which_action
-from game_reasoning_arena.errors import Interrupted
-from game_reasoning_arena.records import EpisodePlan
+from game_reasoning_arena.agents.terminal import Terminal, this_terminal
+from game_reasoning_arena.errors import Interrupted, ReplayMiss
+from game_reasoning_arena.records import EpisodePlan, EpisodeRecord
 
-#: Asks the person with a prompt; raises EOFError where the terminal ends.
-ReadLine = Callable[[str], str]
+#: The option of a person whose moves are known: they are played, and nobody is asked.
+RECORDED = "recorded_moves"
 
 
 class HumanAgent(Agent):
@@ -36,31 +36,53 @@ class HumanAgent(Agent):
     Args:
         spec: the player as configured.
         rules: shown at the start of each episode, if any.
-        read_line: reads one line; the terminal's ``input`` by default.
-        console: where to write; standard error by default, so that output can be piped.
+        terminal: where the person sits; this process's own by default.
     """
 
     def __init__(
-        self,
-        spec: PlayerSpec,
-        *,
-        rules: str | None,
-        read_line: ReadLine = input,
-        console: Console | None = None,
+        self, spec: PlayerSpec, *, rules: str | None, terminal: Terminal | None = None
     ) -> None:
         super().__init__(spec)
         self.rules = rules
-        self.read_line = read_line
-        self.console = console if console is not None else Console(stderr=True)
-        self.terminal = asyncio.Lock()
+        self.terminal = terminal if terminal is not None else this_terminal()
+        self.terminal.left = None  # whoever left before has left another run
 
-    def sit(self, plan: EpisodePlan, seat: int) -> HumanActor:
+    def sit(self, plan: EpisodePlan, seat: int) -> Actor:
         """Take a seat in an episode."""
+        recorded: Mapping[tuple[int, int], Sequence[int]] | None = self.spec.options.get(RECORDED)
+        if recorded is not None:
+            return _RecordedActor(self.name, plan, recorded.get((plan.episode, seat), ()))
         return HumanActor(self, plan, seat)
+
+
+class _RecordedActor(Actor):
+    """Makes the moves that a person once made in this episode, at this seat."""
+
+    def __init__(self, name: str, plan: EpisodePlan, actions: Sequence[int]) -> None:
+        self._name = name
+        self._plan = plan
+        self._actions = iter(actions)
+
+    async def act(self, turn: Turn) -> Decision:
+        """The next recorded move.
+
+        Raises:
+            ReplayMiss: there is none, or the game allows no such move now.
+        """
+        action = next(self._actions, None)
+        if action is None or action not in turn.legal_actions:
+            raise ReplayMiss(
+                f"the recording holds no move of {self._name} for episode {self._plan.episode}, "
+                f"seat {turn.seat}, turn {turn.turn}"
+                + ("" if action is None else f" (move {action} is not legal there)")
+            )
+        return played(action)
 
 
 class HumanActor(Actor):
     """A person in one episode."""
+
+    watches = True
 
     def __init__(self, agent: HumanAgent, plan: EpisodePlan, seat: int) -> None:
         self._agent = agent
@@ -75,18 +97,24 @@ class HumanActor(Actor):
             Interrupted: the person quits, or the terminal is closed.
         """
         names = Names.of(turn)
-        async with self._agent.terminal:
+        async with self._agent.terminal.lock:
+            if self._agent.terminal.left is not None:
+                raise Interrupted(self._agent.terminal.left)
             self._show(turn, names)
             while True:
                 action = await self._choice(names)
-                if action is None:
-                    continue
-                answer = await self._read(f"{names.label(action)}: Enter plays it, u undoes: ")
-                if answer.strip().lower() in ("", "y", "yes"):
+                if action is not None and await self._confirmed(names.label(action)):
                     return played(action)
 
+    def ended(self, turn: Turn, record: EpisodeRecord) -> None:
+        """Show how it ended."""
+        console = self._console
+        console.rule(f"Episode {record.episode} has ended")
+        console.print(escape(turn.state_text().strip("\n")), style="bold")
+        console.print(escape(_result(record, self._seat)))
+
     def _show(self, turn: Turn, names: Names) -> None:
-        console = self._agent.console
+        console = self._console
         console.rule(f"Episode {self._plan.episode}: you are player {self._seat}")
         if not self._greeted and self._agent.rules:
             console.print(escape(self._agent.rules.strip()), style="dim")
@@ -101,7 +129,7 @@ class HumanActor(Actor):
     async def _choice(self, names: Names) -> int | None:
         typed = (await self._read("Your move (number or name, q quits): ")).strip()
         if typed.lower() in ("q", "quit") and not which_action(typed, names)[0]:
-            raise Interrupted(f"{self._agent.name} has quit.")
+            raise self._leave(f"{self._agent.name} has quit")
         if not typed:
             return None
         actions, _ = which_action(typed, names)
@@ -110,11 +138,49 @@ class HumanActor(Actor):
         if len(actions) == 1:
             return next(iter(actions))
         problem = "fits several moves" if actions else "is no legal move"
-        self._agent.console.print(escape(f"{typed!r} {problem}."))
+        self._console.print(escape(f"{typed!r} {problem}."))
         return None
+
+    async def _confirmed(self, label: str) -> bool:
+        """Whether the move is to be played; asks again until the answer is one of those offered."""
+        while True:
+            typed = (await self._read(f"{label}: Enter plays it, u undoes: ")).strip()
+            answer = typed.lower()
+            if answer in ("", "y", "yes"):
+                return True
+            if answer in ("u", "undo", "n", "no"):
+                return False
+            if answer in ("q", "quit"):
+                raise self._leave(f"{self._agent.name} has quit")
+            self._console.print(
+                escape(f"{typed!r} is no answer here: Enter or y plays {label}, u takes it back.")
+            )
 
     async def _read(self, prompt: str) -> str:
         try:
-            return await asyncio.to_thread(self._agent.read_line, prompt)
+            return await self._agent.terminal.read_line(prompt)
         except EOFError:
-            raise Interrupted(f"{self._agent.name}: the terminal is closed.") from None
+            raise self._leave(f"{self._agent.name}: the terminal is closed") from None
+
+    def _leave(self, why: str) -> Interrupted:
+        self._agent.terminal.left = why
+        return Interrupted(why)
+
+    @property
+    def _console(self) -> Console:
+        return self._agent.terminal.console
+
+
+def _result(record: EpisodeRecord, seat: int) -> str:
+    if record.forfeit is not None:
+        if record.forfeit.seat == seat:
+            return f"You forfeited ({record.forfeit.cause})."
+        return f"{record.forfeit.player} forfeited ({record.forfeit.cause})."
+    if record.returns is None:
+        return f"It was not played to the end: {record.error or record.status}."
+    limit = "The move limit is reached. " if record.move_limit else ""
+    told = f"Returns: {', '.join(f'{value:g}' for value in record.returns)}; yours is number {seat}"
+    if record.winner is None:
+        return f"{limit}Nobody won. {told}."
+    who = "You won" if record.winner == record.seats[seat] else f"{record.winner} won"
+    return f"{limit}{who}. {told}."

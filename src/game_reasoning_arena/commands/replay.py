@@ -8,15 +8,19 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import orjson
 
+from game_reasoning_arena.agents.human_agent import RECORDED
 from game_reasoning_arena.backends.replay_backend import Recording
 from game_reasoning_arena.commands.resume import experiment_of
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.reader import read_lines
+from game_reasoning_arena.records import EpisodePlan
 
 HELP = """Play a recorded run again from its own answers: no network, no key. Every move must come
 out the same; the command says so, or names the first episode that does not (exit code 1)."""
@@ -51,12 +55,12 @@ def run(args: argparse.Namespace) -> int:
 def _replay(directory: Path, output: Path) -> int:
     from game_reasoning_arena.run import run as play
 
-    experiment = experiment_of(directory, checked=False)
+    was = _episodes(directory)
+    experiment = _recorded(experiment_of(directory, checked=False), directory, frozenset(was))
     recording = Recording(directory)
     result = play(experiment, output, replace_askers=lambda _: recording, quiet=True)
     if result.reason:
         sys.stdout.write(f"the replay stopped: {result.reason}\n")
-    was = _episodes(directory)
     now = _episodes(output)
     differing = [
         number for number, episode in was.items() if now.get(number) not in (None, episode)
@@ -71,6 +75,34 @@ def _replay(directory: Path, output: Path) -> int:
         what = "was not played" if number in missing else "came out differently"
         sys.stdout.write(f"  episode {number} {what}\n")
     return 0 if same == len(was) else 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Recorded(Experiment):
+    """An experiment of which only what was played to its end is played again."""
+
+    finished: frozenset[int]
+
+    def plans(self) -> list[EpisodePlan]:
+        """The recorded episodes."""
+        return [plan for plan in super().plans() if plan.episode in self.finished]
+
+
+def _recorded(experiment: Experiment, directory: Path, finished: frozenset[int]) -> _Recorded:
+    """The finished episodes, with the moves that people made in them."""
+    moves: dict[tuple[int, int], list[int]] = {}
+    for line in read_lines(directory / layout.EPISODES):
+        if line["episode"] in finished:
+            for move in line["moves"]:
+                moves.setdefault((line["episode"], move["seat"]), []).append(move["action"])
+    players = tuple(
+        replace(player, options={**player.options, RECORDED: moves})
+        if player.type == "human"
+        else player
+        for player in experiment.players
+    )
+    kept = {field.name: getattr(experiment, field.name) for field in fields(experiment)}
+    return _Recorded(**{**kept, "players": players}, finished=finished)
 
 
 def _episodes(directory: Path) -> dict[int, bytes]:

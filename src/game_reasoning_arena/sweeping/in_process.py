@@ -15,7 +15,7 @@ from game_reasoning_arena.meter import Budget, Totals
 from game_reasoning_arena.progress import Progress
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.writer import DirectoryLock
-from game_reasoning_arena.records import EpisodeRecord, Model, ResponseRecord
+from game_reasoning_arena.records import EpisodeRecord, Model, ResponseRecord, Status
 from game_reasoning_arena.resume import Past, load_past
 from game_reasoning_arena.run import run_async
 from game_reasoning_arena.stopping import Stop
@@ -50,6 +50,8 @@ async def _play_all(sweep: Sweep, jobs: Sequence[Job], shown: Progress) -> str |
         job.experiment = shared
     with shown, stop.listening(shown.say):
         for shift in _shifts(jobs):
+            if stop.requested:
+                break
             async with AsyncExitStack() as stack:
                 try:
                     await _open(shift, stack)
@@ -58,6 +60,10 @@ async def _play_all(sweep: Sweep, jobs: Sequence[Job], shown: Progress) -> str |
                         mark_failed(sweep, job, str(error))
                     sweep.write()
                     continue
+                except asyncio.CancelledError:
+                    if stop.reason is None:
+                        raise
+                    break
                 await _play_shift(sweep, shift, stop, shown, budget)
     return stop.reason
 
@@ -100,7 +106,7 @@ async def _play(sweep: Sweep, job: Job, stop: Stop, shown: Progress, budget: Bud
                 past = load_past(directory)
                 budget.totals.merge(past.totals)
             try:
-                await run_async(
+                result = await run_async(
                     experiment,
                     directory,
                     askers=experiment.backends,
@@ -113,6 +119,8 @@ async def _play(sweep: Sweep, job: Job, stop: Stop, shown: Progress, budget: Bud
             finally:
                 if lock is not None:
                     lock.close()
+        if result.status is Status.INTERRUPTED and stop.reason is None:
+            stop.request(result.reason or "interrupted")  # a person left: the whole sweep ends
         refresh_job(sweep, job)
     except ArenaError as error:
         mark_failed(sweep, job, str(error))

@@ -156,7 +156,7 @@ class OpenSpielSimulation(Simulation):
         except BudgetReached as failure:
             status, error = Status.BUDGET, str(failure)
         returns = tuple(episode.state.returns()) if status is Status.COMPLETED else None
-        return EpisodeRecord(
+        record = EpisodeRecord(
             run_id=run_id,
             episode=plan.episode,
             seed=plan.seed,
@@ -172,6 +172,10 @@ class OpenSpielSimulation(Simulation):
             duration_s=perf_counter() - started,
             error=error,
         )
+        for seat, actor in enumerate(episode.actors):
+            if actor.watches:
+                actor.ended(SeatTurn(episode, seat, []), record)
+        return record
 
     def _winner(
         self, plan: EpisodePlan, returns: tuple[float, ...] | None, forfeit: Forfeit | None
@@ -220,10 +224,10 @@ class _Episode:
     """What happens in one episode. The plain move's path is short: random play is fast with it."""
 
     __slots__ = (
-        "_actors",
         "_chance",
         "_plan",
         "_simulation",
+        "actors",
         "forfeit",
         "limited",
         "moves",
@@ -237,7 +241,7 @@ class _Episode:
     ) -> None:
         self._simulation = simulation
         self._plan = plan
-        self._actors: list[Actor] = [
+        self.actors: list[Actor] = [
             agents[name].sit(plan, seat) for seat, name in enumerate(plan.seats)
         ]
         self._chance: Stream | None = None
@@ -250,7 +254,7 @@ class _Episode:
 
     async def run(self) -> None:
         """Play until the end, the move limit or a forfeit."""
-        state, actors, seats, moves = self.state, self._actors, self._plan.seats, self.moves
+        state, actors, seats, moves = self.state, self.actors, self._plan.seats, self.moves
         known = self._simulation.known_moves
         most = self._simulation.max_moves
         while (player := state.current_player()) != _TERMINAL:
@@ -286,13 +290,13 @@ class _Episode:
 
     async def _move_together(self, state: State) -> None:
         """Everyone with something to choose is asked at once; the others have nothing to say."""
-        legal = [state.legal_actions(seat) for seat in range(len(self._actors))]
+        legal = [state.legal_actions(seat) for seat in range(len(self.actors))]
         asked = [seat for seat, actions in enumerate(legal) if actions]
         results = await asyncio.gather(
-            *(self._actors[seat].act(SeatTurn(self, seat, legal[seat])) for seat in asked),
+            *(self.actors[seat].act(SeatTurn(self, seat, legal[seat])) for seat in asked),
             return_exceptions=True,
         )
-        actions = [0] * len(self._actors)
+        actions = [0] * len(self.actors)
         moves: list[tuple[int, int, MoveBy]] = []
         for seat, result in zip(asked, results, strict=True):
             if isinstance(result, BaseException):
