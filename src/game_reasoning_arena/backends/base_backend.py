@@ -41,6 +41,9 @@ class BaseLLMBackend(ABC):
             watch.
     """
 
+    #: Processes that share the client's work on calls; what they can carry grows with them.
+    processes: int = 1
+
     def __init__(
         self,
         *,
@@ -152,7 +155,7 @@ class BaseLLMBackend(ABC):
         lane = self._lanes.get(endpoint)
         if lane is None:
             lane = self._lanes[endpoint] = Lane(
-                model.provider, self.max_concurrency, self.client_share
+                model.provider, self.max_concurrency, self.client_share, processes=self.processes
             )
         return lane
 

@@ -86,7 +86,8 @@ class Lane:
     With ``client_share`` the lane also asks no more than this process can carry: when the client
     added more than this share to the provider's time over the last ``WINDOW`` answers, a quarter
     fewer are asked for. Such a lane starts at ``SLOW_START`` and gains a place with every answer
-    until that first happens (slow start; Jacobson, 1988).
+    until that first happens (slow start; Jacobson, 1988). Where ``processes`` share that work, it
+    starts so many times higher and finds its way back so many times faster.
     """
 
     def __init__(
@@ -94,19 +95,21 @@ class Lane:
         provider: Provider | None,
         max_concurrency: int | None,
         client_share: float | None = None,
+        *,
+        processes: int = 1,
     ) -> None:
         own = provider.max_concurrency if provider else None
         most = own if own is not None else max_concurrency
         if most is not None and most < 1:
             raise ValueError(f"max_concurrency must be 1 or more, not {most}")
         self.most = float("inf") if most is None else float(most)
-        self.allowed = self.most if client_share is None else min(self.most, SLOW_START)
+        self.allowed = self.most if client_share is None else min(self.most, SLOW_START * processes)
         self._starting = client_share is not None
         self._client_share = client_share
         # Sums over the window. The first calls pay for imports and connections: not judged.
-        self._seen, self._client_s, self._latency_s = -2 * WINDOW, 0.0, 0.0
+        self._seen, self._client_s, self._latency_s = -2 * WINDOW * processes, 0.0, 0.0
         # A watched lane finds its way back faster: only this process pays for asking too much.
-        self._step = 1.0 if client_share is None else 4.0
+        self._step = 1.0 if client_share is None else 4.0 * processes
         self.in_flight = 0
         self._peak = 0  # most in flight since the last reduction
         self.paused_until = 0.0

@@ -21,6 +21,7 @@ from game_reasoning_arena.backends import openai_protocol as protocol
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.litellm_library import load_litellm, settle
 from game_reasoning_arena.backends.litellm_routes import RESERVED, misled, route_of
+from game_reasoning_arena.backends.litellm_workers import LiteLLMWorkers
 from game_reasoning_arena.backends.prices import cost_usd
 from game_reasoning_arena.backends.sse import Collected
 from game_reasoning_arena.backends.wire import Wire, open_session
@@ -46,6 +47,8 @@ class LiteLLMBackend(BaseLLMBackend):
             the user's: it is left out and recorded either way.
         client_share: keep fewer in flight while LiteLLM's own work adds more than this share to
             the provider's time; None does not watch.
+        workers: processes that LiteLLM runs in, since one carries about a hundred calls a second;
+            0 for this one. They see the environment as it was when they were started.
         policy: the limits that every backend has, see :class:`BaseLLMBackend`.
     """
 
@@ -55,9 +58,17 @@ class LiteLLMBackend(BaseLLMBackend):
         stream: bool = False,
         drop_params: bool = False,
         client_share: float | None = 1.0,
+        workers: int = 0,
         **policy: Any,
     ) -> None:
+        if workers < 0:
+            raise ValueError(f"workers must be 0 (in this process) or more, not {workers}")
         super().__init__(client_share=client_share, **policy)
+        self._workers: LiteLLMWorkers | None = None
+        if workers:
+            settings = {"stream": stream, "drop_params": drop_params, "timeout_s": self.timeout_s}
+            self._workers = LiteLLMWorkers(workers, settings)
+            self.processes = workers
         self._stream = stream
         self._drop_params = drop_params
         self._library: asyncio.Task[ModuleType] | None = None
@@ -80,11 +91,20 @@ class LiteLLMBackend(BaseLLMBackend):
         return problems + protocol.check_keys(models)
 
     async def start(self, models: Sequence[Model]) -> None:
-        """Import LiteLLM, which takes seconds, without blocking anything else."""
-        await self._loaded()
+        """Import LiteLLM, which takes seconds, without blocking anything else.
+
+        Raises:
+            EngineDeadError: a worker process cannot be started.
+        """
+        if self._workers is not None:
+            await self._workers.start()
+        else:
+            await self._loaded()
 
     async def aclose(self) -> None:
-        """Close all connections, LiteLLM's own ones too."""
+        """Close all connections, LiteLLM's own ones too, and end the worker processes."""
+        if self._workers is not None:
+            await self._workers.aclose()
         if self._library is not None and self._library.done() and not self._library.cancelled():
             litellm = self._library.result()
             # Clients that were made around this session must not be found again.
@@ -102,6 +122,8 @@ class LiteLLMBackend(BaseLLMBackend):
             BadRequestError: the provider refuses the request, or LiteLLM a parameter.
             BackendError: anything else that left no answer, by its type.
         """
+        if self._workers is not None:
+            return await self._workers.generate(request)
         model = request.model
         route = route_of(model)
         litellm = await self._loaded()
