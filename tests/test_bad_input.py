@@ -33,6 +33,17 @@ MISTAKES = {
         ["-m", "seed=1,2", "episodes=abc,3", "hydra.sweep.dir=o/bad"],
         ["episodes=abc", "Integer"],
     ),
+    "several values": (["seed=1,2"], ["add -m", "arena -m seed=1,2"]),
+    "several players": (
+        ["agents.player_0.model=a,b"],
+        ["arena: agents.player_0.model=a,b: several"],
+    ),
+    "group of settings": (["budget=5"], ["budget.usd", "budget.tokens", "budget.calls"]),
+    "spaces": (["episodes = 5"], ["no spaces", "episodes=5"]),
+    "typed setting of an old type": (
+        ["agents.player_0.type=random", "agents.player_0.model=x"],
+        ["agents.player_0 is of type random"],
+    ),
     "swept types": (["-m", "seed=a,b"], ["seed=a", "seed=b", "Integer"]),
     "setting of another type": (
         ["agents.player_1.model=scripted_random"],
@@ -142,3 +153,45 @@ def test_another_programs_configuration_is_recognised(arena: Arena, tmp_path: Pa
     assert ran.code == 2
     assert "replaces the shipped main configuration" in ran.err
     assert [path.name for path in tmp_path.iterdir()] == ["conf"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("simulation/mini.yaml", ["simulation=mini"]),
+        ("simulation/mini.yaml", ["-m", "simulation=mini,tic_tac_toe"]),
+        ("experiment/brk.yaml", ["experiment=brk"]),
+        ("backend/brk.yaml", ["episodes=1"]),
+    ],
+)
+def test_a_broken_file_of_ones_own_is_named(
+    arena: Arena, tmp_path: Path, name: str, words: list[str]
+) -> None:
+    path = tmp_path / "conf" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("type: x\ngame: [\n")
+    ran = arena(*words)
+    assert ran.code == 2
+    assert f"{name}, line 3: " in ran.err
+    assert "Traceback" not in ran.err
+    assert [entry.name for entry in tmp_path.iterdir()] == ["conf"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["agents.player_0.type=random"],
+        ["agents.player_0={type: random}"],
+        ["agents=llm_vs_mcts", "agents.player_1.type=random"],
+        ["agents.player_1={type: llm, model: scripted_first}"],
+    ],
+)
+def test_what_a_preset_set_for_another_type_is_no_mistake(arena: Arena, words: list[str]) -> None:
+    ran = arena(*words, "episodes=1")
+    assert ran.code == 0, ran.err
+
+
+def test_a_wrong_player_is_one_problem(arena: Arena) -> None:
+    ran = arena("+agents.player_1.typ=random", "agents.player_0.modle=x")
+    assert "configured" not in ran.err
+    assert "2 problems" in ran.err

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig, open_dict
+
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.paths import conf_dirs
+from game_reasoning_arena.schema import AGENT_TYPES
 
 PLAIN_FILE = "plain_file"
 _GROUPS = ("model", "agents", "simulation", "experiment")
@@ -18,8 +21,10 @@ _GROUPS = ("model", "agents", "simulation", "experiment")
 #: Dictionaries whose keys the user chooses and whose entries have settings that a preset need not
 #: name: a setting of theirs is added where it is missing, and checked in preflight.
 _OPEN = re.compile(
-    r"(?:agents\.player_\d+|provider\.[\w-]+|backend\.\w+\.(?:engine|chat_template_kwargs))\.[\w.]+="
+    r"(?:agents\.player_\d+=\{|agents\.player_\d+\.[\w.]+="
+    r"|(?:provider\.[\w-]+|backend\.\w+\.(?:engine|chat_template_kwargs))\.[\w.]+=)"
 )
+_PLAYER = re.compile(r"\+{0,2}agents\.([\w-]+)(?:\.(\w+)[\w.]*)?=")
 _GAME = re.compile(r"(\+{0,2}simulation\.game=)([^'\"].*\(.*)", re.DOTALL)
 
 #: Keys as providers issue them; only the beginning is shown to anybody.
@@ -81,6 +86,43 @@ def _for_hydra(word: str) -> str:
     if game := _GAME.fullmatch(word):  # parentheses would be a function of Hydra's
         return game.group(1) + ",".join(f"'{name}'" for name in _split_games(game.group(2)))
     return word
+
+
+def as_typed(word: str) -> str:
+    """The word without the ``++`` that was put before it for Hydra."""
+    return word[2:] if word.startswith("++") and _OPEN.match(word[2:]) else word
+
+
+def drop_settings_of_old_types(cfg: DictConfig, words: Sequence[str]) -> None:
+    """Where the words change an agent's type, drop what a preset had set for the old one.
+
+    What the words set themselves is kept, and told of in preflight where it is wrong.
+    """
+    typed: dict[str, set[str]] = {}
+    for word in words:
+        if found := _PLAYER.match(word):
+            keys = {found.group(2)} if found.group(2) else _keys_in(word)
+            typed.setdefault(found.group(1), set()).update(keys)
+    for player, keys in typed.items():
+        agents = cfg.get("agents")
+        node = agents.get(player) if isinstance(agents, DictConfig) else None
+        if "type" not in keys or not isinstance(node, DictConfig):
+            continue
+        schema = AGENT_TYPES.get(str(node.get("type")))
+        if schema is None:
+            continue
+        known = {field.name for field in fields(schema)} | keys
+        with open_dict(node):
+            for key in [key for key in node if key not in known]:
+                del node[key]
+
+
+def _keys_in(word: str) -> set[str]:
+    """The keys of a dictionary that is set as a whole."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    value = OverridesParser.create().parse_override(word).value()
+    return {str(key) for key in value} if isinstance(value, dict) else set()
 
 
 def _split_games(text: str) -> list[str]:

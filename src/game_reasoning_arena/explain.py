@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 from omegaconf import DictConfig, OmegaConf
+from yaml import MarkedYAMLError
 
+from game_reasoning_arena.command_line import as_typed
 from game_reasoning_arena.errors import choose_from
 
 _NO_OPTION = re.compile(r"Could not find '([^']+)/([^'/]+(?:/[^']*)?)'")
@@ -13,6 +15,8 @@ _OPTIONS = re.compile(r"Available options in '([^']+)':\n((?:\t.*\n?)+)")
 _NO_KEY = re.compile(
     r"(?:Key '([^']+)' (?:is not in struct|not in '\w+'))|Could not override '([^']+)'"
 )
+_NO_GROUP_VALUE = re.compile(r"Invalid type assigned: \w+ is not a subclass of \w+Conf\b")
+_SPACED = re.compile(r"([\w./@+~-]+)(?:\s+=\s*|=\s+)(.*)")
 _FULL_KEY = re.compile(r"full_key: (\S+)")
 
 
@@ -25,7 +29,17 @@ def explain_composition(error: Exception, word: str | None, cfg: DictConfig | No
         cfg: a configuration that composes, to look for near keys in.
     """
     text = _chain(error)
-    said = f"{word}: " if word else ""
+    said = f"{as_typed(word)}: " if word else ""
+    if (broken := _broken_file(error)) is not None:
+        return f"{said}{broken}"
+    if word and "Ambiguous value for argument" in text:
+        return f"{said}several values: add -m for a sweep (arena -m {as_typed(word)})."
+    if word and cfg is not None and _NO_GROUP_VALUE.search(text):
+        key = word.partition("=")[0].lstrip("+")
+        inside = OmegaConf.select(cfg, key)
+        if isinstance(inside, DictConfig):
+            settings = ", ".join(f"{key}.{name}" for name in map(str, inside))
+            return f"{said}{key} is a group of settings and takes no value itself. Set {settings}."
     if options := _OPTIONS.search(text):
         group = options.group(1)
         names = options.group(2).split()
@@ -42,6 +56,8 @@ def explain_composition(error: Exception, word: str | None, cfg: DictConfig | No
             full_key.group(1) if full_key else no_key.group(1) or no_key.group(2)
         )
         return said + _unknown_key(key.lstrip("+~"), cfg)
+    if word and (spaced := _SPACED.fullmatch(word)):
+        return f"{said}write no spaces around the = sign: {spaced.group(1)}={spaced.group(2)}"
     if word and "Error parsing override" in text:
         detail = [line for line in text.splitlines() if line and "Error parsing" not in line]
         return (
@@ -52,6 +68,18 @@ def explain_composition(error: Exception, word: str | None, cfg: DictConfig | No
     if full_key and full_key.group(1) not in said:
         return f"{said}{full_key.group(1)}: {first}"
     return f"{said}{first}"
+
+
+def _broken_file(error: BaseException | None) -> str | None:
+    """A file of the configuration that is no YAML or cannot be read: file, line and cause."""
+    while error is not None:
+        if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+            mark = error.problem_mark
+            return f"{mark.name}, line {mark.line + 1}: {error.problem or 'no valid YAML'}."
+        if isinstance(error, OSError) and error.filename:
+            return f"{error.filename}: cannot be read: {error.strerror or error}."
+        error = error.__cause__
+    return None
 
 
 def _tells(line: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -22,10 +23,11 @@ from hydra.errors import HydraException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from game_reasoning_arena import catalog_source, schema
 from game_reasoning_arena.cli import COMMANDS
-from game_reasoning_arena.command_line import read_command_line
+from game_reasoning_arena.command_line import drop_settings_of_old_types, read_command_line
 from game_reasoning_arena.errors import ConfigProblems, UserError
 from game_reasoning_arena.explain import explain_composition
 from game_reasoning_arena.help_text import help_text
@@ -35,7 +37,7 @@ from game_reasoning_arena.sweeping.composing import without_hydra
 CONFIG_NAME = "config"
 
 #: What composing raises; ValueError is what Hydra says to `GROUP=null`.
-COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError)
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError, OSError, YAMLError)
 
 
 def run_hydra(words: list[str]) -> int:
@@ -113,13 +115,16 @@ class Session:
             raise self._problems(config_name, overrides, mode, error) from error
 
     def _compose(self, config_name: str, words: list[str], mode: RunMode) -> DictConfig:
-        return self.hydra.compose_config(
+        cfg: DictConfig = self.hydra.compose_config(
             config_name=config_name,
             overrides=words,
             run_mode=mode,
             with_log_configuration=False,
             validate_sweep_overrides=mode is RunMode.RUN,
         )
+        if mode is RunMode.RUN:
+            drop_settings_of_old_types(cfg, words)
+        return cfg
 
     def _problems(
         self, config_name: str, overrides: list[str], mode: RunMode, error: Exception
@@ -144,7 +149,9 @@ class Session:
         from game_reasoning_arena.preflight import prepare
 
         try:
-            prepare(without_hydra(base))
+            about_seats = re.compile(r"[+~]*(?:agents|simulation)\b")
+            seats = not any(about_seats.match(word) for word in overrides if word not in accepted)
+            prepare(without_hydra(base), check_seats=seats)
         except ConfigProblems as more:
             found += [problem for problem in more.problems if problem not in found]
         return ConfigProblems(found)

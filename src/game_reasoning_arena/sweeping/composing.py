@@ -18,6 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from game_reasoning_arena.command_line import drop_settings_of_old_types
 from game_reasoning_arena.errors import ConfigProblems
 
 #: Composes a configuration from words: ``Session.compose`` with the configuration's name.
@@ -52,6 +53,7 @@ class Composer:
             cfg = copy.deepcopy(self._base(tuple(chosen)))
             # The last step of Hydra's own composition, after all files are merged.
             ConfigLoaderImpl._apply_overrides_to_config(values, cfg)
+            drop_settings_of_old_types(cfg, words)
             return cfg
         except (HydraException, OmegaConfBaseException, ValueError, ConfigProblems):
             return without_hydra(self._compose([*self._hydra_words, *words], RunMode.RUN))

@@ -18,6 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
+from game_reasoning_arena.command_line import as_typed
 from game_reasoning_arena.errors import ConfigProblems
 from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.explain import explain_composition
@@ -114,7 +115,10 @@ def expand(
             experiment = prepare(job_cfg, check_backends=False)
         except ConfigProblems as error:
             problems.add(number, error.problems)
-            wrong |= {w: text for w in job for text in error.problems if text.startswith(f"{w}: ")}
+            told = [(w, f"{as_typed(w)}: ") for w in job]
+            wrong |= {
+                w: text for w, head in told for text in error.problems if text.startswith(head)
+            }
             continue
         if check_backends and not experiment.estimate:
             problems.add(number, backends.of(experiment))
