@@ -11,6 +11,7 @@ PARTS = {
     "bench_startup": True,
     "bench_play": True,
     "bench_backends": True,
+    "bench_litellm_workers": True,
     "bench_load": True,
     "bench_reader": False,
 }
