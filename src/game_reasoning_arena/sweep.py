@@ -22,7 +22,7 @@ from game_reasoning_arena.recording.writer import DirectoryLock
 from game_reasoning_arena.records import Status
 from game_reasoning_arena.secrets import Redactor
 from game_reasoning_arena.sweeping.expansion import Candidate, expand, master_config
-from game_reasoning_arena.sweeping.matching import find_last, match
+from game_reasoning_arena.sweeping.matching import find_last, match, refuse_changes
 from game_reasoning_arena.sweeping.states import refresh
 from game_reasoning_arena.sweeping.store import (
     PENDING,
@@ -119,7 +119,10 @@ def run_sweep(
         sweep.settings, sweep.command = settings, list(command)
     with DirectoryLock(sweep.path):
         refresh(sweep)
-        for job, candidate in match(sweep.jobs, candidates):
+        matched = list(match(sweep.jobs, candidates))
+        if going_on is not None:
+            refuse_changes(sweep, matched)
+        for job, candidate in matched:
             _take_in(sweep, job, candidate)
         return _finish(sweep, launcher)
 

@@ -92,6 +92,31 @@ def test_only_what_is_new_is_run(arena: Arena, loopback: LoopbackServer) -> None
     assert loopback.requests() == []
 
 
+def test_words_that_change_what_a_sweep_asks_are_refused(arena: Arena) -> None:
+    words = ["-m", "agents.player_0.model=scripted_first,scripted_random", "episodes=2"]
+    ran = arena(*words, "hydra.sweep.dir=mine")
+    before = sweep_json(ran.directory)
+    for resume in (["resume", "mine", "seed=5"], [*words, "seed=5", "sweep.resume=mine"]):
+        refused = arena(*resume)
+        assert refused.code == 2
+        assert "seed: 0 -> 5" in refused.err
+        assert "sweep.resume=" in refused.err
+    assert sweep_json(ran.directory) == before
+    assert arena("resume", "mine", "concurrency=1").code == 0
+    assert len(jobs(ran.directory)) == 2
+
+
+def test_one_value_in_place_of_an_axis_is_refused(arena: Arena) -> None:
+    ran = arena("-m", "seed=1,2", "episodes=2", "hydra.sweep.dir=mine")
+    refused = arena("resume", "mine", "seed=5")
+    assert refused.code == 2
+    assert "seed: swept over 1,2 -> 5" in refused.err
+    assert len(jobs(ran.directory)) == 2
+    grown = arena("resume", "mine", "seed=1,2,5")
+    assert grown.code == 0, grown.err
+    assert [job["values"]["seed"] for job in jobs(ran.directory)] == ["1", "2", "5"]
+
+
 def _responses(ran: Ran, job: dict[str, str]) -> Path:
     return ran.directory / job["directory"] / "responses.jsonl"
 

@@ -65,7 +65,9 @@ def test_what_no_shard_played_is_left_for_resume(arena: Arena) -> None:
     whole = arena("episodes=12", "seed=4").directory
     some = arena("-m", "shard=0/3,2/3", "episodes=12", "seed=4").directory
     merged = arena("merge", str(some), "--output", "merged")
-    assert merged.code != 0
+    assert merged.code == 1
+    assert "not whole: 4 of 12 episodes" in merged.err
+    assert "Missing: shard=1/3." in merged.err
     assert "4 of 12 episodes were in none of the parts" in merged.out
     finished = arena("resume", "merged")
     assert finished.code == 0, finished.err

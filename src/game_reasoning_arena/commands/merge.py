@@ -10,6 +10,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from game_reasoning_arena.records import Status
+
 HELP = """Put the shards of one run (shard=0/8 to shard=7/8) together into one run directory, with
 the numbers that the unsplit run would have. Episodes that no shard has played are left for
 `arena resume`."""
@@ -26,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Merge; 0 when the run is whole, else as the run's status says.
+    """Merge; 0 when the run is whole, 1 when episodes are missing or failed.
 
     Raises:
         UserError: the directories are not parts of one run, or the output holds one.
@@ -39,4 +41,26 @@ def run(args: argparse.Namespace) -> int:
     for notice in notices:
         sys.stderr.write(f"note: {notice}\n")
     show_result(result)
-    return result.exit_code
+    if result.status is Status.COMPLETED:
+        return result.exit_code
+    sys.stderr.write(f"arena: the merged run is not whole: {result.reason}.{_missing(args)}\n")
+    return 1
+
+
+def _missing(args: argparse.Namespace) -> str:
+    """Which shards were not given; nothing where all were, and were not finished."""
+    from game_reasoning_arena.recording.reader import find_runs
+    from game_reasoning_arena.sharding import Shard
+
+    parts = find_runs(*args.directories, notice=lambda _: None)
+    shards = [Shard.parse(part.config.get("shard")) for part in parts]
+    given = [shard for shard in shards if shard is not None]
+    counts = {shard.count for shard in given}
+    if len(counts) != 1:
+        return ""
+    [count] = counts
+    absent = sorted(set(range(count)) - {shard.index for shard in given})
+    if not absent:
+        return " All shards are here, but not all of them were finished."
+    named = ", ".join(f"shard={index}/{count}" for index in absent)
+    return f" Missing: {named}."

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.experiment import NOT_IDENTITY
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.sweeping.expansion import Candidate
-from game_reasoning_arena.sweeping.store import Job, read_json
+from game_reasoning_arena.sweeping.store import Job, Sweep, read_json
 
 
 def match(
@@ -42,6 +43,65 @@ def _alike(job: Job, candidate: Candidate, *, exact: bool) -> bool:
     if job.values.get("shard") != candidate.values.get("shard"):
         return False
     return all(candidate.values.get(key, value) == value for key, value in job.values.items())
+
+
+def refuse_changes(sweep: Sweep, matched: Sequence[tuple[Job | None, Candidate]]) -> None:
+    """Let a sweep grow by values of its axes, and by nothing else.
+
+    Args:
+        sweep: as it is on disk.
+        matched: the jobs of today's words, each with the one on disk that it is.
+
+    Raises:
+        UserError: a new job would have no place in the sweep's table: it has no value for an axis,
+            or the same values as another job that asks something else. Names what is different.
+    """
+    known = [{**job.values, **candidate.values} for job, candidate in matched if job is not None]
+    known += [job.values for job in sweep.jobs]
+    for job, candidate in matched:
+        blank = [key for key in sweep.axes if key not in candidate.values]
+        if job is None and (blank or candidate.values in known):
+            changes = _changes(sweep, candidate, blank) or ["written by another version"]
+            told = "".join(f"\n  {change}" for change in changes)
+            raise UserError(
+                f"{sweep.path}: these words change what the sweep asks, so the job would be none "
+                f"of its own:{told}\nTake the changes back, or start a new sweep. A sweep grows "
+                "by new values of its axes: give its command again with all values that the axis "
+                f"is to have (KEY=a,b,c) and sweep.resume={sweep.path}"
+            )
+
+
+def _changes(sweep: Sweep, candidate: Candidate, blank: Sequence[str]) -> list[str]:
+    """What a job asks otherwise than the jobs on disk, apart from the axes."""
+    now = _flat(candidate.experiment.config)
+    found = []
+    for key in blank:
+        values = ",".join(sweep.axes[key])
+        found.append(f"{key}: swept over {values} -> {now.get(key, 'one value')}")
+    stored = next(
+        (content for job in sweep.jobs if (content := read_json(sweep.job_file(job)))), {}
+    )
+    before = _flat(stored.get("config", {}))
+    for key in sorted(before.keys() | now.keys()):
+        top = key.partition(".")[0]
+        swept = any(_below(key, axis) for axis in (*sweep.axes, *candidate.values))
+        if top not in NOT_IDENTITY and not swept and before.get(key) != now.get(key):
+            found.append(f"{key}: {before.get(key, 'not set')} -> {now.get(key, 'not set')}")
+    return found
+
+
+def _below(key: str, axis: str) -> bool:
+    """Whether a swept key sets ``key``, directly or as the group that it belongs to."""
+    return key == axis or key.startswith(f"{axis}.")
+
+
+def _flat(node: object, prefix: str = "") -> dict[str, object]:
+    if isinstance(node, Mapping) and node:
+        flat: dict[str, object] = {}
+        for key, value in node.items():
+            flat |= _flat(value, f"{prefix}.{key}" if prefix else str(key))
+        return flat
+    return {prefix: list(node) if isinstance(node, tuple) else node}
 
 
 def find_last(directory: Path, identities: Collection[str]) -> Path:
