@@ -44,6 +44,12 @@ MISTAKES = {
         ["agents.player_0.type=random", "agents.player_0.model=x"],
         ["agents.player_0 is of type random"],
     ),
+    "dashes": (["--episodes", "3"], ["without dashes: episodes=3"]),
+    "half a model name": (["model=gpt-4o"], ["Did you mean 'litellm_openai/gpt-4o'"]),
+    "half an agent's model name": (
+        ["agents.player_0.model=gpt-4o"],
+        ["Did you mean 'litellm_openai/gpt-4o'"],
+    ),
     "swept types": (["-m", "seed=a,b"], ["seed=a", "seed=b", "Integer"]),
     "setting of another type": (
         ["agents.player_1.model=scripted_random"],
@@ -133,6 +139,7 @@ def test_an_unknown_command_names_near_ones(arena: Arena) -> None:
         ("broken.json", '{"agents": ', "line 1"),
         ("list.yaml", "- a\n- b\n", "mapping"),
         ("typo.yaml", "episods: 3\n", "'episodes'"),
+        ("typos.yaml", "episods: 3\nsampling: {temprature: 1}\n", "'temperature'"),
         ("typo.json", '{"agents": {"player_0": {"typ": "llm"}}}', "agents.player_0.typ"),
     ],
 )
@@ -195,3 +202,14 @@ def test_a_wrong_player_is_one_problem(arena: Arena) -> None:
     ran = arena("+agents.player_1.typ=random", "agents.player_0.modle=x")
     assert "configured" not in ran.err
     assert "2 problems" in ran.err
+
+
+def test_a_misspelt_key_in_a_file_of_ones_own_is_named(arena: Arena, tmp_path: Path) -> None:
+    path = tmp_path / "conf" / "simulation" / "mini.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "defaults: [/schema/simulation/openspiel@_here_, _self_]\ngame: tic_tac_toe\nmax_move: 3\n"
+    )
+    ran = arena("simulation=mini")
+    assert ran.code == 2
+    assert "'max_move' in simulation. Did you mean 'max_moves'" in ran.err

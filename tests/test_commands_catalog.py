@@ -140,3 +140,15 @@ def test_a_failed_ping_says_why(arena: Arena, loopback: LoopbackServer) -> None:
     assert ran.code == 1
     assert "bad_request" in ran.err
     assert arena("doctor", "--ping", "litellm_groq/x").code == 2
+
+
+def test_ping_takes_the_settings_of_a_run(arena: Arena, loopback: LoopbackServer) -> None:
+    loopback.set(answer={"text": "ready"})
+    word = f"+provider.x.api_base={loopback.url}"
+    ran = arena("doctor", "--ping", "direct_x/some-model", word)
+    assert (ran.code, ran.err) == (0, "")
+    assert '"ready"' in ran.out
+    ran = arena("doctor", "--ping", "scripted_first", "episode=1")
+    assert ran.code == 2
+    assert "'episodes'" in ran.err
+    assert arena("doctor", "episodes=1").code == 2

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.paths import conf_dirs
@@ -190,6 +190,17 @@ def read_plain_file(path: Path) -> dict[str, Any]:
         )
     content.pop("hydra", None)
     return content
+
+
+def plain_file_content() -> Mapping[str, Any] | None:
+    """What :meth:`CommandLine.store_plain_file` stored last, with the defaults it was given."""
+    from hydra.core.config_store import ConfigStore
+
+    stored = ConfigStore.instance().repo.get(f"{PLAIN_FILE}.yaml")
+    if stored is None:
+        return None
+    content = OmegaConf.to_container(stored.node)
+    return {str(k): v for k, v in content.items()} if isinstance(content, dict) else None
 
 
 def as_primary_config(content: Mapping[str, Any]) -> dict[str, Any]:

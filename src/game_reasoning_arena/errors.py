@@ -169,8 +169,14 @@ class EngineDeadError(BackendError):
 
 
 def near(value: str, options: Iterable[str], *, n: int = 3) -> list[str]:
-    """Options that look like ``value``, best first, compared without regard to case."""
+    """Options that look like ``value``, best first, compared without regard to case.
+
+    Those whose part after the last slash is ``value`` come before any that only look like it.
+    """
     by_lower = {option.lower(): option for option in options}
+    tails = [by_lower[o] for o in by_lower if "/" in o and o.rpartition("/")[2] == value.lower()]
+    if tails:
+        return sorted(tails)[:n]
     return [
         by_lower[m] for m in difflib.get_close_matches(value.lower(), by_lower, n=n, cutoff=0.6)
     ]

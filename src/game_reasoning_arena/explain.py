@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import is_dataclass
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from yaml import MarkedYAMLError
@@ -52,9 +55,14 @@ def explain_composition(error: Exception, word: str | None, cfg: DictConfig | No
     full_key = _FULL_KEY.search(text)
     no_key = _NO_KEY.search(text)
     if no_key and cfg is not None:
-        key = (word.partition("=")[0] if word else None) or (
-            full_key.group(1) if full_key else no_key.group(1) or no_key.group(2)
-        )
+        missing_key = no_key.group(1) or no_key.group(2)
+        key = full_key.group(1) if full_key else missing_key
+        if word:
+            typed = word.partition("=")[0].lstrip("+~")
+            if missing_key.rpartition(".")[2] in typed.split("."):
+                key = typed
+            elif not key.startswith(f"{typed}.") and typed in cfg:  # in the file that it chooses
+                key = f"{typed}.{key}"
         return said + _unknown_key(key.lstrip("+~"), cfg)
     if word and (spaced := _SPACED.fullmatch(word)):
         return f"{said}write no spaces around the = sign: {spaced.group(1)}={spaced.group(2)}"
@@ -68,6 +76,28 @@ def explain_composition(error: Exception, word: str | None, cfg: DictConfig | No
     if full_key and full_key.group(1) not in said:
         return f"{said}{full_key.group(1)}: {first}"
     return f"{said}{first}"
+
+
+def unknown_keys(content: Mapping[str, Any], cfg: DictConfig, where: str = "") -> list[str]:
+    """Why each key of a file that has no place in the configuration has none.
+
+    Only where keys are fixed: not below what a choice of the file's own may bring.
+    """
+    found = []
+    for key, value in content.items():
+        path = f"{where}.{key}" if where else str(key)
+        if path in ("defaults", "hydra"):
+            continue
+        node = OmegaConf.select(cfg, where) if where else cfg
+        if key not in node:
+            found.append(_unknown_key(path, cfg))
+        elif (
+            isinstance(value, Mapping)
+            and is_dataclass(OmegaConf.get_type(node, str(key)))
+            and path not in ("model", "simulation")
+        ):
+            found += unknown_keys(value, cfg, path)
+    return found
 
 
 def _broken_file(error: BaseException | None) -> str | None:

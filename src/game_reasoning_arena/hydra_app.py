@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from hydra import version
 from hydra._internal.callbacks import Callbacks
@@ -27,9 +28,13 @@ from yaml import YAMLError
 
 from game_reasoning_arena import catalog_source, schema
 from game_reasoning_arena.cli import COMMANDS
-from game_reasoning_arena.command_line import drop_settings_of_old_types, read_command_line
+from game_reasoning_arena.command_line import (
+    drop_settings_of_old_types,
+    plain_file_content,
+    read_command_line,
+)
 from game_reasoning_arena.errors import ConfigProblems, UserError
-from game_reasoning_arena.explain import explain_composition
+from game_reasoning_arena.explain import explain_composition, unknown_keys
 from game_reasoning_arena.help_text import help_text
 from game_reasoning_arena.paths import shipped_conf
 from game_reasoning_arena.sweeping.composing import without_hydra
@@ -46,7 +51,7 @@ def run_hydra(words: list[str]) -> int:
     version.setbase("1.3")
     schema.register()
     parser = get_args_parser()
-    args = parser.parse_args(line.words)
+    args = _parse(parser, line.words)
     catalog_source.register(files=line.catalog_files, config_dir=args.config_dir)
     _prefer_our_launchers()
     config_name = line.store_plain_file() or args.config_name or CONFIG_NAME
@@ -81,6 +86,30 @@ def compose_words(words: list[str]) -> DictConfig:
     config_name = line.store_plain_file() or CONFIG_NAME
     with Session() as session:
         return without_hydra(session.compose(config_name, line.words, RunMode.RUN))
+
+
+def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
+    """Options may stand between the overrides.
+
+    Raises:
+        UserError: an option that there is not, or without its value.
+    """
+
+    def refuse(message: str) -> NoReturn:
+        raise UserError(f"{message}. `arena --help` lists what can be given.")
+
+    parser.error = refuse  # type: ignore[method-assign]
+    parser.allow_abbrev = False
+    args, unknown = parser.parse_known_intermixed_args(words)
+    for word in unknown:
+        name, _, value = word.lstrip("-").partition("=")
+        after = words[words.index(word) + 1 :]
+        if not value:
+            value = after[0] if after and "=" not in after[0] and after[0][:1] != "-" else "..."
+        raise UserError(
+            f"{word} is no option. Settings are written KEY=VALUE, without dashes: {name}={value}"
+        )
+    return args
 
 
 class Session:
@@ -137,7 +166,10 @@ class Session:
             base = self._compose(config_name, [], mode)
         except COMPOSITION_ERRORS as broken:
             shipped = None if config_name == CONFIG_NAME else self._compose(CONFIG_NAME, [], mode)
-            return ConfigProblems([explain_composition(broken, None, shipped)])
+            problems = [explain_composition(broken, None, shipped)]
+            if shipped is not None and (stored := plain_file_content()) is not None:
+                problems += unknown_keys(stored, shipped)
+            return ConfigProblems(list(dict.fromkeys(problems)))
         for word in sorted(overrides, key=lambda w: "." in w.partition("=")[0]):
             try:
                 base = self._compose(config_name, [*accepted, word], mode)

@@ -52,6 +52,13 @@ OPTIONAL = (
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--ping", metavar="MODEL", help="make one tiny call to this model")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        default=[],
+        metavar="KEY=VALUE",
+        help="settings to ping with, such as +provider.my_lab.api_base=...",
+    )
     add_files(parser)
 
 
@@ -62,11 +69,15 @@ def run(args: argparse.Namespace) -> int:
         ConfigProblems: what is wrong in the catalog's files.
         UserError: the model to ping is not known, or cannot be called.
     """
-    catalog = Catalog.load(files=args.files)
+    if args.overrides and not args.ping:
+        raise UserError(
+            f"{args.overrides[0]}: settings only matter with --ping MODEL, which asks with them."
+        )
     if args.ping:
         from game_reasoning_arena.commands.ping import ping
 
-        return ping(args.ping, catalog)
+        return ping(args.ping, files=args.files, overrides=args.overrides)
+    catalog = Catalog.load(files=args.files)
     missing = _show_software()
     say()
     _show_machine()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.factory import default_backend_confs, make_backend
@@ -15,15 +18,20 @@ from game_reasoning_arena.probing import probe_request
 from game_reasoning_arena.records import Model, Reply
 
 
-def ping(name: str, catalog: Catalog) -> int:
+def ping(name: str, *, files: Sequence[Path] = (), overrides: Sequence[str] = ()) -> int:
     """Ask a model once with the settings of the configuration; 1 if it gives no answer.
+
+    Args:
+        name: of the model.
+        files: further lists of models and providers.
+        overrides: ``KEY=VALUE`` words, as for a run.
 
     Raises:
         UserError: the model is not known, or could not be called, such as without its key.
     """
-    confs = default_backend_confs()
+    catalog, confs, trusted = _composed(files, overrides) if overrides else _shipped(files)
     model = catalog.resolve(name, backends=confs)
-    backend = make_backend(model.backend, confs[model.backend])
+    backend = make_backend(model.backend, confs[model.backend], trusted_targets=trusted)
     if problems := backend.check([model]):
         raise ConfigProblems(problems)
     try:
@@ -34,6 +42,35 @@ def ping(name: str, catalog: Catalog) -> int:
         return 1
     show_table(("ping", model.name), list(_rows(model, reply).items()))
     return 0
+
+
+#: The catalog, the backends' settings by prefix, and the trusted dotted prefixes.
+_Settings = tuple[Catalog, Mapping[str, Any], Sequence[str]]
+
+
+def _shipped(files: Sequence[Path]) -> _Settings:
+    return Catalog.load(files=files), default_backend_confs(), ()
+
+
+def _composed(files: Sequence[Path], overrides: Sequence[str]) -> _Settings:
+    from omegaconf import OmegaConf
+
+    from game_reasoning_arena.hydra_app import compose_words
+    from game_reasoning_arena.value_checks import Problems, check_providers
+
+    config: Any = OmegaConf.to_container(compose_words(list(overrides)), resolve=True)
+    problems = Problems()
+    providers = check_providers(config["provider"] or {}, problems)
+    if problems.found:
+        raise ConfigProblems(problems.found)
+    if config["trusted_targets"] and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # as with a run
+    catalog = Catalog.load(
+        files=[*config["catalog"]["files"], *files],
+        inline_models=[*config["catalog"]["models"], config["model"]],
+        inline_providers=providers,
+    )
+    return catalog, config["backend"] or {}, config["trusted_targets"]
 
 
 async def _ask(backend: BaseLLMBackend, model: Model) -> Reply:

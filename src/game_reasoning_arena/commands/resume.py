@@ -22,7 +22,7 @@ change of what is asked is refused."""
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("directory", type=Path, help="a run or sweep directory")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
+    parser.add_argument("overrides", nargs="*", default=[], metavar="KEY=VALUE")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -238,6 +238,10 @@ def _expand(path: Path | str) -> list[Path]:
         if not directories:
             raise UserError(f"The pattern {str(path)!r} matches no directory.")
         return directories
+    if plain.is_file():
+        raise UserError(
+            f"{str(path)!r} is a file. Give a run's directory, such as outputs/DATE/TIME."
+        )
     parent = plain.parent
     beside = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
     close = near(plain.name, beside)
