@@ -193,6 +193,16 @@ def test_one_side_is_replayed_while_the_other_is_the_same(arena: Arena) -> None:
     assert "another question was asked" in other.out
 
 
+def test_a_replay_for_somebody_else_says_who_was_recorded(arena: Arena) -> None:
+    arena("episodes=4", "seats=fixed", "hydra.run.dir=mine")
+    ran = arena(
+        *("episodes=4", "seats=fixed", "agents=llm_vs_llm"),
+        *("agents.player_0.model=scripted_first", "agents.player_1.model=replay_mine"),
+    )
+    assert ran.code == 1
+    assert "Recorded are player_0 (scripted_random) at seat 0; in episode 0: seat 0." in ran.out
+
+
 def test_a_replay_of_nothing_is_refused(arena: Arena) -> None:
     ran = arena("agents.player_0.model=replay_absent")
     assert ran.code == 2

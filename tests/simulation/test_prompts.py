@@ -10,6 +10,7 @@ from game_reasoning_arena.errors import TransientError, UserError
 from game_reasoning_arena.records import Outcome, Reply, Request, Status
 from game_reasoning_arena.simulation.factory import make_simulation
 from game_reasoning_arena.simulation.prompts import read_prompts
+from tests.arena import Arena, summary
 from tests.simulation.playing import Oracle, in_turn, llm, play, player
 
 
@@ -133,3 +134,12 @@ def test_players_and_options_that_make_no_sense_are_explained() -> None:
         make_simulation({"type": "prompts", "file": "prompts.jsonl", "repeats": 0})
     with pytest.raises(UserError, match="not set"):
         make_simulation({"type": "prompts"})
+
+
+def test_answered_prompts_are_counted_as_such(arena: Arena) -> None:
+    """Every episode of a row is in one of its columns, and `episodes` does not shorten the list."""
+    ran = arena("simulation=prompts", "agents=llm", "simulation.repeats=2", "episodes=1")
+    assert ran.code == 0, ran.err
+    [row] = summary(ran.directory)
+    assert int(row["episodes"]) == int(row["answered"]) == 2 * len(read_prompts("prompts.jsonl"))
+    assert (row["wins"], row["draws"], row["losses"], row["unfinished"]) == ("0",) * 4

@@ -31,9 +31,11 @@ class Recording:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._answers: dict[CallKey, Mapping[str, Any]] = {}
+        self._seats: dict[tuple[str, str], set[int]] = {}
         for line in read_lines(directory / layout.RESPONSES):
             if line.get("outcome") is not None:
                 self._answers[_key(line)] = line
+                self._seats.setdefault((line["player"], line["model"]), set()).add(line["seat"])
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -48,7 +50,7 @@ class Recording:
         where = f"episode {key.episode}, seat {key.seat}, turn {key.turn}, attempt {key.attempt}"
         line = self._answers.get(key)
         if line is None:
-            raise ReplayMiss(f"{self.directory} holds no answer for {where}")
+            raise ReplayMiss(f"{self.directory} holds no answer for {where}. {self._held(key)}")
         asked = [dict(message) for message in request.messages]
         if line["messages"] != asked:
             raise ReplayMiss(
@@ -56,6 +58,21 @@ class Recording:
                 + _first_difference(line["messages"], asked)
             )
         return reply_of(line)
+
+    def _held(self, asked: CallKey) -> str:
+        """Who was recorded, and whether at that seat of that episode."""
+        if not self._answers:
+            return "It holds no answers at all."
+        who = "; ".join(
+            f"{player} ({model}) at seat {', '.join(map(str, sorted(seats)))}"
+            for (player, model), seats in sorted(self._seats.items())
+        )
+        here = sorted({key.seat for key in self._answers if key.episode == asked.episode})
+        there = f"seat {', '.join(map(str, here))}" if here else "nobody"
+        return (
+            f"Recorded are {who}; in episode {asked.episode}: {there}. A recording answers for the "
+            "player that it was made with, in a run with the same seed, seats and prompts."
+        )
 
 
 class ReplayBackend(BaseLLMBackend):

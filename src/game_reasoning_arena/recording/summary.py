@@ -71,6 +71,7 @@ class _Row:
     wins: int = 0
     draws: int = 0
     losses: int = 0
+    answered: int = 0
     forfeits: int = 0
     errors: int = 0
     unfinished: int = 0
@@ -133,7 +134,9 @@ class Summary:
                 row.returns += record.returns[seat]
                 row.returned += 1
                 _result(row, record.returns, seat)
-            elif record.status is not Status.COMPLETED:
+            elif record.status is Status.COMPLETED:  # prompts: there is nothing to win
+                row.answered += 1
+            else:
                 row.unfinished += 1
 
     @staticmethod
@@ -172,6 +175,7 @@ class Summary:
             "wins": row.wins,
             "draws": row.draws,
             "losses": row.losses,
+            "answered": row.answered,
             "forfeits": row.forfeits,
             "errors": row.errors,
             "unfinished": row.unfinished,
