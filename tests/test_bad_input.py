@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.arena import Arena
+from tests.arena import Arena, finish, start_arena
 
 MISTAKES = {
     "group option": (["simulation=tic_tac_to"], ["no simulation called", "tic_tac_toe"]),
@@ -213,3 +213,12 @@ def test_a_misspelt_key_in_a_file_of_ones_own_is_named(arena: Arena, tmp_path: P
     ran = arena("simulation=mini")
     assert ran.code == 2
     assert "'max_move' in simulation. Did you mean 'max_moves'" in ran.err
+
+
+def test_a_damaged_line_is_one_plain_note(arena: Arena, tmp_path: Path) -> None:
+    assert arena("hydra.run.dir=mine", "episodes=1").code == 0
+    with (tmp_path / "mine" / "episodes.jsonl").open("a") as file:
+        file.write('{"tr\n')
+    ran = finish(start_arena("replay", "mine", cwd=tmp_path))
+    assert ran.code == 0
+    assert ran.err == "note: mine/episodes.jsonl: 1 damaged line left out, the first at line 2.\n"

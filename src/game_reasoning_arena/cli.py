@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TextIO
 
 from game_reasoning_arena.environment import load_environment
 from game_reasoning_arena.errors import ArenaError, UserError, choose_from, near
@@ -31,6 +33,7 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point; ends the process with the exit code."""
+    _say_warnings_plainly()
     sys.exit(run_command(list(sys.argv[1:] if argv is None else argv)))
 
 
@@ -57,6 +60,29 @@ def run_command(words: list[str]) -> int:
     except BrokenPipeError:  # `arena models | head`: what is left to say has no reader
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _say_warnings_plainly() -> None:
+    """What was left out of a run's files is news for people, not a warning about code."""
+    usual = warnings.showwarning
+    said: set[str] = set()
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if category.__name__ == "RunDataWarning":
+            if str(message) not in said:
+                sys.stderr.write(f"note: {message}\n")
+            said.add(str(message))
+        else:
+            usual(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show
 
 
 def show_error(error: ArenaError) -> None:

@@ -38,6 +38,7 @@ from game_reasoning_arena.explain import explain_composition, unknown_keys
 from game_reasoning_arena.help_text import help_text
 from game_reasoning_arena.paths import shipped_conf
 from game_reasoning_arena.sweeping.composing import without_hydra
+from game_reasoning_arena.sweeping.presets import sweep_without_m
 
 CONFIG_NAME = "config"
 
@@ -47,6 +48,8 @@ COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError, OSErro
 
 def run_hydra(words: list[str]) -> int:
     """Run, sweep or show what the words say; the exit code."""
+    if words[:1] in (["-sc"], ["--shell-completion"]) and words[1:2] and "query=" in words[1]:
+        return _complete(words[1].partition("=")[2])
     line = read_command_line(words)
     version.setbase("1.3")
     schema.register()
@@ -71,6 +74,19 @@ def run_hydra(words: list[str]) -> int:
 
             return run_sweep(session, config_name, overrides, words)
         return _run_once(session, config_name, overrides)
+
+
+def _complete(shell: str) -> int:
+    from game_reasoning_arena.completion import complete
+
+    version.setbase("1.3")
+    schema.register()
+    try:
+        catalog_source.register()
+    except UserError:
+        return 0  # told when something is run
+    complete(shell, CONFIG_NAME)
+    return 0
 
 
 def compose_words(words: list[str]) -> DictConfig:
@@ -250,6 +266,7 @@ def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
         experiment = prepare(job_cfg)
     except ConfigProblems as error:
         problems += error.problems
+    problems += sweep_without_m(cfg, overrides)
     directory = _select_directory(cfg)
     try:
         check_directory(directory)
