@@ -17,6 +17,8 @@ PLAIN_WIDTH = 120
 #: Columns of a terminal that the whole table needs.
 WIDE = 110
 _NOT_WHEN_NARROW = ("return", "p50 s", "tokens")
+#: Columns that prompts without a game have no use for.
+_OF_GAMES = ("win", "draw", "loss", "return")
 
 
 def show_result(result: RunResult) -> None:
@@ -60,10 +62,12 @@ def result_table(rows: Sequence[Mapping[str, Any]], *, narrow: bool = False) -> 
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
+    left_out = set(_NOT_WHEN_NARROW) if narrow else set()
+    left_out |= set(_OF_GAMES) if any(row["answered"] for row in rows) else {"answered"}
     cells: dict[str, list[str]] = {}
     for row in rows:
         for column, cell in _cells(row).items():
-            if not (narrow and column in _NOT_WHEN_NARROW):
+            if column not in left_out:
                 cells.setdefault(column, []).append(cell)
     for column in cells:
         left = column in ("player", "model")
@@ -89,6 +93,7 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
         "seat": str(row["seat"]),
         "model": row["model"] or row["type"],
         "episodes": str(row["episodes"]),
+        "answered": str(row["answered"]),
         "win": str(row["wins"]),
         "draw": str(row["draws"]),
         "loss": str(row["losses"]),
