@@ -18,7 +18,8 @@ SHOWN = 60
 #: The columns of a run's summary, in order; see recording.summary.
 SUMMARY_COLUMNS = (
     *("player", "seat", "type", "model", "episodes", "wins", "draws", "losses"),
-    *("answered", "forfeits", "errors", "unfinished", "mean_return", "moves", "substituted_moves"),
+    *("answered", "forfeits", "errors", "unfinished", "mean_return", "episodes_with_return"),
+    *("moves", "substituted_moves"),
     *("calls", "outages", *(outcome.value for outcome in FAILURES)),
     *("latency_p50_s", "latency_p95_s", "prompt_tokens", "completion_tokens", "cost_usd"),
 )
