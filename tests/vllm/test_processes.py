@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,16 +41,24 @@ print(type(generate_response(model_name="vllm_tiny", prompt="Hello", max_tokens=
 
 
 @pytest.fixture
-def place(tmp_path: Path, tiny: Path) -> Path:
-    """A working directory whose own conf/ lists the tiny model."""
+def place(tiny: Path) -> Iterator[Path]:
+    """A working directory whose own conf/ lists the tiny model; also for temporary files.
+
+    Its path is short, for vLLM makes sockets there and the system limits the length of theirs.
+    """
+    with tempfile.TemporaryDirectory(prefix="arena-", ignore_cleanup_errors=True) as directory:
+        list_model(Path(directory), tiny)
+        yield Path(directory)
+
+
+def list_model(place: Path, tiny: Path) -> None:
     entry = {"name": "vllm_tiny", "model_path": str(tiny)}
-    lists = tmp_path / "conf" / "catalog"
+    lists = place / "conf" / "catalog"
     lists.mkdir(parents=True)
     named = {"dtype": "bfloat16", "max_model_len": 2048, "enforce_eager": True}
     (lists / "mine.yaml").write_text(
         json.dumps({"models": [{**entry, "engine": {**CPU_ENGINE, **named}}]})
     )
-    return tmp_path
 
 
 def start(place: Path, *words: str) -> subprocess.Popen[str]:
