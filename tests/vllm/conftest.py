@@ -37,26 +37,14 @@ CPU_ENGINE = {
 NAMED = {"dtype": "bfloat16", "enforce_eager": True, "max_model_len": 1024}
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Without pytest-xdist its mark has no meaning, and is allowed."""
-    config.addinivalue_line("markers", "xdist_group(name): tests that one worker runs")
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip without vLLM; with it, its warnings about itself are not ours to fail on.
-
-    Under pytest-xdist the tests that share an engine stay together, beside those in processes of
-    their own.
-    """
+    """Skip without vLLM; with it, its warnings about itself are not ours to fail on."""
     missing = importlib.util.find_spec("vllm") is None
     for item in items:
         if HERE not in item.path.parents:
             continue
         if missing:
             item.add_marker(pytest.mark.skip(reason="vLLM is not installed; see make test-vllm"))
-        if item.path.stem != "test_processes":
-            item.add_marker(pytest.mark.xdist_group("engine"))
         for warning in ("default", "ignore::DeprecationWarning", "ignore::FutureWarning"):
             item.add_marker(pytest.mark.filterwarnings(warning))
 
