@@ -55,6 +55,7 @@ def complete(backend: BaseLLMBackend, *requests: Request) -> list[Reply | Backen
     async def run() -> list[Reply | BackendError]:
         results: list[Reply | BackendError] = []
         async with backend:
+            await backend.start([asked.model for asked in requests])  # imports take their time here
             for asked in requests:
                 try:
                     results.append(await backend.complete(asked))
