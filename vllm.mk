@@ -8,15 +8,9 @@ VLLM_TORCH := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-ba
 
 .PHONY: test-vllm bench-vllm
 
-VLLM_PYTEST := env -u PYTHONDONTWRITEBYTECODE $(VLLM_BIN)/python -m pytest --durations=5 \
-  -W "ignore:Unclosed:ResourceWarning"
-VLLM_OWN_PROCESSES := tests/vllm/test_processes.py
-
-# Two at once: the tests that share an engine, and those whose engines are in other processes.
-test-vllm: $(VLLM_VENV)/.installed  ## the vLLM backend on the real engine (CPU, a few minutes)
-	@$(VLLM_PYTEST) $(VLLM_OWN_PROCESSES) > $(VLLM_VENV)/processes.log 2>&1 & others=$$!; \
-	  $(VLLM_PYTEST) tests/vllm --ignore=$(VLLM_OWN_PROCESSES); shared=$$?; \
-	  wait $$others; own=$$?; cat $(VLLM_VENV)/processes.log; exit $$((shared | own))
+test-vllm: $(VLLM_VENV)/.installed  ## the vLLM backend on the real engine (CPU, about ten minutes)
+	env -u PYTHONDONTWRITEBYTECODE $(VLLM_BIN)/python -m pytest tests/vllm --durations=10 \
+	  -W "ignore:Unclosed:ResourceWarning"  # of an engine that died
 
 bench-vllm: $(VLLM_VENV)/.installed  ## tokens/s through the harness against AsyncLLM by itself
 	env -u PYTHONDONTWRITEBYTECODE $(VLLM_BIN)/python -m benchmarks.bench_vllm
