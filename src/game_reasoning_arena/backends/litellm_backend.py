@@ -129,7 +129,7 @@ class LiteLLMBackend(BaseLLMBackend):
         litellm = await self._loaded()
         asked, dropped = self._asked(litellm, request, route["model"])
         if self._session is None:
-            self._session = open_session()
+            self._session = open_session(keep_bodies=True)
         wire = Wire()
         try:
             with wire.watch():

@@ -2,8 +2,8 @@
 
 Between the arrival of an answer and the moment its reader runs, a busy event loop may do much else;
 a clock read by the reader then measures this process instead of the provider. So the times are
-taken where the socket is written and read: in aiohttp's tracing for the request, in the protocol's
-``data_received`` for the answer. LiteLLM can be given such a session too.
+taken at the socket (see ``stamped_socket``), by the system's own clock where it has one for that.
+LiteLLM can be given such a session too.
 
     wire = Wire()
     with wire.watch():
@@ -27,22 +27,23 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 
+from game_reasoning_arena.backends.stamped_socket import StampedSocket, stamped_socket
+
 _watching: ContextVar[Wire | None] = ContextVar("wire", default=None)
 
 
 class Wire:
     """The times of one request (of the last, when it was redirected); monotonic seconds."""
 
-    __slots__ = ("_protocol", "body", "ended_at", "headers", "sent_at", "started_at", "status")
+    __slots__ = ("_connected_at", "_ended", "_protocol", "body", "headers", "status")
 
     def __init__(self) -> None:
-        self.started_at: float | None = None  # Unix time at which the request was on the wire
-        self.sent_at: float | None = None
-        self.ended_at: float | None = None  # last byte
         self.status: int | None = None
         self.headers: Any = None
-        self.body = b""  # what was sent
+        self.body = b""  # what was sent, if the session keeps bodies
         self._protocol: _TimedProtocol | None = None
+        self._connected_at = 0.0
+        self._ended: tuple[float | None, float | None] | None = None
 
     @contextlib.contextmanager
     def watch(self) -> Iterator[None]:
@@ -54,48 +55,69 @@ class Wire:
             _watching.reset(token)
 
     @property
-    def latency_s(self) -> float | None:
-        """Seconds from the request on the wire to the last byte that came; None if unknown."""
-        if self.sent_at is None:
+    def sent_at(self) -> float | None:
+        """When the request was on the wire; None if it never was."""
+        if self._ended is not None:
+            return self._ended[0]
+        if self._protocol is None:
             return None
-        ended = self.ended_at if self.ended_at is not None else self.received_at
-        # An older time belongs to what the connection served before: nothing came for this one.
-        return None if ended is None or ended < self.sent_at else ended - self.sent_at
+        # The connection serves one request at a time: the last bytes out are this one's.
+        return self._protocol.sent_at or self._connected_at
 
     @property
     def received_at(self) -> float | None:
-        """When the newest bytes came."""
+        """When the newest bytes came; None if none came for this request."""
+        if self._ended is not None:
+            return self._ended[1]
         # Not "if self._protocol": the protocol is a queue too, and false when that is empty.
         return None if self._protocol is None else self._protocol.received_at
 
-    def on_sent(self, chunk: bytes) -> None:
-        """A part of the request's body is being written."""
-        if self.sent_at is None:
-            self.started_at = time.time()
-            self.body = chunk
-        else:
-            self.body += chunk
-        self.sent_at = time.monotonic()
+    @property
+    def started_at(self) -> float | None:
+        """Unix time at which the request was on the wire."""
+        sent_at = self.sent_at
+        return None if sent_at is None else time.time() - (time.monotonic() - sent_at)
+
+    @property
+    def latency_s(self) -> float | None:
+        """Seconds from the request on the wire to the last byte that came; None if unknown."""
+        sent_at, received_at = self.sent_at, self.received_at
+        # An older time belongs to what the connection served before: nothing came for this one.
+        if sent_at is None or received_at is None or received_at < sent_at:
+            return None
+        return received_at - sent_at
 
     def on_connection(self, protocol: _TimedProtocol) -> None:
         """The request went out by this connection."""
         self._protocol = protocol
-        self.ended_at = None
+        self._connected_at = time.monotonic()
+        self._ended = None
 
     def on_end(self) -> None:
         """The last byte is being read; aiohttp may say so more than once."""
-        if self._protocol is None:
-            return
-        self.ended_at = self.received_at
-        self._protocol = None  # the connection serves others from now on
+        if self._protocol is not None:
+            self._ended = self.sent_at, self.received_at
+            self._protocol = None  # the connection serves others from now on
 
 
 class _TimedProtocol(ResponseHandler):
     received_at: float | None = None
+    _socket: StampedSocket | None = None
+
+    @property
+    def sent_at(self) -> float | None:
+        return None if self._socket is None else self._socket.sent_at
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # asyncio shows its sockets from behind a face without our two times.
+        bare = getattr(transport.get_extra_info("socket"), "_sock", None)
+        self._socket = bare if isinstance(bare, StampedSocket) else None
+        super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         if data:  # aiohttp calls this without any to go on after a pause
-            self.received_at = time.monotonic()
+            stamped = self._socket
+            self.received_at = time.monotonic() if stamped is None else stamped.received_at
         super().data_received(data)
 
 
@@ -111,26 +133,40 @@ class _TimedResponse(aiohttp.ClientResponse):
         return response
 
 
-def open_session(*, trust_env: bool = False) -> aiohttp.ClientSession:
-    """A session without limits and timeouts of its own, whose requests can be watched.
+def open_session(*, trust_env: bool = False, keep_bodies: bool = False) -> aiohttp.ClientSession:
+    """A session without limits, timeouts and cookies of its own, whose requests can be watched.
 
     Args:
         trust_env: whether proxies are taken from the environment (``HTTPS_PROXY``, ...).
+        keep_bodies: whether a watching wire gets the request's body, for callers that do not make
+            it themselves.
     """
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30, socket_factory=stamped_socket)
     # aiohttp has no public way to name the protocol's class. Where this one is not used, no times
     # are taken and the backends fall back to their own clock; a test says so.
     factory: Any = functools.partial(_TimedProtocol, loop=asyncio.get_running_loop())
     connector._factory = factory
-    trace = aiohttp.TraceConfig()
-    trace.on_request_chunk_sent.append(_chunk_sent)
+    traces = []
+    if keep_bodies:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_start.append(_begun)
+        trace.on_request_redirect.append(_begun)
+        trace.on_request_chunk_sent.append(_chunk_sent)
+        traces.append(trace)
     return aiohttp.ClientSession(
         connector=connector,
         response_class=_TimedResponse,
-        trace_configs=[trace],
+        trace_configs=traces,
+        cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),
         trust_env=trust_env,
     )
+
+
+async def _begun(session: aiohttp.ClientSession, context: SimpleNamespace, params: Any) -> None:
+    wire = _watching.get()
+    if wire is not None:
+        wire.body = b""
 
 
 async def _chunk_sent(
@@ -140,4 +176,4 @@ async def _chunk_sent(
 ) -> None:
     wire = _watching.get()
     if wire is not None:
-        wire.on_sent(params.chunk)
+        wire.body += params.chunk

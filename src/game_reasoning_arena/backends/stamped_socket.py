@@ -1,0 +1,85 @@
+"""A socket that knows when bytes left and came by the system's own clock, not by its reader's.
+
+A busy process reads a socket late. Linux notes when each segment arrived and tells on request
+(``SO_TIMESTAMPNS``, socket(7)); elsewhere a socket's time is that of the read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import sys
+import time
+from typing import Any
+
+# Python's socket module has no name for it; the number is that of all Linux but parisc and sparc.
+_STAMPED = 35 if sys.platform == "linux" else None
+_TIMESPEC = struct.Struct("@ll")
+_ROOM = socket.CMSG_SPACE(_TIMESPEC.size) if _STAMPED is not None else 0
+
+
+class StampedSocket(socket.socket):
+    """A stream socket; times are in the seconds of ``time.monotonic``, None before the first."""
+
+    __slots__ = ("received_at", "sent_at")
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.sent_at: float | None = None  # the newest bytes were given to the system
+        self.received_at: float | None = None  # the newest bytes that were read came
+        if _STAMPED is not None:
+            with contextlib.suppress(OSError):  # then the time of reading has to do
+                self.setsockopt(socket.SOL_SOCKET, _STAMPED, 1)
+
+    def send(self, data: Any, flags: int = 0, /) -> int:
+        """See ``socket.socket``."""
+        now = time.monotonic()
+        sent = super().send(data, flags)
+        self.sent_at = now
+        return sent
+
+    def sendmsg(self, buffers: Any, *more: Any) -> int:
+        """See ``socket.socket``."""
+        now = time.monotonic()
+        sent = super().sendmsg(buffers, *more)
+        self.sent_at = now
+        return sent
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        """See ``socket.socket``."""
+        if _STAMPED is None:
+            data = super().recv(size, flags)
+            self.received_at = time.monotonic()
+            return data
+        data, notes, _, _ = self.recvmsg(size, _ROOM, flags)
+        self._came(notes)
+        return data
+
+    def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
+        """See ``socket.socket``."""
+        if _STAMPED is None:
+            read = super().recv_into(buffer, size, flags)
+            self.received_at = time.monotonic()
+            return read
+        where = memoryview(buffer)[:size] if size else buffer
+        read, notes, _, _ = self.recvmsg_into([where], _ROOM, flags)
+        self._came(notes)
+        return read
+
+    def _came(self, notes: list[tuple[int, int, bytes]]) -> None:
+        now = time.monotonic()
+        for level, kind, raw in notes:
+            if level == socket.SOL_SOCKET and kind == _STAMPED and len(raw) == _TIMESPEC.size:
+                seconds, nanoseconds = _TIMESPEC.unpack(raw)
+                waited = time.time() - seconds - nanoseconds * 1e-9
+                # No answer comes before its question: then the wall clock was set in between.
+                if waited >= 0 and (self.sent_at is None or now - waited >= self.sent_at):
+                    now -= waited
+        self.received_at = now
+
+
+def stamped_socket(address: tuple[Any, ...]) -> StampedSocket:
+    """For aiohttp's ``socket_factory``: an unconnected socket for a line of ``getaddrinfo``."""
+    family, kind, protocol, *_ = address
+    return StampedSocket(family=family, type=kind, proto=protocol)

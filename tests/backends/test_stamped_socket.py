@@ -1,0 +1,102 @@
+"""Times of a socket are those of its bytes, however late somebody looks."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from game_reasoning_arena.backends import stamped_socket
+from game_reasoning_arena.backends.direct_backend import DirectBackend
+from game_reasoning_arena.backends.stamped_socket import StampedSocket
+from game_reasoning_arena.records import Reply
+from tests.backends.calls import provider, request
+from tests.loopback import LoopbackServer
+
+LATE_S = 0.2
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells when bytes came")
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[StampedSocket, socket.socket]]:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        StampedSocket(socket.AF_INET, socket.SOCK_STREAM) as ours,
+    ):
+        ours.connect(server.getsockname())
+        theirs, _ = server.accept()
+        with theirs:
+            yield ours, theirs
+
+
+@linux
+@pytest.mark.parametrize("into", [False, True])
+def test_a_late_look_sees_when_bytes_came(
+    pair: tuple[StampedSocket, socket.socket], into: bool
+) -> None:
+    ours, theirs = pair
+    ours.send(b"question")
+    theirs.send(b"answer")
+    time.sleep(LATE_S)
+    looked = time.monotonic()
+    if into:
+        buffer = bytearray(64)
+        assert ours.recv_into(buffer, 6) == len(b"answer")
+        assert buffer.startswith(b"answer")
+    else:
+        assert ours.recv(64) == b"answer"
+    assert ours.sent_at is not None
+    assert ours.received_at is not None
+    assert ours.sent_at <= ours.received_at <= looked - LATE_S / 2
+
+
+def test_elsewhere_the_time_is_that_of_the_look(
+    pair: tuple[StampedSocket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stamped_socket, "_STAMPED", None)
+    ours, theirs = pair
+    buffer = bytearray(64)
+    for read in (lambda: ours.recv(64), lambda: ours.recv_into(buffer)):
+        theirs.send(b"answer")
+        looked = time.monotonic()
+        assert read()
+        assert ours.received_at is not None
+        assert ours.received_at >= looked
+
+
+@linux
+@pytest.mark.parametrize("step_s", [-3600.0, 3600.0])
+def test_a_wall_clock_that_is_set_in_between_is_not_believed(
+    pair: tuple[StampedSocket, socket.socket], step_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = pair
+    ours.send(b"question")
+    theirs.send(b"answer")
+    looked = time.monotonic()
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + step_s)
+    ours.recv(64)
+    assert ours.received_at is not None
+    assert ours.received_at >= looked
+
+
+@linux
+def test_an_answer_that_waits_for_a_busy_loop_is_not_the_providers_time() -> None:
+    async def run(url: str) -> Reply:
+        async with DirectBackend() as backend:
+            await backend.complete(request(provider(url)))  # connected, so that the next is sent
+            asking = asyncio.ensure_future(backend.complete(request(provider(url))))
+            await asyncio.sleep(0.02)  # it is on the wire, and not answered yet
+            time.sleep(0.1 + LATE_S)  # noqa: ASYNC251  the busy loop
+            return await asking
+
+    with LoopbackServer(latency=0.1) as server:
+        reply = asyncio.run(run(server.url))
+    assert reply.latency_s is not None
+    assert reply.client_s is not None
+    assert reply.client_s > LATE_S / 2
