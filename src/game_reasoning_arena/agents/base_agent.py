@@ -31,6 +31,9 @@ class Asker(Protocol):
 
 Recorder = Callable[[ResponseRecord], None]
 
+#: Chooses among legal actions, at once.
+Picker = Callable[[Sequence[int]], int]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlayerSpec:
@@ -123,6 +126,10 @@ class Actor(ABC):
     @abstractmethod
     async def act(self, turn: Turn) -> Decision:
         """Choose. Raises what the Asker raises, and PlayerFailure under the raise policy."""
+
+    def picker(self) -> Picker | None:
+        """What chooses by the legal actions alone, if that is all it takes; spares an ``act``."""
+        return None
 
     def ended(self, turn: Turn, record: EpisodeRecord) -> None:
         """The episode has ended: how it stands, as this seat sees it, and what came of it."""

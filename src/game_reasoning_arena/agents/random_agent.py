@@ -6,6 +6,7 @@ from game_reasoning_arena.agents.base_agent import (
     Actor,
     Agent,
     Decision,
+    Picker,
     PlayerSpec,
     Turn,
     played,
@@ -24,8 +25,11 @@ class RandomActor(Actor):
 
     async def act(self, turn: Turn) -> Decision:
         """Any legal action, each as likely as the others."""
-        legal = turn.legal_actions
-        return played(legal[self._stream.below(len(legal))])
+        return played(self._stream.choose(turn.legal_actions))
+
+    def picker(self) -> Picker:
+        """The same without a turn to look at."""
+        return self._stream.choose
 
 
 class RandomAgent(Agent):

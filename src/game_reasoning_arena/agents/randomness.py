@@ -8,6 +8,7 @@ So numbers come from BLAKE2b in counter mode, at 2 µs per eight draws of 64 bit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from hashlib import blake2b
 from struct import Struct
@@ -46,20 +47,29 @@ class Stream:
     __slots__ = ("_count", "_key", "_words")
 
     def __init__(self, *parts: int) -> None:
-        self._key = _text(parts)
+        self._key = (b"%d," * len(parts)) % parts
         self._count = 0
         self._words: list[int] = []
 
     def _more(self) -> int:
-        block = blake2b(self._key, salt=self._count.to_bytes(16, "little")).digest()
-        self._words.extend(_BLOCK(block))
-        self._count += 1
-        return self._words.pop()
+        count, words = self._count, self._words
+        # The first block's salt is zero, which is the same as none and faster.
+        block = (
+            blake2b(self._key, salt=count.to_bytes(16, "little")) if count else blake2b(self._key)
+        )
+        self._count = count + 1
+        words += _BLOCK(block.digest())
+        return words.pop()
 
     def below(self, n: int) -> int:
         """A whole number from 0 to n - 1; the bias is below n / 2**64."""
         words = self._words
         return ((words.pop() if words else self._more()) * n) >> 64
+
+    def choose(self, items: Sequence[int]) -> int:
+        """One of the items, each as likely as the others."""
+        words = self._words
+        return items[((words.pop() if words else self._more()) * len(items)) >> 64]
 
     def random(self) -> float:
         """A number in [0, 1) with 53 random bits."""

@@ -65,7 +65,10 @@ class Quantiles:
         return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
 
-@dataclass(kw_only=True)
+_SUBSTITUTE = MoveBy.SUBSTITUTE
+
+
+@dataclass(kw_only=True, slots=True)
 class _Row:
     episodes: int = 0
     wins: int = 0
@@ -96,6 +99,7 @@ class Summary:
     def __init__(self, players: Sequence[_Player]) -> None:
         self._players = {player.name: player for player in players}
         self._rows: dict[tuple[str, int], _Row] = {}
+        self._orders: dict[tuple[str, ...], list[_Row]] = {}  # the rows of those who sit so
         self.failures: Counter[str] = Counter()
 
     def response(self, record: ResponseRecord) -> None:
@@ -118,24 +122,36 @@ class Summary:
 
     def episode(self, record: EpisodeRecord) -> None:
         """Count one episode for everybody who sat in it."""
-        for move in record.moves:
-            if move.player is not None:
-                row = self._row(move.player, move.seat)
-                row.moves += 1
-                row.substitutes += move.by is MoveBy.SUBSTITUTE
-        for seat, player in enumerate(record.seats):
-            row = self._row(player, seat)
+        status, returns = record.status, record.returns
+        moved = [move.seat for move in record.moves]
+        substitutes = [move.seat for move in record.moves if move.by is _SUBSTITUTE]
+        best = shared = None
+        if returns is not None and len(returns) > 1:
+            best = max(returns)
+            shared = returns.count(best) > 1
+        for seat, row in enumerate(self._seated(record.seats)):
             row.episodes += 1
-            if record.status is Status.ERROR:
-                row.errors += 1
-            elif record.status is Status.FORFEIT:
-                self._forfeited(row, record, seat)
-            elif record.status is Status.COMPLETED and record.returns is not None:
-                row.returns += record.returns[seat]
+            row.moves += moved.count(seat)
+            if substitutes:
+                row.substitutes += substitutes.count(seat)
+            if status is Status.COMPLETED:
+                if returns is None:  # prompts: there is nothing to win
+                    row.answered += 1
+                    continue
+                row.returns += returns[seat]
                 row.returned += 1
-                _result(row, record.returns, seat)
-            elif record.status is Status.COMPLETED:  # prompts: there is nothing to win
-                row.answered += 1
+                if best is None:  # one seat alone neither wins nor loses
+                    continue
+                if returns[seat] < best:
+                    row.losses += 1
+                elif shared:
+                    row.draws += 1
+                else:
+                    row.wins += 1
+            elif status is Status.FORFEIT:
+                self._forfeited(row, record, seat)
+            elif status is Status.ERROR:
+                row.errors += 1
             else:
                 row.unfinished += 1
 
@@ -155,6 +171,13 @@ class Summary:
         return [
             self._as_dict(player, seat, row) for (player, seat), row in sorted(self._rows.items())
         ]
+
+    def _seated(self, seats: tuple[str, ...]) -> list[_Row]:
+        rows = self._orders.get(seats)
+        if rows is None:
+            rows = [self._row(player, seat) for seat, player in enumerate(seats)]
+            self._orders[seats] = rows
+        return rows
 
     def _row(self, player: str, seat: int) -> _Row:
         key = (player, seat)
@@ -192,16 +215,3 @@ class Summary:
             "completion_tokens": row.completion_tokens if asked and not row.untokened else None,
             "cost_usd": row.cost if asked and not row.unpriced else None,
         }
-
-
-def _result(row: _Row, returns: Sequence[float], seat: int) -> None:
-    """Win: alone at the top. Draw: shares the top. Loss: below it. One seat alone has none."""
-    if len(returns) == 1:
-        return
-    best = max(returns)
-    if returns[seat] < best:
-        row.losses += 1
-    elif sum(value == best for value in returns) > 1:
-        row.draws += 1
-    else:
-        row.wins += 1

@@ -2,6 +2,9 @@
 
 A line is one ``write`` on a descriptor opened for appending, so a kill leaves at most one torn
 line, the last. ``run.json``, ``config.yaml`` and ``summary.csv`` are replaced as a whole.
+
+Episodes in which no model was asked cost microseconds to play again, less than a ``write``: their
+lines may be gathered for a few hundredths of a second (``gather``).
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,12 +26,22 @@ import orjson
 
 from game_reasoning_arena.errors import RunStorageError, UserError
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.records import CallKey, EpisodeRecord, ResponseRecord
+from game_reasoning_arena.records import CallKey, EpisodeRecord, Move, ResponseRecord
 
 log = logging.getLogger(__name__)
 
 #: Seconds between two looks whether a file is still there; a look costs as much as a write.
+#: Gathered lines wait no longer than this for the next one.
 LOOK_EVERY_S = 0.02
+
+#: Bytes of gathered lines that are written without waiting.
+GATHERED = 1 << 16
+
+#: Moves whose text is kept.
+KEPT_MOVES = 1 << 14
+
+_EPISODE_FIELDS = tuple(field.name for field in fields(EpisodeRecord))
+_EPISODE_VALUES = attrgetter(*_EPISODE_FIELDS)
 
 Redact = Callable[[str], str]
 
@@ -49,15 +64,24 @@ class _LineFile:
         self.path = path
         self._redact = redact
         self._look_again = 0.0
+        self._gathered = bytearray()
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
-    def append(self, record: Any) -> None:
+    def append(self, record: Any, *, gather: bool = False) -> None:
         line = orjson.dumps(record, default=_default, option=orjson.OPT_APPEND_NEWLINE)
         if self._redact is not _plain:
             text = line.decode()
             redacted = self._redact(text)
             if redacted is not text:
                 line = redacted.encode()
+        if gather and len(self._gathered) < GATHERED and time.monotonic() < self._look_again:
+            self._gathered += line
+            return
+        if self._gathered:
+            line, self._gathered = bytes(self._gathered) + line, bytearray()
+        self._write(line)
+
+    def _write(self, line: bytes) -> None:
         try:
             written = os.write(self._fd, line)
             while written < len(line):  # a signal or a nearly full disk cuts a write short
@@ -73,10 +97,46 @@ class _LineFile:
                 "written before is kept; make room or restore the directory, then resume."
             ) from error
 
+    def flush(self) -> None:
+        """Write what is gathered."""
+        if self._gathered:
+            lines, self._gathered = bytes(self._gathered), bytearray()
+            self._write(lines)
+
     def close(self) -> None:
         if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+            try:
+                self.flush()
+            finally:
+                os.close(self._fd)
+                self._fd = -1
+
+
+class _Episodes:
+    """Episodes as JSON. Where names are fixed, a simulation uses one object for a move that is made
+    again and again; its text is made once."""
+
+    def __init__(self) -> None:
+        self._texts: dict[int, bytes] = {}
+        self._kept: list[Move] = []  # so that no other object gets the same id
+
+    def encodable(self, record: EpisodeRecord) -> dict[str, Any]:
+        """The record's fields, its moves encoded already."""
+        content = dict(zip(_EPISODE_FIELDS, _EPISODE_VALUES(record), strict=True))
+        texts = self._texts
+        try:
+            moves = [texts[id(move)] for move in record.moves]
+        except KeyError:
+            moves = [texts.get(id(move)) or self._encode(move) for move in record.moves]
+        content["moves"] = orjson.Fragment(b"[" + b",".join(moves) + b"]")
+        return content
+
+    def _encode(self, move: Move) -> bytes:
+        text = orjson.dumps(move)
+        if len(self._kept) < KEPT_MOVES:
+            self._kept.append(move)
+            self._texts[id(move)] = text
+        return text
 
 
 class DirectoryLock:
@@ -122,6 +182,7 @@ class RunWriter:
         redact: applied to every text before it is written.
         resume: go on with what is there; the caller holds the directory's lock.
         known: calls whose answers were taken from disk (a live set); they are not written again.
+        gather: no model is asked in this run: lines of episodes may wait a moment for others.
 
     Raises:
         UserError: the directory holds a run, or cannot be made.
@@ -135,8 +196,11 @@ class RunWriter:
         redact: Redact | None = None,
         resume: bool = False,
         known: Collection[CallKey] = (),
+        gather: bool = False,
     ) -> None:
         self.directory = directory
+        self._gather = gather
+        self._encoder = _Episodes()
         self._redact = redact or _plain
         self._known = known
         if not resume and (directory / layout.RUN).exists():
@@ -163,10 +227,11 @@ class RunWriter:
 
     def episode(self, record: EpisodeRecord) -> None:
         """Append one finished episode."""
-        self._episodes.append(record)
+        self._episodes.append(self._encoder.encodable(record), gather=self._gather)
 
     def run(self, content: Mapping[str, Any]) -> None:
-        """Replace ``run.json``."""
+        """Replace ``run.json``; what was gathered is written first."""
+        self._episodes.flush()
         option = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS  # keys may be enums
         text = orjson.dumps(content, default=_default, option=option).decode()
         self._replace(layout.RUN, text + "\n")

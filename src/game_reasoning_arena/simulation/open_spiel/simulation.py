@@ -255,6 +255,7 @@ class _Episode:
     async def run(self) -> None:
         """Play until the end, the move limit or a forfeit."""
         state, actors, seats, moves = self.state, self.actors, self._plan.seats, self.moves
+        pickers = [actor.picker() for actor in actors]
         known = self._simulation.known_moves
         most = self._simulation.max_moves
         while (player := state.current_player()) != _TERMINAL:
@@ -269,15 +270,19 @@ class _Episode:
                 self.limited = True
                 return
             if player >= 0:
-                turn = SeatTurn(self, player, state.legal_actions())
-                decision = await actors[player].act(turn)
-                action = decision.action
-                if action is None:
-                    self.forfeit = decision.forfeit
-                    return
+                by = _PLAYER
+                if (pick := pickers[player]) is not None:
+                    action = pick(state.legal_actions())
+                else:
+                    turn = SeatTurn(self, player, state.legal_actions())
+                    decision = await actors[player].act(turn)
+                    if decision.action is None:
+                        self.forfeit = decision.forfeit
+                        return
+                    action, by = decision.action, decision.by
                 move = known.get((self.turns, player, seats[player], action))
-                if move is None or decision.by is not _PLAYER:
-                    move = self._move(player, action, decision.by)
+                if move is None or by is not _PLAYER:
+                    move = self._move(player, action, by)
                 moves.append(move)
                 state.apply_action(action)
             elif player == _SIMULTANEOUS:
