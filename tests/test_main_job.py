@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -35,9 +34,9 @@ def test_the_embedded_default_plays_and_writes_everything_down(arena: Arena) -> 
     }
     played = lines(directory / "episodes.jsonl")
     assert len(played) == 10
-    assert all(set(line) == {f.name for f in fields(EpisodeRecord)} for line in played)
+    assert all(set(line) == set(EpisodeRecord.__struct_fields__) for line in played)
     answers = lines(directory / "responses.jsonl")
-    assert all(set(line) == {f.name for f in fields(ResponseRecord)} for line in answers)
+    assert all(set(line) == set(ResponseRecord.__struct_fields__) for line in answers)
     by_model = sum(m["player"] == "player_0" for line in played for m in line["moves"])
     assert len(answers) == by_model  # scripted_random never fails, so one answer a move
     run = run_json(directory)

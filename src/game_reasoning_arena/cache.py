@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import orjson
+from msgspec.structs import asdict, replace
 
 from game_reasoning_arena.agents.base_agent import Asker
+from game_reasoning_arena.recording.encoding import encode, plain_data
 from game_reasoning_arena.records import Reply, Request
 
 #: Milliseconds to wait for another process's write.
@@ -47,7 +46,7 @@ def request_key(request: Request) -> str:
         "constraint": asdict(request.constraint) if request.constraint else None,
         "key": asdict(request.key),
     }
-    text = orjson.dumps(sent, default=_plain, option=orjson.OPT_SORT_KEYS)
+    text = orjson.dumps(sent, default=plain_data, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).hexdigest()
 
 
@@ -82,7 +81,7 @@ class ResponseCache:
         """Store an answer; the first one of a call stays."""
         self._db.execute(
             "INSERT OR IGNORE INTO reply VALUES (?, ?)",
-            (request_key(request), orjson.dumps(reply, default=_plain)),
+            (request_key(request), encode(reply)),
         )
 
     def over(self, asker: Asker, *, reuse: bool) -> Asker:
@@ -106,9 +105,3 @@ class _Cached:
         reply = await self._asker.complete(request)
         self._cache.put(request, reply)
         return reply
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(type(value).__name__)

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from game_reasoning_arena.agents.factory import make_agent
 from game_reasoning_arena.event_loop import run_coroutine

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from omegaconf import OmegaConf
 
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.meter import Totals
 from game_reasoning_arena.preflight import prepare
 from game_reasoning_arena.provenance import new_run_id
+from game_reasoning_arena.recording.config_text import as_yaml
 from game_reasoning_arena.recording.reader import RunReader, find_runs
 from game_reasoning_arena.recording.summary import Summary
 from game_reasoning_arena.recording.writer import RunWriter
@@ -58,7 +59,7 @@ def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunR
         reason = f"{planned - len(episodes)} of {planned} episodes were in none of the parts"
     summary = Summary(experiment.players)
     with RunWriter(output) as writer:
-        writer.config(OmegaConf.to_yaml(OmegaConf.create(dict(experiment.config))))
+        writer.config(as_yaml(experiment.config))
         for episode in episodes:
             summary.episode(episode)
             writer.episode(episode)

@@ -6,8 +6,10 @@ Each is a wrapper with the same ``complete`` as a backend, so that players canno
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+from msgspec.structs import replace
 
 from game_reasoning_arena.agents.base_agent import Asker
 from game_reasoning_arena.errors import BackendError, BudgetReached, Interrupted
@@ -172,12 +174,22 @@ class Meter:
                 budget.in_flight -= 1
         for totals in (self.totals, *(budget.totals for budget in self._budgets)):
             totals.add(reply)
-        if self._redact is not None:
-            text = self._redact(reply.text)
-            reasoning = self._redact(reply.reasoning) if reply.reasoning else reply.reasoning
-            if (text, reasoning) != (reply.text, reply.reasoning):
-                reply = replace(reply, text=text, reasoning=reasoning)
+        text, reasoning = self._kept(reply.text), reply.reasoning
+        if reasoning:
+            reasoning = self._kept(reasoning)
+        if text is not reply.text or reasoning is not reply.reasoning:
+            reply = replace(reply, text=text, reasoning=reasoning)
         return reply
+
+    def _kept(self, text: str) -> str:
+        """A text as it can be written: without secrets, and in Unicode."""
+        if self._redact is not None:
+            text = self._redact(text)
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # half a character, which JSON can say and no file can hold
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return text
 
 
 class _Metered:

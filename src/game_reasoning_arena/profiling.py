@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from game_reasoning_arena.recording.summary import Quantiles
@@ -119,14 +119,18 @@ def profiled(profile: Profile | None) -> Iterator[None]:
         _active = before
 
 
-@contextmanager
-def part(name: str) -> Iterator[None]:
+def part(name: str) -> AbstractContextManager[None]:
     """Count the time spent inside; must not be held over an ``await``."""
-    if _active is None:
-        yield
-        return
+    return _NOT_COUNTED if _active is None else _counted(_active, name)
+
+
+_NOT_COUNTED = nullcontext()
+
+
+@contextmanager
+def _counted(profile: Profile, name: str) -> Iterator[None]:
     began = time.perf_counter()
     try:
         yield
     finally:
-        _active.add(name, time.perf_counter() - began)
+        profile.add(name, time.perf_counter() - began)

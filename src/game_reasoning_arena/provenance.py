@@ -47,13 +47,16 @@ def provenance(experiment: Experiment) -> dict[str, Any]:
 def package_versions(backends: Any) -> dict[str, str]:
     """Installed versions of the packages that a run's numbers depend on."""
     names = [*PACKAGES, *(name for b in backends for name in BACKEND_PACKAGES.get(b, ()))]
-    versions = {}
-    for name in names:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
+    found = {name: _version(name) for name in names}
+    return {name: version for name, version in found.items() if version is not None}
+
+
+@functools.cache
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 @functools.cache  # the code that runs is what was there when the process began

@@ -3,6 +3,9 @@
 The dataclasses ending in ``Record`` are the lines of a run directory: their field names are the
 contract between running and analysing. Times are seconds unless a name says otherwise; a value
 that is not known is None, never 0.
+
+What is made for every call or move is a msgspec Struct: frozen like a dataclass, and made, changed
+and encoded in a tenth to a third of its time.
 """
 
 from __future__ import annotations
@@ -11,6 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypedDict
+
+from msgspec import Struct
+from msgspec import field as struct_field
 
 #: The version of the run directory's format; readers warn about others.
 FORMAT_VERSION = 1
@@ -141,8 +147,7 @@ class Model:
         return f"{self.provider.name}@{self.provider.api_base or 'default'}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CallKey:
+class CallKey(Struct, frozen=True, kw_only=True):
     """Which question of a run this is; with ``seed`` it decides all randomness of the call."""
 
     episode: int = 0
@@ -152,28 +157,25 @@ class CallKey:
     sample: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Constraint:
+class Constraint(Struct, frozen=True, kw_only=True):
     """The only answers allowed: exact texts, and the same as a JSON schema where that exists."""
 
     choices: tuple[str, ...]
     json_schema: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """One question to a model."""
 
     model: Model
     messages: tuple[Message, ...]
     sampling: Sampling
     seed: int | None = None
-    key: CallKey = field(default_factory=CallKey)
+    key: CallKey = struct_field(default_factory=CallKey)
     constraint: Constraint | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True, kw_only=True):
     """One answer, with all that the provider told.
 
     ``latency_s`` is the provider's time: from the request on the wire to the last byte.
@@ -200,13 +202,12 @@ class Reply:
     cached_tokens: int | None = None
     cost_usd: float | None = None
     served_model: str | None = None
-    sent: Mapping[str, Any] = field(default_factory=dict)
+    sent: Mapping[str, Any] = struct_field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     from_cache: bool = False  # stored from an identical call of an earlier run
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EpisodePlan:
+class EpisodePlan(Struct, frozen=True, kw_only=True):
     """One episode to be played: its number, its seed, and who sits where.
 
     Episodes with the same ``seed`` have the same chance outcomes; seat rotation makes such groups.
@@ -217,8 +218,7 @@ class EpisodePlan:
     seats: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ResponseRecord:
+class ResponseRecord(Struct, frozen=True, kw_only=True):
     """One line of ``responses.jsonl``: one attempt (one sample of it, when votes are taken).
 
     ``outcome`` is None when no answer could be had; ``error`` then holds ``kind``, ``message`` and
@@ -276,8 +276,7 @@ class ResponseRecord:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Move:
+class Move(Struct, frozen=True, kw_only=True):
     """One move of an episode; ``turn`` and ``player`` are None for chance, whose seat is -1.
 
     ``turn`` counts decision nodes from 0; the moves of a simultaneous node share it.
@@ -291,8 +290,7 @@ class Move:
     by: MoveBy
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Forfeit:
+class Forfeit(Struct, frozen=True, kw_only=True):
     """Who lost by failing, and why: the outcome of the last attempt."""
 
     seat: int
@@ -300,8 +298,7 @@ class Forfeit:
     cause: Outcome
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EpisodeRecord:
+class EpisodeRecord(Struct, frozen=True, kw_only=True):
     """One line of ``episodes.jsonl``.
 
     ``seats[i]`` is the player at seat i. ``returns[i]`` belongs to seat i and is None unless the

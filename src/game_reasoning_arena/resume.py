@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,7 @@ def _damage_told(path: Path, number: int) -> Iterator[None]:
 
 def episode_of(line: Mapping[str, Any]) -> EpisodeRecord:
     """A line of ``episodes.jsonl`` as a record."""
-    values: dict[str, Any] = {f.name: line.get(f.name) for f in fields(EpisodeRecord)}
+    values: dict[str, Any] = {name: line.get(name) for name in EpisodeRecord.__struct_fields__}
     values["status"] = Status(line["status"])
     values["seats"] = tuple(line["seats"])
     values["returns"] = None if line["returns"] is None else tuple(line["returns"])
@@ -129,7 +129,7 @@ def episode_of(line: Mapping[str, Any]) -> EpisodeRecord:
 
 def response_of(line: Mapping[str, Any]) -> ResponseRecord:
     """A line of ``responses.jsonl`` as a record."""
-    values: dict[str, Any] = {f.name: line.get(f.name) for f in fields(ResponseRecord)}
+    values: dict[str, Any] = {name: line.get(name) for name in ResponseRecord.__struct_fields__}
     values["outcome"] = None if line["outcome"] is None else Outcome(line["outcome"])
     values["retries"] = line.get("retries") or 0
     return ResponseRecord(**values)

@@ -121,3 +121,21 @@ def test_templates_run_in_a_sandbox(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match="unsafe"):
         Template(str(file)).render("user", VALUES)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "uses"),
+    [
+        ("{% block answer_format %}Turn {{ turn }}{% endblock %}", {"turn", "rules", "seat"}),
+        ("{% block system %}{{ self.user() }}{% endblock %}", {"turn", "state", "history"}),
+        ("{% block system %}{% if memory %}x{% endif %}{% endblock %}", {"memory"}),
+        ("{% block system %}{{ super() }}{% endblock %}", {"state"}),
+    ],
+)
+def test_what_a_block_may_use_is_known_through_blocks_inside_and_parents(
+    blocks: str, uses: set[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.j2"
+    file.write_text('{% extends "line.j2" %}' + blocks)
+    assert uses <= Template(str(file)).uses["system"]
+    assert "state" not in load_template("line").uses["system"]

@@ -12,6 +12,7 @@ import orjson
 import pyspiel
 import yaml
 
+from game_reasoning_arena.recording.encoding import encode
 from game_reasoning_arena.records import (
     FORMAT_VERSION,
     EpisodeRecord,
@@ -92,9 +93,9 @@ def make_run(
                 rng,
                 outages,
                 substitute,
-                lambda r: responses.write(orjson.dumps(r) + b"\n"),
+                lambda r: responses.write(encode(r) + b"\n"),
             )
-            lines.write(orjson.dumps(record) + b"\n")
+            lines.write(encode(record) + b"\n")
             finished.append(record.status)
     agents = {
         name: {"type": "llm" if p.model else "random", **({"model": p.model} if p.model else {})}

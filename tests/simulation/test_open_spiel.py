@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections import Counter
 
+import msgspec
 import pytest
 
 from game_reasoning_arena.errors import TransientError, UserError
@@ -18,7 +18,7 @@ TWO_RANDOM = [player("random", "player_0"), player("random", "player_1")]
 
 
 def timeless(episodes: list[EpisodeRecord]) -> list[EpisodeRecord]:
-    return [dataclasses.replace(episode, duration_s=0.0) for episode in episodes]
+    return [msgspec.structs.replace(episode, duration_s=0.0) for episode in episodes]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from game_reasoning_arena.agents.base_agent import Asker, PlayerSpec, Recorder
 from game_reasoning_arena.agents.randomness import Purpose, derive
@@ -38,6 +37,8 @@ class Verdict:
     reasoning: str | None = None
     said: str = ""
 
+
+_NO_VERDICT = Verdict(Outcome.EMPTY)
 
 #: Judges a reply; must not raise.
 Judge = Callable[[Reply], Verdict]
@@ -111,11 +112,8 @@ class Questions:
         error: BackendError | None,
     ) -> None:
         key = request.key
-        timing: dict[str, Any] = error.timing if error is not None else {}
-
-        def measured(name: str) -> Any:
-            return getattr(reply, name) if reply is not None else timing.get(name)
-
+        judged = verdict or _NO_VERDICT
+        known = reply if reply is not None else _of_failure(error)
         self._record(
             ResponseRecord(
                 run_id=self._run_id,
@@ -131,32 +129,39 @@ class Questions:
                 provider=self.model.provider.name if self.model.provider else None,
                 messages=request.messages,
                 text=reply.text if reply is not None else None,
-                reasoning=verdict.reasoning if verdict is not None else None,
-                outcome=verdict.outcome if verdict is not None else None,
-                action=verdict.action if verdict is not None else None,
-                action_text=verdict.action_text if verdict is not None else None,
-                parse_form=verdict.form if verdict is not None else None,
-                finish_reason=measured("finish_reason"),
-                started_at=measured("started_at"),
-                latency_s=measured("latency_s"),
-                ttft_s=measured("ttft_s"),
-                decode_s=measured("decode_s"),
-                queue_s=measured("queue_s"),
-                client_s=measured("client_s"),
-                retries=reply.retries if reply is not None else (error.retries if error else 0),
-                prompt_tokens=measured("prompt_tokens"),
-                completion_tokens=measured("completion_tokens"),
-                reasoning_tokens=measured("reasoning_tokens"),
-                cached_tokens=measured("cached_tokens"),
-                cost_usd=measured("cost_usd"),
+                reasoning=judged.reasoning,
+                outcome=None if verdict is None else verdict.outcome,
+                action=judged.action,
+                action_text=judged.action_text,
+                parse_form=judged.form,
+                finish_reason=known.finish_reason,
+                started_at=known.started_at,
+                latency_s=known.latency_s,
+                ttft_s=known.ttft_s,
+                decode_s=known.decode_s,
+                queue_s=known.queue_s,
+                client_s=known.client_s,
+                retries=known.retries,
+                prompt_tokens=known.prompt_tokens,
+                completion_tokens=known.completion_tokens,
+                reasoning_tokens=known.reasoning_tokens,
+                cached_tokens=known.cached_tokens,
+                cost_usd=known.cost_usd,
                 requested=request.sampling.as_dict(),
-                sent=dict(reply.sent) if reply is not None else {},
-                dropped=reply.dropped if reply is not None else (),
+                sent=known.sent,
+                dropped=known.dropped,
                 constrained=request.constraint is not None,
-                served_model=measured("served_model"),
+                served_model=known.served_model,
                 error=None
                 if error is None
                 else {"kind": error.kind, "message": error.message, "status": error.status},
-                from_cache=reply.from_cache if reply is not None else False,
+                from_cache=known.from_cache,
             )
         )
+
+
+def _of_failure(error: BackendError | None) -> Reply:
+    """What is known of a call without an answer: its times and tries."""
+    if error is None:
+        return Reply(text="")
+    return Reply(text="", retries=error.retries, **error.timing)

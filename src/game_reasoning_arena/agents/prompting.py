@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, meta, nodes
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from game_reasoning_arena.errors import UserError, choose_from
@@ -70,8 +71,12 @@ class Template:
         try:
             self._blocks: dict[str, Callable[..., Iterator[str]]] = {}
             self.answer_form: AnswerForm | None = None
-            self._blank = env.from_string("")
+            self._globals = env.make_globals(None)
+            self._env = env
+            self._trees: dict[str, nodes.Block] = {}
             self._load(path.name, env)
+            #: The variables that a block may use, by block.
+            self.uses = {block: self._used(block) for block in BLOCKS if block in self._trees}
         except TemplateError as error:
             line = getattr(error, "lineno", None)
             where = f"{template}, line {line}" if line else template
@@ -106,9 +111,21 @@ class Template:
                 )
             for block, code in env.get_template(following).blocks.items():
                 self._blocks.setdefault(block, code)
+            for node in tree.find_all(nodes.Block):
+                self._trees.setdefault(node.name, node)
             if self.answer_form is None:
                 self.answer_form = self._declared(tree)
             following = self._parent(tree)
+
+    def _used(self, block: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
+        """All variables but those that cannot matter: a block called by ``self`` uses any."""
+        tree = self._trees[block]
+        names = {name.name for name in tree.find_all(nodes.Name)}
+        if "self" in names or "super" in names:
+            return frozenset(VARIABLES)
+        inner = {node.name for node in tree.find_all(nodes.Block)} - seen - {block}
+        used = frozenset(names & VARIABLES.keys())
+        return used.union(*(self._used(name, seen | inner | {block}) for name in inner))
 
     def _declared(self, tree: nodes.Template) -> AnswerForm | None:
         for assignment in tree.find_all(nodes.Assign):
@@ -136,10 +153,9 @@ class Template:
         Raises:
             UserError: the template fails on these values.
         """
-        context = self._blank.new_context({**values})
-        context.blocks = {name: [code] for name, code in self._blocks.items()}
         try:
             with part("prompt"):
+                context = Context(self._env, {**self._globals, **values}, self.name, self._blocks)
                 return "".join(self._blocks[block](context)).strip()
         except (TemplateError, TypeError, ValueError, AttributeError, LookupError) as error:
             raise UserError(

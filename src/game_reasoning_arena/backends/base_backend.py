@@ -12,9 +12,10 @@ import random
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import Self
+
+from msgspec.structs import replace
 
 from game_reasoning_arena.backends.limits import Lane
 from game_reasoning_arena.errors import BackendError, RateLimitedError, TimeoutExceededError

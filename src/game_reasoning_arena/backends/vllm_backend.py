@@ -13,15 +13,17 @@ to the last token, and ``latency_s`` the sum of the last two.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import inspect
 import itertools
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from game_reasoning_arena.backends import vllm_checks, vllm_engine
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
@@ -309,7 +311,7 @@ class VLLMBackend(BaseLLMBackend):
             return request
         own = request.model.extra.get("chat_template_kwargs") or {}
         extra = {**request.model.extra, "chat_template_kwargs": {**self._chat_kwargs, **own}}
-        return replace(request, model=replace(request.model, extra=extra))
+        return replace(request, model=dataclasses.replace(request.model, extra=extra))
 
 
 def _make_parser(engine: Engine, request: Request, chat_kwargs: Mapping[str, Any]) -> Any:

@@ -16,16 +16,17 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import fields
-from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
 import orjson
+from msgspec.structs import replace
 
 from game_reasoning_arena.errors import RunStorageError, UserError
 from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.encoding import encode, plain_data
 from game_reasoning_arena.records import CallKey, EpisodeRecord, Move, ResponseRecord
 
 log = logging.getLogger(__name__)
@@ -40,21 +41,11 @@ GATHERED = 1 << 16
 #: Moves whose text is kept.
 KEPT_MOVES = 1 << 14
 
-_EPISODE_FIELDS = tuple(field.name for field in fields(EpisodeRecord))
-_EPISODE_VALUES = attrgetter(*_EPISODE_FIELDS)
-
 Redact = Callable[[str], str]
 
 
 def _plain(text: str) -> str:
     return text
-
-
-def _default(value: Any) -> Any:
-    """What orjson does not know by itself: read-only mappings of frozen records."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"cannot be recorded: {type(value).__name__}")
 
 
 class _LineFile:
@@ -68,7 +59,7 @@ class _LineFile:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
     def append(self, record: Any, *, gather: bool = False) -> None:
-        line = orjson.dumps(record, default=_default, option=orjson.OPT_APPEND_NEWLINE)
+        line = encode(record) + b"\n"
         if self._redact is not _plain:
             text = line.decode()
             redacted = self._redact(text)
@@ -112,27 +103,24 @@ class _LineFile:
                 self._fd = -1
 
 
-class _Episodes:
-    """Episodes as JSON. Where names are fixed, a simulation uses one object for a move that is made
+class _Moves:
+    """Moves as JSON. Where names are fixed, a simulation uses one object for a move that is made
     again and again; its text is made once."""
 
     def __init__(self) -> None:
         self._texts: dict[int, bytes] = {}
         self._kept: list[Move] = []  # so that no other object gets the same id
 
-    def encodable(self, record: EpisodeRecord) -> dict[str, Any]:
-        """The record's fields, its moves encoded already."""
-        content = dict(zip(_EPISODE_FIELDS, _EPISODE_VALUES(record), strict=True))
+    def encoded(self, moves: Sequence[Move]) -> msgspec.Raw:
         texts = self._texts
         try:
-            moves = [texts[id(move)] for move in record.moves]
+            lines = [texts[id(move)] for move in moves]
         except KeyError:
-            moves = [texts.get(id(move)) or self._encode(move) for move in record.moves]
-        content["moves"] = orjson.Fragment(b"[" + b",".join(moves) + b"]")
-        return content
+            lines = [texts.get(id(move)) or self._encode(move) for move in moves]
+        return msgspec.Raw(b"[" + b",".join(lines) + b"]")
 
     def _encode(self, move: Move) -> bytes:
-        text = orjson.dumps(move)
+        text = encode(move)
         if len(self._kept) < KEPT_MOVES:
             self._kept.append(move)
             self._texts[id(move)] = text
@@ -200,7 +188,7 @@ class RunWriter:
     ) -> None:
         self.directory = directory
         self._gather = gather
-        self._encoder = _Episodes()
+        self._moves = _Moves()
         self._redact = redact or _plain
         self._known = known
         if not resume and (directory / layout.RUN).exists():
@@ -227,13 +215,14 @@ class RunWriter:
 
     def episode(self, record: EpisodeRecord) -> None:
         """Append one finished episode."""
-        self._episodes.append(self._encoder.encodable(record), gather=self._gather)
+        moves: Any = self._moves.encoded(record.moves)
+        self._episodes.append(replace(record, moves=moves), gather=self._gather)
 
     def run(self, content: Mapping[str, Any]) -> None:
         """Replace ``run.json``; what was gathered is written first."""
         self._episodes.flush()
         option = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS  # keys may be enums
-        text = orjson.dumps(content, default=_default, option=option).decode()
+        text = orjson.dumps(content, default=plain_data, option=option).decode()
         self._replace(layout.RUN, text + "\n")
 
     def config(self, text: str) -> None:

@@ -1,0 +1,41 @@
+"""A resolved configuration as YAML that OmegaConf reads back to the same values.
+
+OmegaConf's own writer makes nodes of everything first and uses the emitter in Python: 13 ms for
+a small run, a tenth of what the run takes. libyaml's takes one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+_Base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Dumper(_Base):  # type: ignore[misc]
+    pass
+
+
+def _text(dumper: Any, text: str) -> Any:
+    try:
+        float(text)
+    except ValueError:
+        quotes = None
+    else:
+        quotes = "'"  # OmegaConf reads 1e3 as a number, YAML 1.1 and so the emitter does not
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=quotes)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def as_yaml(config: Mapping[str, Any]) -> str:
+    """The configuration, keys in their order.
+
+    Args:
+        config: plain mappings, lists and scalars, as ``OmegaConf.to_container`` makes them.
+    """
+    text = yaml.dump(dict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return str(text)

@@ -1,0 +1,39 @@
+"""What the meter lets through of an answer."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from game_reasoning_arena.meter import Meter
+from game_reasoning_arena.recording.encoding import encode
+from game_reasoning_arena.records import Model, Reply, Request, Sampling
+
+REQUEST = Request(
+    model=Model(name="direct_lab/m", backend="direct", model_id="m"),
+    messages=({"role": "user", "content": "?"},),
+    sampling=Sampling(),
+)
+
+
+class Says:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    async def complete(self, request: Request) -> Reply:
+        return Reply(text=self.text, reasoning=self.text)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("half \ud83d of it", "half \ufffd of it"),  # Python's own JSON reader makes such texts
+        ("\ud83d\ude00", "\U0001f600"),
+        ("whole \U0001f600", "whole \U0001f600"),
+    ],
+)
+def test_half_characters_do_not_end_a_run(said: str, kept: str) -> None:
+    reply = asyncio.run(Meter().ask(Says(said), REQUEST))
+    assert reply.text == reply.reasoning == kept
+    assert encode(reply)
