@@ -94,7 +94,7 @@ class _Story:
     shown: Progress
     profile: Profile | None
     lag: LoopLag = field(default_factory=LoopLag)
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
     outages: Counter[str] = field(default_factory=Counter)
     played: set[int] = field(default_factory=set)
     probes: list[dict[str, Any]] = field(default_factory=list)
@@ -113,7 +113,7 @@ class _Story:
             self.writer.episode(record)
         self.played.add(record.episode)
         self.summary.episode(record)
-        self.counts[record.status] = self.counts.get(record.status, 0) + 1
+        self.counts[record.status] += 1
         if record.error is not None and record.status is Status.ERROR:
             self.outages[record.error] += 1
         self.shown.episode_done(record, self.meter.totals)
@@ -136,7 +136,7 @@ class _Story:
         """Count what an earlier part of this run played."""
         for episode in self.past.episodes:
             self.summary.episode(episode)
-            self.counts[episode.status] = self.counts.get(episode.status, 0) + 1
+            self.counts[episode.status] += 1
         for response in self.past.responses:
             self.summary.response(response)
 

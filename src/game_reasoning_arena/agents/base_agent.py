@@ -31,9 +31,6 @@ class Asker(Protocol):
 
 Recorder = Callable[[ResponseRecord], None]
 
-#: Chooses among legal actions, at once.
-Picker = Callable[[Sequence[int]], int]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlayerSpec:
@@ -127,8 +124,9 @@ class Actor(ABC):
     async def act(self, turn: Turn) -> Decision:
         """Choose. Raises what the Asker raises, and PlayerFailure under the raise policy."""
 
-    def picker(self) -> Picker | None:
-        """What chooses by the legal actions alone, if that is all it takes; spares an ``act``."""
+    def dice(self) -> Callable[[], int] | None:
+        """64 random bits a call, where a uniform choice among the legal actions is all that this
+        player does: a loop that makes that choice by itself spares an ``act``."""
         return None
 
     def ended(self, turn: Turn, record: EpisodeRecord) -> None:

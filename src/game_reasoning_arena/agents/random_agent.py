@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from game_reasoning_arena.agents.base_agent import (
     Actor,
     Agent,
     Decision,
-    Picker,
     PlayerSpec,
     Turn,
     played,
@@ -27,9 +28,9 @@ class RandomActor(Actor):
         """Any legal action, each as likely as the others."""
         return played(self._stream.choose(turn.legal_actions))
 
-    def picker(self) -> Picker:
-        """The same without a turn to look at."""
-        return self._stream.choose
+    def dice(self) -> Callable[[], int]:
+        """What ``act`` decides by."""
+        return self._stream.word
 
 
 class RandomAgent(Agent):

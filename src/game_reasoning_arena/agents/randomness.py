@@ -8,9 +8,10 @@ So numbers come from BLAKE2b in counter mode, at 2 µs per eight draws of 64 bit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from hashlib import blake2b
+from itertools import chain, count
 from struct import Struct
 
 _BLOCK = Struct("<8Q").unpack
@@ -41,37 +42,35 @@ def _text(parts: tuple[int, ...]) -> bytes:
     return (b"%d," * len(parts)) % parts
 
 
-class Stream:
-    """Random numbers at an address."""
+def _blocks(key: bytes) -> Iterator[tuple[int, ...]]:
+    """Words without end, eight at a time, each block's last word first."""
+    # The first block's salt is zero, which is the same as none and faster.
+    yield _BLOCK(blake2b(key).digest())[::-1]
+    for number in count(1):
+        yield _BLOCK(blake2b(key, salt=number.to_bytes(16, "little")).digest())[::-1]
 
-    __slots__ = ("_count", "_key", "_words")
+
+class Stream:
+    """Random numbers at an address.
+
+    ``word()`` gives the next 64 random bits as a whole number. It is built in, so that a loop in
+    which every step counts can do by itself what the methods do.
+    """
+
+    __slots__ = ("word",)
 
     def __init__(self, *parts: int) -> None:
-        self._key = (b"%d," * len(parts)) % parts
-        self._count = 0
-        self._words: list[int] = []
-
-    def _more(self) -> int:
-        count, words = self._count, self._words
-        # The first block's salt is zero, which is the same as none and faster.
-        block = (
-            blake2b(self._key, salt=count.to_bytes(16, "little")) if count else blake2b(self._key)
-        )
-        self._count = count + 1
-        words += _BLOCK(block.digest())
-        return words.pop()
+        blocks = _blocks(_text(parts))
+        self.word: Callable[[], int] = chain.from_iterable(blocks).__next__
 
     def below(self, n: int) -> int:
         """A whole number from 0 to n - 1; the bias is below n / 2**64."""
-        words = self._words
-        return ((words.pop() if words else self._more()) * n) >> 64
+        return (self.word() * n) >> 64
 
     def choose(self, items: Sequence[int]) -> int:
         """One of the items, each as likely as the others."""
-        words = self._words
-        return items[((words.pop() if words else self._more()) * len(items)) >> 64]
+        return items[(self.word() * len(items)) >> 64]
 
     def random(self) -> float:
         """A number in [0, 1) with 53 random bits."""
-        words = self._words
-        return ((words.pop() if words else self._more()) >> 11) * 2.0**-53
+        return (self.word() >> 11) * 2.0**-53

@@ -123,8 +123,12 @@ class Summary:
     def episode(self, record: EpisodeRecord) -> None:
         """Count one episode for everybody who sat in it."""
         status, returns = record.status, record.returns
-        moved = [move.seat for move in record.moves]
-        substitutes = [move.seat for move in record.moves if move.by is _SUBSTITUTE]
+        # Chance moves too; nobody sits at their seat, -1.
+        moved = [move.seat for move in record.moves if move.by is not _SUBSTITUTE]
+        substitutes: list[int] = []
+        if len(moved) < len(record.moves):
+            substitutes = [move.seat for move in record.moves if move.by is _SUBSTITUTE]
+            moved += substitutes
         best = shared = None
         if returns is not None and len(returns) > 1:
             best = max(returns)

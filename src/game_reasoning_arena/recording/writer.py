@@ -20,14 +20,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
 import orjson
-from msgspec.structs import replace
 
 from game_reasoning_arena.errors import RunStorageError, UserError
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.encoding import encode, plain_data
-from game_reasoning_arena.records import CallKey, EpisodeRecord, Move, ResponseRecord
+from game_reasoning_arena.records import CallKey, EpisodeRecord, ResponseRecord
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +35,6 @@ LOOK_EVERY_S = 0.02
 
 #: Bytes of gathered lines that are written without waiting.
 GATHERED = 1 << 16
-
-#: Moves whose text is kept.
-KEPT_MOVES = 1 << 14
 
 Redact = Callable[[str], str]
 
@@ -60,19 +55,20 @@ class _LineFile:
 
     def append(self, record: Any, *, gather: bool = False) -> None:
         line = encode(record) + b"\n"
+        if gather and len(self._gathered) < GATHERED and time.monotonic() < self._look_again:
+            self._gathered += line
+        elif self._gathered:
+            self._gathered += line
+            self.flush()
+        else:
+            self._write(line)
+
+    def _write(self, line: bytes) -> None:
         if self._redact is not _plain:
             text = line.decode()
             redacted = self._redact(text)
             if redacted is not text:
                 line = redacted.encode()
-        if gather and len(self._gathered) < GATHERED and time.monotonic() < self._look_again:
-            self._gathered += line
-            return
-        if self._gathered:
-            line, self._gathered = bytes(self._gathered) + line, bytearray()
-        self._write(line)
-
-    def _write(self, line: bytes) -> None:
         try:
             written = os.write(self._fd, line)
             while written < len(line):  # a signal or a nearly full disk cuts a write short
@@ -101,30 +97,6 @@ class _LineFile:
             finally:
                 os.close(self._fd)
                 self._fd = -1
-
-
-class _Moves:
-    """Moves as JSON. Where names are fixed, a simulation uses one object for a move that is made
-    again and again; its text is made once."""
-
-    def __init__(self) -> None:
-        self._texts: dict[int, bytes] = {}
-        self._kept: list[Move] = []  # so that no other object gets the same id
-
-    def encoded(self, moves: Sequence[Move]) -> msgspec.Raw:
-        texts = self._texts
-        try:
-            lines = [texts[id(move)] for move in moves]
-        except KeyError:
-            lines = [texts.get(id(move)) or self._encode(move) for move in moves]
-        return msgspec.Raw(b"[" + b",".join(lines) + b"]")
-
-    def _encode(self, move: Move) -> bytes:
-        text = encode(move)
-        if len(self._kept) < KEPT_MOVES:
-            self._kept.append(move)
-            self._texts[id(move)] = text
-        return text
 
 
 class DirectoryLock:
@@ -188,7 +160,6 @@ class RunWriter:
     ) -> None:
         self.directory = directory
         self._gather = gather
-        self._moves = _Moves()
         self._redact = redact or _plain
         self._known = known
         if not resume and (directory / layout.RUN).exists():
@@ -215,8 +186,7 @@ class RunWriter:
 
     def episode(self, record: EpisodeRecord) -> None:
         """Append one finished episode."""
-        moves: Any = self._moves.encoded(record.moves)
-        self._episodes.append(replace(record, moves=moves), gather=self._gather)
+        self._episodes.append(record, gather=self._gather)
 
     def run(self, content: Mapping[str, Any]) -> None:
         """Replace ``run.json``; what was gathered is written first."""

@@ -34,6 +34,9 @@ _SIMULTANEOUS = int(pyspiel.PlayerId.SIMULTANEOUS)
 _PLAYER = MoveBy.PLAYER
 _MOVES_KEPT = 1 << 16
 
+#: Turn (-1 for chance), seat, action.
+_Place = tuple[int, int, int]
+
 #: Games in which an action of a seat has the same name in every state; shown by a test.
 FIXED_NAMES = frozenset(
     {
@@ -100,7 +103,7 @@ class OpenSpielSimulation(Simulation):
         )
         #: Moves made before, where their names do not depend on the state: making a record and
         #: asking the engine for a name cost as much as a random move does.
-        self.known_moves: dict[tuple[int | None, int, str | None, int], Move] = {}
+        self._known_moves: dict[tuple[str, ...], dict[_Place, Move]] = {}
         self._fixed_names = self.name in FIXED_NAMES
 
     @classmethod
@@ -187,12 +190,18 @@ class OpenSpielSimulation(Simulation):
         if returns is None:
             return None
         best = max(returns)
-        return plan.seats[returns.index(best)] if returns.count(best) == 1 else None
+        if returns.count(best) > 1:
+            return None
+        return plan.seats[returns.index(best)]
 
-    def know(self, key: tuple[int | None, int, str | None, int], move: Move) -> None:
+    def known_moves(self, seats: tuple[str, ...]) -> dict[_Place, Move]:
+        """The moves that were made before by those who sit so, by turn, seat and action."""
+        return self._known_moves.setdefault(seats, {})
+
+    def know(self, known: dict[_Place, Move], place: _Place, move: Move) -> None:
         """Keep a move for other episodes, if its name is the same in all states."""
-        if self._fixed_names and len(self.known_moves) < _MOVES_KEPT:
-            self.known_moves[key] = move
+        if self._fixed_names and len(known) < _MOVES_KEPT:
+            known[place] = move
 
     def make_player(self, spec: PlayerSpec, *, seed: int) -> Agent:
         """A player backed by the engine: mcts, solver, bot, uci or policy."""
@@ -225,6 +234,7 @@ class _Episode:
 
     __slots__ = (
         "_chance",
+        "_known",
         "_plan",
         "_simulation",
         "actors",
@@ -245,6 +255,7 @@ class _Episode:
             agents[name].sit(plan, seat) for seat, name in enumerate(plan.seats)
         ]
         self._chance: Stream | None = None
+        self._known = simulation.known_moves(plan.seats)
         self.state: State = simulation.new_state(plan.seed)
         self.texts = simulation.texts
         self.moves: list[Move] = []
@@ -254,16 +265,16 @@ class _Episode:
 
     async def run(self) -> None:
         """Play until the end, the move limit or a forfeit."""
-        state, actors, seats, moves = self.state, self.actors, self._plan.seats, self.moves
-        pickers = [actor.picker() for actor in actors]
-        known = self._simulation.known_moves
+        state, actors, moves = self.state, self.actors, self.moves
+        dice = [actor.dice() for actor in actors]
+        known = self._known
         most = self._simulation.max_moves
         while (player := state.current_player()) != _TERMINAL:
             if player == _CHANCE:
                 if self._chance is None:
                     self._chance = Stream(self._plan.seed, Purpose.CHANCE)
                 action = draw(state, self._chance)
-                moves.append(known.get((None, _CHANCE, None, action)) or self._chance_move(action))
+                moves.append(known.get((-1, _CHANCE, action)) or self._chance_move(action))
                 state.apply_action(action)
                 continue
             if most is not None and self.turns >= most:
@@ -271,8 +282,9 @@ class _Episode:
                 return
             if player >= 0:
                 by = _PLAYER
-                if (pick := pickers[player]) is not None:
-                    action = pick(state.legal_actions())
+                if (word := dice[player]) is not None:
+                    legal = state.legal_actions()
+                    action = legal[(word() * len(legal)) >> 64]
                 else:
                     turn = SeatTurn(self, player, state.legal_actions())
                     decision = await actors[player].act(turn)
@@ -280,7 +292,7 @@ class _Episode:
                         self.forfeit = decision.forfeit
                         return
                     action, by = decision.action, decision.by
-                move = known.get((self.turns, player, seats[player], action))
+                move = known.get((self.turns, player, action))
                 if move is None or by is not _PLAYER:
                     move = self._move(player, action, by)
                 moves.append(move)
@@ -328,11 +340,11 @@ class _Episode:
             by=by,
         )
         if by is _PLAYER:
-            self._simulation.know((self.turns, seat, player, action), move)
+            self._simulation.know(self._known, (self.turns, seat, action), move)
         return move
 
     def _chance_move(self, action: int) -> Move:
         text = self.state.action_to_string(_CHANCE, action)
         move = Move(turn=None, seat=-1, player=None, action=action, text=text, by=MoveBy.CHANCE)
-        self._simulation.know((None, _CHANCE, None, action), move)
+        self._simulation.know(self._known, (-1, _CHANCE, action), move)
         return move
