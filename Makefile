@@ -10,7 +10,7 @@ INSTALL_SLOWLY = $(BIN)/python -m pip install --quiet -c $(CONSTRAINTS)
 DEV := $(shell sed -n '/^dev = \[/,/^\]/p' pyproject.toml | sed -n 's/^ *\("[^"]*"\),.*/\1/p' | tr '\n' ' ')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types pytest format bench clean
+.PHONY: help run test check lint types pytest format bench bench-inspect clean
 
 help:  ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -38,6 +38,15 @@ format: $(VENV)/.dev  ## rewrite the code in its one format
 
 bench: $(VENV)/.dev  ## speed, as ratios measured side by side (benchmarks/README.md)
 	$(BIN)/python -m benchmarks
+
+bench-inspect: $(VENV)/.dev .venv-inspect/.installed  ## samples per second beside inspect_ai
+	$(BIN)/python -m benchmarks bench_inspect --inspect .venv-inspect/bin/python
+
+# Its own environment: inspect_ai wants openai 3, LiteLLM openai 2.
+.venv-inspect/.installed: Makefile
+	@$(PYTHON) -m venv --clear .venv-inspect
+	@.venv-inspect/bin/python -m pip install --quiet --disable-pip-version-check inspect_ai 'openai>=3.4,<4'
+	@touch $@
 
 clean:  ## remove environments and caches, keep outputs
 	rm -rf $(VENV) .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis

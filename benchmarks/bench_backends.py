@@ -1,6 +1,6 @@
 """Calls per second, CPU per call and recorded latencies of our backends beside bare clients.
 
-    python benchmarks/bench_backends.py [--rounds 3] [--latency 0.2] [--json FILE]
+    python -m benchmarks.bench_backends [--rounds 3] [--latency 0.2] [--json FILE]
 
 All clients ask one loopback server, in a process of its own, for the same answers. Rounds are
 interleaved, so that a busy machine disturbs all alike; medians over the rounds are shown. What the
@@ -9,21 +9,16 @@ server itself measured stands beside what was recorded. Ratios travel; absolute 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import statistics
-import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.loopback import LoopbackServer
 
+from benchmarks import figures
 from game_reasoning_arena.backends.direct_backend import DirectBackend
 from game_reasoning_arena.backends.litellm_backend import LiteLLMBackend
 from game_reasoning_arena.records import Message, Model, Provider, Request, Sampling
@@ -160,27 +155,58 @@ async def one_round(
     }
 
 
+def ratios(rounds: dict[tuple[int, str], list[dict[str, float]]]) -> list[figures.Ratio]:
+    """Ours beside bare clients and the server's clock, for what was measured."""
+
+    def pairs(in_flight: int, ours: str, anchor: str, key: str, base: str = "") -> Any:
+        mine, others = rounds[in_flight, ours], rounds[in_flight, anchor]
+        return [(a[key], b[base or key]) for a, b in zip(mine, others, strict=True)]
+
+    found = []
+    for in_flight, name in rounds:
+        anchor = f"bare {'aiohttp' if name.startswith('direct') else 'litellm'}"
+        if name.startswith("bare"):
+            continue
+        if (in_flight, anchor) in rounds:
+            goal = 1.15 if name == "litellm, unlimited" else None
+            found.append(
+                figures.ratio(
+                    f"{name}, {in_flight} in flight: CPU per call over {anchor}",
+                    pairs(in_flight, name, anchor, "cpu_ms"),
+                    goal=goal,
+                    unit="ms",
+                )
+            )
+        for share in ("p50", "p95"):
+            limit = {"direct": 1.1, "direct, streamed": 1.1, "litellm": 1.25}.get(name)
+            found.append(
+                figures.ratio(
+                    f"{name}, {in_flight} in flight: recorded {share} over the server's",
+                    pairs(in_flight, name, name, f"{share}_ms", f"server_{share}_ms"),
+                    goal=limit,
+                    unit="ms",
+                )
+            )
+    return found
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--latency", type=float, default=0.2, help="of the server, in seconds")
-    parser.add_argument("--in-flight", type=int, nargs="+", default=[64, 256])
-    parser.add_argument("--clients", nargs="+", default=list(CLIENTS), choices=list(CLIENTS))
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+    options = figures.options(
+        __doc__, rounds=3, latency=0.2, in_flight=[64, 256], clients=list(CLIENTS)
+    )
     rounds: dict[tuple[int, str], list[dict[str, float]]] = {}
     with LoopbackServer(latency=options.latency, log="off") as server:
         for _ in range(options.rounds):
             for in_flight in options.in_flight:
                 for name in options.clients:
                     make, per = CLIENTS[name]
-                    figures = asyncio.run(one_round(server, make, in_flight, per))
-                    rounds.setdefault((in_flight, name), []).append(figures)
+                    measured = asyncio.run(one_round(server, make, in_flight, per))
+                    rounds.setdefault((in_flight, name), []).append(measured)
     results = []
     head = ["in flight", "client", "calls/s", "CPU ms", "p50", "p95", "server p50", "server p95"]
     print(("{:>9}  {:<24}" + "{:>10}" * 6).format(*head))
-    for (in_flight, name), figures in sorted(rounds.items(), key=lambda item: item[0][0]):
-        medians = {key: statistics.median(one[key] for one in figures) for key in figures[0]}
+    for (in_flight, name), measured in sorted(rounds.items(), key=lambda item: item[0][0]):
+        medians = {key: statistics.median(one[key] for one in measured) for key in measured[0]}
         print(
             f"{in_flight:>9}  {name:<24}"
             + "".join(
@@ -188,8 +214,7 @@ def main() -> None:
             )
         )
         results.append({"in_flight": in_flight, "client": name, **medians})
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n")
+    figures.finish(ratios(rounds), results, options.json)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Calls per second and recorded latencies of LiteLLM in this process and in worker processes.
 
-    python benchmarks/bench_litellm_workers.py [--workers 0 1 2] [--rounds 3] [--in-flight 64]
+    python -m benchmarks.bench_litellm_workers [--workers 0 1 2] [--rounds 3] [--in-flight 64]
 
 Rounds are interleaved and medians shown, as in ``bench_backends``. All in-flight calls are allowed
 (``client_share=null``), so that what is seen is what the processes can carry. More workers than
@@ -10,53 +10,58 @@ there are at least two more cores than workers.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import os
 import statistics
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.loopback import LoopbackServer
 
+from benchmarks import figures
 from benchmarks.bench_backends import one_round, ours
 from game_reasoning_arena.backends.litellm_backend import LiteLLMBackend
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--latency", type=float, default=0.2, help="of the server, in seconds")
-    parser.add_argument("--in-flight", type=int, default=64)
-    parser.add_argument("--per", type=int, default=8, help="calls per call in flight")
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+    options = figures.options(
+        __doc__, rounds=3, workers=[0, 1, 2], latency=0.2, in_flight=64, per=8
+    )
     rounds: dict[int, list[dict[str, float]]] = {count: [] for count in options.workers}
     with LoopbackServer(latency=options.latency, log="off") as server:
         for _ in range(options.rounds):
-            for count, figures in rounds.items():
+            for count, measured in rounds.items():
                 make = ours(LiteLLMBackend, workers=count, max_concurrency=None, client_share=None)
-                figures.append(asyncio.run(one_round(server, make, options.in_flight, options.per)))
+                measured.append(
+                    asyncio.run(one_round(server, make, options.in_flight, options.per))
+                )
     print(f"{os.cpu_count()} cores, {options.in_flight} in flight, {options.latency:g} s")
     names = ("calls/s", "ratio", "CPU ms here", "p50", "p95", "server p50")
     print(("{:>8}" + "{:>13}" * len(names)).format("workers", *names))
     results = []
-    base: float | None = None
-    for count, figures in rounds.items():
-        medians = {key: statistics.median(one[key] for one in figures) for key in figures[0]}
-        base = medians["calls_per_s"] if base is None else base
-        ratio = medians["calls_per_s"] / base
+    base_rate: float | None = None
+    for count, measured in rounds.items():
+        medians = {key: statistics.median(one[key] for one in measured) for key in measured[0]}
+        base_rate = medians["calls_per_s"] if base_rate is None else base_rate
+        ratio = medians["calls_per_s"] / base_rate
         print(
             f"{count:>8}{medians['calls_per_s']:>13.0f}{ratio:>13.2f}{medians['cpu_ms']:>13.2f}"
             f"{medians['p50_ms']:>13.0f}{medians['p95_ms']:>13.0f}{medians['server_p50_ms']:>13.0f}"
         )
         results.append({"workers": count, "ratio_to_first": ratio, **medians})
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n")
+    first = options.workers[0]
+    found = [
+        figures.ratio(
+            f"litellm, {count} worker processes: calls/s over {first}",
+            [
+                (one["calls_per_s"], base["calls_per_s"])
+                for one, base in zip(rounds[count], rounds[first], strict=True)
+            ],
+            goal=None,
+            more=True,
+            unit="/s",
+        )
+        for count in options.workers[1:]
+    ]
+    figures.finish(found, results, options.json)
 
 
 if __name__ == "__main__":

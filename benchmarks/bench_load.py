@@ -1,14 +1,14 @@
 """Memory and descriptors over a long run with many calls in flight.
 
-    python -m benchmarks.bench_load [--episodes 10000] [--in-flight 512] [--json FILE]
+    python -m benchmarks.bench_load [--episodes 27000] [--in-flight 512] [--json FILE]
 
 Plays tic_tac_toe against the loopback server, directly, in a process of its own, and looks at that
-process twice a second. After the first thousand episodes memory should stand still.
+process twice a second. 27,000 episodes are some 100,000 calls; after the first thousand memory
+should stand still.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import resource
@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 
 from tests.loopback import LoopbackServer
+
+from benchmarks import figures
 
 
 def resident_mb(pid: int) -> float:
@@ -32,11 +34,7 @@ def count_lines(path: Path) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--episodes", type=int, default=10_000)
-    parser.add_argument("--in-flight", type=int, default=512)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+    options = figures.options(__doc__, episodes=27_000, in_flight=512)
     seen: list[tuple[int, float, int]] = []
     with LoopbackServer(log="off") as server, tempfile.TemporaryDirectory() as name:
         run = Path(name) / "run"
@@ -68,23 +66,30 @@ def main() -> None:
         answers = [json.loads(line) for line in (run / "responses.jsonl").open()]
         asked = server.stats()["requests"]
     places = {(a["episode"], a["seat"], a["turn"], a["attempt"], a["sample"]) for a in answers}
-    settled = next(memory for done, memory, _ in seen if done >= options.episodes / 10)
-    figures = {
-        "exit code": code,
+    assert code == 0, f"the run ended with {code}"
+    assert len(places) == len(answers) == asked, "a call was lost or made twice"
+    calls = len(answers)
+    # By calls, which is what memory could grow with.
+    settled = next(memory for done, memory, _ in seen if done >= options.episodes * 1000 / calls)
+    most = max(memory for _, memory, _ in seen)
+    detail = {
         "seconds": took,
-        "answers": len(answers),
-        "distinct answers": len(places),
-        "requests that the server saw": asked,
-        "MiB after a tenth of the episodes": settled,
+        "calls": calls,
+        "MiB after 1,000 calls": settled,
         "MiB at the end": seen[-1][1],
-        "MiB at most": max(memory for _, memory, _ in seen),
+        "MiB at most": most,
         "descriptors at most": max(descriptors for *_, descriptors in seen),
         "descriptors at the end": seen[-1][2],
     }
-    for what, value in figures.items():
+    for what, value in detail.items():
         print(f"{what:<36}{value:>12.1f}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+    grown = figures.ratio(
+        f"memory, MiB added from 1,000 to {calls:,} calls over 100 MB",
+        [(most - settled, 100e6 / 2**20)],
+        goal=1,
+        unit="MiB",
+    )
+    figures.finish([grown], detail, options.json)
 
 
 if __name__ == "__main__":

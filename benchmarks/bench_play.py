@@ -8,17 +8,15 @@
   after the other; and, through LiteLLM, beside a bare `litellm.acompletion` loop;
 - random play: episodes per second, records included, beside a bare pyspiel loop.
 
-All in one process and one run, rounds interleaved, medians shown; ratios travel, times do not.
+All in one process and one run, rounds interleaved, medians shown; ratios travel, times do not. A
+round that is thrown away goes first, so that nobody pays for imports.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import random
 import shutil
-import statistics
 import tempfile
 import time
 from collections import defaultdict
@@ -29,30 +27,31 @@ from typing import Any
 import orjson
 from tests.loopback import LoopbackServer
 
+from benchmarks import figures
 from game_reasoning_arena.hydra_app import compose_words
 from game_reasoning_arena.preflight import prepare
 from game_reasoning_arena.run import run
 
 LATENCY_S = 0.2
 
+#: What was measured, in seconds or numbers.
 Figures = dict[str, float]
 
+#: Random games that a bare loop plays in about 0.2 s.
+RANDOM = {"tic_tac_toe": 20_000, "kuhn_poker": 20_000, "connect_four": 6_000}
 
-def play(words: list[str]) -> tuple[float, list[dict[str, Any]], int]:
-    """Seconds of a run, its answers, and its number of episodes."""
+
+def play(words: list[str]) -> tuple[float, list[dict[str, Any]], float]:
+    """Seconds of a run, its answers, and its processor seconds."""
     directory = Path(tempfile.mkdtemp(prefix="arena-bench-"))
     try:
         experiment = prepare(compose_words(words))
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         result = run(experiment, directory / "run", quiet=True)
-        took = time.perf_counter() - began
+        took, cpu = time.perf_counter() - began, time.process_time() - cpu
         assert result.exit_code == 0, result.reason
         text = (directory / "run" / "responses.jsonl").read_bytes()
-        return (
-            took,
-            [orjson.loads(line) for line in text.splitlines()],
-            sum(result.episodes.values()),
-        )
+        return took, [orjson.loads(line) for line in text.splitlines()], cpu
     finally:
         shutil.rmtree(directory)
 
@@ -137,7 +136,6 @@ def many_calls(server: LoopbackServer) -> Figures:
     return {
         "calls_per_s": len(answers) / took,
         "bare_calls_per_s": len(answers) / bare,
-        "share_of_bare": bare / took,
         "recorded_p50_s": at(recorded, 0.5),
         "server_p50_s": seen["latency_p50_s"],
         "recorded_p95_s": at(recorded, 0.95),
@@ -146,78 +144,122 @@ def many_calls(server: LoopbackServer) -> Figures:
 
 
 def games(server: LoopbackServer, backend: str, game: str, number: int) -> Figures:
-    """Games beside their critical path, and through LiteLLM beside its bare loop."""
+    """Games beside their critical path, and beside a bare loop that makes the same calls."""
     words = [*model_words(server, backend), f"simulation={game}", f"episodes={number}"]
     in_flight = 64 if backend == "litellm" else 256
     took, answers, _ = play([*words, f"concurrency={in_flight}"])
     calls: dict[int, int] = defaultdict(int)
     for answer in answers:
         calls[answer["episode"]] += 1
-    path = max(calls.values()) * LATENCY_S
-    figures = {"seconds": took, "calls": float(len(answers)), "critical_path_s": path}
-    if backend == "direct":
-        return figures | {"times_critical_path": took / path}
-    bare = asyncio.run(bare_litellm(server, answers, in_flight))
-    return figures | {
-        "bare_s": bare,
-        "times_bare": took / bare,
+    bare = bare_litellm if backend == "litellm" else bare_aiohttp
+    return {
+        "seconds": took,
+        "calls": float(len(answers)),
+        "critical_path_s": max(calls.values()) * LATENCY_S,
+        "bare_s": asyncio.run(bare(server, answers, in_flight)),
         "one_after_the_other_s": len(answers) * LATENCY_S,
     }
 
 
 def random_play(game: str, number: int) -> Figures:
-    """Random players, everything recorded, beside pyspiel alone."""
+    """Random players, everything recorded, beside pyspiel alone; processor seconds."""
     import pyspiel
 
     words = ["agents=random_vs_random", f"simulation={game}", f"episodes={number}"]
-    took, _, played = play(words)
+    _, _, took = play(words)
     loaded = pyspiel.load_game(game)
     dice = random.Random(0)
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(number):
         state = loaded.new_initial_state()
         while not state.is_terminal():
-            state.apply_action(dice.choice(state.legal_actions()))
+            if state.is_chance_node():
+                outcomes, weights = zip(*state.chance_outcomes(), strict=True)
+                state.apply_action(dice.choices(outcomes, weights)[0])
+            else:
+                state.apply_action(dice.choice(state.legal_actions()))
         state.returns()
-    bare = time.perf_counter() - began
-    return {
-        "episodes_per_s": played / took,
-        "bare_episodes_per_s": number / bare,
-        "share_of_bare": bare / took,
-    }
+    bare = time.process_time() - began
+    return {"episodes_per_s": number / took, "bare_episodes_per_s": number / bare}
+
+
+def measure(server: LoopbackServer) -> dict[str, Figures]:
+    """One round of everything."""
+    found = {"many calls": many_calls(server)}
+    for game in ("tic_tac_toe", "kuhn_poker"):
+        for number in (20, 200):
+            found[f"{number} games of {game}"] = games(server, "direct", game, number)
+    found["litellm"] = games(server, "litellm", "tic_tac_toe", 200)
+    for game, number in RANDOM.items():
+        found[f"random {game}"] = random_play(game, number)
+    return found
+
+
+def ratios(rounds: list[dict[str, Figures]]) -> list[figures.Ratio]:
+    """Ours beside the anchors."""
+
+    def pairs(what: str, ours: str, anchor: str) -> list[tuple[float, float]]:
+        return [(one[what][ours], one[what][anchor]) for one in rounds]
+
+    found = [
+        figures.ratio(
+            "direct, 256 in flight: calls/s of a bare aiohttp loop",
+            pairs("many calls", "calls_per_s", "bare_calls_per_s"),
+            goal=0.6,
+            more=True,
+            unit="/s",
+        )
+    ]
+    found += [
+        figures.ratio(
+            f"direct, 256 in flight: recorded {share} over the server's",
+            pairs("many calls", f"recorded_{share}_s", f"server_{share}_s"),
+            goal=1.1,
+            unit="s",
+        )
+        for share in ("p50", "p95")
+    ]
+    for what in rounds[0]:
+        if "games of" in what:
+            for anchor, name, goal in (
+                ("critical_path_s", "critical path", 1.3),
+                ("bare_s", "bare aiohttp loop", None),
+            ):
+                found.append(
+                    figures.ratio(
+                        f"direct, {what} over the {name}",
+                        pairs(what, "seconds", anchor),
+                        goal=goal,
+                        unit="s",
+                    )
+                )
+    found.append(
+        figures.ratio(
+            "litellm, 200 games of tic_tac_toe over a bare acompletion loop",
+            pairs("litellm", "seconds", "bare_s"),
+            goal=1.3,
+            unit="s",
+        )
+    )
+    found += [
+        figures.ratio(
+            f"random {game}, recorded: episodes/s of bare pyspiel",
+            pairs(f"random {game}", "episodes_per_s", "bare_episodes_per_s"),
+            goal=1 / 3,
+            more=True,
+            unit="/s",
+        )
+        for game in RANDOM
+    ]
+    return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    measured: dict[str, list[Figures]] = defaultdict(list)
+    options = figures.options(__doc__, rounds=3)
     with LoopbackServer(latency=LATENCY_S, log="off") as server:
-        for _ in range(options.rounds):
-            measured["256 in flight, direct"].append(many_calls(server))
-            for game in ("tic_tac_toe", "kuhn_poker"):
-                for number in (20, 200):
-                    name = f"{number} games of {game}, direct"
-                    measured[name].append(games(server, "direct", game, number))
-            name = "200 games of tic_tac_toe, litellm"
-            measured[name].append(games(server, "litellm", "tic_tac_toe", 200))
-            for game, number in (
-                ("tic_tac_toe", 4000),
-                ("kuhn_poker", 8000),
-                ("connect_four", 1500),
-            ):
-                measured[f"random {game}"].append(random_play(game, number))
-    medians = {
-        name: {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
-        for name, rounds in measured.items()
-    }
-    for name, figures in medians.items():
-        print(name)
-        for key, value in figures.items():
-            print(f"    {key:<24}{value:>12.3f}")
-    if options.json:
-        options.json.write_text(json.dumps(medians, indent=1) + "\n")
+        measure(server)
+        rounds = [measure(server) for _ in range(options.rounds)]
+    figures.finish(ratios(rounds), rounds, options.json)
 
 
 if __name__ == "__main__":

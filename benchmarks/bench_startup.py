@@ -8,18 +8,17 @@ rounds interleaved, medians shown. Bytecode is compiled first: that is how users
 
 from __future__ import annotations
 
-import argparse
 import compileall
 import json
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import figures
 from game_reasoning_arena.recording.writer import RunWriter
 from game_reasoning_arena.records import ResponseRecord
 from game_reasoning_arena.resume import response_of
@@ -84,10 +83,7 @@ def seconds_per_record(record: ResponseRecord, number: int = 20_000) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+    options = figures.options(__doc__, rounds=5)
     for path in sys.path:
         if path.endswith("site-packages"):
             compileall.compile_dir(path, quiet=2, workers=2)
@@ -107,18 +103,26 @@ def main() -> None:
         for _ in range(options.rounds):
             for what, command in commands.items():
                 times.setdefault(what, []).append(cpu(command, folder))
-    medians = {what: statistics.median(values) for what, values in times.items()}
-    figures = {
-        **medians,
-        "ratio --cfg job (goal 1.5)": medians["arena --cfg job"] / medians["minimal --cfg job"],
-        "ratio --help (goal 1.5)": medians["arena --help"] / medians["minimal --help"],
-        "ratio run (goal 2.5)": medians["arena episodes=1"] / medians["minimal run"],
-        "microseconds per record (goal 20)": 1e6 * seconds_per_record(a_record()),
-    }
-    for what, value in figures.items():
-        print(f"{what:<36}{value:>10.3f}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+    per_record = 1e6 * seconds_per_record(a_record())
+    found = [
+        figures.ratio(
+            f"start-up, {what}: processor time over a minimal Hydra application's",
+            zip(times[ours], times[minimal], strict=True),
+            goal=goal,
+            unit="s",
+        )
+        for what, ours, minimal, goal in (
+            ("--cfg job", "arena --cfg job", "minimal --cfg job", 1.5),
+            ("--help", "arena --help", "minimal --help", 1.5),
+            ("one scripted episode", "arena episodes=1", "minimal run", 2.5),
+        )
+    ]
+    found.append(
+        figures.ratio(
+            "a record, appended and flushed, over 20 us", [(per_record, 20.0)], goal=1, unit="us"
+        )
+    )
+    figures.finish(found, times, options.json)
 
 
 if __name__ == "__main__":
