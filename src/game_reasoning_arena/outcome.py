@@ -42,6 +42,8 @@ def show_result(result: RunResult) -> None:
             "concurrency" + (", or use direct_ models." if "litellm_" in models else "."),
             markup=False,
         )
+    if result.profile is not None:
+        console.print(_where_time_went(result.profile), markup=False)
     for reason, count in result.outages.items():
         console.print(f"outage ({count} x): {reason}", markup=False, soft_wrap=True)
     unfinished = result.status is not Status.COMPLETED or result.outages
@@ -55,6 +57,16 @@ def show_result(result: RunResult) -> None:
             f"finish it with: arena resume {result.directory}{more}", markup=False, soft_wrap=True
         )
     console.print(f"directory: {result.directory}", markup=False, soft_wrap=True)
+
+
+def _where_time_went(profile: Mapping[str, Any]) -> str:
+    """The parts of a profile, the largest first; shares of the wall time where they add up."""
+    wall = profile["wall_s"]
+    parts = sorted(profile["parts"].items(), key=lambda item: -item[1]["seconds"])
+    own = [f"{name} {part['seconds'] / wall:.0%}" for name, part in parts if not part["overlaps"]]
+    calls = [f"{name} {part['mean_s'] * 1000:.1f} ms" for name, part in parts if part["overlaps"]]
+    text = f"time: {wall:.2f} s, idle {profile['idle_s'] / wall:.0%}; " + ", ".join(own)
+    return text + (f"; on average {', '.join(calls)}" if calls else "")
 
 
 def result_table(rows: Sequence[Mapping[str, Any]], *, narrow: bool = False) -> Table:

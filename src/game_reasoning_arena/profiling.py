@@ -60,10 +60,13 @@ class LoopLag:
 class Profile:
     """Seconds by part of a run.
 
-    ``prompt``, ``parse`` and ``record`` are this process's own work; ``queue``, ``wire``,
-    ``client`` and ``decode`` come from the answers and overlap where calls do; ``idle`` is wall
-    time in which this process used no processor.
+    ``prompt``, ``parse``, ``record`` and ``engine`` (the game: rules, texts, names of moves) are
+    this process's own work. ``queue``, ``wire``, ``client`` and ``decode`` come from the answers,
+    ``search`` from players that think for themselves; these overlap where episodes do. ``idle`` is
+    wall time in which this process used no processor.
     """
+
+    OVERLAPPING = frozenset({"queue", "wire", "client", "decode", "search"})
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
@@ -97,7 +100,7 @@ class Profile:
                     "seconds": seconds,
                     "count": self._counts[part],
                     "mean_s": seconds / self._counts[part],
-                    "overlaps": part in ("queue", "wire", "client", "decode"),
+                    "overlaps": part in self.OVERLAPPING,
                 }
                 for part, seconds in sorted(self._seconds.items())
             },
@@ -122,6 +125,12 @@ def profiled(profile: Profile | None) -> Iterator[None]:
 def part(name: str) -> AbstractContextManager[None]:
     """Count the time spent inside; must not be held over an ``await``."""
     return _NOT_COUNTED if _active is None else _counted(_active, name)
+
+
+def spent(name: str, seconds: float) -> None:
+    """Count time that passed over an ``await``, where it overlaps with other episodes'."""
+    if _active is not None:
+        _active.add(name, seconds)
 
 
 _NOT_COUNTED = nullcontext()

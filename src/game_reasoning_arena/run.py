@@ -71,6 +71,7 @@ class RunResult:
     totals: Mapping[str, Any]
     episodes: Mapping[str, int]
     outages: Mapping[str, int] = field(default_factory=dict)  # what episodes ended by, how often
+    profile: Mapping[str, Any] | None = None  # with profile=true
 
     @property
     def exit_code(self) -> int:
@@ -322,8 +323,9 @@ async def run_async(
         writer.summary(rows)
         story.write_run(status, reason)
         log.info("run %s: %s%s", run_id, status, f": {reason}" if reason else "")
-        if story.profile is not None:
-            writer.json(layout.PROFILE, story.profile.as_dict())
+        profile = story.profile.as_dict() if story.profile is not None else None
+        if profile is not None:
+            writer.json(layout.PROFILE, profile)
         return RunResult(
             directory=directory,
             status=status,
@@ -332,6 +334,7 @@ async def run_async(
             totals=story.totals(),
             episodes=dict(story.counts),
             outages={redactor.redact(why): n for why, n in story.outages.most_common(3)},
+            profile=profile,
         )
 
 

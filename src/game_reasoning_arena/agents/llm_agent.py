@@ -27,6 +27,7 @@ from game_reasoning_arena.agents.parsing import AnswerForm, judge
 from game_reasoning_arena.agents.prompting import Template, load_template
 from game_reasoning_arena.agents.randomness import Purpose, Stream
 from game_reasoning_arena.errors import PlayerFailure
+from game_reasoning_arena.profiling import part
 from game_reasoning_arena.records import (
     CallKey,
     Constraint,
@@ -116,8 +117,9 @@ class LLMActor(Actor):
     async def act(self, turn: Turn) -> Decision:
         """Ask until the answer is a legal move or the rethinks are used up."""
         agent = self._agent
-        names = Names.of(turn)
-        values = self._values(turn, names)
+        with part("engine"):
+            names = Names.of(turn)
+            values = self._values(turn, names)
         messages = self._conversation
         if not messages:
             messages = (_message("system", agent.system(values)),)

@@ -13,6 +13,7 @@ import pyspiel
 from game_reasoning_arena.agents.base_agent import Actor, Agent, PlayerSpec
 from game_reasoning_arena.agents.randomness import Purpose, Stream, derive
 from game_reasoning_arena.errors import BackendError, BudgetReached, UserError
+from game_reasoning_arena.profiling import part
 from game_reasoning_arena.records import (
     EpisodePlan,
     EpisodeRecord,
@@ -151,7 +152,11 @@ class OpenSpielSimulation(Simulation):
         episode = _Episode(self, plan, agents)
         status, error = Status.COMPLETED, None
         try:
-            await episode.run()
+            if episode.instant:
+                with part("engine"):
+                    await episode.run()
+            else:
+                await episode.run()
             if episode.forfeit is not None:
                 status = Status.FORFEIT
         except BackendError as failure:
@@ -234,6 +239,7 @@ class _Episode:
 
     __slots__ = (
         "_chance",
+        "_dice",
         "_known",
         "_plan",
         "_simulation",
@@ -254,6 +260,7 @@ class _Episode:
         self.actors: list[Actor] = [
             agents[name].sit(plan, seat) for seat, name in enumerate(plan.seats)
         ]
+        self._dice = [actor.dice() for actor in self.actors]
         self._chance: Stream | None = None
         self._known = simulation.known_moves(plan.seats)
         self.state: State = simulation.new_state(plan.seed)
@@ -263,11 +270,15 @@ class _Episode:
         self.limited = False
         self.forfeit: Forfeit | None = None
 
+    @property
+    def instant(self) -> bool:
+        """Whether nobody is asked, so that nothing waits for anything."""
+        return None not in self._dice
+
     async def run(self) -> None:
         """Play until the end, the move limit or a forfeit."""
         state, actors, moves = self.state, self.actors, self.moves
-        dice = [actor.dice() for actor in actors]
-        known = self._known
+        dice, known = self._dice, self._known
         most = self._simulation.max_moves
         while (player := state.current_player()) != _TERMINAL:
             if player == _CHANCE:
@@ -286,7 +297,8 @@ class _Episode:
                     legal = state.legal_actions()
                     action = legal[(word() * len(legal)) >> 64]
                 else:
-                    turn = SeatTurn(self, player, state.legal_actions())
+                    with part("engine"):
+                        turn = SeatTurn(self, player, state.legal_actions())
                     decision = await actors[player].act(turn)
                     if decision.action is None:
                         self.forfeit = decision.forfeit
