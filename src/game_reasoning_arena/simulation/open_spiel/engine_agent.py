@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 from game_reasoning_arena.agents.base_agent import Actor, Agent, Decision, PlayerSpec, Turn, played
 from game_reasoning_arena.agents.randomness import Purpose, Stream, derive
@@ -50,7 +51,7 @@ class EngineActor(Actor):
         return played(await self._agent.choose(turn, self._plan))
 
 
-def pick(weighted: list[tuple[int, float]], stream: Stream) -> int:
+def pick(weighted: Sequence[tuple[int, float]], stream: Stream) -> int:
     """An action by its probability; probabilities sum to 1 up to rounding."""
     at = stream.random() * sum(weight for _, weight in weighted)
     for action, weight in weighted:
