@@ -8,7 +8,7 @@ import pyspiel
 import pytest
 
 from game_reasoning_arena.simulation.factory import make_simulation
-from game_reasoning_arena.simulation.open_spiel.chess_notation import meant
+from game_reasoning_arena.simulation.open_spiel.chess_notation import ChessNames
 
 
 def cell(board: list[str], name: str, column: str) -> str:
@@ -107,36 +107,42 @@ CAPTURE = "4k3/8/8/3p4/4P3/8/1B6/4K3 w - - 0 1"
 )
 def test_chess_moves_in_other_notations(fen: str, text: str, name: str) -> None:
     state = pyspiel.load_game("chess").new_initial_state(fen)
-    actions = meant(state, state.legal_actions(), text)
+    actions = ChessNames(state, state.legal_actions()).meant(text)
     assert [state.action_to_string(state.current_player(), a) for a in actions] == [name]
 
 
 @pytest.mark.parametrize("text", ["", "e9", "Qa1", "knight to f3", "e4 e5", "O", "Nf3 or Nc2"])
 def test_other_texts_are_no_chess_moves(text: str) -> None:
     state = pyspiel.load_game("chess").new_initial_state(KNIGHTS)
-    assert meant(state, state.legal_actions(), text) == set()
+    assert not ChessNames(state, state.legal_actions()).meant(text)
 
 
 def test_ambiguous_chess_moves_give_all_they_fit() -> None:
     state = pyspiel.load_game("chess").new_initial_state("4k3/8/8/8/8/8/8/R4RK1 w - - 0 1")
-    actions = meant(state, state.legal_actions(), "Rd1")
+    actions = ChessNames(state, state.legal_actions()).meant("Rd1")
     assert len(actions) == 2
 
 
-def test_every_chess_move_is_found_by_its_uci_name() -> None:
+def test_every_chess_move_is_found_by_its_other_names() -> None:
+    """UCI in either case, and SAN without its marks or with a move number and a comment mark."""
     game = pyspiel.load_game("chess")
     rng = random.Random(4)
-    for _ in range(2):
+    seen = 0
+    for _ in range(3):
         state = game.new_initial_state()
-        for _ in range(40):
+        for number in range(150):
             if state.is_terminal():
                 break
             legal = state.legal_actions()
             board = state.board()
-            action = rng.choice(legal)
-            long = pyspiel.chess.action_to_move(action, board).to_lan()
-            assert meant(state, legal, long) == {action}
-            assert meant(state, legal, state.action_to_string(state.current_player(), action)) == {
-                action
-            }
-            state.apply_action(action)
+            names = ChessNames(state, legal)
+            for action in legal:
+                long = pyspiel.chess.action_to_move(action, board).to_lan()
+                san = state.action_to_string(state.current_player(), action)
+                bare = san.rstrip("+#")
+                marked = f"{number + 1}. {san}!?"
+                for text in (long, long[:4] + long[4:].upper(), san, bare, marked, f"1...{bare}"):
+                    assert names.meant(text) == {action}, (text, san, state.to_fen())
+                seen += 1
+            state.apply_action(rng.choice(legal))
+    assert seen > 5000
