@@ -55,6 +55,54 @@ def test_connect_four_numbers_its_columns() -> None:
     assert lines[-3:] == [". . . o . . .", ". . . x . . x", "0 1 2 3 4 5 6"]
 
 
+def test_goofspiels_cards_are_told_apart_and_a_tie_is_nobodys() -> None:
+    simulation = make_simulation({"game": "goofspiel"})
+    state = simulation.game.new_initial_state()  # type: ignore[attr-defined]
+    state.apply_action(3)
+    state.apply_actions([2, 2])
+    state.apply_action(5)
+    state.apply_actions([3, 4])
+    state.apply_action(11)
+    told = simulation.texts.state(state, 0).splitlines()  # type: ignore[attr-defined]
+    assert told == [
+        "Current point card: 12",
+        "Point cards still to come: 1 2 3 5 7 8 9 10 11 13",
+        "Bid cards of player 0: 1 2 5 6 7 8 9 10 11 12 13",
+        "Bid cards of player 1: 1 2 4 6 7 8 9 10 11 12 13",
+        "Point cards won so far, turn by turn: nobody, player 1",
+        "Points: player 0 has 0, player 1 has 6",
+    ]
+    while not state.is_terminal():
+        if state.is_chance_node():
+            state.apply_action(state.legal_actions()[0])
+        else:
+            state.apply_actions([state.legal_actions(seat)[0] for seat in (0, 1)])
+    assert "to come: none" in simulation.texts.state(state, 0)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("order", "coming"), [("ascending", "2 3 4"), ("descending", "3 2 1"), ("random", "")]
+)
+def test_goofspiel_in_other_orders_and_with_hidden_bids(order: str, coming: str) -> None:
+    game = f"goofspiel(num_cards=4,points_order={order})"
+    simulation = make_simulation({"game": game})
+    state = simulation.game.new_initial_state()  # type: ignore[attr-defined]
+    if coming:
+        assert f"come: {coming}\n" in simulation.texts.state(state, 0)  # type: ignore[attr-defined]
+    hidden = make_simulation({"game": f"goofspiel(num_cards=4,imp_info=True,points_order={order})"})
+    state = hidden.game.new_initial_state()  # type: ignore[attr-defined]
+    assert "P1 hand" not in hidden.texts.state(state, 0)  # type: ignore[attr-defined]
+
+
+def test_breakthrough_has_spaces_between_its_squares() -> None:
+    simulation = make_simulation({"game": "breakthrough(rows=6,columns=5)"})
+    state = simulation.game.new_initial_state()  # type: ignore[attr-defined]
+    rows = simulation.texts.state(state, 0).splitlines()  # type: ignore[attr-defined]
+    assert rows[0] == "6 b b b b b"
+    assert rows[2] == "4 . . . . ."
+    assert rows[-1] == "  a b c d e"
+
+
 def test_plain_is_the_engines_own_text() -> None:
     simulation = make_simulation({"game": "tic_tac_toe", "board": "plain"})
     state = simulation.game.new_initial_state()  # type: ignore[attr-defined]
@@ -64,7 +112,13 @@ def test_plain_is_the_engines_own_text() -> None:
 def test_one_shot_games_show_their_payoffs_and_repeated_ones_all_rounds() -> None:
     simulation = make_simulation({"game": "matrix_pd"})
     state = simulation.game.new_initial_state()  # type: ignore[attr-defined]
-    assert "10,0" in simulation.texts.state(state, 0)  # type: ignore[attr-defined]
+    assert simulation.texts.state(state, 1).splitlines() == [  # type: ignore[attr-defined]
+        "           Cooperate  Defect",
+        "Cooperate  5, 5       0, 10",
+        "Defect     10, 0      1, 1",
+    ]
+    state.apply_actions([0, 1])
+    assert "History: 0, 1" in simulation.texts.state(state, 1)  # type: ignore[attr-defined]
     game = "repeated_game(stage_game=matrix_pd(),num_repetitions=3)"
     simulation = make_simulation({"game": game})
     state = simulation.game.new_initial_state()  # type: ignore[attr-defined]
