@@ -293,11 +293,21 @@ class Move:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Forfeit:
-    """Who lost by failing, and why: the outcome of the last attempt."""
+    """Who lost by failing, and why: the outcome of the last attempt.
+
+    ``also`` holds the others who failed in the same turn, where players move at the same time: they
+    lost too, and nobody won by it who failed.
+    """
 
     seat: int
     player: str
     cause: Outcome
+    also: tuple[Forfeit, ...] = ()
+
+    @property
+    def seats(self) -> tuple[int, ...]:
+        """Everybody who failed."""
+        return (self.seat, *(other.seat for other in self.also))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
