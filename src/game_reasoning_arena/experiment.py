@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,6 +15,7 @@ from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.records import EpisodePlan, Model
 from game_reasoning_arena.sharding import Shard
 from game_reasoning_arena.simulation.base import Simulation
+from game_reasoning_arena.simulation.prompts import PromptsSimulation
 
 #: Top-level keys that change how a run is carried out, not what it asks: they are no part of a
 #: run's identity, and may differ between a run and its resumption.
@@ -90,5 +92,26 @@ class Experiment:
             prefix: {k: v for k, v in conf.items() if k not in BACKEND_NOT_IDENTITY}
             for prefix, conf in self.config["backend"].items()
         }
+        if contents := dict(self._contents()):
+            kept["contents"] = contents
         text = orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(text).hexdigest()[:12]
+
+    def _contents(self) -> Iterator[tuple[str, str]]:
+        """What stands in files that the configuration names: their paths say little."""
+        for player in self.players:
+            template, table = player.options.get("template"), player.options.get("table")
+            if template and player.type == "llm":
+                from game_reasoning_arena.agents.prompting import is_file, load_template
+
+                if is_file(template):
+                    yield f"{player.name}.template", _digest(load_template(template).sources)
+            if table and player.type == "policy":
+                table_bytes = Path(table).expanduser().read_bytes()
+                yield f"{player.name}.table", hashlib.sha256(table_bytes).hexdigest()
+        if isinstance(self.simulation, PromptsSimulation):
+            yield "prompts", _digest(self.simulation.prompts)
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(orjson.dumps(content)).hexdigest()

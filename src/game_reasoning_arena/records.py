@@ -291,11 +291,21 @@ class Move(Struct, frozen=True, kw_only=True):
 
 
 class Forfeit(Struct, frozen=True, kw_only=True):
-    """Who lost by failing, and why: the outcome of the last attempt."""
+    """Who lost by failing, and why: the outcome of the last attempt.
+
+    ``also`` holds the others who failed in the same turn, where players move at the same time: they
+    lost too, and nobody won by it who failed.
+    """
 
     seat: int
     player: str
     cause: Outcome
+    also: tuple[Forfeit, ...] = ()
+
+    @property
+    def seats(self) -> tuple[int, ...]:
+        """Everybody who failed."""
+        return (self.seat, *(other.seat for other in self.also))
 
 
 class EpisodeRecord(Struct, frozen=True, kw_only=True):

@@ -122,9 +122,13 @@ def episode_of(line: Mapping[str, Any]) -> EpisodeRecord:
     values["returns"] = None if line["returns"] is None else tuple(line["returns"])
     values["moves"] = tuple(Move(**move) for move in line["moves"])
     if line["forfeit"] is not None:
-        cause = Outcome(line["forfeit"]["cause"])
-        values["forfeit"] = Forfeit(**{**line["forfeit"], "cause": cause})
+        values["forfeit"] = _forfeit_of(line["forfeit"])
     return EpisodeRecord(**values)
+
+
+def _forfeit_of(line: Mapping[str, Any]) -> Forfeit:
+    also = tuple(_forfeit_of(other) for other in line.get("also", ()))
+    return Forfeit(**{**line, "cause": Outcome(line["cause"]), "also": also})
 
 
 def response_of(line: Mapping[str, Any]) -> ResponseRecord:

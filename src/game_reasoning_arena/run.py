@@ -100,6 +100,7 @@ class _Story:
     played: set[int] = field(default_factory=set)
     probes: list[dict[str, Any]] = field(default_factory=list)
     failure: BaseException | None = None
+    agents: dict[str, Agent] = field(default_factory=dict)
 
     def response(self, record: ResponseRecord) -> None:
         with part("record"):
@@ -162,6 +163,10 @@ class _Story:
         self.writer.run(
             {
                 **self.head,
+                "players": {
+                    name: told | (self.agents[name].facts() if name in self.agents else {})
+                    for name, told in self.head["players"].items()
+                },
                 "status": status,
                 "reason": reason,
                 "started_at": self.started_at,
@@ -378,7 +383,7 @@ async def _play_all(
                 if cache is not None:
                     asker = cache.over(asker, reuse=experiment.cache == "reuse")
                 askers[prefix] = Recall(asker, story.past.answers, story.past.recalled)
-        agents: dict[str, Agent] = {}
+        agents = story.agents
         for player in experiment.players:
             agents[player.name] = make_agent(
                 player,

@@ -8,6 +8,7 @@ import pytest
 
 from game_reasoning_arena.agents.prompting import Template, load_template, shipped_templates
 from game_reasoning_arena.errors import UserError
+from tests.arena import Arena, run_json
 
 VALUES = {
     "game": "tic_tac_toe",
@@ -82,6 +83,47 @@ def test_a_template_of_ones_own_extends_a_shipped_one(tmp_path: Path) -> None:
     assert "board" in template.render("user", VALUES)
 
 
+def test_a_block_may_take_in_the_one_that_it_replaces(tmp_path: Path) -> None:
+    for name, parent in (("middle", "json"), ("mine", "middle")):
+        (tmp_path / f"{name}.j2").write_text(
+            f'{{% extends "{parent}.j2" %}}'
+            f"{{% block user %}}[{name}] {{{{ super() }}}}{{% endblock %}}"
+        )
+    template = load_template(str(tmp_path / "mine.j2"))
+    user = template.render("user", VALUES)
+    assert user.startswith("[mine] [middle] Moves so far:")
+    assert "Answer with one JSON" in user
+    assert list(template.sources) == ["mine.j2", "middle.j2", "json.j2", "line.j2"]
+
+
+def test_a_run_keeps_its_template_and_is_not_resumed_with_another_one(
+    arena: Arena, tmp_path: Path
+) -> None:
+    source = '{% extends "line.j2" %}{% block user %}One. {{ super() }}{% endblock %}'
+    file = tmp_path / "mine.j2"
+    file.write_text(source)
+    words = ("agents.player_0.template=./mine.j2", "episodes=2")
+    ran = arena(*words)
+    run = run_json(ran.directory)
+    kept = run["players"]["player_0"]["template"]
+    assert (kept["name"], kept["answer_form"]) == ("./mine.j2", "line")
+    assert kept["sources"]["mine.j2"] == source
+    file.write_text(source.replace("One", "Two"))
+    resumed = arena("resume", str(ran.directory))
+    assert resumed.code == 2
+    assert "a file that it names was changed (prompt template" in resumed.err
+    assert run_json(arena(*words).directory)["identity"] != run["identity"]
+    file.write_text(source)
+    assert run_json(arena(*words).directory)["identity"] == run["identity"]
+
+
+def test_a_file_is_read_anew(tmp_path: Path) -> None:
+    file = tmp_path / "mine.j2"
+    for word in ("first", "second"):
+        file.write_text(f'{{% extends "line.j2" %}}{{% block user %}}{word}{{% endblock %}}')
+        assert load_template(str(file)).render("user", VALUES) == word
+
+
 @pytest.mark.parametrize(
     ("source", "says"),
     [
@@ -95,6 +137,11 @@ def test_a_template_of_ones_own_extends_a_shipped_one(tmp_path: Path) -> None:
         ),
         ('{% set answer_form = "xml" %}', "answer_form to 'xml'"),
         ('{% extends "mine.j2" %}', "extends itself"),
+        (
+            '{% extends "line.j2" %}{% block feedback %}{{ failure.code }}{% endblock %}',
+            "'str object' has no attribute 'code'",
+        ),
+        ('{% extends "line.j2" %}{% block user %}{{ state / 2 }}{% endblock %}', "block 'user'"),
         ('{% extends "nothing.j2" %}', "nothing.j2"),
     ],
 )
@@ -120,7 +167,7 @@ def test_templates_run_in_a_sandbox(tmp_path: Path) -> None:
         "{{ state.__class__.__mro__[1].__subclasses__() }}{% endblock %}"
     )
     with pytest.raises(UserError, match="unsafe"):
-        Template(str(file)).render("user", VALUES)
+        Template(str(file))
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,7 @@ import pytest
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.records import EpisodeRecord, Status
 from game_reasoning_arena.simulation.factory import make_simulation
-from game_reasoning_arena.simulation.open_spiel import solver
-from game_reasoning_arena.simulation.open_spiel.solving import solve
+from tests.arena import Arena, run_json
 from tests.simulation.playing import play, player, seats_for
 
 RANDOM = player("random")
@@ -76,83 +75,6 @@ def test_a_long_search_leaves_the_loop_free() -> None:
 def test_games_that_cannot_be_searched_honestly_are_refused(game: str, says: str) -> None:
     problems = make_simulation({"game": game}).check([player("mcts", "player_0"), RANDOM])
     assert says in " ".join(problems)
-
-
-def test_minimax_knows_the_value_of_small_games() -> None:
-    assert solve("tic_tac_toe", "minimax", 0, 10_000)["value"] == 0
-    assert solve("hex(board_size=3)", "minimax", 0, 100_000)["value"] == 1
-    assert "more than 100 positions" in str(solve("tic_tac_toe", "minimax", 0, 100)["problem"])
-
-
-def test_all_optimal_moves_are_kept_with_equal_chances() -> None:
-    solution = solve("tic_tac_toe", "minimax", 0, 10_000)
-    policy = solution["policy"]
-    assert isinstance(policy, dict)
-    first = next(row for key, row in policy.items() if key.count(".") == 9)
-    assert first == [(action, pytest.approx(1 / 9)) for action in range(9)]
-
-
-def test_cfr_comes_close_to_the_value_of_kuhn_poker() -> None:
-    solution = solve("kuhn_poker", "cfr", 1000, 0)
-    assert solution["value"] == pytest.approx(-1 / 18, abs=1e-3)
-    policy = solution["policy"]
-    assert isinstance(policy, dict)
-    assert dict(policy["2b"])[1] == pytest.approx(1, abs=1e-3)  # the best card always calls
-    assert dict(policy["0b"])[0] == pytest.approx(1, abs=1e-3)  # the worst one never
-
-
-def test_optimal_play_never_loses_and_is_kept_on_disk(cache: Path) -> None:
-    specs = [player("solver", "player_0"), RANDOM]
-    episodes, _ = play({"game": "tic_tac_toe"}, specs, episodes=60, rotate=True)
-    assert all(e.winner != "player_1" for e in episodes)
-    (kept,) = cache.rglob("*.json")
-    # A second run reads what is kept: with this changed, optimal play is gone.
-    solution = json.loads(kept.read_text())
-    solution["policy"] = {key: [[row[0][0], 1.0]] for key, row in solution["policy"].items()}
-    kept.write_text(json.dumps(solution))
-    again, _ = play({"game": "tic_tac_toe"}, specs, episodes=3)
-    assert [e.moves[0].action for e in again] == [0, 0, 0]
-
-
-def test_a_damaged_or_unwritable_cache_only_costs_time(cache: Path) -> None:
-    specs = [player("solver", "player_0"), RANDOM]
-    first, _ = play({"game": "kuhn_poker"}, specs, episodes=5)
-    (kept,) = cache.rglob("*.json")
-    kept.write_text("{")
-    second, _ = play({"game": "kuhn_poker"}, specs, episodes=5)
-    assert moves(first) == moves(second)
-    kept.unlink()
-    kept.parent.rmdir()
-    kept.parent.write_text("a file where the folder should be")
-    third, _ = play({"game": "kuhn_poker"}, specs, episodes=5)
-    assert moves(first) == moves(third)
-
-
-@pytest.mark.parametrize(
-    ("game", "says"),
-    [
-        ("connect_four", "too big to be solved"),
-        ("matrix_rps", "at the same time"),
-        ("tiny_hanabi", "opposite interests"),
-    ],
-)
-def test_games_that_cannot_be_solved_are_refused(game: str, says: str) -> None:
-    problems = make_simulation({"game": game}).check([player("solver", "player_0"), RANDOM])
-    assert says in " ".join(problems)
-
-
-def test_games_with_more_positions_than_guessed_stop_with_a_message() -> None:
-    specs = [player("solver", "player_0", max_states=100), RANDOM]
-    with pytest.raises(UserError, match="more than 100 positions"):
-        play({"game": "tic_tac_toe"}, specs)
-
-
-def test_sizes_are_estimated_from_both_sides() -> None:
-    size = solver.estimated_size
-    load = make_simulation
-    assert size(load({"game": "tic_tac_toe"}).game, hidden=False) == 5477  # type: ignore[attr-defined]
-    assert size(load({"game": "kuhn_poker"}).game, hidden=True) == pytest.approx(58, abs=8)  # type: ignore[attr-defined]
-    assert size(load({"game": "connect_four"}).game, hidden=False) > 1e7  # type: ignore[attr-defined]
 
 
 def test_bots_of_the_registry_play() -> None:
@@ -256,6 +178,13 @@ def test_a_uci_engine_plays_the_position_it_is_told(engine: Path) -> None:
             if move.player == "player_0":
                 assert move.action == state.legal_actions()[-1]
             state.apply_action(move.action)
+
+
+def test_the_engine_that_played_is_named(engine: Path, arena: Arena) -> None:
+    words = ("simulation=chess", "simulation.max_moves=2", "episodes=1", "agents=llm_vs_stockfish")
+    ran = arena(*words, f"agents.player_1.path={engine}", "agents.player_1.nodes=50")
+    assert ran.code == 0, ran.err
+    assert run_json(ran.directory)["players"]["player_1"]["engine"] == "Test"
 
 
 def test_an_engine_that_is_missing_or_dies_is_said(engine: Path) -> None:

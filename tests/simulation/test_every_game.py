@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import random
 import re
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from game_reasoning_arena.agents.base_agent import Agent, Decision, PlayerSpec, Turn, played
-from game_reasoning_arena.agents.naming import Names
-from game_reasoning_arena.agents.parsing import judge
-from game_reasoning_arena.agents.random_agent import RandomActor, RandomAgent
-from game_reasoning_arena.records import EpisodePlan, Reply, Status
+from game_reasoning_arena.agents.base_agent import Turn
+from game_reasoning_arena.records import Status
 from game_reasoning_arena.simulation.open_spiel.games_table import WITH_PARAMETERS
 from game_reasoning_arena.simulation.open_spiel.loading import game_names
 from game_reasoning_arena.simulation.open_spiel.simulation import FIXED_NAMES, OpenSpielSimulation
+from tests.simulation.names_read import Look, NameReader, walk
 from tests.simulation.playing import play, player
 
 PAGE = Path(__file__).parents[2] / "docs" / "games.md"
@@ -31,46 +28,63 @@ NOT_PLAYED = {
     "mfg_garnet",
 }
 PLAYED = [name for name in game_names() if name not in NOT_PLAYED]
-#: Decisions walked per game and moves tried per decision: enough to meet each kind of move.
-WALKED, TRIED = 12, 12
-
-
-class Reader(RandomActor):
-    """Plays at random, and at each turn reads names of legal moves back."""
-
-    async def act(self, turn: Turn) -> Decision:
-        names = Names.of(turn)
-        assert len(set(names.labels)) == len(names.labels)
-        assert isinstance(turn.state_text(), str)
-        rng = random.Random(turn.turn)
-        for action in rng.sample(names.actions, min(TRIED, len(names.actions))):
-            label = names.label(action)
-            line = judge(Reply(text=f"So be it.\nFinal Answer: {label}"), "line", names)
-            assert (line.action, line.form) == (action, "line"), label
-            said = json.dumps({"reasoning": "", "action": label})
-            assert judge(Reply(text=said), "json", names).action == action, label
-        decision = await super().act(turn)
-        return played(decision.action) if decision.action is not None else decision
-
-
-class ReaderAgent(RandomAgent):
-    def sit(self, plan: EpisodePlan, seat: int) -> Reader:
-        return Reader(super().sit(plan, seat)._stream)
+#: Names of legal moves to be read back per game: walks go on until there are so many, and walks
+#: of long games are looked at in every so many decisions. At a decision all moves are read.
+NAMES = 1500
+#: A walk is looked at for this share of them at most, so that there are several walks.
+NAMES_PER_WALK = 500
+WALKS = 25
+#: Dealing takes long there; walks of these games are short and are looked at in each decision.
+FEWER_WALKS = {"bridge": 6, "bridge_uncontested_bidding": 2}
 
 
 @pytest.mark.parametrize("name", PLAYED)
 def test_each_moves_name_is_read_as_exactly_that_move(name: str) -> None:
-    simulation = OpenSpielSimulation(WITH_PARAMETERS.get(name, name), max_moves=WALKED)
-    players = [f"player_{seat}" for seat in range(simulation.players)]
-    agents: dict[str, Agent] = {
-        name: ReaderAgent(PlayerSpec(name=name, type="random"), seed=1) for name in players
-    }
-    (plan,) = simulation.plan(episodes=1, seed=1, rotate=False, players=players)
-    record = asyncio.run(simulation.play(plan, agents, "test"))
-    assert record.status is Status.COMPLETED
-    assert record.turns > 0
-    assert record.returns is not None
-    assert len(record.returns) == simulation.players
+    simulation = OpenSpielSimulation(WITH_PARAMETERS.get(name, name))
+    reader = NameReader(seed=0)
+    walks = 0
+    while reader.seen.names < NAMES and walks < FEWER_WALKS.get(name, WALKS):
+        look = reader.read if name in FEWER_WALKS else _spread(simulation, walks, reader)
+        record = walk(simulation, walks, look)
+        assert record.status is Status.COMPLETED
+        assert record.returns is not None
+        assert len(record.returns) == simulation.players
+        walks += 1
+    assert reader.seen.wrong == []
+    assert walks >= 2
+    assert set(reader.seen.seats) == set(range(simulation.players))
+
+
+def _spread(simulation: OpenSpielSimulation, seed: int, reader: NameReader) -> Look:
+    """Reads names at decisions all over the walk with this seed, its first and last included."""
+    sizes: list[int] = []
+    walk(simulation, seed, lambda turn: sizes.append(len(turn.legal_actions)))
+    every = -(-sum(sizes) // NAMES_PER_WALK)
+    decisions = iter(range(len(sizes)))
+    last = len(sizes) - 1
+
+    def look(turn: Turn) -> None:
+        at = next(decisions)
+        if at in (0, last) or at % every == seed % every:
+            reader.read(turn)
+
+    return look
+
+
+@given(name=st.sampled_from(PLAYED), seed=st.integers(0, 2**53), at=st.floats(0, 1))
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+def test_names_are_read_back_wherever_a_walk_leads(name: str, seed: int, at: float) -> None:
+    simulation = OpenSpielSimulation(WITH_PARAMETERS.get(name, name))
+    turns = walk(simulation, seed, lambda turn: None).turns
+    reader = NameReader(seed)
+
+    def look(turn: Turn) -> None:
+        if turn.turn == int(at * (turns - 1)):
+            reader.read(turn)
+
+    walk(simulation, seed, look)
+    assert reader.seen.names > 0 or turns == 0
+    assert reader.seen.wrong == []
 
 
 def test_the_page_lists_every_game_as_it_is() -> None:

@@ -8,7 +8,7 @@ import pyspiel
 import pytest
 
 from game_reasoning_arena.simulation.factory import make_simulation
-from game_reasoning_arena.simulation.open_spiel.chess_notation import meant
+from game_reasoning_arena.simulation.open_spiel.chess_notation import ChessNames
 
 
 def cell(board: list[str], name: str, column: str) -> str:
@@ -55,6 +55,54 @@ def test_connect_four_numbers_its_columns() -> None:
     assert lines[-3:] == [". . . o . . .", ". . . x . . x", "0 1 2 3 4 5 6"]
 
 
+def test_goofspiels_cards_are_told_apart_and_a_tie_is_nobodys() -> None:
+    simulation = make_simulation({"game": "goofspiel"})
+    state = simulation.game.new_initial_state()  # type: ignore[attr-defined]
+    state.apply_action(3)
+    state.apply_actions([2, 2])
+    state.apply_action(5)
+    state.apply_actions([3, 4])
+    state.apply_action(11)
+    told = simulation.texts.state(state, 0).splitlines()  # type: ignore[attr-defined]
+    assert told == [
+        "Current point card: 12",
+        "Point cards still to come: 1 2 3 5 7 8 9 10 11 13",
+        "Bid cards of player 0: 1 2 5 6 7 8 9 10 11 12 13",
+        "Bid cards of player 1: 1 2 4 6 7 8 9 10 11 12 13",
+        "Point cards won so far, turn by turn: nobody, player 1",
+        "Points: player 0 has 0, player 1 has 6",
+    ]
+    while not state.is_terminal():
+        if state.is_chance_node():
+            state.apply_action(state.legal_actions()[0])
+        else:
+            state.apply_actions([state.legal_actions(seat)[0] for seat in (0, 1)])
+    assert "to come: none" in simulation.texts.state(state, 0)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("order", "coming"), [("ascending", "2 3 4"), ("descending", "3 2 1"), ("random", "")]
+)
+def test_goofspiel_in_other_orders_and_with_hidden_bids(order: str, coming: str) -> None:
+    game = f"goofspiel(num_cards=4,points_order={order})"
+    simulation = make_simulation({"game": game})
+    state = simulation.game.new_initial_state()  # type: ignore[attr-defined]
+    if coming:
+        assert f"come: {coming}\n" in simulation.texts.state(state, 0)  # type: ignore[attr-defined]
+    hidden = make_simulation({"game": f"goofspiel(num_cards=4,imp_info=True,points_order={order})"})
+    state = hidden.game.new_initial_state()  # type: ignore[attr-defined]
+    assert "P1 hand" not in hidden.texts.state(state, 0)  # type: ignore[attr-defined]
+
+
+def test_breakthrough_has_spaces_between_its_squares() -> None:
+    simulation = make_simulation({"game": "breakthrough(rows=6,columns=5)"})
+    state = simulation.game.new_initial_state()  # type: ignore[attr-defined]
+    rows = simulation.texts.state(state, 0).splitlines()  # type: ignore[attr-defined]
+    assert rows[0] == "6 b b b b b"
+    assert rows[2] == "4 . . . . ."
+    assert rows[-1] == "  a b c d e"
+
+
 def test_plain_is_the_engines_own_text() -> None:
     simulation = make_simulation({"game": "tic_tac_toe", "board": "plain"})
     state = simulation.game.new_initial_state()  # type: ignore[attr-defined]
@@ -64,7 +112,13 @@ def test_plain_is_the_engines_own_text() -> None:
 def test_one_shot_games_show_their_payoffs_and_repeated_ones_all_rounds() -> None:
     simulation = make_simulation({"game": "matrix_pd"})
     state = simulation.game.new_initial_state()  # type: ignore[attr-defined]
-    assert "10,0" in simulation.texts.state(state, 0)  # type: ignore[attr-defined]
+    assert simulation.texts.state(state, 1).splitlines() == [  # type: ignore[attr-defined]
+        "           Cooperate  Defect",
+        "Cooperate  5, 5       0, 10",
+        "Defect     10, 0      1, 1",
+    ]
+    state.apply_actions([0, 1])
+    assert "History: 0, 1" in simulation.texts.state(state, 1)  # type: ignore[attr-defined]
     game = "repeated_game(stage_game=matrix_pd(),num_repetitions=3)"
     simulation = make_simulation({"game": game})
     state = simulation.game.new_initial_state()  # type: ignore[attr-defined]
@@ -107,36 +161,42 @@ CAPTURE = "4k3/8/8/3p4/4P3/8/1B6/4K3 w - - 0 1"
 )
 def test_chess_moves_in_other_notations(fen: str, text: str, name: str) -> None:
     state = pyspiel.load_game("chess").new_initial_state(fen)
-    actions = meant(state, state.legal_actions(), text)
+    actions = ChessNames(state, state.legal_actions()).meant(text)
     assert [state.action_to_string(state.current_player(), a) for a in actions] == [name]
 
 
 @pytest.mark.parametrize("text", ["", "e9", "Qa1", "knight to f3", "e4 e5", "O", "Nf3 or Nc2"])
 def test_other_texts_are_no_chess_moves(text: str) -> None:
     state = pyspiel.load_game("chess").new_initial_state(KNIGHTS)
-    assert meant(state, state.legal_actions(), text) == set()
+    assert not ChessNames(state, state.legal_actions()).meant(text)
 
 
 def test_ambiguous_chess_moves_give_all_they_fit() -> None:
     state = pyspiel.load_game("chess").new_initial_state("4k3/8/8/8/8/8/8/R4RK1 w - - 0 1")
-    actions = meant(state, state.legal_actions(), "Rd1")
+    actions = ChessNames(state, state.legal_actions()).meant("Rd1")
     assert len(actions) == 2
 
 
-def test_every_chess_move_is_found_by_its_uci_name() -> None:
+def test_every_chess_move_is_found_by_its_other_names() -> None:
+    """UCI in either case, and SAN without its marks or with a move number and a comment mark."""
     game = pyspiel.load_game("chess")
     rng = random.Random(4)
-    for _ in range(2):
+    seen = 0
+    for _ in range(3):
         state = game.new_initial_state()
-        for _ in range(40):
+        for number in range(150):
             if state.is_terminal():
                 break
             legal = state.legal_actions()
             board = state.board()
-            action = rng.choice(legal)
-            long = pyspiel.chess.action_to_move(action, board).to_lan()
-            assert meant(state, legal, long) == {action}
-            assert meant(state, legal, state.action_to_string(state.current_player(), action)) == {
-                action
-            }
-            state.apply_action(action)
+            names = ChessNames(state, legal)
+            for action in legal:
+                long = pyspiel.chess.action_to_move(action, board).to_lan()
+                san = state.action_to_string(state.current_player(), action)
+                bare = san.rstrip("+#")
+                marked = f"{number + 1}. {san}!?"
+                for text in (long, long[:4] + long[4:].upper(), san, bare, marked, f"1...{bare}"):
+                    assert names.meant(text) == {action}, (text, san, state.to_fen())
+                seen += 1
+            state.apply_action(rng.choice(legal))
+    assert seen > 5000

@@ -6,10 +6,14 @@ import asyncio
 from collections import Counter
 
 import msgspec
+import orjson
 import pytest
 
 from game_reasoning_arena.errors import TransientError, UserError
+from game_reasoning_arena.recording.encoding import encode
+from game_reasoning_arena.recording.summary import Summary
 from game_reasoning_arena.records import EpisodeRecord, MoveBy, Request, Status
+from game_reasoning_arena.resume import episode_of
 from game_reasoning_arena.simulation.factory import make_simulation
 from game_reasoning_arena.simulation.seating import seat_plan, seeds
 from tests.simulation.playing import Oracle, first_legal, llm, play, player
@@ -163,6 +167,33 @@ def test_an_outage_of_one_player_waits_for_the_others_at_the_node() -> None:
     assert episode.moves == ()
     assert Counter(r.outcome for r in records)[None] == 1
     assert len(records) == 2
+
+
+@pytest.mark.parametrize("failing", [(0,), (1,), (0, 1)])
+def test_everyone_who_fails_in_the_same_turn_forfeits(failing: tuple[int, ...]) -> None:
+    """Whoever is asked first must not be the only one to lose by it."""
+
+    def answer(request: Request) -> str:
+        return "no" if request.key.seat in failing else first_legal(request)
+
+    players = [llm("player_0"), llm("player_1")]
+    (episode,), _ = play({"game": "matrix_rps"}, players, asker=Oracle(answer))
+    assert episode.status is Status.FORFEIT
+    assert episode.forfeit is not None
+    assert episode.forfeit.seats == failing
+    assert {one.cause for one in (episode.forfeit, *episode.forfeit.also)} == {"unparsable"}
+    assert episode.winner == {(0,): "player_1", (1,): "player_0"}.get(failing)
+    summary = Summary(players)
+    summary.episode(episode)
+    rows = {row["seat"]: row for row in summary.rows()}
+    for seat in (0, 1):
+        failed = seat in failing
+        counted = [rows[seat][what] for what in ("forfeits", "losses", "wins")]
+        assert counted == [failed, failed, not failed]
+    line = orjson.loads(encode(episode))
+    assert episode_of(line) == episode
+    del line["forfeit"]["also"]  # as earlier versions wrote it
+    assert episode_of(line).forfeit == msgspec.structs.replace(episode.forfeit, also=())
 
 
 def test_the_move_limit_ends_an_episode_with_the_returns_as_they_stand() -> None:

@@ -148,5 +148,9 @@ class Agent(ABC):
     def sit(self, plan: EpisodePlan, seat: int) -> Actor:
         """Take a seat in an episode."""
 
+    def facts(self) -> dict[str, Any]:
+        """What became known of the player in this run, for ``run.json``."""
+        return {}
+
     async def aclose(self) -> None:
         """Free what the player holds (engines, terminals)."""

@@ -173,9 +173,11 @@ class HumanActor(Actor):
 
 def _result(record: EpisodeRecord, seat: int) -> str:
     if record.forfeit is not None:
-        if record.forfeit.seat == seat:
-            return f"You forfeited ({record.forfeit.cause})."
-        return f"{record.forfeit.player} forfeited ({record.forfeit.cause})."
+        failed = [
+            f"{'You' if one.seat == seat else one.player} forfeited ({one.cause})."
+            for one in (record.forfeit, *record.forfeit.also)
+        ]
+        return " ".join(failed)
     if record.returns is None:
         return f"It was not played to the end: {record.error or record.status}."
     limit = "The move limit is reached. " if record.move_limit else ""

@@ -97,7 +97,18 @@ class LLMAgent(Agent):
     @property
     def answer_form(self) -> AnswerForm:
         """How the template wants to be answered."""
-        return self.template.answer_form or "line"
+        return self.template.answer_form
+
+    def facts(self) -> dict[str, Any]:
+        """The prompt template as it was, since a file may change."""
+        template = self.template
+        return {
+            "template": {
+                "name": template.name,
+                "answer_form": self.answer_form,
+                "sources": template.sources,
+            }
+        }
 
     def sit(self, plan: EpisodePlan, seat: int) -> LLMActor:
         """Take a seat in an episode."""

@@ -6,10 +6,14 @@ number: ``Pass [3]``. White space in names is collapsed, since an answer is one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 from game_reasoning_arena.agents.base_agent import Turn
+
+Lookup = Callable[[str], Collection[int]]
+Shape = Callable[[str], str]
 
 
 def collapsed(text: str) -> str:
@@ -17,7 +21,15 @@ def collapsed(text: str) -> str:
     return " ".join(text.split())
 
 
-@dataclass(frozen=True, slots=True)
+def _uncased(text: str) -> str:
+    return collapsed(text).casefold()
+
+
+def _unspaced(text: str) -> str:
+    return "".join(text.split()).casefold()
+
+
+@dataclass(slots=True)
 class Names:
     """The legal actions of a turn: ``labels[i]`` is what ``actions[i]`` is called.
 
@@ -28,13 +40,19 @@ class Names:
     actions: tuple[int, ...]
     labels: tuple[str, ...]
     own: tuple[str, ...]
-    other_notation: Callable[[str], Collection[int]]
+    other_notation: Lookup
+    _exact: dict[str, Collection[int]] | None = field(default=None, init=False, repr=False)
+    _loose: dict[Shape, dict[str, Collection[int]]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @classmethod
     def of(cls, turn: Turn) -> Names:
         """The names of a turn's legal actions, in the engine's order."""
         actions = tuple(turn.legal_actions)
-        own = tuple(collapsed(turn.action_text(action)) for action in actions)
+        own = tuple([collapsed(turn.action_text(action)) for action in actions])
+        if len(set(own)) == len(own) and all(own):
+            return cls(actions, own, own, turn.other_notation)
         shared = {name for name in own if not name} | _repeated(own)
         labels = _labels(own, actions, shared)
         if len(set(labels)) < len(labels):  # a name that looks like another one with its number
@@ -45,33 +63,37 @@ class Names:
         """What a legal action is called."""
         return self.labels[self.actions.index(action)]
 
-    def lookups(self) -> list[tuple[str | None, Callable[[str], Collection[int]]]]:
+    def named(self, text: str) -> Collection[int]:
+        """The actions that a text names exactly; a label goes before another action's own name."""
+        if self._exact is None:
+            self._exact = {label: (a,) for label, a in zip(self.labels, self.actions, strict=True)}
+            if self.own is not self.labels:
+                for name, actions in _table(self.own, self.actions, collapsed).items():
+                    self._exact.setdefault(name, actions)
+        return self._exact.get(collapsed(text), ())
+
+    def lookups(self) -> Iterator[tuple[str | None, Lookup]]:
         """The ways to compare, strictest first: (form, what a text names)."""
-        pairs = [
-            *zip(self.labels, self.actions, strict=True),
-            *zip(self.own, self.actions, strict=True),
-        ]
-        return [
-            (None, _table(pairs, collapsed)),
-            ("case", _table(pairs, lambda text: collapsed(text).casefold())),
-            ("spacing", _table(pairs, lambda text: "".join(text.split()).casefold())),
-            ("notation", self.other_notation),
-        ]
+        yield None, self.named
+        yield "case", partial(self._loosely, _uncased)
+        yield "spacing", partial(self._loosely, _unspaced)
+        yield "notation", self.other_notation
+
+    def _loosely(self, shape: Shape, text: str) -> Collection[int]:
+        if shape not in self._loose:
+            names, actions = (*self.labels, *self.own), self.actions * 2
+            self._loose[shape] = _table(names, actions, shape)
+        return self._loose[shape].get(shape(text), ())
 
 
 def _table(
-    pairs: Sequence[tuple[str, int]], bring: Callable[[str], str]
-) -> Callable[[str], Collection[int]]:
-    """Look texts up after bringing both sides to the same shape; built at the first look."""
-    found: dict[str, set[int]] = {}
-
-    def look(text: str) -> Collection[int]:
-        if not found:
-            for name, action in pairs:
-                found.setdefault(bring(name), set()).add(action)
-        return found.get(bring(text), ())
-
-    return look
+    names: Sequence[str], actions: Sequence[int], shape: Shape
+) -> dict[str, Collection[int]]:
+    """The actions by name, brought to a shape."""
+    table: dict[str, set[int]] = {}
+    for name, action in zip(names, actions, strict=True):
+        table.setdefault(shape(name), set()).add(action)
+    return dict(table)
 
 
 def _labels(

@@ -229,6 +229,8 @@ def which_action(answer: str, names: Names) -> tuple[Collection[int], tuple[str,
     Exact names come first, then letter case, white space and other notations; within each the
     answer with the least taken off. More than one action is an ambiguous answer.
     """
+    if actions := names.named(answer):  # most answers need nothing forgiven
+        return actions, ()
     candidates = list(_peeled(answer))
     for how, look in names.lookups():
         for text, forms in candidates:

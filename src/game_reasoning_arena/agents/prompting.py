@@ -37,6 +37,23 @@ VARIABLES: dict[str, str] = {
     "answer": "in feedback: the declared answer as written, or none",
 }
 BLOCKS = ("system", "user", "feedback")
+_FAILURES = ("illegal", "unparsable", "truncated", "empty", "refused")
+#: Values to try a template with.
+_TRIAL: dict[str, Any] = {
+    "game": "a_game",
+    "rules": "The rules.",
+    "system_prompt": None,
+    "seat": 0,
+    "seats": 2,
+    "turn": 2,
+    "history": ["player 0: a1", "player 1: a2"],
+    "state": "a b",
+    "legal_moves": ["a3", "b1"],
+    "show_legal_moves": True,
+    "memory": False,
+    "failure": None,
+    "answer": None,
+}
 SHIPPED = Path(__file__).resolve().parent / "templates"
 
 AnswerForm = Literal["line", "json"]
@@ -69,12 +86,14 @@ class Template:
             autoescape=False,
         )
         try:
-            self._blocks: dict[str, Callable[..., Iterator[str]]] = {}
-            self.answer_form: AnswerForm | None = None
-            self._globals = env.make_globals(None)
-            self._env = env
+            #: By name, a template's own block before the one that it extends.
+            self._blocks: dict[str, list[Callable[..., Iterator[str]]]] = {}
             self._trees: dict[str, nodes.Block] = {}
-            self._load(path.name, env)
+            #: The text of the template and of those it extends, by file name.
+            self.sources: dict[str, str] = {}
+            self._env = env
+            self._globals = env.make_globals(None)
+            answer_form = self._load(path.name, env)
             #: The variables that a block may use, by block.
             self.uses = {block: self._used(block) for block in BLOCKS if block in self._trees}
         except TemplateError as error:
@@ -87,14 +106,17 @@ class Template:
                 f"The prompt template {template} has no block {missing[0]!r}. It needs the blocks "
                 f'{", ".join(BLOCKS)}, or `{{% extends "line.j2" %}}`.'
             )
-        if self.answer_form is None:
+        if answer_form is None:
             raise UserError(
                 f"The prompt template {template} does not say how to answer. Begin it with "
                 '`{% set answer_form = "line" %}` or `{% set answer_form = "json" %}`.'
             )
+        self.answer_form: AnswerForm = answer_form
+        self._try_out()
 
-    def _load(self, name: str, env: ImmutableSandboxedEnvironment) -> None:
+    def _load(self, name: str, env: ImmutableSandboxedEnvironment) -> AnswerForm | None:
         assert env.loader is not None
+        answer_form: AnswerForm | None = None
         following: str | None = name
         visited: set[str] = set()
         while following is not None:
@@ -102,6 +124,7 @@ class Template:
                 raise UserError(f"The prompt template {self.name} extends itself.")
             visited.add(following)
             source, _, _ = env.loader.get_source(env, following)
+            self.sources[following] = source
             tree = env.parse(source)
             unknown = sorted(meta.find_undeclared_variables(tree) - VARIABLES.keys() - {"self"})
             if unknown:
@@ -110,12 +133,22 @@ class Template:
                     + choose_from(unknown[0], VARIABLES, limit=len(VARIABLES))
                 )
             for block, code in env.get_template(following).blocks.items():
-                self._blocks.setdefault(block, code)
+                self._blocks.setdefault(block, []).append(code)
             for node in tree.find_all(nodes.Block):
                 self._trees.setdefault(node.name, node)
-            if self.answer_form is None:
-                self.answer_form = self._declared(tree)
+            answer_form = answer_form or self._declared(tree)
             following = self._parent(tree)
+        return answer_form
+
+    def _try_out(self) -> None:
+        """Render every block once, so that what fails does so before a run."""
+        for rules in ("The rules.", None):
+            self.render("system", _TRIAL | {"rules": rules})
+        for shown in (True, False):
+            self.render("user", _TRIAL | {"show_legal_moves": shown})
+        for failure in _FAILURES:
+            for answer in ("b2", None):
+                self.render("feedback", _TRIAL | {"failure": failure, "answer": answer})
 
     def _used(self, block: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
         """All variables but those that cannot matter: a block called by ``self`` uses any."""
@@ -155,22 +188,32 @@ class Template:
         """
         try:
             with part("prompt"):
-                context = Context(self._env, {**self._globals, **values}, self.name, self._blocks)
-                return "".join(self._blocks[block](context)).strip()
+                context = Context(self._env, {**self._globals, **values}, self.name, {})
+                context.blocks = self._blocks
+                return "".join(self._blocks[block][0](context)).strip()
         except (TemplateError, TypeError, ValueError, AttributeError, LookupError) as error:
             raise UserError(
                 f"The prompt template {self.name} failed in its block {block!r}: {error}"
             ) from error
 
 
-@lru_cache(maxsize=64)
 def load_template(template: str) -> Template:
-    """A template by name or path; compiled once."""
+    """A template by name or path; shipped ones are compiled once, files are read anew."""
+    return Template(template) if is_file(template) else _shipped(template)
+
+
+@lru_cache
+def _shipped(template: str) -> Template:
     return Template(template)
 
 
+def is_file(template: str) -> bool:
+    """Whether a template is given by its path."""
+    return "/" in template or template.endswith(".j2")
+
+
 def _path(template: str) -> Path:
-    if "/" not in template and not template.endswith(".j2"):
+    if not is_file(template):
         path = SHIPPED / f"{template}.j2"
         if not path.is_file():
             raise UserError(

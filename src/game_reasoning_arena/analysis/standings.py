@@ -3,7 +3,8 @@
 Policies for episodes in which a player ran out of legal answers (it forfeited, or the run put a
 random move in its place):
 
-- ``loss``: that player lost, and its only opponent won, whatever came after; the default.
+- ``loss``: that player lost, and its only opponent won, whatever came after; the default. Two who
+  failed in the same turn, where players move at the same time, both lost, and neither to the other.
 - ``drop``: the episode counts for nobody.
 - ``as-played``: the record as it stands: substituted moves are taken as the player's own, a forfeit
   is a loss as the run's rules say.
@@ -14,7 +15,7 @@ that began, and are shown apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -42,9 +43,10 @@ class Standings:
     """The table, and what its labels stand for.
 
     ``table`` has a row per episode and seat: run, episode, seed, game, seat, player, who (label),
-    against (the others' labels by seat, joined by " | "), rival (the only opponent's label, or
-    None), players, status, cause (why this seat forfeited, or None), substituted, move_limit,
-    returns, and a column per policy: win, draw, loss or None.
+    against (the others' labels by seat, joined by " | "), rival (the only opponent's label; None if
+    there are several, or if both failed in the same turn), players, status, cause (why this seat
+    forfeited, or None), substituted, move_limit, returns, and a column per policy: win, draw, loss
+    or None.
     """
 
     table: pd.DataFrame
@@ -102,10 +104,10 @@ def _finished(loaded: LoadedRuns, who: dict[Who, Competitor]) -> Iterator[dict[s
                 who[run, name] = Competitor(name, {"type": "unknown"}, False)
         labels = [who[run, name].label for name in seats]
         game = games[run] if games[run].partition("(")[0] == line.game else str(line.game)
-        forfeited = None if pd.isna(line.forfeit_seat) else int(line.forfeit_seat)
-        failed = (forfeited,) if forfeited is not None else tuple(line.substituted or ())
+        failed = line.failed or {}
+        nobody_won = len(failed) == len(seats)
         for seat, name in enumerate(seats):
-            results = _results(line.status, line.returns, seat, len(seats), forfeited, failed)
+            results = _results(line.status, line.returns, seat, len(seats), failed)
             yield {
                 "run": run,
                 "episode": line.episode,
@@ -115,10 +117,10 @@ def _finished(loaded: LoadedRuns, who: dict[Who, Competitor]) -> Iterator[dict[s
                 "player": name,
                 "who": labels[seat],
                 "against": " | ".join(label for i, label in enumerate(labels) if i != seat),
-                "rival": labels[1 - seat] if len(labels) == 2 else None,
+                "rival": labels[1 - seat] if len(labels) == 2 and not nobody_won else None,
                 "players": len(seats),
                 "status": line.status,
-                "cause": line.forfeit_cause if forfeited == seat else None,
+                "cause": failed.get(seat) or None,
                 "substituted": seat in (line.substituted or ()),
                 "move_limit": bool(line.move_limit) if line.move_limit is not pd.NA else False,
                 "returns": line.returns[seat] if line.returns else None,
@@ -131,8 +133,7 @@ def _results(
     returns: Sequence[float] | None,
     seat: int,
     players: int,
-    forfeited: int | None,
-    failed: Sequence[int],
+    failed: Mapping[int, str],
 ) -> tuple[str | None, str | None, str | None]:
     """Win, draw, loss or None under each policy."""
     final = None
@@ -146,8 +147,8 @@ def _results(
         return final, final, final
     blamed = None
     if players > 1:
-        blamed = "loss" if seat == failed[0] else "win" if players == 2 else None
-    return blamed, None, blamed if forfeited is not None else final
+        blamed = "loss" if seat in failed else "win" if players == 2 else None
+    return blamed, None, blamed if status == "forfeit" else final
 
 
 def _unfinished(loaded: LoadedRuns, who: dict[Who, Competitor]) -> list[dict[str, Any]]:

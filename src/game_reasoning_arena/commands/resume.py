@@ -86,6 +86,12 @@ def experiment_of(
     )
 
 
+_NO_CHANGE = (
+    "  nothing that stands in it; so a file that it names was changed (prompt template, prompts,\n"
+    "  policy table), or another version of this program wrote it"
+)
+
+
 def _refuse_changes(directory: Path, experiment: Experiment) -> None:
     import orjson
 
@@ -104,7 +110,7 @@ def _refuse_changes(directory: Path, experiment: Experiment) -> None:
     ]
     raise UserError(
         f"{directory} was begun with another configuration, so its answers cannot be used:\n"
-        + ("\n".join(changes) or "  (written by another version of this program)")
+        + ("\n".join(changes) or _NO_CHANGE)
         + "\nTake the changes back, or start a new run."
     )
 

@@ -80,6 +80,18 @@ def _substituted(line: Mapping[str, Any]) -> tuple[int, ...] | None:
     return tuple(dict.fromkeys(m["seat"] for m in moves if m.get("by") == "substitute"))
 
 
+def _failed(line: Mapping[str, Any]) -> dict[int, str] | None:
+    """Who was first without a legal answer, and why they forfeited ("" where a move was made)."""
+    forfeit = line.get("forfeit")
+    if isinstance(forfeit, dict):
+        return {one["seat"]: one["cause"] for one in (forfeit, *forfeit.get("also", ()))}
+    moves = line.get("moves")
+    if moves is None:
+        return None
+    substitutes = [m for m in moves if m.get("by") == "substitute"]
+    return {m["seat"]: "" for m in substitutes if m["turn"] == substitutes[0]["turn"]}
+
+
 #: The columns of ``responses``: one row per attempt (and sample).
 RESPONSES: Final[dict[str, Spec]] = {
     "run": Spec("int32", "row of `runs`"),
@@ -150,6 +162,12 @@ EPISODES: Final[dict[str, Spec]] = {
     "seats": Spec("object", "tuple: player at each seat", _tuple("seats")),
     "returns": Spec("object", "tuple of floats by seat; null unless played out", _tuple("returns")),
     "substituted": Spec("object", "tuple of seats for which moves were substituted", _substituted),
+    "failed": Spec(
+        "object",
+        "dict: seats that ran out of legal answers, in the first turn in which any did, and the "
+        "cause of their forfeit, empty where a move was substituted",
+        _failed,
+    ),
     "moves": Spec("object", "list of moves; only on request"),
 }
 

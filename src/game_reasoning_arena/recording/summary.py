@@ -162,10 +162,10 @@ class Summary:
     @staticmethod
     def _forfeited(row: _Row, record: EpisodeRecord, seat: int) -> None:
         assert record.forfeit is not None
-        if record.forfeit.seat == seat:
+        if seat in record.forfeit.seats:
             row.forfeits += 1
             row.losses += 1
-        elif len(record.seats) == 2:
+        elif len(record.seats) == 2:  # the other one failed
             row.wins += 1
         else:
             row.unfinished += 1

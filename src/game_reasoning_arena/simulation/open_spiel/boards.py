@@ -1,15 +1,21 @@
-"""Boards as text, with coordinates in the notation of the engine's action names."""
+"""Boards and tables as text, in the notation of the engine's action names.
+
+They show what the engine's own text shows, where that is hard to read: rows without coordinates or
+without spaces (tic-tac-toe, breakthrough), numbers run together (goofspiel's cards), a bare matrix.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+import pyspiel
 
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.simulation.open_spiel.loading import Game, State
 
-#: What ``simulation.board`` takes: the engine's own text, a grid with coordinates, or for ``auto``
-#: the grid where there is one.
+#: What ``simulation.board`` takes: the engine's own text, a grid (with coordinates or labels), or
+#: for ``auto`` the grid where there is one.
 BOARDS = ("auto", "plain", "grid")
 
 Board = Callable[[State, int], str]
@@ -45,6 +51,10 @@ def _letter(column: int) -> str:
     return chr(ord("a") + column)
 
 
+def _breakthrough(state: State, seat: int) -> str:
+    return "\n".join(" ".join(row) for row in str(state.observation_string(seat)).splitlines())
+
+
 _FEN_BOARD = re.compile(r"^[pnbrqkPNBRQK1-8]+(/[pnbrqkPNBRQK1-8]+){7}$")
 
 
@@ -61,11 +71,65 @@ def _chess(state: State, seat: int) -> str:
     return "\n".join([*lines, "  a b c d e f g h", f"FEN: {fen}"])
 
 
+def _goofspiel(state: State, seat: int) -> str:
+    told = dict(
+        line.split(":", 1) for line in str(state.observation_string(seat)).split("\n") if line
+    )
+    game = state.get_game()
+    cards = range(1, game.get_parameters()["num_cards"] + 1)
+    current = int(told["Current point card"])
+    dealt = [a.action + 1 for a in state.full_history() if a.player == pyspiel.PlayerId.CHANCE]
+    order = game.get_parameters()["points_order"]
+    coming = {
+        "random": [card for card in cards if card != current and card not in dealt],
+        "ascending": list(cards[current:]),
+        "descending": list(cards[: current - 1])[::-1],
+    }[order]
+    won = [f"player {who}" if int(who) >= 0 else "nobody" for who in told["Win sequence"].split()]
+    lines = [
+        f"Current point card: {current}",
+        f"Point cards still to come: {_listed(coming)}",
+        *(
+            f"Bid cards of player {i}: {told[f'P{i} hand'].strip() or 'none'}"
+            for i in range(game.num_players())
+        ),
+        f"Point cards won so far, turn by turn: {', '.join(won) or 'none'}",
+        "Points: " + ", ".join(f"player {i} has {n}" for i, n in enumerate(told["Points"].split())),
+    ]
+    return "\n".join(lines)
+
+
+def _listed(cards: Sequence[int]) -> str:
+    return " ".join(str(card) for card in cards) or "none"
+
+
+def _matrix(state: State, seat: int) -> str:
+    """Player 0's actions in rows, player 1's in columns, both returns in each cell."""
+    if state.is_terminal():
+        return str(state)
+    game = state.get_game()
+    columns = [game.col_action_name(column) for column in range(game.num_cols())]
+    table = [["", *columns]]
+    for row in range(game.num_rows()):
+        cells = [
+            f"{game.row_utility(row, column):g}, {game.col_utility(row, column):g}"
+            for column in range(len(columns))
+        ]
+        table.append([game.row_action_name(row), *cells])
+    wide = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(w) for cell, w in zip(line, wide, strict=True)).rstrip()
+        for line in table
+    )
+
+
 _GRIDS: dict[str, Board] = {
-    "tic_tac_toe": _tic_tac_toe,
-    "connect_four": _connect_four,
-    "hex": _hex,
+    "breakthrough": _breakthrough,
     "chess": _chess,
+    "connect_four": _connect_four,
+    "goofspiel": _goofspiel,
+    "hex": _hex,
+    "tic_tac_toe": _tic_tac_toe,
 }
 
 
@@ -77,12 +141,14 @@ def board_for(name: str, board: str, game: Game) -> Board | None:
     """
     if board == "plain":
         return None
-    drawn = _GRIDS.get(name)
+    drawn = _matrix if isinstance(game, pyspiel.MatrixGame) else _GRIDS.get(name)
     if name == "hex" and game.get_parameters().get("string_rep", "standard") != "standard":
+        drawn = None
+    if name == "goofspiel" and game.get_parameters()["imp_info"]:
         drawn = None
     if drawn is None and board == "grid":
         raise UserError(
             f"simulation.board=grid: there is no grid for {name}. Games with one: "
-            f"{', '.join(sorted(_GRIDS))}. Use auto or plain."
+            f"{', '.join(sorted(_GRIDS))} and matrix games. Use auto or plain."
         )
     return drawn

@@ -9,7 +9,7 @@ moves gives them all: the caller treats that as ambiguous.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pyspiel
 
@@ -44,14 +44,17 @@ def _variants(name: str, long: str) -> set[str]:
     return keys
 
 
-def meant(state: State, legal_actions: Sequence[int], text: str) -> set[int]:
-    """The legal actions that ``text`` may stand for; empty if none."""
-    wanted = _key(text)
-    board = state.board()
-    seat = state.current_player()
-    found: set[int] = set()
-    for action in legal_actions:
-        long = pyspiel.chess.action_to_move(action, board).to_lan()
-        if wanted in _variants(state.action_to_string(seat, action), long):
-            found.add(action)
-    return found
+class ChessNames:
+    """What the legal moves of a position may be called."""
+
+    def __init__(self, state: State, legal_actions: Sequence[int]) -> None:
+        board, seat = state.board(), state.current_player()
+        self._found: dict[str, set[int]] = {}
+        for action in legal_actions:
+            long = pyspiel.chess.action_to_move(action, board).to_lan()
+            for key in _variants(state.action_to_string(seat, action), long):
+                self._found.setdefault(key, set()).add(action)
+
+    def meant(self, text: str) -> Collection[int]:
+        """The legal actions that ``text`` may stand for; empty if none."""
+        return self._found.get(_key(text), ())

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
+from time import perf_counter
 
 from game_reasoning_arena.agents.base_agent import Actor, Agent, Decision, PlayerSpec, Turn, played
 from game_reasoning_arena.agents.randomness import Purpose, Stream, derive
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.profiling import spent
 from game_reasoning_arena.records import EpisodePlan
 from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
 
@@ -47,10 +50,13 @@ class EngineActor(Actor):
         """Choose, off the loop where it takes long."""
         if not isinstance(turn, SeatTurn):
             raise UserError(f"agents.{self._agent.name} plays games of OpenSpiel only.")
-        return played(await self._agent.choose(turn, self._plan))
+        began = perf_counter()
+        action = await self._agent.choose(turn, self._plan)
+        spent("search", perf_counter() - began)
+        return played(action)
 
 
-def pick(weighted: list[tuple[int, float]], stream: Stream) -> int:
+def pick(weighted: Sequence[tuple[int, float]], stream: Stream) -> int:
     """An action by its probability; probabilities sum to 1 up to rounding."""
     at = stream.random() * sum(weight for _, weight in weighted)
     for action, weight in weighted:

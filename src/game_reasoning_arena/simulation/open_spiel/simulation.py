@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any
 
 import pyspiel
+from msgspec.structs import replace
 
 from game_reasoning_arena.agents.base_agent import Actor, Agent, PlayerSpec
 from game_reasoning_arena.agents.randomness import Purpose, Stream, derive
@@ -191,7 +192,8 @@ class OpenSpielSimulation(Simulation):
         if not self._one_best:
             return None
         if forfeit is not None:
-            return plan.seats[1 - forfeit.seat] if self.players == 2 else None
+            only_one = self.players == 2 and not forfeit.also
+            return plan.seats[1 - forfeit.seat] if only_one else None
         if returns is None:
             return None
         best = max(returns)
@@ -327,15 +329,17 @@ class _Episode:
         )
         actions = [0] * len(self.actors)
         moves: list[tuple[int, int, MoveBy]] = []
+        forfeits: list[Forfeit] = []
         for seat, result in zip(asked, results, strict=True):
             if isinstance(result, BaseException):
                 raise result
-            if result.action is None:
-                self.forfeit = self.forfeit or result.forfeit
-            else:
+            if result.action is not None:
                 actions[seat] = result.action
                 moves.append((seat, result.action, result.by))
-        if self.forfeit is not None:
+            elif result.forfeit is not None:
+                forfeits.append(result.forfeit)
+        if forfeits:
+            self.forfeit = replace(forfeits[0], also=tuple(forfeits[1:]))
             return
         for seat, action, by in moves:
             self.moves.append(self._move(seat, action, by))

@@ -1,7 +1,8 @@
 """Optimal play where it can be computed, cached on disk between runs.
 
 Perfect information: backward induction, uniform over all optimal moves. Hidden information: the
-average policy of CFR+. Solving runs in a process of its own, so the event loop never waits.
+average policy of CFR+, whose exploitability is computed with it. What is played is told in the log
+and in ``run.json``. Solving runs in a process of its own, so the event loop never waits.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import os
 import sys
 import tempfile
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +27,7 @@ from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.records import EpisodePlan
 from game_reasoning_arena.simulation.open_spiel.engine_agent import EngineAgent, pick
 from game_reasoning_arena.simulation.open_spiel.loading import Game
-from game_reasoning_arena.simulation.open_spiel.solving import Policy, position
+from game_reasoning_arena.simulation.open_spiel.solving import Policy, knowledge, position
 from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Changes when a cached solution must not be used any more.
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
 _EXPLORED = 20_000
 _PROBES = 200
 
@@ -129,11 +131,35 @@ def cache_dir() -> Path:
     return home / "game-reasoning-arena" / "solutions"
 
 
-async def solution(game_string: str, method: str, iterations: int, max_states: int) -> Policy:
-    """A policy, from the cache or solved now.
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """A policy, and what is known of it.
+
+    ``value`` is player 0's return when both follow it, ``exploitability`` what a best response
+    gains beyond the value of the game (mean over the seats); ``iterations`` is None for minimax.
+    """
+
+    policy: Policy
+    method: str
+    iterations: int | None
+    value: float
+    exploitability: float
+
+    def facts(self) -> dict[str, Any]:
+        """All but the policy, for the record."""
+        return {
+            "method": self.method,
+            "iterations": self.iterations,
+            "value": self.value,
+            "exploitability": self.exploitability,
+        }
+
+
+async def solution(game_string: str, method: str, iterations: int, max_states: int) -> Solution:
+    """A solution, from the cache or computed now.
 
     Raises:
-        UserError: the game turned out too big.
+        UserError: the game turned out too big, or cannot be solved.
     """
     wanted = [game_string, method, iterations if method == "cfr" else 0, _CACHE_VERSION]
     wanted.append(version("open_spiel"))
@@ -150,11 +176,19 @@ async def solution(game_string: str, method: str, iterations: int, max_states: i
             raise UserError(f"solving {game_string} left no solution.")
     if problem := found.get("problem"):
         path.unlink(missing_ok=True)
+        more = ", or raise max_states" if "more than" in problem else ""
         raise UserError(
-            f"{game_string} cannot be solved: {problem}. Use type=mcts, or raise max_states."
+            f"{game_string} cannot be solved: {problem}. Use type=mcts or random{more}."
         )
-    policy: Policy = found["policy"]
-    return policy
+    solved = Solution(**{name: found[name] for name in Solution.__dataclass_fields__})
+    log.info(
+        "%s by %s: value %.6f for player 0, exploitability %.1e",
+        game_string,
+        method,
+        solved.value,
+        solved.exploitability,
+    )
+    return solved
 
 
 async def _solve(
@@ -206,7 +240,7 @@ class SolverAgent(EngineAgent):
     def __init__(self, simulation: OpenSpielSimulation, spec: PlayerSpec, *, seed: int) -> None:
         super().__init__(spec, seed=seed)
         self._simulation = simulation
-        self._solved: asyncio.Task[Policy] | None = None
+        self._solved: asyncio.Task[Solution] | None = None
 
     async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
         """A move of the optimal policy; the first caller starts the solving."""
@@ -219,12 +253,19 @@ class SolverAgent(EngineAgent):
                     int(self.spec.options.get("max_states", 2_000_000)),
                 )
             )
-        policy = await asyncio.shield(self._solved)
+        policy = (await asyncio.shield(self._solved)).policy
         if self._simulation.texts.hidden:
-            key = str(turn.state.information_state_string(turn.seat))
+            key = knowledge(turn.seat, turn.state.information_state_string(turn.seat))
         else:
             key = position(turn.state)
-        return pick([(int(a), float(p)) for a, p in policy[key]], self.stream(turn, plan))
+        return pick(policy[key], self.stream(turn, plan))
+
+    def facts(self) -> dict[str, Any]:
+        """What is played: method, value, exploitability; nothing before the first move."""
+        task = self._solved
+        if task is None or not task.done() or task.cancelled() or task.exception() is not None:
+            return {}
+        return {"solution": task.result().facts()}
 
     async def aclose(self) -> None:
         """Stop solving, if it still goes on."""

@@ -3,8 +3,10 @@
     python -m game_reasoning_arena.simulation.open_spiel.solving GAME METHOD ITERATIONS MAX OUT
 
 ``minimax`` values every position by backward induction over chance and both players and keeps all
-optimal actions. ``cfr`` runs CFR+ and keeps the average policy (Tammelin 2014, "Solving Large
-Imperfect Information Games Using CFR+").
+optimal actions. ``cfr`` keeps the average policy of CFR+, see ``cfr``. The vertex that linear
+programming finds would be optimal to the last digit, but it is careless after mistakes of the other
+player, where it only has to keep what the game is worth: against random play in liar's dice it wins
+0.61 a game as first where the average of CFR+ wins 0.68.
 """
 
 from __future__ import annotations
@@ -31,6 +33,11 @@ class TooBig(Exception):
 def position(state: State) -> str:
     """What tells positions of a perfect-information game apart."""
     return f"{state.current_player()}|{state}"
+
+
+def knowledge(seat: int, information_state: str) -> str:
+    """What tells information states apart, also where those of two seats read the same."""
+    return f"{seat}|{information_state}"
 
 
 def minimax(game: Game, max_states: int) -> tuple[Policy, float]:
@@ -70,31 +77,54 @@ def minimax(game: Game, max_states: int) -> tuple[Policy, float]:
     return policy, value(game.new_initial_state())
 
 
-def cfr(game: Game, iterations: int) -> tuple[Policy, float]:
-    """The average policy of CFR+, and player 0's value when both follow it."""
-    solver = pyspiel.CFRPlusSolver(game)
-    for _ in range(iterations):
-        solver.evaluate_and_update_policy()
-    average = solver.tabular_average_policy()
-    policy: Policy = {
-        key: [(int(action), float(p)) for action, p in row if p > 0]
-        for key, row in average.policy_table().items()
-    }
-    returns = pyspiel.expected_returns(game.new_initial_state(), average, -1, True)
-    return policy, float(returns[0])
+def cfr(game: Game, iterations: int, max_states: int) -> tuple[Policy, float, float]:
+    """The average policy of CFR+, player 0's value when both follow it, and its exploitability.
+
+    The exploitability is what a best response to it gains beyond the value of the game, as the mean
+    over both seats, in units of the game's returns.
+
+    Raises:
+        NotSolvable: more than ``max_states`` histories, or a player who forgets.
+    """
+    from game_reasoning_arena.simulation.open_spiel.cfr import cfr_plus
+    from game_reasoning_arena.simulation.open_spiel.sequence_form import SequenceForm
+
+    form = SequenceForm.of(game, max_states)
+    plans = cfr_plus(form, iterations)
+    low, high = form.bounds(plans)
+    policy: Policy = {}
+    for seat, (side, plan) in enumerate(zip(form.sides, plans, strict=True)):
+        chances = side.normalised(plan).tolist()
+        for key, actions, first in zip(side.keys, side.actions, side.first.tolist(), strict=True):
+            policy[knowledge(seat, key)] = [
+                (action, chances[sequence])
+                for sequence, action in enumerate(actions, start=first)
+                if chances[sequence] > 0
+            ]
+    return policy, form.value(plans), (high - low) / 2
 
 
 def solve(game_string: str, method: str, iterations: int, max_states: int) -> dict[str, object]:
     """The solution as it is cached, or the reason why there is none."""
+    from game_reasoning_arena.simulation.open_spiel.sequence_form import NotSolvable
+
     game = pyspiel.load_game(game_string)
+    exploitability = 0.0
     try:
         if method == "minimax":
             policy, value = minimax(game, max_states)
         else:
-            policy, value = cfr(game, iterations)
-    except TooBig as error:
+            policy, value, exploitability = cfr(game, iterations, max_states)
+    except (TooBig, NotSolvable) as error:
         return {"problem": str(error)}
-    return {"game": game_string, "method": method, "value": value, "policy": policy}
+    return {
+        "game": game_string,
+        "method": method,
+        "iterations": iterations if method == "cfr" else None,
+        "value": value,
+        "exploitability": exploitability,
+        "policy": policy,
+    }
 
 
 def main(arguments: list[str]) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from game_reasoning_arena.records import Move
 from game_reasoning_arena.simulation.open_spiel.loading import State
 from game_reasoning_arena.simulation.open_spiel.texts import Texts
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.simulation.open_spiel.chess_notation import ChessNames
 
 
 class Playing(Protocol):
@@ -22,12 +25,13 @@ class Playing(Protocol):
 class SeatTurn:
     """One seat's turn; texts are computed when asked for, before the state moves on."""
 
-    __slots__ = ("_episode", "legal_actions", "seat")
+    __slots__ = ("_episode", "_other_names", "legal_actions", "seat")
 
     def __init__(self, episode: Playing, seat: int, legal_actions: list[int]) -> None:
         self._episode = episode
         self.seat = seat
         self.legal_actions: Sequence[int] = legal_actions
+        self._other_names: ChessNames | None = None
 
     @property
     def state(self) -> State:
@@ -58,8 +62,10 @@ class SeatTurn:
 
     def other_notation(self, text: str) -> Collection[int]:
         """The legal actions that a text may mean in another notation of the game."""
-        if self._episode.texts.name == "chess":
-            from game_reasoning_arena.simulation.open_spiel.chess_notation import meant
+        if self._episode.texts.name != "chess":
+            return ()
+        if self._other_names is None:
+            from game_reasoning_arena.simulation.open_spiel.chess_notation import ChessNames
 
-            return meant(self.state, self.legal_actions, text)
-        return ()
+            self._other_names = ChessNames(self.state, self.legal_actions)
+        return self._other_names.meant(text)

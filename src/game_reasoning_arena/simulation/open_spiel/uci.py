@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pyspiel
 
@@ -56,6 +57,8 @@ class Engine:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        #: What the engine calls itself, with its version; None if it does not say.
+        self.name: str | None = None
 
     @classmethod
     async def start(cls, path: str, options: dict[str, str]) -> Engine:
@@ -76,7 +79,7 @@ class Engine:
         engine = cls(process)
         try:
             await engine.tell("uci")
-            await engine.read("uciok")
+            await engine.read("uciok", engine._note)
             for name, value in options.items():
                 await engine.tell(f"setoption name {name} value {value}")
         except UserError:
@@ -93,8 +96,17 @@ class Engine:
         except ConnectionError as error:
             raise UserError("The UCI engine has ended.") from error
 
-    async def read(self, first: str) -> list[str]:
-        """Read until a line that starts with the word ``first``; its words."""
+    def _note(self, words: list[str]) -> None:
+        if words[:2] == ["id", "name"]:
+            self.name = " ".join(words[2:])
+
+    async def read(
+        self, first: str, other: Callable[[list[str]], None] = lambda words: None
+    ) -> list[str]:
+        """Read until a line that starts with the word ``first``; its words.
+
+        The words of the lines before it are given to ``other``.
+        """
         assert self._process.stdout is not None
         while True:
             try:
@@ -109,6 +121,7 @@ class Engine:
             words = line.decode(errors="replace").split()
             if words and words[0] == first:
                 return words
+            other(words)
 
     async def best_move(self, position: str, limit: str) -> str:
         """The engine's move in a position, in UCI notation."""
@@ -140,6 +153,7 @@ class UCIAgent(EngineAgent):
         self._idle: list[Engine] = []
         self._all: list[Engine] = []
         self._free = asyncio.Semaphore(os.cpu_count() or 1)
+        self._name: str | None = None
 
     async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
         """The engine's move."""
@@ -161,7 +175,12 @@ class UCIAgent(EngineAgent):
         }
         engine = await Engine.start(str(self.spec.options.get("path", "stockfish")), settings)
         self._all.append(engine)
+        self._name = engine.name
         return engine
+
+    def facts(self) -> dict[str, Any]:
+        """The engine's name and version; nothing before its first move."""
+        return {"engine": self._name} if self._name else {}
 
     async def aclose(self) -> None:
         """End all engines."""
