@@ -137,7 +137,7 @@ def runs_table(loaded: LoadedRuns) -> Table:
         "runs",
         "Runs",
         [
-            Column("name", "run"),
+            Column("name", "run", names_row=True),
             Column("game", "game"),
             Column("status", "status"),
             Column("planned", "planned", "count"),

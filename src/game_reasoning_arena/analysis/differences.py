@@ -39,10 +39,11 @@ def differences_table(loaded: LoadedRuns, standings: Standings) -> Table:
         "differences",
         "What differs between the runs",
         [
-            Column("what", "what"),
-            Column("confounds", "confounds"),
+            Column("what", "what", names_row=True),
+            Column("confounds", "confounds", names_row=True),
             *(Column(f"run{i}", name) for i, name in enumerate(names)),
         ],
+        per_run=True,
     )
     if len(names) < 2:
         table.title = "What differs"

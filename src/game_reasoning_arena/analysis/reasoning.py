@@ -135,12 +135,12 @@ def reasoning_summary(table: pd.DataFrame) -> Table:
         "reasoning",
         "Reasoning: median words, % of answers in which a category occurs",
         [
-            Column("who", "competitor"),
-            Column("game", "game"),
-            Column("result", "game ended"),
+            Column("who", "competitor", names_row=True),
+            Column("game", "game", names_row=True),
+            Column("result", "game ended", names_row=True),
             Column("answers", "answers", "count"),
             Column("words", "words", "number"),
-            *(Column(name, name, "percent", minor=True) for name in RULES),
+            *(Column(name, name, "percent") for name in RULES),
         ],
     )
     filled = table.assign(

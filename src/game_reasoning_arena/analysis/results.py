@@ -22,8 +22,9 @@ _APART = ("error", "budget", "interrupted", "unfinished", "running")
 
 def groups(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """(game, label, rows), games and labels in order of appearance."""
-    for (game, who), part in table.groupby(["game", "who"], sort=False):
-        yield str(game), str(who), part
+    for game, rows in table.groupby("game", sort=False):
+        for who, part in rows.groupby("who", sort=False):
+            yield str(game), str(who), part
 
 
 def results_table(standings: Standings, policy: str) -> Table:
@@ -32,21 +33,21 @@ def results_table(standings: Standings, policy: str) -> Table:
         "results",
         f"Results (forfeits: {policy})",
         [
-            Column("who", "competitor"),
-            Column("game", "game"),
+            Column("who", "competitor", names_row=True),
+            Column("game", "game", names_row=True),
             Column("began", "episodes", "count"),
             Column("win", "win % [95 %]", "percent"),
-            Column("draw", "draw %", "percent", minor=True),
+            Column("draw", "draw %", "percent"),
             Column("loss", "loss % [95 %]", "percent"),
             Column("error", "outage %", "percent", rare=True),
             Column("open", "unfinished %", "percent", rare=True),
             Column("forfeits", "forfeits", "count"),
-            Column("won_by_forfeit", "won by forfeit", "count", minor=True, rare=True),
+            Column("won_by_forfeit", "won by forfeit", "count", rare=True),
             Column("substituted", "with substitutes", "count", rare=True),
-            Column("limit", "cut at limit", "count", minor=True, rare=True),
-            Column("score", "score % [95 %]", "percent", minor=True),
-            Column("returns", "mean return [95 %]", "signed", minor=True),
-            Column("played_out", "with a return", "count", minor=True),
+            Column("limit", "cut at limit", "count", rare=True),
+            Column("score", "score % [95 %]", "percent"),
+            Column("returns", "mean return [95 %]", "signed"),
+            Column("played_out", "with a return", "count"),
         ],
     )
     for game, who, part in groups(standings.table):
@@ -108,8 +109,8 @@ def policies_table(standings: Standings) -> Table:
         "policies",
         "Score % by how forfeits and substituted moves count",
         [
-            Column("who", "competitor"),
-            Column("game", "game"),
+            Column("who", "competitor", names_row=True),
+            Column("game", "game", names_row=True),
             Column("touched", "episodes touched", "count"),
             Column("loss", "as loss [95 %]", "percent"),
             Column("drop", "dropped [95 %]", "percent"),
@@ -152,8 +153,8 @@ def ratings_table(rated: dict[str, list[Ratings]]) -> Table:
         "ratings",
         "Ratings (Bradley-Terry with ties and seat effect; points, 400 are odds of 10 to 1)",
         [
-            Column("who", "competitor"),
-            Column("game", "game"),
+            Column("who", "competitor", names_row=True),
+            Column("game", "game", names_row=True),
             Column("group", "group", "count"),
             Column("rating", "rating [95 %]", "rating"),
             Column("games", "games", "count"),

@@ -1,4 +1,4 @@
-"""Tables as data, and the forms they are written in: terminal, CSV, Markdown, LaTeX, JSON."""
+"""Tables as data, and the forms they are written in as files: CSV, Markdown, LaTeX, JSON."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from game_reasoning_arena.analysis.intervals import Estimate
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 Value = str | int | float | Estimate | None
 
@@ -55,14 +52,14 @@ class Column:
     """A column: its key, its heading (with the unit), and how its values are written.
 
     ``kind`` is ``text`` or one of percent, seconds, usd, p, number, signed, points, rating, count.
-    ``minor`` columns give way on a narrow terminal; ``rare`` ones are shown only where some value
-    is not 0.
+    Columns with ``names_row`` say which row it is; ``rare`` ones are shown only where some value is
+    not 0.
     """
 
     key: str
     heading: str
     kind: str = "text"
-    minor: bool = False
+    names_row: bool = False
     rare: bool = False
 
     def show(self, value: Value) -> str:
@@ -83,13 +80,17 @@ class Column:
 
 @dataclass(slots=True)
 class Table:
-    """Rows under a title; ``notes`` are sentences that belong below it."""
+    """Rows under a title; ``notes`` are sentences that belong below it.
+
+    ``per_run`` says that all columns but those that name the row hold the same thing, one per run.
+    """
 
     key: str
     title: str
     columns: Sequence[Column]
     rows: list[dict[str, Value]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    per_run: bool = False
 
     def shown_columns(self) -> list[Column]:
         """Without those in which nothing is known, except the first."""
@@ -212,60 +213,3 @@ def _latex(text: str) -> str:
     # A leading bracket would be read as the optional argument of the line break before it.
     escaped = "".join(_LATEX.get(character, character) for character in text)
     return "{" + escaped + "}" if escaped.startswith("[") else escaped
-
-
-def to_rich(table: Table, width: int | None = None) -> RenderableType:
-    """For a terminal of ``width`` characters; None is as wide as it takes.
-
-    Where the width does not do, minor columns are left out, the last first, and named.
-    """
-    from rich import box
-    from rich.console import Group
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    parts: list[RenderableType] = [Text(table.title, style="bold")]
-    if table.rows:
-        columns, left_out = _fitting(table, width)
-        too_wide = width is not None and _width(columns, table) > width
-        grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        for column in columns:
-            right = column.kind != "text"
-            grid.add_column(
-                Text(column.heading),
-                justify="right" if right else "left",
-                overflow="fold",
-                min_width=None if width is None or too_wide else _needed(column, table),
-            )
-        for row in table.rows:
-            grid.add_row(*[Text(column.show(row.get(column.key))) for column in columns])
-        parts.append(grid)
-        if left_out:
-            names = ", ".join(column.heading for column in left_out)
-            parts.append(Text(f"  not shown for lack of width: {names}", style="dim"))
-    parts += [Text(f"  {note}", style="yellow") for note in table.notes]
-    parts.append(Text(""))
-    return Group(*parts)
-
-
-def _needed(column: Column, table: Table) -> int:
-    """Characters for the widest cell and the longest word of the heading."""
-    cells = [len(column.show(row.get(column.key))) for row in table.rows]
-    return max(*cells, max(map(len, column.heading.split()), default=0), 1)
-
-
-def _width(columns: Sequence[Column], table: Table) -> int:
-    return sum(_needed(column, table) + 3 for column in columns)
-
-
-def _fitting(table: Table, width: int | None) -> tuple[list[Column], list[Column]]:
-    """Columns that fit, and those left out."""
-    columns = table.shown_columns()
-    left_out: list[Column] = []
-    while width is not None and _width(columns, table) > width:
-        minor = [column for column in columns if column.minor]
-        if not minor:
-            break
-        columns.remove(minor[-1])
-        left_out.insert(0, minor[-1])
-    return columns, left_out

@@ -51,22 +51,24 @@ def run(args: argparse.Namespace) -> int:
 
     from game_reasoning_arena.analysis.compare import Comparison
     from game_reasoning_arena.analysis.differences import prompt_diffs
-    from game_reasoning_arena.analysis.tables import to_rich
+    from game_reasoning_arena.analysis.terminal import to_rich
     from game_reasoning_arena.recording.frames import load_runs
 
     loaded = load_runs(*args.directories, notice=lambda _: None)
     comparison = Comparison(loaded, args.forfeits)
-    # A pipe gets every column at full width; a terminal gets what fits, folded.
-    console = Console(width=None if sys.stdout.isatty() else 10_000, soft_wrap=False)
+    # A pipe gets each table in one piece; a terminal in pieces that fit.
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else 10_000, soft_wrap=False)
+    width = console.width if terminal else None
     for table in comparison.tables:
         if table.rows or table.notes:
-            console.print(to_rich(table, console.width if sys.stdout.isatty() else None))
+            console.print(to_rich(table, width))
     if args.reasoning is not None:
         from game_reasoning_arena.analysis.reasoning import reasoning_summary, reasoning_table
 
         words = reasoning_table(loaded, comparison.standings)
         write_text(args.reasoning, str(words.to_csv(index=False)))
-        console.print(to_rich(reasoning_summary(words)))
+        console.print(to_rich(reasoning_summary(words), width))
         console.print(Text(f"wrote {args.reasoning}", style="dim"))
     for diff in prompt_diffs(loaded):
         console.print(Text(diff + "\n"))
