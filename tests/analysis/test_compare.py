@@ -241,3 +241,38 @@ def test_a_foreign_directory_needs_no_engine_and_no_client(tmp_path: Path) -> No
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip().endswith("0 []")
+
+
+def test_every_model_against_every_model_is_one_competitor_each(tmp_path: Path) -> None:
+    """A sweep plays each pairing twice, under exchanged names, and each model against itself."""
+    strong, weak = Player("vllm_a"), Player("vllm_b", fail=0.3)
+    for number, (one, other) in enumerate(
+        [(strong, strong), (strong, weak), (weak, strong), (weak, weak)]
+    ):
+        make_run(tmp_path / str(number), {"player_0": one, "player_1": other}, episodes=40)
+    comparison = _quiet(tmp_path)
+    results = {row["who"]: row for row in comparison.tables[1].rows}
+    assert set(results) == {
+        "vllm_a", "vllm_b", "vllm_a as player_0", "vllm_a as player_1", "vllm_b as player_0",
+        "vllm_b as player_1",
+    }  # fmt: skip
+    assert results["vllm_a"]["began"] == results["vllm_b"]["began"] == 80
+    assert results["vllm_a as player_0"]["began"] == 40
+    pairs = {(pair.a, pair.b): pair for pair in comparison.pairs}
+    assert {frozenset(key) for key in pairs} == {
+        frozenset({"vllm_a", "vllm_b"}),
+        frozenset({"vllm_a as player_0", "vllm_a as player_1"}),
+        frozenset({"vllm_b as player_0", "vllm_b as player_1"}),
+    }
+    assert pairs["vllm_a", "vllm_b"].verdict() == "vllm_a is better"
+    (fit,) = comparison.ratings["tic_tac_toe"]
+    assert list(fit.ratings) == ["vllm_a", "vllm_b"]
+    assert fit.games == 80
+
+
+def test_only_runs_that_repeat_deals_are_told_apart(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        make_run(tmp_path / name, _versus_random("vllm_a"), episodes=10)
+    make_run(tmp_path / "third", _versus_random("vllm_a"), game="leduc_poker", episodes=10)
+    labels = {row["who"] for row in _quiet(tmp_path).tables[1].rows if "vllm" in row["who"]}
+    assert labels == {"vllm_a [first]", "vllm_a [second]", "vllm_a"}

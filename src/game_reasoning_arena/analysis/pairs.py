@@ -82,14 +82,18 @@ class Pair:
 def compare_pairs(standings: Standings, policy: str) -> list[Pair]:
     """All pairs of competitors at each game; Holm's correction runs over all that were tested.
 
-    Players that are no model (random, search) are paired with models, not with each other.
+    Players that are no model (random, search) are paired with models, not with each other. Settings
+    that met themselves are a control: only the two are compared.
     """
+    twins = {c.label: c.twin_of for c in standings.who.values()}
     asked = {c.label for c in standings.who.values() if c.asked}
     pairs = []
     for game, part in standings.table.groupby("game", sort=False):
         labels = list(dict.fromkeys(part["who"]))
         wanted = [
-            (a, b) for a, b in combinations(labels, 2) if a in asked or b in asked or not asked
+            (a, b)
+            for a, b in combinations(labels, 2)
+            if (a in asked or b in asked or not asked) and twins.get(a) == twins.get(b)
         ]
         rows = {label: part[part["who"] == label] for label in labels}
         for a, b in wanted:

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 #: Part of a bar: key, label, colour, hatch, colour of the number inside.
 _RESULTS: Final = (
     ("win", "win", BLUE, "", "white"),
-    ("draw", "draw", "#C8C8C8", "", "black"),
-    ("loss", "loss", VERMILLION, "", "white"),
+    ("draw", "draw", "#E4E4E4", "", "black"),
+    ("loss", "loss", ORANGE, "", "black"),  # vermillion is as dark as blue in a grey print
     ("apart", "outage or unfinished", "none", "////", "black"),
 )
 _KINDS: Final = dict(
@@ -103,12 +103,16 @@ def _result_bar(axis: Any, place: int, part: Any, policy: str) -> None:
         left += size
     win = wilson(int(counts.get("win", 0)), began)
     if win.value is not None and win.low is not None and win.high is not None:
-        whisker = [[win.value - win.low], [win.high - win.value]]
-        for width, colour in ((3.2, "white"), (1.3, "black")):
-            axis.errorbar(
-                win.value, place + 0.2, xerr=whisker, fmt="none", ecolor=colour, elinewidth=width,
-                capsize=2.5, capthick=width,
-            )  # fmt: skip
+        _whisker(axis, win.value, place + 0.2, win.low, win.high)
+
+
+def _whisker(axis: Any, value: float, place: float, low: float, high: float) -> None:
+    """An interval that is seen on any bar and any ground."""
+    for width, colour in ((3.2, "white"), (1.3, "black")):
+        axis.errorbar(
+            value, place, xerr=[[value - low], [high - value]], fmt="none", ecolor=colour,
+            elinewidth=width, capsize=2.5, capthick=width,
+        )  # fmt: skip
 
 
 def temperature_curves(comparison: Comparison) -> Figure | None:
@@ -168,10 +172,7 @@ def failure_bars(comparison: Comparison) -> Figure | None:
         assert total.low is not None
         assert total.high is not None
         highest = max(highest, total.high)
-        axis.errorbar(
-            total.value, place, xerr=[[total.value - total.low], [total.high - total.value]],
-            fmt="none", ecolor=ink_colour(), elinewidth=1.3, capsize=3,
-        )  # fmt: skip
+        _whisker(axis, total.value, place, total.low, total.high)
     axis.set_yticks(range(len(counts)), [f"{who}  (n={n:,})" for who, n, _ in counts])
     axis.set_ylim(len(counts) - 0.45, -0.55)
     axis.set_xlim(0, min(1.0, highest * 1.05))

@@ -136,6 +136,12 @@ def pair_heat_map(comparison: Comparison) -> Figure | None:
     return figure
 
 
+def _points(score: float) -> str:
+    """Signed whole points; nothing is minus 0."""
+    points = round(100 * score)
+    return f"{points:+d}" if points else "0"
+
+
 def _heat(axis: Any, names: Sequence[str], pairs: Sequence[Any], widest: int) -> Any:
     grid = np.full((len(names), len(names)), np.nan)
     notes: dict[tuple[int, int], str] = {}
@@ -146,10 +152,10 @@ def _heat(axis: Any, names: Sequence[str], pairs: Sequence[Any], widest: int) ->
         star = "*" if pair.resolved else ""
         for row, column, sign in ((i, j, 1), (j, i, -1)):
             grid[row, column] = 100 * sign * value.value
-            text = f"{100 * sign * value.value:+.0f}{star}"
+            text = f"{_points(sign * value.value)}{star}"
             if value.low is not None:
-                low, high = sorted((100 * sign * value.low, 100 * sign * value.high))
-                text += f"\n[{low:+.0f}, {high:+.0f}]"
+                low, high = sorted((sign * value.low, sign * value.high))
+                text += f"\n[{_points(low)}, {_points(high)}]"
             notes[row, column] = text
     image = axis.imshow(grid, cmap="PuOr", vmin=-100, vmax=100, aspect="auto")
     axis.set_xlim(-0.5, widest - 0.5)  # cells of all panels are equally wide

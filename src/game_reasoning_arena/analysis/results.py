@@ -50,12 +50,14 @@ def results_table(standings: Standings, policy: str) -> Table:
             Column("played_out", "with a return", "count"),
         ],
     )
+    small: dict[tuple[str, str], list[str]] = {}
     for game, who, part in groups(standings.table):
         table.rows.append(_result_row(game, who, part, policy))
         decided = int(part[policy].notna().sum())
         shared = int(part["players"].max()) > 1
         if shared and (note := small_sample(decided)):
-            table.notes.append(f"{who}, {game}: {note}.")
+            small.setdefault((game, note), []).append(who)
+    table.notes += [f"{', '.join(whos)}, {game}: {note}." for (game, note), whos in small.items()]
     if table.rows:
         table.notes.append(
             "Rates are of all episodes that began; score (win 1, draw 1/2) and mean return are of "
@@ -133,15 +135,16 @@ def policies_table(standings: Standings) -> Table:
 
 
 def fits(standings: Standings, policy: str) -> dict[str, list[Ratings]]:
-    """Ratings per game with two players."""
+    """Ratings per game with two players; settings that met themselves tell nothing of others."""
     found = {}
+    twins = {c.label for c in standings.who.values() if c.twin_of is not None}
     two = standings.table[(standings.table["players"] == 2) & (standings.table["seat"] == 0)]
     for game, part in two[two[policy].notna() & two["rival"].notna()].groupby("game", sort=False):
         games = [
             Game(who, rival, SCORES[result])
             for who, rival, result in zip(part["who"], part["rival"], part[policy], strict=True)
         ]
-        fitted = rate(games)
+        fitted = rate([game for game in games if game.first not in twins] or games)
         if fitted:
             found[str(game)] = fitted
     return found

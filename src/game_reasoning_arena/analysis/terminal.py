@@ -29,6 +29,9 @@ _GAP: Final = 3
 #: The names of the rows are repeated in each grid while they take no more than this of the width.
 _MOST_FOR_NAMES: Final = 0.5
 
+#: Columns of a table with one per run that anyone would read beside each other.
+_MOST_RUNS: Final = 8
+
 #: No text is folded to less than this.
 _NARROWEST: Final = 8
 
@@ -40,13 +43,14 @@ def to_rich(table: Table, width: int | None = None) -> RenderableType:
     parts: list[RenderableType] = [Text(table.title, style="bold")]
     if table.rows:
         columns = table.shown_columns()
-        if width is None or _width(columns, table) <= width:
-            parts.append(_grid(columns, table, width))
-        elif table.per_run:
+        fits = width is None or _width(columns, table) <= width
+        if table.per_run and not (fits and len(columns) <= _MOST_RUNS):
             parts += _values(columns, table)
-        else:
+        elif fits:
+            parts.append(_grid(columns, table, width))
+        elif width is not None:
             parts += _grids(columns, table, width)
-    parts += [Padding(Text(note, style="yellow"), (0, 0, 0, 2)) for note in table.notes]
+    parts += [_indented(Text(note, style="yellow"), 2) for note in table.notes]
     parts.append(Text(""))
     return Group(*parts)
 
@@ -57,7 +61,7 @@ def _grids(columns: Sequence[Column], table: Table, width: int) -> list[Renderab
     same, columns = _same_everywhere(columns, table)
     if same:
         told = " · ".join(f"{c.heading} {_shown(c, table)[0]}" for c in same)
-        parts.append(Padding(Text(f"in every row: {told}", style="dim"), (0, 0, 0, 2)))
+        parts.append(_indented(Text(f"in every row: {told}", style="dim"), 2))
     names = [column for column in columns if column.names_row] or [columns[0]]
     rest = [column for column in columns if column not in names]
     if _width(names, table) > _MOST_FOR_NAMES * width and _width(columns, table) > width:
@@ -106,7 +110,7 @@ def _values(columns: Sequence[Column], table: Table) -> list[RenderableType]:
         for value, runs in having.items():
             line = Text(value)
             line.append(f"  {', '.join(runs)}", style="dim")
-            parts.append(Padding(line, (0, 0, 0, 4)))
+            parts.append(_indented(line, 4))
     return parts
 
 
@@ -129,6 +133,10 @@ def _grid(columns: Sequence[Column], table: Table, width: int | None = None) -> 
             ]
         )
     return grid
+
+
+def _indented(text: Text, by: int) -> Padding:
+    return Padding(text, (0, 0, 0, by), expand=False)
 
 
 def _widths(columns: Sequence[Column], table: Table, width: int | None) -> list[int]:
