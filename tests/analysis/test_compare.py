@@ -276,3 +276,27 @@ def test_only_runs_that_repeat_deals_are_told_apart(tmp_path: Path) -> None:
     make_run(tmp_path / "third", _versus_random("vllm_a"), game="leduc_poker", episodes=10)
     labels = {row["who"] for row in _quiet(tmp_path).tables[1].rows if "vllm" in row["who"]}
     assert labels == {"vllm_a [first]", "vllm_a [second]", "vllm_a"}
+
+
+def test_control_characters_of_others_reach_no_terminal_and_no_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    """A provider's or a file's text must not colour, turn or erase what a reader sees."""
+    evil = "\x1b[31m\u202e\u2066\x00 $#&_{}~^\\|<script> 漢"
+    for name in ("a", "b"):
+        player = Player(f"vllm_{evil}{name}", system=evil + name, served=evil + name)
+        make_run(tmp_path / "runs" / name, {"player_0": player, "player_1": Player()}, episodes=4)
+    out = tmp_path / "out"
+    words = ["compare", str(tmp_path / "runs"), "--plots", str(out)]
+    words += ["--latex", str(out / "t.tex"), "--markdown", str(out / "t.md")]
+    assert run_command(words) == 0
+    told = capsys.readouterr()
+    texts = [
+        told.out,
+        told.err,
+        *(path.read_text() for path in out.iterdir() if path.suffix != ".png"),
+    ]
+    assert "[U+001B][31m[U+202E][U+2066][U+0000]" in told.out
+    for text in texts:
+        assert not {"\x1b", "\u202e", "\u2066", "\x00"} & set(text)
+    assert not [str(w.message) for w in recwarn if "Glyph" in str(w.message)]

@@ -20,6 +20,7 @@ from typing import Any
 
 import orjson
 
+from game_reasoning_arena.analysis.plain import plain
 from game_reasoning_arena.recording.frames import LoadedRuns
 
 #: (row of runs, player's name).
@@ -50,11 +51,11 @@ def competitors(loaded: LoadedRuns) -> dict[Who, Competitor]:
     often = Counter((run, label) for (run, _), label in labels.items())
     found = {}
     for who, own in settings.items():
-        (run, name), label = who, labels[who]
-        twin = often[run, label] > 1  # the same settings twice in one run
+        (run, name), label = who, plain(labels[who])
+        twin = often[run, labels[who]] > 1  # the same settings twice in one run
         asked = own.get("model") is not None
         found[who] = Competitor(
-            f"{label} as {name}" if twin else label, own, asked, label if twin else None
+            f"{label} as {plain(name)}" if twin else label, own, asked, label if twin else None
         )
     return found
 
@@ -76,9 +77,9 @@ def run_names(loaded: LoadedRuns) -> list[str]:
     """A short name per run: what its path does not share with the others."""
     paths = [os.path.abspath(reader.path) for reader in loaded.readers]
     if len(paths) == 1:
-        return [Path(paths[0]).name]
+        return [plain(Path(paths[0]).name)]
     common = os.path.commonpath(paths)
-    return [os.path.relpath(path, common) for path in paths]
+    return [plain(os.path.relpath(path, common)) for path in paths]
 
 
 def _settings(loaded: LoadedRuns, run: int, player: str) -> dict[str, Any]:

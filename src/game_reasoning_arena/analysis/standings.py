@@ -28,6 +28,7 @@ from game_reasoning_arena.analysis.competitors import (
     repeated,
     run_names,
 )
+from game_reasoning_arena.analysis.plain import plain
 from game_reasoning_arena.recording.frames import LoadedRuns, rows
 
 POLICIES: Final = ("loss", "drop", "as-played")
@@ -105,7 +106,7 @@ def _finished(loaded: LoadedRuns, who: dict[Who, Competitor]) -> Iterator[dict[s
         run = line.run
         for name in seats:
             if (run, name) not in who:
-                who[run, name] = Competitor(name, {"type": "unknown"}, False)
+                who[run, name] = Competitor(plain(name), {"type": "unknown"}, False)
         labels = [who[run, name].label for name in seats]
         game = games[run] if games[run].partition("(")[0] == line.game else str(line.game)
         forfeited = None if pd.isna(line.forfeit_seat) else int(line.forfeit_seat)

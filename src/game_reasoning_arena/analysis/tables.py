@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from game_reasoning_arena.analysis.intervals import Estimate
+from game_reasoning_arena.analysis.plain import plain
 
 Value = str | int | float | Estimate | None
 
@@ -67,7 +68,7 @@ class Column:
         if value is None:
             return UNKNOWN_TEXT
         if isinstance(value, str):
-            return value
+            return plain(value)
         write = _FORMATS[self.kind]
         if not isinstance(value, Estimate):
             return write(value)
@@ -180,7 +181,10 @@ _LATEX: Mapping[str, str] = {
 
 
 def to_latex(tables: Sequence[Table]) -> str:
-    """Tables with booktabs rules; put ``\\usepackage{booktabs}`` into the preamble."""
+    """Tables with booktabs rules; put ``\\usepackage{booktabs}`` into the preamble.
+
+    Names in other scripts than Latin need LuaLaTeX or XeLaTeX and a font that has them.
+    """
     parts = []
     for table in tables:
         if not table.rows:

@@ -18,6 +18,7 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
+from game_reasoning_arena.analysis.plain import plain
 from game_reasoning_arena.analysis.tables import UNKNOWN_TEXT, Column, Table
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def to_rich(table: Table, width: int | None = None) -> RenderableType:
             parts.append(_grid(columns, table, width))
         elif width is not None:
             parts += _grids(columns, table, width)
-    parts += [_indented(Text(note, style="yellow"), 2) for note in table.notes]
+    parts += [_indented(Text(plain(note), style="yellow"), 2) for note in table.notes]
     parts.append(Text(""))
     return Group(*parts)
 
@@ -98,7 +99,7 @@ def _values(columns: Sequence[Column], table: Table) -> list[RenderableType]:
     names = [column for column in columns if column.names_row] or [columns[0]]
     parts: list[RenderableType] = []
     for row in table.rows:
-        title = Text("  " + str(row.get(names[0].key)))
+        title = Text("  " + names[0].show(row.get(names[0].key)))
         for column in names[1:]:
             if row.get(column.key):
                 title.append(f"  ({column.heading})", style="bold red")
@@ -109,7 +110,7 @@ def _values(columns: Sequence[Column], table: Table) -> list[RenderableType]:
                 having.setdefault(column.show(row.get(column.key)), []).append(column.heading)
         for value, runs in having.items():
             line = Text(value)
-            line.append(f"  {', '.join(runs)}", style="dim")
+            line.append(f"  {plain(', '.join(runs))}", style="dim")
             parts.append(_indented(line, 4))
     return parts
 
@@ -120,7 +121,7 @@ def _grid(columns: Sequence[Column], table: Table, width: int | None = None) -> 
     widths = _widths(columns, table, width)
     for column, mine in zip(columns, widths, strict=True):
         grid.add_column(
-            Text(column.heading),
+            Text(plain(column.heading)),
             justify="left" if column.kind == "text" else "right",
             overflow="fold",
             width=None if width is None else mine,

@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
     from game_reasoning_arena.analysis.compare import Comparison
     from game_reasoning_arena.analysis.differences import prompt_diffs
+    from game_reasoning_arena.analysis.plain import plain
     from game_reasoning_arena.analysis.terminal import to_rich
     from game_reasoning_arena.recording.frames import load_runs
 
@@ -71,12 +72,12 @@ def run(args: argparse.Namespace) -> int:
         console.print(to_rich(reasoning_summary(words), width))
         console.print(Text(f"wrote {args.reasoning}", style="dim"))
     for diff in prompt_diffs(loaded):
-        console.print(Text(diff + "\n"))
+        console.print(Text(plain(diff) + "\n"))
     for notice in loaded.notices:
-        console.print(Text(f"note: {notice}", style="yellow"))
+        console.print(Text(f"note: {plain(notice)}", style="yellow"))
     for caveat in comparison.caveats:
         loud = caveat.startswith("CONFOUNDED")
-        console.print(Text(caveat, style="bold red" if loud else "yellow"))
+        console.print(Text(plain(caveat), style="bold red" if loud else "yellow"))
     _write_all(comparison, args, lambda line: console.print(Text(line, style="dim")))
     return 0
 
