@@ -183,6 +183,30 @@ def test_who_wins_everything_gets_a_finite_rating_that_says_so() -> None:
     assert math.isfinite(fit.ratings["a"].high)
 
 
+@pytest.mark.parametrize(
+    "games",
+    [
+        [Game("a", "b", 1.0), Game("b", "a", 1.0)] * 5,  # the first seat always wins
+        [Game("a", "b", 0.5), Game("b", "a", 0.5)] * 5,  # nothing but ties
+        [Game("a", "b", 1.0), Game("b", "a", 1.0), Game("a", "b", 0.5)] * 5,
+        [Game("a", "b", 1.0), Game("b", "c", 1.0), Game("c", "a", 1.0), Game("b", "a", 1.0)] * 3,
+    ],
+)
+def test_one_sided_seats_and_ties_give_finite_intervals_too(games: list[Game]) -> None:
+    (fit,) = rate(games)
+    assert fit.regularised
+    for estimate in (*fit.ratings.values(), fit.seat):
+        assert estimate.high - estimate.low < 6000
+
+
+def test_results_that_are_just_not_one_sided_need_no_prior() -> None:
+    games = [Game("a", "b", 1.0), Game("b", "a", 1.0)] * 9
+    games += [Game("a", "b", 0.0), Game("b", "a", 0.0)]
+    (fit,) = rate(games)
+    assert not fit.regularised
+    assert fit.seat.low > 0
+
+
 def test_players_who_never_met_are_not_compared() -> None:
     games = [Game("a", "b", 1.0), Game("b", "a", 1.0), Game("c", "d", 0.5)]
     assert [sorted(fit.ratings) for fit in rate(games)] == [["a", "b"], ["c", "d"]]

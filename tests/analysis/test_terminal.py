@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from game_reasoning_arena.analysis.compare import Comparison
-from game_reasoning_arena.analysis.tables import Column, Table
+from game_reasoning_arena.analysis.tables import Column, Table, to_latex, to_markdown
 from game_reasoning_arena.analysis.terminal import to_rich
 from game_reasoning_arena.recording import load_runs
 from tests.analysis.make_runs import Player, make_run
@@ -88,3 +88,19 @@ def test_runs_are_listed_by_value() -> None:
     assert lines[1] == "  seed  (confounds)"
     assert lines[2].startswith("    0  runs/0, runs/2, runs/4")
     assert "runs/29" in " ".join(lines)
+
+
+def test_many_runs_are_told_by_value_in_files_too() -> None:
+    columns = [Column("what", "what", names_row=True)]
+    columns += [Column(f"run{i}", f"r{i}") for i in range(9)]
+    table = Table("differences", "T", columns, per_run=True)
+    table.rows.append({"what": "seed", **{f"run{i}": str(i // 5) for i in range(9)}})
+    told = table.by_value()
+    assert [row["runs"] for row in told.rows] == ["r0, r1, r2, r3, r4", "r5, r6, r7, r8"]
+    assert "| seed | 1 | r5, r6, r7, r8 |" in to_markdown([table])
+    assert "seed & 0 & r0, r1, r2, r3, r4" in to_latex([table])
+
+
+def test_nothing_is_minus_nothing() -> None:
+    show = Column("a", "a", "rating").show
+    assert [show(-0.2), show(0.2), show(-0.6)] == ["0", "0", "-1"]

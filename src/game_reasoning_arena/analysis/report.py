@@ -126,6 +126,7 @@ def _tables(tables: Sequence[Table]) -> Markup:
 
 
 def _table(table: Table) -> Markup:
+    table = table.by_value()
     columns = table.shown_columns()
     parts = [Markup("<h2>{}</h2>").format(visible(table.title))]
     if table.rows:

@@ -175,8 +175,8 @@ def ratings_table(rated: dict[str, list[Ratings]]) -> Table:
                 table.notes.append(f"{game}: the first seat is worth {shown} points.")
             if fit.regularised:
                 table.notes.append(
-                    f"{game}: somebody won or lost everything, so a weak prior keeps the ratings "
-                    "finite; take their size as a lower bound."
+                    f"{game}: somebody, or a seat, won or lost everything, so a weak prior keeps "
+                    "the ratings finite; take their size as a lower bound."
                 )
         if len(groups_) > 1:
             table.notes.append(

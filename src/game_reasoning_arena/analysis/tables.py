@@ -16,6 +16,9 @@ Value = str | int | float | Estimate | None
 #: What stands where nothing is known, never 0.
 UNKNOWN_TEXT = "–"
 
+#: Columns of a table with one per run that anyone would read beside each other.
+MOST_RUNS = 6
+
 
 def _percent(value: float) -> str:
     return f"{100 * value:.1f}"
@@ -35,15 +38,21 @@ def _p(value: float) -> str:
     return f"{value:.3f}" if value >= 0.001 else "<0.001"
 
 
+def _signed(value: float, digits: int) -> str:
+    """With its sign, which what is rounded to nothing does not have."""
+    text = f"{value:+.{digits}f}"
+    return text if float(text) else text[1:]
+
+
 _FORMATS: dict[str, Callable[[float], str]] = {
     "percent": _percent,
     "seconds": _seconds,
     "usd": _usd,
     "p": _p,
     "number": lambda v: f"{v:.3g}" if abs(v) < 1000 else f"{v:,.0f}",
-    "signed": lambda v: f"{v:+.3f}",
-    "points": lambda v: f"{100 * v:+.1f}",
-    "rating": lambda v: f"{v:+.0f}",
+    "signed": lambda v: _signed(v, 3),
+    "points": lambda v: _signed(100 * v, 1),
+    "rating": lambda v: _signed(v, 0),
     "count": lambda v: f"{v:,.0f}",
 }
 
@@ -101,6 +110,25 @@ class Table:
             if i == 0 or any(_worth_showing(row.get(column.key), column) for row in self.rows)
         ]
 
+    def by_value(self) -> Table:
+        """A table with many columns per run, told as values and the runs that have them."""
+        names = [column for column in self.columns if column.names_row]
+        runs = [column for column in self.columns if not column.names_row]
+        if not self.per_run or len(runs) <= MOST_RUNS:
+            return self
+        columns = [*names, Column("value", "value"), Column("runs", "runs")]
+        told = Table(self.key, self.title, columns, notes=self.notes)
+        for row in self.rows:
+            having: dict[str, list[str]] = {}
+            for column in runs:
+                having.setdefault(column.show(row.get(column.key)), []).append(column.heading)
+            known = {column.key: row.get(column.key) for column in names}
+            told.rows += [
+                {**known, "value": value, "runs": ", ".join(which)}
+                for value, which in having.items()
+            ]
+        return told
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON: every column, estimates as objects with value, low, high and n."""
         return {
@@ -148,7 +176,7 @@ def to_csv(tables: Sequence[Table]) -> str:
 def to_markdown(tables: Sequence[Table]) -> str:
     """GitHub-flavoured Markdown, one section per table."""
     parts = []
-    for table in tables:
+    for table in (table.by_value() for table in tables):
         columns = table.shown_columns()
         lines = [f"## {table.title}", ""]
         if table.rows:
@@ -186,7 +214,7 @@ def to_latex(tables: Sequence[Table]) -> str:
     Names in other scripts than Latin need LuaLaTeX or XeLaTeX and a font that has them.
     """
     parts = []
-    for table in tables:
+    for table in (table.by_value() for table in tables):
         if not table.rows:
             continue
         columns = table.shown_columns()

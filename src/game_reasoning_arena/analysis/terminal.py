@@ -19,7 +19,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from game_reasoning_arena.analysis.plain import plain
-from game_reasoning_arena.analysis.tables import UNKNOWN_TEXT, Column, Table
+from game_reasoning_arena.analysis.tables import MOST_RUNS, UNKNOWN_TEXT, Column, Table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,9 +29,6 @@ _GAP: Final = 3
 
 #: The names of the rows are repeated in each grid while they take no more than this of the width.
 _MOST_FOR_NAMES: Final = 0.5
-
-#: Columns of a table with one per run that anyone would read beside each other.
-_MOST_RUNS: Final = 8
 
 #: No text is folded to less than this.
 _NARROWEST: Final = 8
@@ -45,7 +42,7 @@ def to_rich(table: Table, width: int | None = None) -> RenderableType:
     if table.rows:
         columns = table.shown_columns()
         fits = width is None or _width(columns, table) <= width
-        if table.per_run and not (fits and len(columns) <= _MOST_RUNS):
+        if table.per_run and not (fits and len(columns) <= MOST_RUNS + 2):
             parts += _values(columns, table)
         elif fits:
             parts.append(_grid(columns, table, width))
