@@ -322,6 +322,15 @@ def test_light_and_dark(page: Path, dark: bool, tmp_path: Path) -> None:
         one.screenshot(tmp_path / "page.png")
 
 
+@needs_browser
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_no_page_scrolls_sideways(page: Path, width: int) -> None:
+    with Browser(width=width) as one:
+        for part in ("", "#episodes-top", "#/2/2/1", "#/0/1/3"):
+            one.open(page, part)
+            assert one.eval("document.documentElement.scrollWidth <= innerWidth"), (width, part)
+
+
 def test_parameters_of_a_game_string() -> None:
     assert game_parameters("hex(board_size=5,swap=True)") == {"board_size": "5", "swap": "True"}
     assert game_parameters("tic_tac_toe") == {}
