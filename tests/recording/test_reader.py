@@ -211,3 +211,13 @@ def test_importing_the_package_does_not_import_pandas() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert told.stdout.strip() == "[]"
+
+
+def test_a_line_that_fits_no_column_is_an_error_with_its_directory(tmp_path: Path) -> None:
+    for name, number in (("good", 1), ("odd", "x")):
+        (tmp_path / name).mkdir()
+        line = {"episode": number, "player": "p", "messages": [{"role": "user", "content": "?"}]}
+        (tmp_path / name / "responses.jsonl").write_bytes(orjson.dumps(line) + b"\n")
+    loaded = load_runs(tmp_path, notice=lambda _: None)
+    with pytest.raises(UserError, match=r"odd: a line holds .* 'episode'"):
+        assert len(loaded.responses)
