@@ -300,3 +300,43 @@ def test_control_characters_of_others_reach_no_terminal_and_no_file(
     for text in texts:
         assert not {"\x1b", "\u202e", "\u2066", "\x00"} & set(text)
     assert not [str(w.message) for w in recwarn if "Glyph" in str(w.message)]
+
+
+def test_a_setting_of_its_own_for_each_model_confounds(tmp_path: Path) -> None:
+    def line(*players: Player) -> str:
+        home = tmp_path / str(len(list(tmp_path.iterdir())))
+        for number, player in enumerate(players):
+            own = {"type": "llm", "model": player.model, "system_prompt": player.system}
+            agents = {"player_0": own, "player_1": {"type": "random"}}
+            make_run(
+                home / str(number),
+                {"player_0": player, "player_1": Player()},
+                episodes=6,
+                config={"agents": agents},
+            )
+        caveats = _quiet(home).caveats
+        return next((c for c in caveats if c.startswith("CONFOUNDED")), "")
+
+    same = line(Player("vllm_a"), Player("vllm_b"))
+    assert same == ""
+    hot = line(Player("vllm_a", temperature=0.0), Player("vllm_b", temperature=0.9))
+    assert "temperature" in hot
+    prompted = line(Player("vllm_a", system="Be bold."), Player("vllm_b", system="Be careful."))
+    assert "system_prompt" in prompted
+    # Each model at both temperatures: what comes from which can be told.
+    crossed = [Player(m, temperature=t) for m in ("vllm_a", "vllm_b") for t in (0.0, 0.9)]
+    assert line(*crossed) == ""
+    # One model under two prompts: the prompt is what is compared.
+    assert line(Player("vllm_a", system="Be bold."), Player("vllm_a", system="Be careful.")) == ""
+
+
+def test_two_models_of_one_run_can_be_confounded_too(tmp_path: Path) -> None:
+    players = {
+        "player_0": Player("vllm_a", temperature=0.0),
+        "player_1": Player("vllm_b", temperature=0.9),
+    }
+    make_run(tmp_path / "run", players, episodes=6)
+    line = _quiet(tmp_path).caveats[0]
+    assert line.startswith(
+        "CONFOUNDED: besides who played, these differ: temperature of the players"
+    )
