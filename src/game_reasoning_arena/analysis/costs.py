@@ -123,7 +123,7 @@ def cost_table(responses: pd.DataFrame, standings: Standings, policy: str) -> Ta
             Column("who", "competitor", names_row=True),
             Column("games", "episodes asked in", "count"),
             Column("prompt", "prompt tokens", "count"),
-            Column("cached", "of them cached", "count"),
+            Column("cached", "cached prompt tokens", "count"),
             Column("completion", "completion tokens", "count"),
             Column("reasoning", "reasoning tokens", "count"),
             Column("per_answer", "completion tokens/answer", "number"),
