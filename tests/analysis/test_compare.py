@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ import orjson
 import pandas as pd
 import pytest
 
+from game_reasoning_arena.analysis import plot_results, plot_spread
 from game_reasoning_arena.analysis.compare import Comparison
+from game_reasoning_arena.analysis.plots import svg_texts
 from game_reasoning_arena.analysis.standings import SCORES, standings
 from game_reasoning_arena.cli import run_command
 from game_reasoning_arena.errors import UserError
@@ -340,3 +343,18 @@ def test_two_models_of_one_run_can_be_confounded_too(tmp_path: Path) -> None:
     assert line.startswith(
         "CONFOUNDED: besides who played, these differ: temperature of the players"
     )
+
+
+def test_a_plot_that_cannot_show_all_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plot_spread, "_MOST_COLUMNS", 2)
+    for module in (plot_spread, plot_results):
+        monkeypatch.setattr(module, "MOST_ROWS", 2)
+    for name in "abc":
+        player = Player(f"vllm_{name}", fail=0.2)
+        make_run(tmp_path / name, {"player_0": player, "player_1": Player()}, episodes=6)
+    texts = svg_texts(_quiet(tmp_path))
+    said = {name: re.findall(r"\(the first \d of \d\)", text) for name, text in texts.items()}
+    assert said["pairs"] == said["results"] == ["(the first 2 of 4)"]
+    assert said["latency"] == said["failures"] == ["(the first 2 of 3)"]

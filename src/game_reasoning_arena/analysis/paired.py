@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from game_reasoning_arena.analysis.intervals import Estimate, cluster_sums, clustered_mean
@@ -112,12 +113,22 @@ def sign_test_power(pairs: int, better: float, worse: float, *, alpha: float = A
     differing = better + worse
     low, high = stats.binom.ppf((1e-9, 1 - 1e-9), pairs, differing).astype(np.int64)
     counts = np.arange(low, high + 1)
-    # The largest number of wins on the losing side at which the test still rejects, or -1.
-    edge = stats.binom.ppf(alpha / 2, counts, 0.5)
-    edge = np.where(2 * stats.binom.cdf(edge, counts, 0.5) < alpha, edge, edge - 1)
+    edge = _edges(alpha, max(256, 1 << int(high).bit_length()))[low : high + 1]
     share = better / differing
     rejects = stats.binom.cdf(edge, counts, share) + stats.binom.cdf(edge, counts, 1 - share)
     return float(stats.binom.pmf(counts, pairs, differing) @ rejects)
+
+
+@lru_cache(maxsize=8)
+def _edges(alpha: float, size: int) -> NDArray[np.float64]:
+    """For 0 up to ``size`` pairs that differ, the most wins of the losing side at which the exact
+    test still rejects; -1 where it never does."""
+    counts = np.arange(size + 1)
+    edge = stats.binom.ppf(alpha / 2, counts, 0.5)
+    kept: NDArray[np.float64] = np.where(
+        2 * stats.binom.cdf(edge, counts, 0.5) < alpha, edge, edge - 1
+    )
+    return kept
 
 
 def pairs_needed(

@@ -24,9 +24,6 @@ from game_reasoning_arena.analysis.paired import (
 from game_reasoning_arena.analysis.standings import POLICIES, SCORES, Standings
 from game_reasoning_arena.analysis.tables import Column, Table, Value
 
-#: More than this many pairs are tested without bootstrap intervals for each.
-MANY = 400
-
 
 @dataclass(slots=True)
 class Pair:
@@ -97,7 +94,7 @@ def compare_pairs(standings: Standings, policy: str) -> list[Pair]:
         ]
         rows = {label: part[part["who"] == label] for label in labels}
         for a, b in wanted:
-            pairs.append(_compare(str(game), a, b, rows[a], rows[b], policy, len(wanted) <= MANY))
+            pairs.append(_compare(str(game), a, b, rows[a], rows[b], policy))
     tested = [pair for pair in pairs if pair.p is not None]
     adjusted = holm([pair.p for pair in tested if pair.p is not None])
     for pair, value in zip(tested, adjusted, strict=True):
@@ -106,11 +103,11 @@ def compare_pairs(standings: Standings, policy: str) -> list[Pair]:
 
 
 def _compare(
-    game: str, a: str, b: str, mine: pd.DataFrame, other: pd.DataFrame, policy: str, full: bool
+    game: str, a: str, b: str, mine: pd.DataFrame, other: pd.DataFrame, policy: str
 ) -> Pair:
     matched = _match(mine, other)
     if len(matched):
-        pair = _paired(Pair(game, a, b, "same deals"), matched, policy, full)
+        pair = _paired(Pair(game, a, b, "same deals"), matched, policy)
         if pair.n or pair.returns.known:
             return pair
     met = mine[mine["rival"] == b]
@@ -133,17 +130,15 @@ def _match(mine: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     return left.merge(right, on=[*keys, "repeat"], suffixes=("_a", "_b"))
 
 
-def _paired(pair: Pair, matched: pd.DataFrame, policy: str, full: bool) -> Pair:
+def _paired(pair: Pair, matched: pd.DataFrame, policy: str) -> Pair:
     gaps, seeds = _gaps(matched, policy)
     profits, return_seeds = _profits(matched)
     pair.n = len(gaps)
-    if full and len(profits):
+    if len(profits):
         pair.returns = paired_difference(profits, return_seeds)
     if len(gaps):
         pair.test = sign_test(gaps)
-        pair.difference = (
-            paired_difference(gaps, seeds) if full else Estimate(float(gaps.mean()), n=len(gaps))
-        )
+        pair.difference = paired_difference(gaps, seeds)
     if _rich(profits, steps=(0.0, 1.0, 2.0)) or not len(gaps):
         pair.n = len(profits)
         pair.p = sign_flip_test(profits, return_seeds) if len(profits) else None

@@ -23,6 +23,7 @@ from game_reasoning_arena.analysis.plot_style import (
     VERMILLION,
     YELLOW,
     bar_legend,
+    first_of,
     ink_colour,
     line_legend,
     new_figure,
@@ -55,7 +56,8 @@ def results_bars(comparison: Comparison) -> Figure | None:
     """Win, draw, loss of all episodes that began, with the win rate's Wilson interval."""
     table = comparison.standings.table
     table = table[table["players"] > 1]
-    bars = list(groups(table))[:MOST_ROWS]
+    every = list(groups(table))
+    bars = every[:MOST_ROWS]
     if not bars:
         return None
     games = list(dict.fromkeys(game for game, _, _ in bars))
@@ -77,7 +79,10 @@ def results_bars(comparison: Comparison) -> Figure | None:
         axis.spines["left"].set_visible(False)
         axis.tick_params(axis="y", length=0)
     axes[-1].xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
-    axes[-1].set_xlabel("share of episodes that began\nwhisker: 95 % interval of the win rate")
+    axes[-1].set_xlabel(
+        f"share of episodes that began{first_of(len(bars), len(every))}\n"
+        "whisker: 95 % interval of the win rate"
+    )
     bar_legend(figure, [(label, colour, hatch) for _, label, colour, hatch, _ in _RESULTS])
     return figure
 
@@ -150,7 +155,8 @@ def failure_bars(comparison: Comparison) -> Figure | None:
     """What failed answers were, as shares of all answers, with the total's Wilson interval."""
     responses = comparison.responses
     answered = responses[responses["outcome"].notna()]
-    rows = [(str(w), p) for w, p in answered.groupby("who", sort=False)][:MOST_ROWS]
+    every = [(str(w), p) for w, p in answered.groupby("who", sort=False)]
+    rows = every[:MOST_ROWS]
     counts = [(who, len(part), part["outcome"].value_counts()) for who, part in rows]
     seen = [kind for kind in FAILURES if any(found.get(kind, 0) for _, _, found in counts)]
     if not seen:
@@ -177,7 +183,10 @@ def failure_bars(comparison: Comparison) -> Figure | None:
     axis.set_ylim(len(counts) - 0.45, -0.55)
     axis.set_xlim(0, min(1.0, highest * 1.05))
     axis.xaxis.set_major_formatter(lambda v, _: f"{v:.1%}" if highest < 0.1 else f"{v:.0%}")
-    axis.set_xlabel("share of all answers\nwhisker: 95 % interval of the total")
+    axis.set_xlabel(
+        f"share of all answers{first_of(len(rows), len(every))}\n"
+        "whisker: 95 % interval of the total"
+    )
     axis.grid(axis="x")
     axis.spines["left"].set_visible(False)
     axis.tick_params(axis="y", length=0)
