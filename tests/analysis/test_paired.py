@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from game_reasoning_arena.analysis.intervals import newcombe
 from game_reasoning_arena.analysis.paired import (
     cannot_resolve,
     holm,
@@ -16,6 +17,7 @@ from game_reasoning_arena.analysis.paired import (
     paired_difference,
     pairs_connor,
     pairs_needed,
+    rates_needed,
     sign_flip_test,
     sign_test,
     sign_test_power,
@@ -99,6 +101,25 @@ def test_pairs_needed_gives_the_power_it_promises(better: float, worse: float) -
     drawn = rng.multinomial(needed, [better, worse, 1 - better - worse], size=repeats)
     power = sum(mcnemar_exact(int(a), int(b)) < 0.05 for a, b, _ in drawn) / repeats
     assert power == pytest.approx(0.80, abs=0.005 + 4 * math.sqrt(0.8 * 0.2 / repeats))
+
+
+def test_rates_needed_published() -> None:
+    """R's manual of power.prop.test: rates 0.50 and 0.75 need n = 76.7 for a power of 90 %."""
+    assert rates_needed(50, 100, 75, 100, power=0.9) == 77
+    assert rates_needed(30, 60, 45, 60, power=0.9) == 77
+    assert rates_needed(1, 2, 2, 4) is None
+    assert rates_needed(0, 0, 1, 2) is None
+
+
+def test_rates_needed_give_the_power_they_promise() -> None:
+    """By simulation of the interval that is shown."""
+    rng = np.random.default_rng(13)
+    n = rates_needed(65, 100, 85, 100)
+    assert n is not None
+    repeats = 3000
+    won = zip(rng.binomial(n, 0.65, repeats), rng.binomial(n, 0.85, repeats), strict=True)
+    power = sum(newcombe(int(a), n, int(b), n).high < 0 for a, b in won) / repeats
+    assert power == pytest.approx(0.80, abs=0.01 + 4 * math.sqrt(0.8 * 0.2 / repeats))
 
 
 def test_mean_needed_published() -> None:

@@ -202,6 +202,26 @@ def mean_needed(
     return math.ceil((z * spread / gap) ** 2 * per_seed)
 
 
+def rates_needed(
+    a: int, n_a: int, b: int, n_b: int, *, alpha: float = ALPHA, power: float = POWER
+) -> int | None:
+    """Episodes of each side needed to resolve a difference of unpaired rates as large as seen.
+
+    Source: J. L. Fleiss, B. Levin, M. C. Paik (2003), Statistical Methods for Rates and
+    Proportions, 3rd ed., chapter 4, without continuity correction.
+
+    Returns:
+        a number of episodes for each; None when no difference was seen.
+    """
+    if n_a == 0 or n_b == 0 or a * n_b == b * n_a:
+        return None
+    p, q = a / n_a, b / n_b
+    middle = (p + q) / 2
+    spread = _z(alpha / 2) * math.sqrt(2 * middle * (1 - middle))
+    spread += _z(1 - power) * math.sqrt(p * (1 - p) + q * (1 - q))
+    return math.ceil((spread / (p - q)) ** 2)
+
+
 def cannot_resolve(differing: int, alpha: float = ALPHA) -> bool:
     """Whether so few pairs differ that even a clean sweep would leave p at or above ``alpha``."""
     return mcnemar_exact(differing, 0) >= alpha

@@ -18,6 +18,7 @@ from game_reasoning_arena.analysis.paired import (
     mean_needed,
     paired_difference,
     pairs_needed,
+    rates_needed,
     sign_flip_test,
     sign_test,
 )
@@ -210,6 +211,9 @@ def _unpaired(
         sides.append((int((kept[policy] == "win").sum()), len(kept)))
     (won_a, n_a), (won_b, n_b) = sides
     pair.difference = newcombe(won_a, n_a, won_b, n_b)
+    low, high = pair.difference.low, pair.difference.high
+    if low is not None and high is not None and low <= 0 <= high:
+        pair.needed = rates_needed(won_a, n_a, won_b, n_b)
     pair.n = min(n_a, n_b)
     return pair
 
@@ -231,7 +235,7 @@ def pairs_table(pairs: list[Pair]) -> Table:
             Column("returns", "return A-B [95 %]", "signed"),
             Column("p", "p", "p"),
             Column("adjusted", "p (Holm)", "p"),
-            Column("needed", "pairs for 80 % power", "count"),
+            Column("needed", "episodes for 80 % power", "count"),
         ],
     )
     for pair in sorted(pairs, key=lambda p: (p.adjusted is None, p.adjusted or 0.0, p.p or 0.0)):
@@ -257,6 +261,11 @@ def pairs_table(pairs: list[Pair]) -> Table:
             "seed, seat and opponents; met: the same on seeds; returns with many values: "
             "sign-flip test. Intervals draw whole seeds and are not corrected for many pairs; "
             "p (Holm) is."
+        )
+    if any(row["needed"] is not None for row in table.rows):
+        table.notes.append(
+            "episodes for 80 % power: as many of each side would resolve a difference as large as "
+            "the one seen (uncorrected for many pairs) four times in five."
         )
     if any(pair.basis == "same opponents" for pair in pairs):
         table.notes.append(
