@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ import orjson
 import pandas as pd
 import pytest
 
+from game_reasoning_arena.analysis import plot_results, plot_spread
 from game_reasoning_arena.analysis.compare import Comparison
+from game_reasoning_arena.analysis.plots import svg_texts
 from game_reasoning_arena.analysis.standings import SCORES, standings
 from game_reasoning_arena.cli import run_command
 from game_reasoning_arena.errors import UserError
@@ -241,3 +244,117 @@ def test_a_foreign_directory_needs_no_engine_and_no_client(tmp_path: Path) -> No
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip().endswith("0 []")
+
+
+def test_every_model_against_every_model_is_one_competitor_each(tmp_path: Path) -> None:
+    """A sweep plays each pairing twice, under exchanged names, and each model against itself."""
+    strong, weak = Player("vllm_a"), Player("vllm_b", fail=0.3)
+    for number, (one, other) in enumerate(
+        [(strong, strong), (strong, weak), (weak, strong), (weak, weak)]
+    ):
+        make_run(tmp_path / str(number), {"player_0": one, "player_1": other}, episodes=40)
+    comparison = _quiet(tmp_path)
+    results = {row["who"]: row for row in comparison.tables[1].rows}
+    assert set(results) == {
+        "vllm_a", "vllm_b", "vllm_a as player_0", "vllm_a as player_1", "vllm_b as player_0",
+        "vllm_b as player_1",
+    }  # fmt: skip
+    assert results["vllm_a"]["began"] == results["vllm_b"]["began"] == 80
+    assert results["vllm_a as player_0"]["began"] == 40
+    pairs = {(pair.a, pair.b): pair for pair in comparison.pairs}
+    assert {frozenset(key) for key in pairs} == {
+        frozenset({"vllm_a", "vllm_b"}),
+        frozenset({"vllm_a as player_0", "vllm_a as player_1"}),
+        frozenset({"vllm_b as player_0", "vllm_b as player_1"}),
+    }
+    assert pairs["vllm_a", "vllm_b"].verdict() == "vllm_a is better"
+    (fit,) = comparison.ratings["tic_tac_toe"]
+    assert list(fit.ratings) == ["vllm_a", "vllm_b"]
+    assert fit.games == 80
+
+
+def test_only_runs_that_repeat_deals_are_told_apart(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        make_run(tmp_path / name, _versus_random("vllm_a"), episodes=10)
+    make_run(tmp_path / "third", _versus_random("vllm_a"), game="leduc_poker", episodes=10)
+    labels = {row["who"] for row in _quiet(tmp_path).tables[1].rows if "vllm" in row["who"]}
+    assert labels == {"vllm_a [first]", "vllm_a [second]", "vllm_a"}
+
+
+def test_control_characters_of_others_reach_no_terminal_and_no_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    """A provider's or a file's text must not colour, turn or erase what a reader sees."""
+    evil = "\x1b[31m\u202e\u2066\x00 $#&_{}~^\\|<script> 漢"
+    for name in ("a", "b"):
+        player = Player(f"vllm_{evil}{name}", system=evil + name, served=evil + name)
+        make_run(tmp_path / "runs" / name, {"player_0": player, "player_1": Player()}, episodes=4)
+    out = tmp_path / "out"
+    words = ["compare", str(tmp_path / "runs"), "--plots", str(out)]
+    words += ["--latex", str(out / "t.tex"), "--markdown", str(out / "t.md")]
+    assert run_command(words) == 0
+    told = capsys.readouterr()
+    texts = [
+        told.out,
+        told.err,
+        *(path.read_text() for path in out.iterdir() if path.suffix != ".png"),
+    ]
+    assert "[U+001B][31m[U+202E][U+2066][U+0000]" in told.out
+    for text in texts:
+        assert not {"\x1b", "\u202e", "\u2066", "\x00"} & set(text)
+    assert not [str(w.message) for w in recwarn if "Glyph" in str(w.message)]
+
+
+def test_a_setting_of_its_own_for_each_model_confounds(tmp_path: Path) -> None:
+    def line(*players: Player) -> str:
+        home = tmp_path / str(len(list(tmp_path.iterdir())))
+        for number, player in enumerate(players):
+            own = {"type": "llm", "model": player.model, "system_prompt": player.system}
+            agents = {"player_0": own, "player_1": {"type": "random"}}
+            make_run(
+                home / str(number),
+                {"player_0": player, "player_1": Player()},
+                episodes=6,
+                config={"agents": agents},
+            )
+        caveats = _quiet(home).caveats
+        return next((c for c in caveats if c.startswith("CONFOUNDED")), "")
+
+    same = line(Player("vllm_a"), Player("vllm_b"))
+    assert same == ""
+    hot = line(Player("vllm_a", temperature=0.0), Player("vllm_b", temperature=0.9))
+    assert "temperature" in hot
+    prompted = line(Player("vllm_a", system="Be bold."), Player("vllm_b", system="Be careful."))
+    assert "system_prompt" in prompted
+    # Each model at both temperatures: what comes from which can be told.
+    crossed = [Player(m, temperature=t) for m in ("vllm_a", "vllm_b") for t in (0.0, 0.9)]
+    assert line(*crossed) == ""
+    # One model under two prompts: the prompt is what is compared.
+    assert line(Player("vllm_a", system="Be bold."), Player("vllm_a", system="Be careful.")) == ""
+
+
+def test_two_models_of_one_run_can_be_confounded_too(tmp_path: Path) -> None:
+    players = {
+        "player_0": Player("vllm_a", temperature=0.0),
+        "player_1": Player("vllm_b", temperature=0.9),
+    }
+    make_run(tmp_path / "run", players, episodes=6)
+    line = _quiet(tmp_path).caveats[0]
+    assert line.startswith(
+        "CONFOUNDED: besides who played, these differ: temperature of the players"
+    )
+
+
+def test_a_plot_that_cannot_show_all_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plot_spread, "_MOST_COLUMNS", 2)
+    for module in (plot_spread, plot_results):
+        monkeypatch.setattr(module, "MOST_ROWS", 2)
+    for name in "abc":
+        player = Player(f"vllm_{name}", fail=0.2)
+        make_run(tmp_path / name, {"player_0": player, "player_1": Player()}, episodes=6)
+    texts = svg_texts(_quiet(tmp_path))
+    said = {name: re.findall(r"\(the first \d of \d\)", text) for name, text in texts.items()}
+    assert said["pairs"] == said["results"] == ["(the first 2 of 4)"]
+    assert said["latency"] == said["failures"] == ["(the first 2 of 3)"]

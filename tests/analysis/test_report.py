@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -320,6 +321,36 @@ def test_light_and_dark(page: Path, dark: bool, tmp_path: Path) -> None:
         assert one.eval("getComputedStyle(document.body).backgroundColor") != ground
         assert one.eval("document.querySelectorAll('.plots svg').length") >= 3
         one.screenshot(tmp_path / "page.png")
+
+
+@needs_browser
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_current_move_can_be_read(page: Path, dark: bool) -> None:
+    """Also where it is a deal, whose name is else shown softly: WCAG's contrast of 4.5 and more."""
+    with Browser(dark=dark) as one:
+        for step in (1, 3):
+            one.open(page, f"#/0/1/{step}")
+            colours = one.eval(
+                "(() => { const c = getComputedStyle(document.querySelector("
+                "'.moves button[aria-current]')); return [c.color, c.backgroundColor]; })()"
+            )
+            lights = sorted(
+                sum(
+                    weight * ((int(part) / 255 + 0.055) / 1.055) ** 2.4
+                    for weight, part in zip((0.2126, 0.7152, 0.0722), found, strict=True)
+                )
+                for found in (re.findall(r"\d+", colour)[:3] for colour in colours)
+            )
+            assert (lights[1] + 0.05) / (lights[0] + 0.05) >= 4.5, (step, colours)
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_no_page_scrolls_sideways(page: Path, width: int) -> None:
+    with Browser(width=width) as one:
+        for part in ("", "#episodes-top", "#/2/2/1", "#/0/1/3"):
+            one.open(page, part)
+            assert one.eval("document.documentElement.scrollWidth <= innerWidth"), (width, part)
 
 
 def test_parameters_of_a_game_string() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.recording import load_runs
 from game_reasoning_arena.recording.columns import BODIES, EPISODES, RESPONSES
+from game_reasoning_arena.recording.frames import _RUN_DTYPES
 from game_reasoning_arena.recording.reader import (
     RunDataWarning,
     RunReader,
@@ -211,3 +213,23 @@ def test_importing_the_package_does_not_import_pandas() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert told.stdout.strip() == "[]"
+
+
+def test_a_line_that_fits_no_column_is_an_error_with_its_directory(tmp_path: Path) -> None:
+    for name, number in (("good", 1), ("odd", "x")):
+        (tmp_path / name).mkdir()
+        line = {"episode": number, "player": "p", "messages": [{"role": "user", "content": "?"}]}
+        (tmp_path / name / "responses.jsonl").write_bytes(orjson.dumps(line) + b"\n")
+    loaded = load_runs(tmp_path, notice=lambda _: None)
+    with pytest.raises(UserError, match=r"odd: a line holds .* 'episode'"):
+        assert len(loaded.responses)
+
+
+def test_the_documented_tables_are_those_that_are_given() -> None:
+    text = (Path(__file__).parents[2] / "docs/tables.md").read_text(encoding="utf-8")
+    _, responses, episodes, runs = re.split(r"^## .*$", text, flags=re.MULTILINE)
+    for part, specs in ((responses, RESPONSES), (episodes, EPISODES)):
+        rows = re.findall(r"^\| (\w+) \| (\w+) \| (.+) \|$", part, re.MULTILINE)[1:]
+        assert rows == [(name, spec.dtype, spec.meaning) for name, spec in specs.items()]
+    rows = re.findall(r"^\| (\w+) \| (\w+) \|$", runs, re.MULTILINE)[1:]
+    assert dict(rows) == _RUN_DTYPES

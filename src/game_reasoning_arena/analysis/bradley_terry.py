@@ -7,7 +7,7 @@ Sources: R. A. Bradley and M. E. Terry (1952), Rank analysis of incomplete block
 Biometrika 39, 324-345; ties: R. R. Davidson (1970), On extending the Bradley-Terry model to
 accommodate ties in paired comparison experiments, JASA 65, 317-328; order effect: R. R. Davidson
 and R. J. Beaver (1977), Biometrics 33, 693-702; when estimates exist: L. R. Ford (1957), American
-Mathematical Monthly 64, 28-33.
+Mathematical Monthly 64, 28-33, and A. Albert and J. A. Anderson (1984), Biometrika 71, 1-10.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import optimize, stats
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
@@ -49,7 +49,8 @@ class Ratings:
         seat: advantage of the first seat in points.
         ties: the tie parameter v; None when no game was drawn.
         games: how many games were used.
-        regularised: True when a weak prior was needed, since someone won or lost everything.
+        regularised: True when a weak prior was needed, since results are too one-sided, as where
+            someone, or the first seat, won everything.
     """
 
     ratings: dict[str, Estimate]
@@ -101,30 +102,37 @@ def rate(games: Sequence[Game], confidence: float = CONFIDENCE) -> list[Ratings]
     return sorted(fits, key=lambda fit: -len(fit.ratings))
 
 
-def _finite(names: Sequence[str], games: Sequence[Game]) -> bool:
-    """Ford's condition: every split of the players has a win (or tie) across it both ways."""
-    index = {name: i for i, name in enumerate(names)}
-    beats = [
-        (index[a], index[b])
-        for game in games
-        for a, b, score in (
-            (game.first, game.second, game.score),
-            (game.second, game.first, 1 - game.score),
-        )
-        if score > 0
-    ]
-    graph = csr_matrix(
-        (np.ones(len(beats)), tuple(np.array(beats).T)), shape=(len(names), len(names))
+def _finite(design: NDArray[np.float64], counts: NDArray[np.float64], *, tied: bool) -> bool:
+    """Whether the results alone give finite estimates of strengths, seat effect and ties.
+
+    They do not when some direction in the parameters makes every result seen at least as likely as
+    all others, and one more so: then going on in it never stops helping. Without a seat effect that
+    is Ford's condition, that no group of players has won all its games with the rest. Source: A.
+    Albert and J. A. Anderson (1984), On the existence of maximum likelihood estimates in logistic
+    regression models, Biometrika 71, 1-10; found by linear programming.
+    """
+    slopes = _slopes(design)
+    kinds = (0, 1, 2) if tied else (0, 2)
+    gains = np.array(
+        [
+            slopes[row, kind] - slopes[row, other]
+            for row, seen in enumerate(counts)
+            for kind in kinds
+            if seen[kind] > 0
+            for other in kinds
+            if other != kind
+        ]
     )
-    count, _ = connected_components(graph, directed=True, connection="strong")
-    return bool(count == 1)
+    found = optimize.linprog(
+        -gains.sum(axis=0), A_ub=-gains, b_ub=np.zeros(len(gains)), bounds=(-1, 1)
+    )
+    return bool(-found.fun < 1e-7)
 
 
 def _fit(names: Sequence[str], games: Sequence[Game], confidence: float) -> Ratings:
     size = len(names)
     index = {name: i for i, name in enumerate(names)}
     tied = any(game.score == 0.5 for game in games)
-    finite = _finite(names, games)
     orders = {(game.first, game.second) for game in games}
     # A seat effect can be told from strength only if somebody changed seats (or a cycle helps).
     seated = any((b, a) in orders for a, b in orders) or len(orders) > size - 1
@@ -133,10 +141,11 @@ def _fit(names: Sequence[str], games: Sequence[Game], confidence: float) -> Rati
     for row, (i, j) in enumerate(pairs):
         design[row, [i, j]] = 1, -1
         design[row, size] = 1.0 if seated else 0.0
+    finite = _finite(design, counts, tied=tied)
     penalty = np.zeros(size + 2)
     penalty[:size] = 1e-9 if finite else 1 / PRIOR_SD**2
     penalty[size] = 1 / PRIOR_SD**2 if seated and not finite else 0.0 if seated else 1.0
-    penalty[size + 1] = 0.0 if tied else 1.0
+    penalty[size + 1] = 1.0 if not tied else 0.0 if finite else 1 / PRIOR_SD**2
     theta, information = _newton(design, counts, penalty, tied)
     # Strengths are known up to a constant: project on mean 0.
     centre = np.eye(size + 2)
@@ -171,6 +180,16 @@ def _tally(
     return list(rows), np.array(list(rows.values()))
 
 
+def _slopes(design: NDArray[np.float64]) -> NDArray[np.float64]:
+    """d(log weight)/d(parameter) of the three outcomes: pairs x 3 x (players + 2)."""
+    rows, width = design.shape
+    slopes = np.zeros((rows, 3, width + 1))
+    slopes[:, 0, :width] = design / 2
+    slopes[:, 2, :width] = -design / 2
+    slopes[:, 1, width] = 1.0
+    return slopes
+
+
 def _newton(
     design: NDArray[np.float64],
     counts: NDArray[np.float64],
@@ -181,12 +200,8 @@ def _newton(
 
     ``design`` is pairs x (players + 1); the last parameter is log v.
     """
-    rows, width = design.shape
-    # d(log weight)/d(parameter) for the three outcomes: rows x 3 x parameters.
-    slopes = np.zeros((rows, 3, width + 1))
-    slopes[:, 0, :width] = design / 2
-    slopes[:, 2, :width] = -design / 2
-    slopes[:, 1, width] = 1.0
+    width = design.shape[1]
+    slopes = _slopes(design)
     totals = counts.sum(axis=1)
 
     def evaluate(at: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

@@ -90,7 +90,7 @@ class Comparison:
         """What these runs cannot tell, the gravest first."""
         asked = list(dict.fromkeys(c.label for c in self.standings.who.values() if c.asked))
         found = []
-        line = differences.confounded_line(self.differences, self.loaded, asked)
+        line = differences.confounded_line(self.differences, self.loaded, self.standings, asked)
         if line:
             found.append(line)
         found += _progress(self.loaded, self.standings)
@@ -137,7 +137,7 @@ def runs_table(loaded: LoadedRuns) -> Table:
         "runs",
         "Runs",
         [
-            Column("name", "run"),
+            Column("name", "run", names_row=True),
             Column("game", "game"),
             Column("status", "status"),
             Column("planned", "planned", "count"),

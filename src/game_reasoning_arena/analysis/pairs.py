@@ -18,14 +18,12 @@ from game_reasoning_arena.analysis.paired import (
     mean_needed,
     paired_difference,
     pairs_needed,
+    rates_needed,
     sign_flip_test,
     sign_test,
 )
 from game_reasoning_arena.analysis.standings import POLICIES, SCORES, Standings
 from game_reasoning_arena.analysis.tables import Column, Table, Value
-
-#: More than this many pairs are tested without bootstrap intervals for each.
-MANY = 400
 
 
 @dataclass(slots=True)
@@ -82,18 +80,22 @@ class Pair:
 def compare_pairs(standings: Standings, policy: str) -> list[Pair]:
     """All pairs of competitors at each game; Holm's correction runs over all that were tested.
 
-    Players that are no model (random, search) are paired with models, not with each other.
+    Players that are no model (random, search) are paired with models, not with each other. Settings
+    that met themselves are a control: only the two are compared.
     """
+    twins = {c.label: c.twin_of for c in standings.who.values()}
     asked = {c.label for c in standings.who.values() if c.asked}
     pairs = []
     for game, part in standings.table.groupby("game", sort=False):
         labels = list(dict.fromkeys(part["who"]))
         wanted = [
-            (a, b) for a, b in combinations(labels, 2) if a in asked or b in asked or not asked
+            (a, b)
+            for a, b in combinations(labels, 2)
+            if (a in asked or b in asked or not asked) and twins.get(a) == twins.get(b)
         ]
         rows = {label: part[part["who"] == label] for label in labels}
         for a, b in wanted:
-            pairs.append(_compare(str(game), a, b, rows[a], rows[b], policy, len(wanted) <= MANY))
+            pairs.append(_compare(str(game), a, b, rows[a], rows[b], policy))
     tested = [pair for pair in pairs if pair.p is not None]
     adjusted = holm([pair.p for pair in tested if pair.p is not None])
     for pair, value in zip(tested, adjusted, strict=True):
@@ -102,11 +104,11 @@ def compare_pairs(standings: Standings, policy: str) -> list[Pair]:
 
 
 def _compare(
-    game: str, a: str, b: str, mine: pd.DataFrame, other: pd.DataFrame, policy: str, full: bool
+    game: str, a: str, b: str, mine: pd.DataFrame, other: pd.DataFrame, policy: str
 ) -> Pair:
     matched = _match(mine, other)
     if len(matched):
-        pair = _paired(Pair(game, a, b, "same deals"), matched, policy, full)
+        pair = _paired(Pair(game, a, b, "same deals"), matched, policy)
         if pair.n or pair.returns.known:
             return pair
     met = mine[mine["rival"] == b]
@@ -129,17 +131,15 @@ def _match(mine: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     return left.merge(right, on=[*keys, "repeat"], suffixes=("_a", "_b"))
 
 
-def _paired(pair: Pair, matched: pd.DataFrame, policy: str, full: bool) -> Pair:
+def _paired(pair: Pair, matched: pd.DataFrame, policy: str) -> Pair:
     gaps, seeds = _gaps(matched, policy)
     profits, return_seeds = _profits(matched)
     pair.n = len(gaps)
-    if full and len(profits):
+    if len(profits):
         pair.returns = paired_difference(profits, return_seeds)
     if len(gaps):
         pair.test = sign_test(gaps)
-        pair.difference = (
-            paired_difference(gaps, seeds) if full else Estimate(float(gaps.mean()), n=len(gaps))
-        )
+        pair.difference = paired_difference(gaps, seeds)
     if _rich(profits, steps=(0.0, 1.0, 2.0)) or not len(gaps):
         pair.n = len(profits)
         pair.p = sign_flip_test(profits, return_seeds) if len(profits) else None
@@ -211,6 +211,9 @@ def _unpaired(
         sides.append((int((kept[policy] == "win").sum()), len(kept)))
     (won_a, n_a), (won_b, n_b) = sides
     pair.difference = newcombe(won_a, n_a, won_b, n_b)
+    low, high = pair.difference.low, pair.difference.high
+    if low is not None and high is not None and low <= 0 <= high:
+        pair.needed = rates_needed(won_a, n_a, won_b, n_b)
     pair.n = min(n_a, n_b)
     return pair
 
@@ -221,18 +224,18 @@ def pairs_table(pairs: list[Pair]) -> Table:
         "pairs",
         "Which is better",
         [
-            Column("a", "A"),
-            Column("b", "B"),
-            Column("game", "game"),
-            Column("basis", "compared by", minor=True),
+            Column("a", "A", names_row=True),
+            Column("b", "B", names_row=True),
+            Column("game", "game", names_row=True),
+            Column("verdict", "verdict"),
+            Column("basis", "compared by"),
             Column("n", "pairs", "count"),
             Column("difference", "score A-B, points [95 %]", "points"),
-            Column("record", "A ahead / equal / B ahead", minor=True),
-            Column("returns", "return A-B [95 %]", "signed", minor=True),
-            Column("p", "p", "p", minor=True),
+            Column("record", "A ahead / equal / B ahead"),
+            Column("returns", "return A-B [95 %]", "signed"),
+            Column("p", "p", "p"),
             Column("adjusted", "p (Holm)", "p"),
-            Column("needed", "pairs for 80 % power", "count", minor=True),
-            Column("verdict", "verdict"),
+            Column("needed", "episodes for 80 % power", "count"),
         ],
     )
     for pair in sorted(pairs, key=lambda p: (p.adjusted is None, p.adjusted or 0.0, p.p or 0.0)):
@@ -258,6 +261,11 @@ def pairs_table(pairs: list[Pair]) -> Table:
             "seed, seat and opponents; met: the same on seeds; returns with many values: "
             "sign-flip test. Intervals draw whole seeds and are not corrected for many pairs; "
             "p (Holm) is."
+        )
+    if any(row["needed"] is not None for row in table.rows):
+        table.notes.append(
+            "episodes for 80 % power: as many of each side would resolve a difference as large as "
+            "the one seen (uncorrected for many pairs) four times in five."
         )
     if any(pair.basis == "same opponents" for pair in pairs):
         table.notes.append(

@@ -23,6 +23,7 @@ from game_reasoning_arena.analysis.plot_style import (
     VERMILLION,
     YELLOW,
     bar_legend,
+    first_of,
     ink_colour,
     line_legend,
     new_figure,
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 #: Part of a bar: key, label, colour, hatch, colour of the number inside.
 _RESULTS: Final = (
     ("win", "win", BLUE, "", "white"),
-    ("draw", "draw", "#C8C8C8", "", "black"),
-    ("loss", "loss", VERMILLION, "", "white"),
+    ("draw", "draw", "#E4E4E4", "", "black"),
+    ("loss", "loss", ORANGE, "", "black"),  # vermillion is as dark as blue in a grey print
     ("apart", "outage or unfinished", "none", "////", "black"),
 )
 _KINDS: Final = dict(
@@ -55,7 +56,8 @@ def results_bars(comparison: Comparison) -> Figure | None:
     """Win, draw, loss of all episodes that began, with the win rate's Wilson interval."""
     table = comparison.standings.table
     table = table[table["players"] > 1]
-    bars = list(groups(table))[:MOST_ROWS]
+    every = list(groups(table))
+    bars = every[:MOST_ROWS]
     if not bars:
         return None
     games = list(dict.fromkeys(game for game, _, _ in bars))
@@ -77,7 +79,10 @@ def results_bars(comparison: Comparison) -> Figure | None:
         axis.spines["left"].set_visible(False)
         axis.tick_params(axis="y", length=0)
     axes[-1].xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
-    axes[-1].set_xlabel("share of episodes that began\nwhisker: 95 % interval of the win rate")
+    axes[-1].set_xlabel(
+        f"share of episodes that began{first_of(len(bars), len(every))}\n"
+        "whisker: 95 % interval of the win rate"
+    )
     bar_legend(figure, [(label, colour, hatch) for _, label, colour, hatch, _ in _RESULTS])
     return figure
 
@@ -103,12 +108,16 @@ def _result_bar(axis: Any, place: int, part: Any, policy: str) -> None:
         left += size
     win = wilson(int(counts.get("win", 0)), began)
     if win.value is not None and win.low is not None and win.high is not None:
-        whisker = [[win.value - win.low], [win.high - win.value]]
-        for width, colour in ((3.2, "white"), (1.3, "black")):
-            axis.errorbar(
-                win.value, place + 0.2, xerr=whisker, fmt="none", ecolor=colour, elinewidth=width,
-                capsize=2.5, capthick=width,
-            )  # fmt: skip
+        _whisker(axis, win.value, place + 0.2, win.low, win.high)
+
+
+def _whisker(axis: Any, value: float, place: float, low: float, high: float) -> None:
+    """An interval that is seen on any bar and any ground."""
+    for width, colour in ((3.2, "white"), (1.3, "black")):
+        axis.errorbar(
+            value, place, xerr=[[value - low], [high - value]], fmt="none", ecolor=colour,
+            elinewidth=width, capsize=2.5, capthick=width,
+        )  # fmt: skip
 
 
 def temperature_curves(comparison: Comparison) -> Figure | None:
@@ -146,7 +155,8 @@ def failure_bars(comparison: Comparison) -> Figure | None:
     """What failed answers were, as shares of all answers, with the total's Wilson interval."""
     responses = comparison.responses
     answered = responses[responses["outcome"].notna()]
-    rows = [(str(w), p) for w, p in answered.groupby("who", sort=False)][:MOST_ROWS]
+    every = [(str(w), p) for w, p in answered.groupby("who", sort=False)]
+    rows = every[:MOST_ROWS]
     counts = [(who, len(part), part["outcome"].value_counts()) for who, part in rows]
     seen = [kind for kind in FAILURES if any(found.get(kind, 0) for _, _, found in counts)]
     if not seen:
@@ -168,15 +178,15 @@ def failure_bars(comparison: Comparison) -> Figure | None:
         assert total.low is not None
         assert total.high is not None
         highest = max(highest, total.high)
-        axis.errorbar(
-            total.value, place, xerr=[[total.value - total.low], [total.high - total.value]],
-            fmt="none", ecolor=ink_colour(), elinewidth=1.3, capsize=3,
-        )  # fmt: skip
+        _whisker(axis, total.value, place, total.low, total.high)
     axis.set_yticks(range(len(counts)), [f"{who}  (n={n:,})" for who, n, _ in counts])
     axis.set_ylim(len(counts) - 0.45, -0.55)
     axis.set_xlim(0, min(1.0, highest * 1.05))
     axis.xaxis.set_major_formatter(lambda v, _: f"{v:.1%}" if highest < 0.1 else f"{v:.0%}")
-    axis.set_xlabel("share of all answers\nwhisker: 95 % interval of the total")
+    axis.set_xlabel(
+        f"share of all answers{first_of(len(rows), len(every))}\n"
+        "whisker: 95 % interval of the total"
+    )
     axis.grid(axis="x")
     axis.spines["left"].set_visible(False)
     axis.tick_params(axis="y", length=0)

@@ -16,6 +16,7 @@ from game_reasoning_arena.analysis.plot_style import (
     DASHES,
     MOST_ROWS,
     SKY,
+    first_of,
     ink_colour,
     line_legend,
     new_figure,
@@ -25,15 +26,20 @@ if TYPE_CHECKING:
     from game_reasoning_arena.analysis.compare import Comparison
 
 
+#: At most this many competitors beside each other in a heat map.
+_MOST_COLUMNS = 40
+
+
 def latency_distributions(comparison: Comparison) -> Figure | None:
     """How slow answers were: whole distributions of a few competitors, quantiles of many."""
     responses = comparison.responses
     timed = responses[responses["latency_s"].notna() & responses["outcome"].notna()]
     timed = timed[timed["latency_s"] > 0]
-    parts = [
+    every = [
         (f"{who}  (n={len(part):,})", np.sort(part["latency_s"].to_numpy(dtype=np.float64)))
         for who, part in timed.groupby("who", sort=False)
-    ][:MOST_ROWS]
+    ]
+    parts = every[:MOST_ROWS]
     if not parts:
         return None
     figure = _curves(parts) if len(parts) <= len(CYCLE) else _quantile_rows(parts)
@@ -42,7 +48,9 @@ def latency_distributions(comparison: Comparison) -> Figure | None:
     axis.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
     axis.xaxis.set_minor_formatter(lambda v, _: f"{v:g}" if f"{v:e}"[0] in "25" else "")
     axis.tick_params(axis="x", which="minor", labelsize=7)
-    axis.set_xlabel("latency of the provider, seconds (log scale)")
+    axis.set_xlabel(
+        "latency of the provider, seconds (log scale)" + first_of(len(parts), len(every))
+    )
     return figure
 
 
@@ -112,10 +120,11 @@ def pair_heat_map(comparison: Comparison) -> Figure | None:
     if not known:
         return None
     games = list(dict.fromkeys(pair.game for pair in known))
-    names = {
-        game: list(dict.fromkeys(x for p in known if p.game == game for x in (p.a, p.b)))[:40]
+    every = {
+        game: list(dict.fromkeys(x for p in known if p.game == game for x in (p.a, p.b)))
         for game in games
     }
+    names = {game: found[:_MOST_COLUMNS] for game, found in every.items()}
     sizes = [len(names[game]) for game in games]
     figure = Figure(
         figsize=(3.6 + 0.72 * max(sizes), 0.9 * len(games) + 0.42 * sum(sizes) + 0.5),
@@ -126,7 +135,7 @@ def pair_heat_map(comparison: Comparison) -> Figure | None:
     image: Any = None
     for axis, game in zip(grid[:, 0], games, strict=True):
         image = _heat(axis, names[game], [pair for pair in known if pair.game == game], max(sizes))
-        axis.set_title(game)
+        axis.set_title(game + first_of(len(names[game]), len(every[game])))
     bar = figure.colorbar(image, ax=list(grid[:, 0]), shrink=0.9, aspect=30, pad=0.02)
     bar.set_label("row minus column, points of score")
     bar.outline.set_visible(False)
@@ -134,6 +143,12 @@ def pair_heat_map(comparison: Comparison) -> Figure | None:
         "[95 % interval]   * stands after Holm's correction", fontsize=8, ha="left", x=0.02
     )
     return figure
+
+
+def _points(score: float) -> str:
+    """Signed whole points; nothing is minus 0."""
+    points = round(100 * score)
+    return f"{points:+d}" if points else "0"
 
 
 def _heat(axis: Any, names: Sequence[str], pairs: Sequence[Any], widest: int) -> Any:
@@ -146,10 +161,10 @@ def _heat(axis: Any, names: Sequence[str], pairs: Sequence[Any], widest: int) ->
         star = "*" if pair.resolved else ""
         for row, column, sign in ((i, j, 1), (j, i, -1)):
             grid[row, column] = 100 * sign * value.value
-            text = f"{100 * sign * value.value:+.0f}{star}"
+            text = f"{_points(sign * value.value)}{star}"
             if value.low is not None:
-                low, high = sorted((100 * sign * value.low, 100 * sign * value.high))
-                text += f"\n[{low:+.0f}, {high:+.0f}]"
+                low, high = sorted((sign * value.low, sign * value.high))
+                text += f"\n[{_points(low)}, {_points(high)}]"
             notes[row, column] = text
     image = axis.imshow(grid, cmap="PuOr", vmin=-100, vmax=100, aspect="auto")
     axis.set_xlim(-0.5, widest - 0.5)  # cells of all panels are equally wide

@@ -58,6 +58,11 @@ def new_figure(width: float, height: float, panels: int = 1) -> tuple[Figure, Se
     return figure, list(axes)
 
 
+def first_of(shown: int, all_of_them: int) -> str:
+    """What a title adds where not all are shown; nothing where they are."""
+    return f" (the first {shown} of {all_of_them})" if shown < all_of_them else ""
+
+
 def ink_colour() -> str:
     """The text colour of the current style."""
     return str(rcParams["text.color"])

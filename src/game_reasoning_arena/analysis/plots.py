@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
@@ -52,7 +54,7 @@ def save_plots(comparison: Comparison, directory: Path) -> Iterator[Path]:
                 continue
             for suffix in ("png", "svg"):
                 path = directory / f"{name}.{suffix}"
-                with rc_context(style(INK)):
+                with _drawing(INK):
                     figure.savefig(path, dpi=200, facecolor="white")
                 yield path
     except OSError as error:
@@ -68,7 +70,7 @@ def svg_texts(comparison: Comparison) -> dict[str, str]:
         if figure is None:
             continue
         out = io.StringIO()
-        with rc_context({**style(ink), "svg.hashsalt": name}):
+        with _drawing(ink, {"svg.hashsalt": name}):
             figure.savefig(
                 out,
                 format="svg",
@@ -81,9 +83,17 @@ def svg_texts(comparison: Comparison) -> dict[str, str]:
 
 
 def _drawn(draw: Draw, comparison: Comparison, ink: str) -> Figure | None:
-    with rc_context(style(ink)):
+    with _drawing(ink):
         figure = draw(comparison)
         if figure is not None:
             figure.draw_without_rendering()  # lays out, once for all files
             figure.set_layout_engine("none")
         return figure
+
+
+@contextmanager
+def _drawing(ink: str, more: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Our style; letters that the font lacks are boxes in a PNG, without a word of warning."""
+    with rc_context({**style(ink), **(more or {})}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        yield

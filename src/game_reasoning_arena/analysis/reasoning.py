@@ -6,7 +6,8 @@ the provider's reasoning text where there is one, else the answer without its fi
 only: in other languages the lengths hold and the categories do not.
 
 For judgements of content plug in a judge: any asynchronous callable from a text to labels, such as
-:class:`ModelJudge`, which asks a model through the same backends that players use.
+:class:`ModelJudge`, which asks a model through the same backends that players use. `arena compare
+--reasoning FILE --judge MODEL` does.
 """
 
 from __future__ import annotations
@@ -135,12 +136,12 @@ def reasoning_summary(table: pd.DataFrame) -> Table:
         "reasoning",
         "Reasoning: median words, % of answers in which a category occurs",
         [
-            Column("who", "competitor"),
-            Column("game", "game"),
-            Column("result", "game ended"),
+            Column("who", "competitor", names_row=True),
+            Column("game", "game", names_row=True),
+            Column("result", "game ended", names_row=True),
             Column("answers", "answers", "count"),
             Column("words", "words", "number"),
-            *(Column(name, name, "percent", minor=True) for name in RULES),
+            *(Column(name, name, "percent") for name in RULES),
         ],
     )
     filled = table.assign(
@@ -171,12 +172,15 @@ Judge = Callable[[str], Awaitable[Mapping[str, Any]]]
 async def judged(
     items: Sequence[tuple[dict[str, Any], str]], judge: Judge, *, concurrency: int = 16
 ) -> pd.DataFrame:
-    """Labels of a judge beside the keys of each passage, many asked at once."""
+    """Labels of a judge beside the keys of each passage, many asked at once.
+
+    A label called like a key does not replace it.
+    """
     gate = asyncio.Semaphore(concurrency)
 
     async def one(keys: dict[str, Any], text: str) -> dict[str, Any]:
         async with gate:
-            return {**keys, **await judge(text)}
+            return {**keys, **dict(await judge(text)), **keys}
 
     return pd.DataFrame(await asyncio.gather(*(one(keys, text) for keys, text in items)))
 
@@ -205,7 +209,7 @@ class ModelJudge:
     asker: Asker
     model: Model
     rubric: str = RUBRIC
-    sampling: Sampling = field(default_factory=lambda: Sampling(temperature=0.0, max_tokens=200))
+    sampling: Sampling = field(default_factory=lambda: Sampling(temperature=0.0, max_tokens=1000))
 
     async def __call__(self, text: str) -> Mapping[str, Any]:
         """Judge one passage."""

@@ -19,6 +19,7 @@ from game_reasoning_arena import __version__
 from game_reasoning_arena.analysis.compare import Comparison
 from game_reasoning_arena.analysis.differences import prompt_diffs
 from game_reasoning_arena.analysis.episodes import EpisodeStore
+from game_reasoning_arena.analysis.plain import plain
 from game_reasoning_arena.analysis.reasoning import reasoning_summary, reasoning_table
 from game_reasoning_arena.analysis.tables import Table
 from game_reasoning_arena.errors import UserError
@@ -125,6 +126,7 @@ def _tables(tables: Sequence[Table]) -> Markup:
 
 
 def _table(table: Table) -> Markup:
+    table = table.by_value()
     columns = table.shown_columns()
     parts = [Markup("<h2>{}</h2>").format(visible(table.title))]
     if table.rows:
@@ -157,17 +159,4 @@ def _right(kind: str) -> Markup:
 
 def visible(text: str) -> Markup:
     """Escaped, with control characters and those that turn text around shown by number."""
-    return escape("".join(f"[U+{ord(c):04X}]" if _hidden(c) else c for c in text))
-
-
-def _hidden(character: str) -> bool:
-    code = ord(character)
-    return (
-        (code < 32 and character not in "\n\t")
-        or 0x7F <= code < 0xA0
-        or code in (0x061C, 0xFEFF)
-        or 0x200B <= code <= 0x200F
-        or 0x2028 <= code <= 0x202E
-        or 0x2060 <= code <= 0x2069
-        or 0xD800 <= code <= 0xDFFF
-    )
+    return escape(plain(text))

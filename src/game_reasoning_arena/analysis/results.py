@@ -22,8 +22,9 @@ _APART = ("error", "budget", "interrupted", "unfinished", "running")
 
 def groups(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """(game, label, rows), games and labels in order of appearance."""
-    for (game, who), part in table.groupby(["game", "who"], sort=False):
-        yield str(game), str(who), part
+    for game, rows in table.groupby("game", sort=False):
+        for who, part in rows.groupby("who", sort=False):
+            yield str(game), str(who), part
 
 
 def results_table(standings: Standings, policy: str) -> Table:
@@ -32,29 +33,31 @@ def results_table(standings: Standings, policy: str) -> Table:
         "results",
         f"Results (forfeits: {policy})",
         [
-            Column("who", "competitor"),
-            Column("game", "game"),
+            Column("who", "competitor", names_row=True),
+            Column("game", "game", names_row=True),
             Column("began", "episodes", "count"),
             Column("win", "win % [95 %]", "percent"),
-            Column("draw", "draw %", "percent", minor=True),
+            Column("draw", "draw %", "percent"),
             Column("loss", "loss % [95 %]", "percent"),
             Column("error", "outage %", "percent", rare=True),
             Column("open", "unfinished %", "percent", rare=True),
             Column("forfeits", "forfeits", "count"),
-            Column("won_by_forfeit", "won by forfeit", "count", minor=True, rare=True),
+            Column("won_by_forfeit", "won by forfeit", "count", rare=True),
             Column("substituted", "with substitutes", "count", rare=True),
-            Column("limit", "cut at limit", "count", minor=True, rare=True),
-            Column("score", "score % [95 %]", "percent", minor=True),
-            Column("returns", "mean return [95 %]", "signed", minor=True),
-            Column("played_out", "with a return", "count", minor=True),
+            Column("limit", "cut at limit", "count", rare=True),
+            Column("score", "score % [95 %]", "percent"),
+            Column("returns", "mean return [95 %]", "signed"),
+            Column("played_out", "with a return", "count"),
         ],
     )
+    small: dict[tuple[str, str], list[str]] = {}
     for game, who, part in groups(standings.table):
         table.rows.append(_result_row(game, who, part, policy))
         decided = int(part[policy].notna().sum())
         shared = int(part["players"].max()) > 1
         if shared and (note := small_sample(decided)):
-            table.notes.append(f"{who}, {game}: {note}.")
+            small.setdefault((game, note), []).append(who)
+    table.notes += [f"{', '.join(whos)}, {game}: {note}." for (game, note), whos in small.items()]
     if table.rows:
         table.notes.append(
             "Rates are of all episodes that began; score (win 1, draw 1/2) and mean return are of "
@@ -108,8 +111,8 @@ def policies_table(standings: Standings) -> Table:
         "policies",
         "Score % by how forfeits and substituted moves count",
         [
-            Column("who", "competitor"),
-            Column("game", "game"),
+            Column("who", "competitor", names_row=True),
+            Column("game", "game", names_row=True),
             Column("touched", "episodes touched", "count"),
             Column("loss", "as loss [95 %]", "percent"),
             Column("drop", "dropped [95 %]", "percent"),
@@ -132,15 +135,16 @@ def policies_table(standings: Standings) -> Table:
 
 
 def fits(standings: Standings, policy: str) -> dict[str, list[Ratings]]:
-    """Ratings per game with two players."""
+    """Ratings per game with two players; settings that met themselves tell nothing of others."""
     found = {}
+    twins = {c.label for c in standings.who.values() if c.twin_of is not None}
     two = standings.table[(standings.table["players"] == 2) & (standings.table["seat"] == 0)]
     for game, part in two[two[policy].notna() & two["rival"].notna()].groupby("game", sort=False):
         games = [
             Game(who, rival, SCORES[result])
             for who, rival, result in zip(part["who"], part["rival"], part[policy], strict=True)
         ]
-        fitted = rate(games)
+        fitted = rate([game for game in games if game.first not in twins] or games)
         if fitted:
             found[str(game)] = fitted
     return found
@@ -152,8 +156,8 @@ def ratings_table(rated: dict[str, list[Ratings]]) -> Table:
         "ratings",
         "Ratings (Bradley-Terry with ties and seat effect; points, 400 are odds of 10 to 1)",
         [
-            Column("who", "competitor"),
-            Column("game", "game"),
+            Column("who", "competitor", names_row=True),
+            Column("game", "game", names_row=True),
             Column("group", "group", "count"),
             Column("rating", "rating [95 %]", "rating"),
             Column("games", "games", "count"),
@@ -171,8 +175,8 @@ def ratings_table(rated: dict[str, list[Ratings]]) -> Table:
                 table.notes.append(f"{game}: the first seat is worth {shown} points.")
             if fit.regularised:
                 table.notes.append(
-                    f"{game}: somebody won or lost everything, so a weak prior keeps the ratings "
-                    "finite; take their size as a lower bound."
+                    f"{game}: somebody, or a seat, won or lost everything, so a weak prior keeps "
+                    "the ratings finite; take their size as a lower bound."
                 )
         if len(groups_) > 1:
             table.notes.append(

@@ -16,7 +16,7 @@ that began, and are shown apart.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import pandas as pd
@@ -29,6 +29,7 @@ from game_reasoning_arena.analysis.competitors import (
     repeated,
     run_names,
 )
+from game_reasoning_arena.analysis.plain import plain
 from game_reasoning_arena.recording.frames import LoadedRuns, rows
 
 POLICIES: Final = ("loss", "drop", "as-played")
@@ -71,7 +72,13 @@ def standings(loaded: LoadedRuns) -> Standings:
             (
                 row["who"],
                 row["run"],
-                (row["game"], row["seed"], row["seat"], row["rival"] or row["against"]),
+                (
+                    row["game"],
+                    row["seed"],
+                    row["seat"],
+                    row["player"],
+                    row["rival"] or row["against"],
+                ),
             )
             for row in seated
             if row["seat"] is not None and who[row["run"], row["player"]].asked is asked
@@ -81,7 +88,7 @@ def standings(loaded: LoadedRuns) -> Standings:
             if asked:
                 notes.append(
                     "The same deals were played with the same settings in several runs, so these "
-                    f"are told apart by run: {', '.join(sorted(doubles))}."
+                    f"are told apart by run: {', '.join(sorted({label for label, _ in doubles}))}."
                 )
     table = pd.DataFrame(seated, columns=_COLUMNS)
     table["returns"] = table["returns"].astype("float64")
@@ -101,7 +108,7 @@ def _finished(loaded: LoadedRuns, who: dict[Who, Competitor]) -> Iterator[dict[s
         run = line.run
         for name in seats:
             if (run, name) not in who:
-                who[run, name] = Competitor(name, {"type": "unknown"}, False)
+                who[run, name] = Competitor(plain(name), {"type": "unknown"}, False)
         labels = [who[run, name].label for name in seats]
         game = games[run] if games[run].partition("(")[0] == line.game else str(line.game)
         failed = line.failed or {}
@@ -200,19 +207,24 @@ def _game_string(loaded: LoadedRuns, run: int) -> str:
 
 
 def _split(
-    who: dict[Who, Competitor], seated: list[dict[str, Any]], labels: set[str], names: list[str]
+    who: dict[Who, Competitor],
+    seated: list[dict[str, Any]],
+    doubles: set[tuple[str, int]],
+    names: list[str],
 ) -> None:
-    """Put the run's name into the labels given, in ``who`` and in the seats' ``who`` and ``rival``.
+    """Put the run's name into the labels of those runs, in ``who`` and in ``who`` and ``rival``.
 
     ``against`` keeps the label without the run, so that opponents with the same settings stay the
     same opponents.
     """
     for (run, player), competitor in list(who.items()):
-        if competitor.label in labels:
-            label = f"{competitor.label} [{names[run]}]"
-            who[run, player] = Competitor(label, competitor.settings, competitor.asked)
+        if (competitor.label, run) in doubles:
+            tail = f" [{names[run]}]"
+            twin = competitor.twin_of
+            who[run, player] = replace(
+                competitor, label=competitor.label + tail, twin_of=twin and twin + tail
+            )
     for row in seated:
-        if row["rival"] in labels:
-            row["rival"] = f"{row['rival']} [{names[row['run']]}]"
-        if row["who"] in labels:
-            row["who"] = f"{row['who']} [{names[row['run']]}]"
+        for column in ("rival", "who"):
+            if (row[column], row["run"]) in doubles:
+                row[column] = f"{row[column]} [{names[row['run']]}]"

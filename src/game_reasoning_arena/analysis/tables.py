@@ -1,4 +1,4 @@
-"""Tables as data, and the forms they are written in: terminal, CSV, Markdown, LaTeX, JSON."""
+"""Tables as data, and the forms they are written in as files: CSV, Markdown, LaTeX, JSON."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from game_reasoning_arena.analysis.intervals import Estimate
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from game_reasoning_arena.analysis.plain import plain
 
 Value = str | int | float | Estimate | None
 
 #: What stands where nothing is known, never 0.
 UNKNOWN_TEXT = "–"
+
+#: Columns of a table with one per run that anyone would read beside each other.
+MOST_RUNS = 6
 
 
 def _percent(value: float) -> str:
@@ -37,15 +38,21 @@ def _p(value: float) -> str:
     return f"{value:.3f}" if value >= 0.001 else "<0.001"
 
 
+def _signed(value: float, digits: int) -> str:
+    """With its sign, which what is rounded to nothing does not have."""
+    text = f"{value:+.{digits}f}"
+    return text if float(text) else text[1:]
+
+
 _FORMATS: dict[str, Callable[[float], str]] = {
     "percent": _percent,
     "seconds": _seconds,
     "usd": _usd,
     "p": _p,
     "number": lambda v: f"{v:.3g}" if abs(v) < 1000 else f"{v:,.0f}",
-    "signed": lambda v: f"{v:+.3f}",
-    "points": lambda v: f"{100 * v:+.1f}",
-    "rating": lambda v: f"{v:+.0f}",
+    "signed": lambda v: _signed(v, 3),
+    "points": lambda v: _signed(100 * v, 1),
+    "rating": lambda v: _signed(v, 0),
     "count": lambda v: f"{v:,.0f}",
 }
 
@@ -55,14 +62,14 @@ class Column:
     """A column: its key, its heading (with the unit), and how its values are written.
 
     ``kind`` is ``text`` or one of percent, seconds, usd, p, number, signed, points, rating, count.
-    ``minor`` columns give way on a narrow terminal; ``rare`` ones are shown only where some value
-    is not 0.
+    Columns with ``names_row`` say which row it is; ``rare`` ones are shown only where some value is
+    not 0.
     """
 
     key: str
     heading: str
     kind: str = "text"
-    minor: bool = False
+    names_row: bool = False
     rare: bool = False
 
     def show(self, value: Value) -> str:
@@ -70,7 +77,7 @@ class Column:
         if value is None:
             return UNKNOWN_TEXT
         if isinstance(value, str):
-            return value
+            return plain(value)
         write = _FORMATS[self.kind]
         if not isinstance(value, Estimate):
             return write(value)
@@ -83,13 +90,17 @@ class Column:
 
 @dataclass(slots=True)
 class Table:
-    """Rows under a title; ``notes`` are sentences that belong below it."""
+    """Rows under a title; ``notes`` are sentences that belong below it.
+
+    ``per_run`` says that all columns but those that name the row hold the same thing, one per run.
+    """
 
     key: str
     title: str
     columns: Sequence[Column]
     rows: list[dict[str, Value]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    per_run: bool = False
 
     def shown_columns(self) -> list[Column]:
         """Without those in which nothing is known, except the first."""
@@ -98,6 +109,25 @@ class Table:
             for i, column in enumerate(self.columns)
             if i == 0 or any(_worth_showing(row.get(column.key), column) for row in self.rows)
         ]
+
+    def by_value(self) -> Table:
+        """A table with many columns per run, told as values and the runs that have them."""
+        names = [column for column in self.columns if column.names_row]
+        runs = [column for column in self.columns if not column.names_row]
+        if not self.per_run or len(runs) <= MOST_RUNS:
+            return self
+        columns = [*names, Column("value", "value"), Column("runs", "runs")]
+        told = Table(self.key, self.title, columns, notes=self.notes)
+        for row in self.rows:
+            having: dict[str, list[str]] = {}
+            for column in runs:
+                having.setdefault(column.show(row.get(column.key)), []).append(column.heading)
+            known = {column.key: row.get(column.key) for column in names}
+            told.rows += [
+                {**known, "value": value, "runs": ", ".join(which)}
+                for value, which in having.items()
+            ]
+        return told
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: every column, estimates as objects with value, low, high and n."""
@@ -146,7 +176,7 @@ def to_csv(tables: Sequence[Table]) -> str:
 def to_markdown(tables: Sequence[Table]) -> str:
     """GitHub-flavoured Markdown, one section per table."""
     parts = []
-    for table in tables:
+    for table in (table.by_value() for table in tables):
         columns = table.shown_columns()
         lines = [f"## {table.title}", ""]
         if table.rows:
@@ -179,9 +209,12 @@ _LATEX: Mapping[str, str] = {
 
 
 def to_latex(tables: Sequence[Table]) -> str:
-    """Tables with booktabs rules; put ``\\usepackage{booktabs}`` into the preamble."""
+    """Tables with booktabs rules; put ``\\usepackage{booktabs}`` into the preamble.
+
+    Names in other scripts than Latin need LuaLaTeX or XeLaTeX and a font that has them.
+    """
     parts = []
-    for table in tables:
+    for table in (table.by_value() for table in tables):
         if not table.rows:
             continue
         columns = table.shown_columns()
@@ -212,60 +245,3 @@ def _latex(text: str) -> str:
     # A leading bracket would be read as the optional argument of the line break before it.
     escaped = "".join(_LATEX.get(character, character) for character in text)
     return "{" + escaped + "}" if escaped.startswith("[") else escaped
-
-
-def to_rich(table: Table, width: int | None = None) -> RenderableType:
-    """For a terminal of ``width`` characters; None is as wide as it takes.
-
-    Where the width does not do, minor columns are left out, the last first, and named.
-    """
-    from rich import box
-    from rich.console import Group
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    parts: list[RenderableType] = [Text(table.title, style="bold")]
-    if table.rows:
-        columns, left_out = _fitting(table, width)
-        too_wide = width is not None and _width(columns, table) > width
-        grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        for column in columns:
-            right = column.kind != "text"
-            grid.add_column(
-                Text(column.heading),
-                justify="right" if right else "left",
-                overflow="fold",
-                min_width=None if width is None or too_wide else _needed(column, table),
-            )
-        for row in table.rows:
-            grid.add_row(*[Text(column.show(row.get(column.key))) for column in columns])
-        parts.append(grid)
-        if left_out:
-            names = ", ".join(column.heading for column in left_out)
-            parts.append(Text(f"  not shown for lack of width: {names}", style="dim"))
-    parts += [Text(f"  {note}", style="yellow") for note in table.notes]
-    parts.append(Text(""))
-    return Group(*parts)
-
-
-def _needed(column: Column, table: Table) -> int:
-    """Characters for the widest cell and the longest word of the heading."""
-    cells = [len(column.show(row.get(column.key))) for row in table.rows]
-    return max(*cells, max(map(len, column.heading.split()), default=0), 1)
-
-
-def _width(columns: Sequence[Column], table: Table) -> int:
-    return sum(_needed(column, table) + 3 for column in columns)
-
-
-def _fitting(table: Table, width: int | None) -> tuple[list[Column], list[Column]]:
-    """Columns that fit, and those left out."""
-    columns = table.shown_columns()
-    left_out: list[Column] = []
-    while width is not None and _width(columns, table) > width:
-        minor = [column for column in columns if column.minor]
-        if not minor:
-            break
-        columns.remove(minor[-1])
-        left_out.insert(0, minor[-1])
-    return columns, left_out

@@ -38,10 +38,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reasoning", type=Path, metavar="FILE", help="features of each answer's reasoning, as CSV"
     )
+    parser.add_argument(
+        "--judge", metavar="MODEL", help="a model that judges the reasoning, with --reasoning"
+    )
+    parser.add_argument(
+        "--judge-most",
+        type=int,
+        default=200,
+        metavar="N",
+        help="judge at most so many answers, evenly spread (default: 200)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare and write; 0 unless something could not be written.
+    """Compare and write; 1 if a judge gave no verdict at all, else 0.
 
     Raises:
         UserError: there is no run to read, or a file cannot be written.
@@ -51,32 +61,47 @@ def run(args: argparse.Namespace) -> int:
 
     from game_reasoning_arena.analysis.compare import Comparison
     from game_reasoning_arena.analysis.differences import prompt_diffs
-    from game_reasoning_arena.analysis.tables import to_rich
+    from game_reasoning_arena.analysis.plain import plain
+    from game_reasoning_arena.analysis.terminal import to_rich
     from game_reasoning_arena.recording.frames import load_runs
 
+    if args.judge is not None and args.reasoning is None:
+        raise UserError("--judge needs --reasoning FILE, where its labels are written.")
+    if args.judge_most < 1:
+        raise UserError(f"--judge-most must be 1 or more, not {args.judge_most}.")
     loaded = load_runs(*args.directories, notice=lambda _: None)
     comparison = Comparison(loaded, args.forfeits)
-    # A pipe gets every column at full width; a terminal gets what fits, folded.
-    console = Console(width=None if sys.stdout.isatty() else 10_000, soft_wrap=False)
+    # A pipe gets each table in one piece; a terminal in pieces that fit.
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else 10_000, soft_wrap=False)
+    width = console.width if terminal else None
     for table in comparison.tables:
         if table.rows or table.notes:
-            console.print(to_rich(table, console.width if sys.stdout.isatty() else None))
+            console.print(to_rich(table, width))
+    code = 0
     if args.reasoning is not None:
-        from game_reasoning_arena.analysis.reasoning import reasoning_summary, reasoning_table
+        from game_reasoning_arena.analysis import reasoning
 
-        words = reasoning_table(loaded, comparison.standings)
+        words = reasoning.reasoning_table(loaded, comparison.standings)
+        if args.judge is not None:
+            from game_reasoning_arena.commands.judging import with_judge
+
+            every = list(reasoning.passages(loaded, comparison.standings))
+            words, told, good = with_judge(words, every, args.judge, most=args.judge_most)
+            console.print(Text(plain(told), style="dim" if good else "bold red"))
+            code = 0 if good else 1
         write_text(args.reasoning, str(words.to_csv(index=False)))
-        console.print(to_rich(reasoning_summary(words)))
+        console.print(to_rich(reasoning.reasoning_summary(words), width))
         console.print(Text(f"wrote {args.reasoning}", style="dim"))
     for diff in prompt_diffs(loaded):
-        console.print(Text(diff + "\n"))
+        console.print(Text(plain(diff) + "\n"))
     for notice in loaded.notices:
-        console.print(Text(f"note: {notice}", style="yellow"))
+        console.print(Text(f"note: {plain(notice)}", style="yellow"))
     for caveat in comparison.caveats:
         loud = caveat.startswith("CONFOUNDED")
-        console.print(Text(caveat, style="bold red" if loud else "yellow"))
+        console.print(Text(plain(caveat), style="bold red" if loud else "yellow"))
     _write_all(comparison, args, lambda line: console.print(Text(line, style="dim")))
-    return 0
+    return code
 
 
 def _write_all(

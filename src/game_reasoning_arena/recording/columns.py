@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -242,14 +243,25 @@ class TableBuilder:
         row.append(run)
         self._rows.append(tuple(row))
         if len(self._rows) >= self._chunk:
-            self._flush()
+            self.flush()
 
-    def extend(self, run: int, lines: Iterable[Mapping[str, Any]]) -> None:
-        """Take a row from each line."""
-        for line in lines:
-            self.add(run, line)
+    def extend(
+        self, run: int, lines: Iterable[Mapping[str, Any]], *, origin: Path | None = None
+    ) -> None:
+        """Take a row from each line of a directory, which is named if one does not fit.
 
-    def _flush(self) -> None:
+        Raises:
+            UserError: a line holds something else than a column can.
+        """
+        try:
+            for line in lines:
+                self.add(run, line)
+            self.flush()
+        except UserError as error:
+            raise UserError(f"{origin or 'lines'}: {error}") from error
+
+    def flush(self) -> None:
+        """Turn the rows taken so far into arrays; what does not fit a column is raised here."""
         if not self._rows:
             return
         names = [*self._plain, *(name for name, _ in self._taken), "run"]
@@ -263,13 +275,13 @@ class TableBuilder:
             self._fillers[name].add(values)
         except (TypeError, ValueError, OverflowError) as error:
             raise UserError(
-                f"A line holds something that does not fit the column {name!r} "
+                f"a line holds something that does not fit the column {name!r} "
                 f"({self._fillers[name].spec.dtype}): {error}. The directory was written by "
                 "something else, or damaged."
             ) from error
 
     def frame(self) -> pd.DataFrame:
         """The table; the builder is empty afterwards."""
-        self._flush()
+        self.flush()
         data = {name: filler.finish() for name, filler in self._fillers.items()}
         return pd.DataFrame(data, copy=False)

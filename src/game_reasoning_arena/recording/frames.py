@@ -45,9 +45,9 @@ class Prompts:
         if messages[0].get("role") == "system":
             counter = self.systems.setdefault((run, str(player)), Counter())
             counter[str(messages[0].get("content"))] += 1
-        if line.get("attempt"):
-            return
         at = (line.get("episode") or 0, line.get("turn") or 0)
+        if line.get("attempt") or not all(isinstance(number, int) for number in at):
+            return
         key = (run, str(player), line.get("seat") or 0)
         known = self.first.get(key)
         if known is None or at < known.at:
@@ -82,7 +82,7 @@ class LoadedRuns:
         specs = {n: s for n, s in layout.EPISODES.items() if moves or n != "moves"}
         builder = layout.TableBuilder(specs)
         for run, reader in enumerate(self.readers):
-            builder.extend(run, reader.episodes())
+            builder.extend(run, reader.episodes(), origin=reader.path)
         table = builder.frame()
         self.episodes = table.drop_duplicates(["run", "episode"], keep="last", ignore_index=True)
         self.runs = self._runs_table()
@@ -101,10 +101,14 @@ class LoadedRuns:
     def _scan(self) -> tuple[pd.DataFrame, Prompts]:
         builder = layout.TableBuilder({name: layout.RESPONSES[name] for name in self._columns})
         prompts = Prompts()
-        for run, reader in enumerate(self.readers):
+
+        def seen(run: int, reader: RunReader) -> Iterator[dict[str, Any]]:
             for line in reader.responses():
-                builder.add(run, line)
                 prompts.see(run, line)
+                yield line
+
+        for run, reader in enumerate(self.readers):
+            builder.extend(run, seen(run, reader), origin=reader.path)
         return builder.frame(), prompts
 
     def iter_responses(self) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -69,7 +69,7 @@ function outcomeText(i) {
   if (status !== "completed") return status;
   const winner = results.indexOf("w");
   if (winner >= 0) return `${seats[winner][1]} wins`;
-  return results.includes("d") ? "draw" : seats.length > 1 ? "played" : "answered";
+  return results.includes("d") ? "draw" : index.games[e.game[i]].short === "prompts" ? "answered" : "played";
 }
 
 function matches(i, wanted) {

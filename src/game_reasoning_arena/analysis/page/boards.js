@@ -191,7 +191,7 @@ function squares(position, { chequered, rowName, columnName, piece, background }
   const nodes = coordinates(rows, columns, rowName, columnName);
   cells.forEach((row, r) =>
     row.forEach((value, c) => {
-      const shade = chequered && (r + c) % 2 ? "square dark" : "square";
+      const shade = chequered ? ((r + c) % 2 ? "square dark" : "square light") : "square";
       nodes.push(svg("rect", { x: EDGE + c * CELL, y: EDGE + r * CELL, width: CELL, height: CELL, class: `${shade} ${background || ""}` }));
       if (value !== ".") nodes.push(piece(value, EDGE + (c + 0.5) * CELL, EDGE + (r + 0.5) * CELL));
     })

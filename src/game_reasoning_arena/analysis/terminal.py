@@ -1,0 +1,169 @@
+"""Tables for a terminal of any width, without leaving anything out.
+
+A table that fits is one grid. One that does not first loses the columns that say the same in every
+row, which are told once above it; then it is cut into grids below each other, each beginning with
+what names the rows: the names themselves, or numbers where the names would take half the width. A
+table with a column per run lists each row's values with the runs that have them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table as Grid
+from rich.text import Text
+
+from game_reasoning_arena.analysis.plain import plain
+from game_reasoning_arena.analysis.tables import MOST_RUNS, UNKNOWN_TEXT, Column, Table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+#: Characters between two columns.
+_GAP: Final = 3
+
+#: The names of the rows are repeated in each grid while they take no more than this of the width.
+_MOST_FOR_NAMES: Final = 0.5
+
+#: No text is folded to less than this.
+_NARROWEST: Final = 8
+
+_NUMBER: Final = Column("#", "#", "count")
+
+
+def to_rich(table: Table, width: int | None = None) -> RenderableType:
+    """For a terminal of ``width`` characters; None is as wide as it takes."""
+    parts: list[RenderableType] = [Text(table.title, style="bold")]
+    if table.rows:
+        columns = table.shown_columns()
+        fits = width is None or _width(columns, table) <= width
+        if table.per_run and not (fits and len(columns) <= MOST_RUNS + 2):
+            parts += _values(columns, table)
+        elif fits:
+            parts.append(_grid(columns, table, width))
+        elif width is not None:
+            parts += _grids(columns, table, width)
+    parts += [_indented(Text(plain(note), style="yellow"), 2) for note in table.notes]
+    parts.append(Text(""))
+    return Group(*parts)
+
+
+def _grids(columns: Sequence[Column], table: Table, width: int) -> list[RenderableType]:
+    """The table in as many grids as it takes."""
+    parts: list[RenderableType] = []
+    same, columns = _same_everywhere(columns, table)
+    if same:
+        told = " · ".join(f"{c.heading} {_shown(c, table)[0]}" for c in same)
+        parts.append(_indented(Text(f"in every row: {told}", style="dim"), 2))
+    names = [column for column in columns if column.names_row] or [columns[0]]
+    rest = [column for column in columns if column not in names]
+    if _width(names, table) > _MOST_FOR_NAMES * width and _width(columns, table) > width:
+        first = [_NUMBER, *names]
+        again = [_NUMBER]
+    else:
+        first = again = names
+    grid = list(first)
+    for column in rest:
+        if grid != again and _width([*grid, column], table) > width:
+            parts += [_grid(grid, table, width), Text("")]
+            grid = list(again)
+        grid.append(column)
+    parts.append(_grid(grid, table, width))
+    return parts
+
+
+def _same_everywhere(columns: Sequence[Column], table: Table) -> tuple[list[Column], list[Column]]:
+    """Columns with one known value in all of several rows, and the others, of which one names."""
+    if len(table.rows) < 2:
+        return [], list(columns)
+    same = [
+        column
+        for i, column in enumerate(columns)
+        if i > 0
+        and len(set(_shown(column, table))) == 1
+        and UNKNOWN_TEXT not in _shown(column, table)
+    ]
+    return same, [column for column in columns if column not in same]
+
+
+def _values(columns: Sequence[Column], table: Table) -> list[RenderableType]:
+    """Each row's values, and the columns that have them."""
+    names = [column for column in columns if column.names_row] or [columns[0]]
+    parts: list[RenderableType] = []
+    for row in table.rows:
+        title = Text("  " + names[0].show(row.get(names[0].key)))
+        for column in names[1:]:
+            if row.get(column.key):
+                title.append(f"  ({column.heading})", style="bold red")
+        parts.append(title)
+        having: dict[str, list[str]] = {}
+        for column in columns:
+            if column not in names:
+                having.setdefault(column.show(row.get(column.key)), []).append(column.heading)
+        for value, runs in having.items():
+            line = Text(value)
+            line.append(f"  {plain(', '.join(runs))}", style="dim")
+            parts.append(_indented(line, 4))
+    return parts
+
+
+def _grid(columns: Sequence[Column], table: Table, width: int | None = None) -> Grid:
+    """One grid; cells are folded only where even the names are wider than the terminal."""
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    widths = _widths(columns, table, width)
+    for column, mine in zip(columns, widths, strict=True):
+        grid.add_column(
+            Text(plain(column.heading)),
+            justify="left" if column.kind == "text" else "right",
+            overflow="fold",
+            width=None if width is None else mine,
+        )
+    for number, row in enumerate(table.rows, 1):
+        grid.add_row(
+            *[
+                Text(str(number) if column is _NUMBER else column.show(row.get(column.key)))
+                for column in columns
+            ]
+        )
+    return grid
+
+
+def _indented(text: Text, by: int) -> Padding:
+    return Padding(text, (0, 0, 0, by), expand=False)
+
+
+def _widths(columns: Sequence[Column], table: Table, width: int | None) -> list[int]:
+    """Characters per column; the widest texts are narrowed until the grid fits."""
+    widths = [_needed(column, table) for column in columns]
+    texts = [i for i, column in enumerate(columns) if column.kind == "text"]
+    while width is not None and texts and sum(widths) + _GAP * (len(widths) - 1) > width:
+        widest = max(texts, key=lambda i: widths[i])
+        if widths[widest] <= _NARROWEST:
+            break
+        widths[widest] -= 1
+    slack = 0 if width is None else width - sum(widths) - _GAP * (len(widths) - 1)
+    for i, column in enumerate(columns):  # a heading in one line where there is room for it
+        more = cell_len(column.heading) - widths[i]
+        if 0 < more <= slack:
+            widths[i], slack = widths[i] + more, slack - more
+    return widths
+
+
+def _shown(column: Column, table: Table) -> list[str]:
+    return [column.show(row.get(column.key)) for row in table.rows]
+
+
+def _needed(column: Column, table: Table) -> int:
+    """Characters for the widest cell and the longest word of the heading."""
+    if column is _NUMBER:
+        return len(str(len(table.rows)))
+    return max(cell_len(text) for text in (*_shown(column, table), *column.heading.split(), " "))
+
+
+def _width(columns: Sequence[Column], table: Table) -> int:
+    return sum(_needed(column, table) + _GAP for column in columns) - _GAP
