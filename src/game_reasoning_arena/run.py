@@ -25,7 +25,7 @@ from game_reasoning_arena.errors import (
     Interrupted,
     RunStorageError,
 )
-from game_reasoning_arena.event_loop import run_coroutine
+from game_reasoning_arena.event_loop import Rest, run_coroutine
 from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.meter import Budget, Meter, Recall, Totals
 from game_reasoning_arena.probing import probe_models
@@ -403,17 +403,17 @@ async def _play_all(
 async def _workers(story: _Story, todo: Iterator[EpisodePlan], agents: Mapping[str, Agent]) -> None:
     """As many tasks as ``concurrency`` allows take episodes from one list."""
     play = story.experiment.simulation.play
+    rest = Rest()
 
     async def worker() -> None:
-        for number, plan in enumerate(todo, start=1):
+        for plan in todo:
             if story.meter.stopping is not None or story.meter.budget_note is not None:
                 return
             try:
                 story.episode(await play(plan, agents, story.run_id))
             except Interrupted as error:  # by the meter, or by a person who leaves
                 story.meter.stop(str(error))
-            if number % 16 == 0:
-                await asyncio.sleep(0)  # players that never wait must not starve the rest
+            await rest.if_due()
 
     tasks: list[asyncio.Task[None]] = []
     try:
