@@ -68,6 +68,7 @@ class RunResult:
     totals: Mapping[str, Any]
     episodes: Mapping[str, int]
     outages: Mapping[str, int] = field(default_factory=dict)  # what episodes ended by, how often
+    unpaired: Sequence[str] = ()  # what keeps deals from being paired
 
     @property
     def exit_code(self) -> int:
@@ -329,6 +330,7 @@ async def run_async(
             totals=story.totals(),
             episodes=dict(story.counts),
             outages={redactor.redact(why): n for why, n in story.outages.most_common(3)},
+            unpaired=tuple(story.head["unpaired"]),
         )
 
 
@@ -343,6 +345,7 @@ def _head(
         "seed": experiment.seed,
         "overrides": list(overrides),
         "resumed": past.times_resumed,
+        "unpaired": experiment.unpaired,
         "players": {
             player.name: {
                 "type": player.type,
