@@ -80,6 +80,11 @@ class Experiment:
         return whole if self.shard is None else self.shard.take(whole)
 
     @property
+    def unpaired(self) -> list[str]:
+        """What keeps players from having had every seat in the same deals, in plain words."""
+        return self.simulation.unpaired(self.plans(), rotate=self.rotate)
+
+    @property
     def models(self) -> list[Model]:
         """The distinct models, in the order of the players."""
         return list({p.model.name: p.model for p in self.players if p.model}.values())

@@ -71,12 +71,14 @@ def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunR
         rows = summary.rows()
         writer.summary(rows)
         totals = _totals(parts, summary)
+        unpaired = experiment.unpaired
         writer.run(
             {
                 "run_id": run_id,
                 **{key: parts[0].run[key] for key in _SHARED if key in parts[0].run},
                 "overrides": [],
                 "resumed": 0,
+                "unpaired": unpaired,
                 "merged": [_origin(part) for part in parts],
                 "status": status,
                 "reason": reason,
@@ -92,6 +94,7 @@ def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunR
         summary=rows,
         totals=totals,
         episodes=counts,
+        unpaired=unpaired,
     )
 
 

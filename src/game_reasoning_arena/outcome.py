@@ -34,6 +34,8 @@ def show_result(result: RunResult) -> None:
     console.print(f"episodes: {played or 'none'}", markup=False)
     if "scripted_" in models:
         console.print("scripted_* are stand-ins that follow rules; no language model played.")
+    for note in result.unpaired:
+        console.print(f"not paired: {note}", markup=False, soft_wrap=True)
     distorted = result.totals.get("calls_distorted_by_client") or 0
     if result.totals["calls"] and distorted > 0.05 * result.totals["calls"]:
         console.print(

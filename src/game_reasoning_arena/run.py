@@ -72,6 +72,7 @@ class RunResult:
     episodes: Mapping[str, int]
     outages: Mapping[str, int] = field(default_factory=dict)  # what episodes ended by, how often
     profile: Mapping[str, Any] | None = None  # with profile=true
+    unpaired: Sequence[str] = ()  # what keeps deals from being paired
 
     @property
     def exit_code(self) -> int:
@@ -340,6 +341,7 @@ async def run_async(
             episodes=dict(story.counts),
             outages={redactor.redact(why): n for why, n in story.outages.most_common(3)},
             profile=profile,
+            unpaired=tuple(story.head["unpaired"]),
         )
 
 
@@ -354,6 +356,7 @@ def _head(
         "seed": experiment.seed,
         "overrides": list(overrides),
         "resumed": past.times_resumed,
+        "unpaired": experiment.unpaired,
         "players": {
             player.name: {
                 "type": player.type,

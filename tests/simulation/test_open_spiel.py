@@ -16,6 +16,7 @@ from game_reasoning_arena.records import EpisodeRecord, MoveBy, Request, Status
 from game_reasoning_arena.resume import episode_of
 from game_reasoning_arena.simulation.factory import make_simulation
 from game_reasoning_arena.simulation.seating import seat_plan, seeds
+from tests.arena import Arena, run_json
 from tests.simulation.playing import Oracle, first_legal, llm, play, player
 
 TWO_RANDOM = [player("random", "player_0"), player("random", "player_1")]
@@ -68,6 +69,26 @@ def test_both_seat_orders_of_a_pair_get_the_same_chance(game: str) -> None:
     assert deals[::2] == deals[1::2]
     if game != "negotiation":
         assert len({tuple(deal) for deal in deals}) > 1
+
+
+def test_what_is_not_paired_is_said(arena: Arena) -> None:
+    def told(*words: str) -> list[str]:
+        ran = arena("agents=random_vs_random", *words)
+        notes: list[str] = run_json(ran.directory)["unpaired"]
+        assert [f"not paired: {note}" in ran.out for note in notes] == [True] * len(notes)
+        assert ("not paired" in ran.out) == bool(notes)
+        return notes
+
+    assert told("episodes=4") == []
+    assert told("episodes=5") == [
+        "1 of 3 deals lack a seat order, since 5 episodes are no multiple of 2."
+    ]
+    (fixed,) = told("episodes=4", "seats=fixed")
+    assert "seats=fixed" in fixed
+    words = ("simulation=openspiel", "episodes=2")
+    assert told(*words, "simulation.game=negotiation") == []
+    (inside,) = told(*words, "simulation.game=negotiation(rng_seed=1)")
+    assert "a seed that no episode can set" in inside
 
 
 def test_rotation_with_three_players_gives_everyone_every_seat() -> None:

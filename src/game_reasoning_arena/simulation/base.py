@@ -40,6 +40,10 @@ class Simulation(ABC):
         back as a record that holds the moves made so far. Interrupted and PlayerFailure propagate.
         """
 
+    def unpaired(self, plans: Sequence[EpisodePlan], *, rotate: bool) -> list[str]:
+        """What keeps players from having had every seat in the same deals, in plain words."""
+        return []
+
     def make_player(self, spec: PlayerSpec, *, seed: int) -> Agent:
         """A player that only this simulation can offer, such as a search on its engine.
 

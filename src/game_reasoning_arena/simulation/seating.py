@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +17,12 @@ def seeds(run_seed: int, n: int) -> list[int]:
     """
     words = np.random.SeedSequence(run_seed).generate_state(n, np.uint64)
     return [int(word) >> 11 for word in words]
+
+
+def incomplete_deals(plans: Sequence[EpisodePlan]) -> int:
+    """How many seeds are not played in as many seat orders as there are players."""
+    orders = Counter(plan.seed for plan in plans)
+    return sum(orders[plan.seed] < len(plan.seats) for plan in {p.seed: p for p in plans}.values())
 
 
 def seat_plan(

@@ -79,8 +79,11 @@ class MCTSAgent(EngineAgent):
 
     async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
         """The search's move; the same for the same run seed, episode, seat and turn."""
-        bot = self._bot(self.number(turn, plan))
-        return int(await asyncio.to_thread(bot.step, turn.state))
+        return await asyncio.to_thread(self._search, turn, self.number(turn, plan))
+
+    def _search(self, turn: SeatTurn, seed: int) -> int:
+        """Also makes the bot: the first one imports half of the library's Python."""
+        return int(self._bot(seed).step(turn.state))
 
     def _bot(self, seed: int) -> Any:
         options = self.spec.options

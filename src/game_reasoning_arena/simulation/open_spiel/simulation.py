@@ -28,7 +28,7 @@ from game_reasoning_arena.simulation.open_spiel.chance import draw
 from game_reasoning_arena.simulation.open_spiel.loading import Game, State, load_game, quiet_engine
 from game_reasoning_arena.simulation.open_spiel.texts import Texts
 from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
-from game_reasoning_arena.simulation.seating import seat_plan
+from game_reasoning_arena.simulation.seating import incomplete_deals, seat_plan
 
 _TERMINAL = int(pyspiel.PlayerId.TERMINAL)
 _CHANCE = int(pyspiel.PlayerId.CHANCE)
@@ -98,8 +98,9 @@ class OpenSpielSimulation(Simulation):
         self._one_best = kind.utility != pyspiel.GameType.Utility.IDENTICAL and self.players > 1
         # Games that draw inside the engine get a seed of their own in each episode, unless the
         # user fixed one.
+        self._draws_inside = kind.chance_mode == pyspiel.GameType.ChanceMode.SAMPLED_STOCHASTIC
         self._reseeded = (
-            kind.chance_mode == pyspiel.GameType.ChanceMode.SAMPLED_STOCHASTIC
+            self._draws_inside
             and "rng_seed" in kind.parameter_specification
             and "rng_seed" not in game_string
         )
@@ -136,6 +137,25 @@ class OpenSpielSimulation(Simulation):
     ) -> list[EpisodePlan]:
         """All episodes, see ``seating.seat_plan``."""
         return seat_plan(episodes=episodes, seed=seed, rotate=rotate, players=players)
+
+    def unpaired(self, plans: Sequence[EpisodePlan], *, rotate: bool) -> list[str]:
+        """What keeps players from having had every seat in the same deals, in plain words."""
+        if self.players < 2:
+            return []
+        if not rotate:
+            return ["seats=fixed: nobody changes seats, so a seat's advantage is in the results."]
+        found = []
+        if lacking := incomplete_deals(plans):
+            found.append(
+                f"{lacking} of {len({plan.seed for plan in plans})} deals lack a seat order, since "
+                f"{len(plans)} episodes are no multiple of {self.players}."
+            )
+        if self._draws_inside and not self._reseeded:
+            found.append(
+                f"{self.game_string} draws inside the engine from a seed that no episode can set, "
+                "so the seat orders of a deal need not meet the same chance."
+            )
+        return found
 
     def new_state(self, seed: int) -> State:
         """The beginning of an episode with this seed."""

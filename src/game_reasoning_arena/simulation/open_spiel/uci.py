@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _LIMITS = {"depth": "depth", "nodes": "nodes", "movetime_ms": "movetime"}
 _DEFAULT_NODES = 10_000
 _ANSWER_S = 60.0
+_GAMES = "/usr/games:/usr/local/games"
 
 
 def problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[str]:
@@ -49,7 +50,9 @@ def problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[str]:
 
 
 def _program(path: str) -> str | None:
-    return shutil.which(os.path.expanduser(path))
+    """Where a program is; Debian puts Stockfish where not every PATH leads."""
+    given = os.path.expanduser(path)
+    return shutil.which(given) or shutil.which(given, path=_GAMES)
 
 
 class Engine:
