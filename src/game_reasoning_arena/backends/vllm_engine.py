@@ -17,6 +17,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,8 @@ async def _load(settings: EngineSettings, loop: asyncio.AbstractEventLoop) -> En
     global _loads  # noqa: PLW0603
     directory = Path(tempfile.mkdtemp(prefix="arena-vllm-"))
     log.info("Starting vLLM for %s; its log: %s", settings.model_path, directory / "engine.log")
+    if settings.supplied:
+        log.info("A CPU needs these, and nobody set them: %s", dict(settings.supplied))
     started = loop.time()
     before = {process.pid for process in engine_processes()}
     stop = threading.Event()
@@ -262,6 +265,10 @@ def _construct(
     """Import vLLM and start an engine; takes from seconds to many minutes."""
     with engine_surroundings(engine_log):
         logging.getLogger("vllm").setLevel(logging.CRITICAL)  # what it says comes as exceptions
+        for module in ("torch", "vllm.engine.arg_utils", "vllm.v1.engine.async_llm"):
+            import_module(module)  # some seconds each, between which the start can be called off
+            if stop.is_set():
+                raise _Stopped
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
 
