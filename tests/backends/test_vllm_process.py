@@ -87,6 +87,53 @@ def test_a_process_that_does_not_listen_is_killed() -> None:
         assert deaf.wait() == -signal.SIGKILL
 
 
+#: An engine that has started a worker in its own group; told to end, it forgets the worker.
+ENGINE = """
+import subprocess
+worker = subprocess.Popen(["sleep", "600"])
+print(worker.pid, flush=True)
+worker.wait()
+"""
+
+
+def engine_with_worker() -> tuple[subprocess.Popen[str], int]:
+    engine = subprocess.Popen(
+        [sys.executable, "-c", ENGINE], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert engine.stdout is not None
+    return engine, int(engine.stdout.readline())
+
+
+def test_a_worker_does_not_outlive_its_engine() -> None:
+    engine, worker = engine_with_worker()
+    with engine:
+        vllm_guard.stop({engine.pid: vllm_guard.start_time(engine.pid)})
+        engine.wait()
+    assert is_gone(worker)
+
+
+def test_a_worker_of_an_engine_that_died_before_its_owner_is_ended() -> None:
+    engine, worker = engine_with_worker()
+    began = vllm_guard.start_time(engine.pid)
+    with engine:
+        engine.kill()
+        engine.wait()
+    assert vllm_guard.start_time(worker) != ""
+    vllm_guard.stop({engine.pid: began})
+    assert is_gone(worker)
+
+
+def test_what_was_stopped_in_good_order_is_watched_no_more() -> None:
+    process, child = owner("guard.forget(child.pid)")
+    with process:
+        process.kill()
+        process.wait()
+        assert process.returncode == -signal.SIGKILL
+    time.sleep(0.5)  # the bystander, if it had anything to do, does it at once
+    assert vllm_guard.start_time(child) != ""
+    os.kill(child, signal.SIGKILL)
+
+
 def test_a_guard_that_was_never_needed_can_be_dismissed() -> None:
     Guard().dismiss()
 
