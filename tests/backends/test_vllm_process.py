@@ -192,6 +192,19 @@ def test_settings_of_the_users_are_kept(tmp_path: Path, monkeypatch: pytest.Monk
     assert os.environ["VLLM_WORKER_MULTIPROC_METHOD"] == "fork"
 
 
+DEAD_WORKER = """\
+WorkerProc hit an exception.
+Traceback (most recent call last):
+  File "gpu_model_runner.py", line 3174, in sync_and_gather_intermediate_tensors
+    assert self.intermediate_tensors is not None
+           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+AssertionError
+EngineCore encountered a fatal error.
+Traceback (most recent call last):
+  File "scheduler.py", line 2105, in update_from_output
+KeyError: 'arena-27765-7f3cc1d73a90-0'
+"""
+
 FAILED_START = """\
 (EngineCore pid=11) INFO 11-22 20:05:11 [core.py:105] Initializing a V1 LLM engine
 (EngineCore pid=11) ERROR 11-22 20:05:30 [core.py:900] EngineCore failed to start.
@@ -215,6 +228,11 @@ due to an exception in a background process. See stack trace for root cause.
 @pytest.mark.parametrize(
     ("written", "code", "cause"),
     [
+        (
+            DEAD_WORKER,
+            None,
+            "AssertionError at 'assert self.intermediate_tensors is not None'",
+        ),
         (FAILED_START, 1, "ValueError: No memory for the cache blocks."),
         (FAILED_WORKER, 1, "torch.OutOfMemoryError: CUDA out of memory."),
         ("", -9, "ended by SIGKILL: the system may have run out of memory"),

@@ -109,6 +109,12 @@ class VLLMBackend(BaseLLMBackend):
         settings = {model.name: self._settings(model) for model in local}
         for model in local:
             problems += vllm_checks.check_model(model, settings[model.name])
+            problems += vllm_checks.check_parts(
+                settings[model.name],
+                vllm_checks.gpu_count(Path("/dev"), os.environ),
+                os.environ,
+                on_cpu=vllm_cpu.is_cpu_build(),
+            )
         distinct = list({s.key: s for s in settings.values()}.values())
         problems += vllm_checks.check_shares(distinct, on_cpu=vllm_cpu.is_cpu_build())
         served = [model for model in models if model.provider is not None]
@@ -136,9 +142,9 @@ class VLLMBackend(BaseLLMBackend):
         names = [name for key, name in needed.items() if key not in loaded]
         if not names:
             return None
-        lines = [f"Loading {', '.join(names)} with vLLM: half a minute, or some for large models."]
+        lines = [f"Loading {', '.join(names)} with vLLM: from half a minute to many, by size."]
         lines += [
-            f"On the CPU, {name} gets {said}: nothing else was set."
+            f"On a CPU {name} runs with {said} where nothing else is set."
             for name, said in self._supplied(models).items()
         ]
         return "\n".join(lines)
@@ -199,7 +205,8 @@ class VLLMBackend(BaseLLMBackend):
                 raise engine.death()
             raise TransientError(f"{model.name}: the engine ended with {answer.finish_reason!r}.")
         text, reasoning, reasoning_tokens = answer.text, None, None
-        if parser is not None:
+        # A template may have closed the thinking in the prompt: then all of it is the answer.
+        if parser is not None and not parser.is_reasoning_end(output.prompt_token_ids):
             reasoning, content = parser.extract_reasoning(text, question)
             text = content or ""
             counted = getattr(parser, "count_reasoning_tokens", lambda _: 0)(answer.token_ids)

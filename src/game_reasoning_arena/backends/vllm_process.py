@@ -38,7 +38,7 @@ _PREFIX = re.compile(
 _RAISED = re.compile(
     r"^(?:[A-Za-z_][\w.]*\.)?[A-Za-z_]\w*(?:Error|Exception|Failure|Exit)(?::.*)?$"
 )
-_MARKS = ("failed to start", "fatal error")
+_MARKS = ("failed to start", "fatal error", "WorkerProc hit an exception")
 #: Exceptions that only say that another one, elsewhere in the log, was the cause.
 _SECOND_HAND = (
     "see root cause",
@@ -227,6 +227,9 @@ def _first_cause(lines: list[str]) -> str | None:
     details = [
         text.strip() for text in more if text.startswith(("  ", "- ")) and "File " not in text
     ]
+    if ":" not in line:  # an exception without a word: say at least where it came from
+        code = [text.strip() for text in lines[max(0, at - 2) : at] if set(text) - set(" ^~")]
+        line += f" at {code[-1]!r}" if code else ""
     return " ".join([line, *details])[:600]
 
 

@@ -23,9 +23,8 @@ NAMED = (
     "reasoning_parser",
 )
 
-#: What vLLM takes where nothing is set, as far as the checks need it (vLLM's documentation of
-#: ``--gpu-memory-utilization``; newer versions take 0.92).
-DEFAULT_GPU_SHARE = 0.9
+#: What vLLM takes where nothing is set (its ``CacheConfig``, the same from 0.21 to 0.33).
+DEFAULT_GPU_SHARE = 0.92
 
 
 @dataclass(frozen=True, kw_only=True)
