@@ -314,6 +314,8 @@ def test_every_part_of_an_engine_needs_a_device() -> None:
     assert "VLLM_CPU_OMP_THREADS_BIND='0|1'" in said
     assert parts(0, cpu=True, bound="0|1", tensor_parallel_size=2) == []
     assert parts(0, cpu=True) == []
+    [said] = parts(0, cpu=True, bound="0|1", pipeline_parallel_size=2, enforce_eager=True)
+    assert said.endswith("Leave enforce_eager out.")
 
 
 def test_the_entry_goes_before_the_backend() -> None:

@@ -29,6 +29,12 @@ def test_what_the_user_set_stays() -> None:
     assert vllm_cpu.cpu_settings(given, {}, 16 * GIB) == {}
 
 
+def test_a_pipeline_is_compiled() -> None:
+    """Its parts are made ready for each other only by that (vLLM 0.32.0, seen)."""
+    wanted = vllm_cpu.cpu_settings({"pipeline_parallel_size": 2}, {}, GIB)
+    assert wanted.keys() == {"enable_chunked_prefill", "kv_cache_memory_bytes"}
+
+
 @pytest.mark.parametrize(
     ("given", "environment"),
     [({"gpu_memory_utilization": 0.5}, {}), ({}, {"VLLM_CPU_KVCACHE_SPACE": "8"})],

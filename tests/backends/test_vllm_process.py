@@ -199,6 +199,10 @@ Traceback (most recent call last):
     assert self.intermediate_tensors is not None
            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 AssertionError
+Traceback (most recent call last):
+  File "multiproc_executor.py", line 1055, in _execute_worker_rpc
+    output = func(*args, **kwargs)
+AssertionError
 EngineCore encountered a fatal error.
 Traceback (most recent call last):
   File "scheduler.py", line 2105, in update_from_output

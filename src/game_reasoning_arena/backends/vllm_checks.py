@@ -34,7 +34,8 @@ _SAMPLING_KEYS = frozenset({"temperature", "max_tokens", "top_p", "top_k", "stop
 _SET_BY_US = frozenset({"seed", "structured_outputs", "output_kind", "n"})
 
 #: An engine is split into the product of these; any of the second makes machines out of it.
-_PARTS = ("tensor_parallel_size", "pipeline_parallel_size")
+_PIPELINE = "pipeline_parallel_size"
+_PARTS = ("tensor_parallel_size", _PIPELINE)
 _SPREAD = frozenset({"nnodes", "data_parallel_address", "master_addr"})
 _BINDINGS = frozenset({"VLLM_CPU_OMP_THREADS_BIND", "VLLM_CPU_SIM_MULTI_NUMA"})
 
@@ -103,21 +104,28 @@ def check_parts(
     elsewhere = settings.arguments.get("distributed_executor_backend") not in {None, "mp", "uni"}
     if parts == 1 or elsewhere or _SPREAD & settings.arguments.keys():
         return []
+    problems = []
+    if on_cpu and sizes[_PIPELINE] > 1 and settings.arguments.get("enforce_eager"):
+        problems.append(
+            f"{settings.origin_of('enforce_eager')}=true with {settings.origin_of(_PIPELINE)}="
+            f"{sizes[_PIPELINE]}: vLLM's CPU engine dies of that at the first question. Leave "
+            "enforce_eager out."
+        )
     named = ", ".join(f"{settings.origin_of(n)}={size}" for n, size in sizes.items() if size > 1)
     if on_cpu and not _BINDINGS & environment.keys():
         cores = "|".join(map(str, range(parts)))
-        return [
+        problems.append(
             f"{named}: on a CPU every one of the {parts} processes needs cores of its own. Name "
             f"them in the environment: VLLM_CPU_OMP_THREADS_BIND='{cores}' (a list or range of "
             "core numbers for each, such as 0-15|16-31)."
-        ]
+        )
     if not on_cpu and 0 < gpus < parts:
-        return [
+        problems.append(
             f"{named}: that takes {parts} GPUs, and this process sees {gpus} (/dev/nvidia*, "
             "CUDA_VISIBLE_DEVICES). For GPUs of several machines, start Ray on each and set "
             "backend.vllm.distributed_executor_backend=ray."
-        ]
-    return []
+        )
+    return problems
 
 
 def _distribution() -> str | None:

@@ -49,11 +49,10 @@ def cpu_settings(
         environment: where vLLM's older setting of the cache's size may stand (GiB).
         memory: bytes that this machine, or this container, has.
     """
-    wanted: dict[str, Any] = {
-        "enforce_eager": True,
-        # vLLM then makes max_num_batched_tokens at least max_model_len where it is not set.
-        "enable_chunked_prefill": False,
-    }
+    # vLLM then makes max_num_batched_tokens at least max_model_len where it is not set.
+    wanted: dict[str, Any] = {"enable_chunked_prefill": False}
+    if given.get("pipeline_parallel_size", 1) == 1:
+        wanted["enforce_eager"] = True
     if not (_CACHE_SIZES & given.keys() or environment.get(_CACHE_VARIABLE)):
         wanted["kv_cache_memory_bytes"] = min(_CACHE_MOST, int(memory * _CACHE_SHARE))
     return {name: value for name, value in wanted.items() if name not in given}

@@ -229,7 +229,7 @@ def _first_cause(lines: list[str]) -> str | None:
     ]
     if ":" not in line:  # an exception without a word: say at least where it came from
         code = [text.strip() for text in lines[max(0, at - 2) : at] if set(text) - set(" ^~")]
-        line += f" at {code[-1]!r}" if code else ""
+        return f"{line} at {code[-1]!r}" if code else line
     return " ".join([line, *details])[:600]
 
 
