@@ -45,7 +45,10 @@ def address(thinker: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         f"--served-model-name thinker --chat-template {thinker.chat_template} "
         "--reasoning-parser deepseek_r1 --max-model-len 2048 --dtype bfloat16 --enforce-eager "
         "--no-enable-chunked-prefill --kv-cache-memory-bytes 268435456 --generation-config vllm "
-        "--enable-prompt-tokens-details"
+        "--enable-prompt-tokens-details "
+        # JSON may hold any number of blanks, and noise would put all of max_tokens into them.
+        "--structured-outputs-config.backend xgrammar "
+        "--structured-outputs-config.disable_any_whitespace true"
     )
     with vllm_serve(
         thinker.model_path or "", tmp_path_factory.mktemp("serve"), *words.split()
@@ -84,16 +87,23 @@ def test_the_server_answers_as_the_engine_does(
     """Same seed, same thoughts, same text, same columns, no engine more."""
     backend, _, thinker = both
     loaded = vllm_engine.load_count()
-    # Seldom enough that both thoughts and an answer come in 100 tokens of this noise.
-    extra = {"logit_bias": {str(END): 2.0}, "ignore_eos": True}
-    sampling = Sampling(max_tokens=100, temperature=1.0, top_p=0.99, top_k=200, stop=("zzzz",))
+    # Printable letters, one token each, and now and then the end of thinking.
+    extra = {"allowed_token_ids": [*range(90), END], "ignore_eos": True}
+    sampling = Sampling(max_tokens=100, temperature=1.0, top_p=0.99, top_k=90)
 
-    def asked(model: Model) -> Request:
-        return ask("hi", seed=1, sampling=sampling, model=replace(model, extra=extra))
+    def asked(model: Model) -> list[Request]:
+        given = {"sampling": sampling, "model": replace(model, extra=extra)}
+        return [ask("hi", seed=seed, **given) for seed in range(16)]
 
-    local = play(backend.complete(asked(thinker)))
-    remote = play(client.complete(asked(served)))
-    assert remote.text == local.text != ""
+    locally = play(gather(backend, asked(thinker)))
+    remotely = play(gather(client, asked(served)))
+    # Noise may say more than once that it has thought enough, which means nothing.
+    local, remote = next(
+        (one, two)
+        for one, two in zip(locally, remotely, strict=True)
+        if one.text and one.completion_tokens == len(one.reasoning or "") + 1 + len(one.text)
+    )
+    assert remote.text == local.text
     assert remote.reasoning == local.reasoning
     assert remote.reasoning
     assert remote.finish_reason == local.finish_reason
@@ -114,6 +124,17 @@ def test_the_seed_decides_on_the_server_too(
     assert replies[0].text == replies[1].text
     assert len({reply.text for reply in replies}) > 8
     assert not any(reply.reasoning for reply in replies)
+
+
+def test_the_server_stops_where_it_is_told(
+    client: VLLMBackend, served: Model, ask: Ask, play: Play
+) -> None:
+    letters = replace(served, extra={**NO_THINKING, "allowed_token_ids": [*range(90)]})
+    whole = play(client.complete(ask("hello", model=letters)))
+    sampling = Sampling(max_tokens=16, temperature=1.0, stop=(whole.text[4:6],))
+    stopped = play(client.complete(ask("hello", sampling=sampling, model=letters)))
+    assert stopped.finish_reason == "stop"
+    assert stopped.text == whole.text[: whole.text.index(whole.text[4:6])]
 
 
 def test_the_server_tells_what_its_cache_held(
@@ -175,7 +196,7 @@ def test_constrained_games_through_litellm(served: Model, play: Play) -> None:
         backend="litellm",
         model_id="thinker",
         provider=lab,
-        extra=NO_THINKING,
+        extra={"logit_bias": {str(END): 100}},  # thinks of nothing, and then must say a move
     )
     backend = LiteLLMBackend()
     assert backend.check([model]) == []
@@ -184,8 +205,8 @@ def test_constrained_games_through_litellm(served: Model, play: Play) -> None:
         games(backend, model, "kuhn_poker", episodes=4, template="json", constrain_to_legal=True)
     )
     play(backend.aclose())
-    assert {episode.status for episode in played} == {Status.COMPLETED}
     assert {record.outcome for record in records} == {Outcome.LEGAL}
+    assert {episode.status for episode in played} == {Status.COMPLETED}
     assert all(record.sent["response_format"]["type"] == "json_schema" for record in records)
 
 

@@ -220,7 +220,7 @@ def _check_arguments(settings: EngineSettings) -> list[str]:
         elif known and name not in known:
             problems.append(
                 f"{where}: vLLM has no engine argument {name!r}. "
-                + choose_from(name, known - set(_OURS), limit=8)
+                + choose_from(name, _public(known) - set(_OURS), limit=8)
             )
     share = settings.arguments.get("gpu_memory_utilization")
     if share is not None and not (isinstance(share, int | float) and 0 < share <= 1):

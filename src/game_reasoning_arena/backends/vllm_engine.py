@@ -217,6 +217,8 @@ async def _load(settings: EngineSettings, loop: asyncio.AbstractEventLoop) -> En
                 await asyncio.wait({work}, timeout=_LOOK_S)
             if work.exception() is None:
                 await asyncio.to_thread(_shut_down, work.result()[0])
+            for process in mine.values():
+                _end(process)
         finally:  # a second cancellation does not wait
             shutil.rmtree(directory, ignore_errors=True)
         raise
