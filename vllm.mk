@@ -8,9 +8,17 @@ VLLM_TORCH := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)",--torch-ba
 
 .PHONY: test-vllm bench-vllm
 
-test-vllm: $(VLLM_VENV)/.installed  ## the vLLM backend on the real engine (CPU, about ten minutes)
-	env -u PYTHONDONTWRITEBYTECODE $(VLLM_BIN)/python -m pytest tests/vllm --durations=10 \
-	  -W "ignore:Unclosed:ResourceWarning"  # of an engine that died
+# What is unclosed are sockets of engines that died.
+VLLM_PYTEST := env -u PYTHONDONTWRITEBYTECODE $(VLLM_BIN)/python -m pytest --durations=5 \
+  -W "ignore:Unclosed:ResourceWarning"
+VLLM_OWN_PROCESSES := tests/vllm/test_processes.py
+
+# Two at once, since loading an engine keeps one core busy: the tests that share the engines of one
+# process, and those whose engines are in processes of their own.
+test-vllm: $(VLLM_VENV)/.installed  ## the vLLM backend on the real engine (CPU, some minutes)
+	@$(VLLM_PYTEST) $(VLLM_OWN_PROCESSES) > $(VLLM_VENV)/processes.log 2>&1 & others=$$!; \
+	  $(VLLM_PYTEST) tests/vllm --ignore=$(VLLM_OWN_PROCESSES); shared=$$?; \
+	  wait $$others; own=$$?; cat $(VLLM_VENV)/processes.log; exit $$((shared | own))
 
 bench-vllm: $(VLLM_VENV)/.installed  ## tokens/s through the harness against AsyncLLM by itself
 	env -u PYTHONDONTWRITEBYTECODE $(VLLM_BIN)/python -m benchmarks.bench_vllm

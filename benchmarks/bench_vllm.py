@@ -1,6 +1,7 @@
 """What the harness costs on top of vLLM: tokens per second, side by side on one engine.
 
     make bench-vllm                                        a tiny model on the CPU
+    python -m benchmarks.bench_vllm --shape 60m            what a real size goes through, on a CPU
     python -m benchmarks.bench_vllm --shape 7b             a 7B shape with made-up weights, on a GPU
     python -m benchmarks.bench_vllm --model DIRECTORY      a model of your own
 
@@ -44,6 +45,17 @@ from game_reasoning_arena.simulation.factory import make_simulation
 #: Shapes of real models, by the names of transformers' LlamaConfig.
 SHAPES: dict[str, dict[str, Any]] = {
     "tiny": {},
+    # All that a shape of real size goes through, small enough for a CPU.
+    "60m": {
+        "hidden_size": 512,
+        "intermediate_size": 1376,
+        "num_hidden_layers": 8,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "vocab_size": 32000,
+        "max_position_embeddings": 4096,
+        "tie_word_embeddings": False,
+    },
     "7b": {
         "hidden_size": 4096,
         "intermediate_size": 11008,
@@ -55,11 +67,14 @@ SHAPES: dict[str, dict[str, Any]] = {
         "tie_word_embeddings": False,
     },
 }
-CPU = {
-    "kv_cache_memory_bytes": 1 << 30,
-    "enable_chunked_prefill": False,
-    "max_num_batched_tokens": 8192,
-}
+
+#: Tokens of an answer where nothing is said: noise of a tiny model needs no more.
+MAX_TOKENS = {"tiny": 16}
+MAX_TOKENS_OF_REAL_SIZE = 128
+
+#: What the tokenizers of shapes of real size learn their words from: English, code, prompts.
+ROOT = Path(__file__).parents[1]
+TEXTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("src/**/*.py")])
 
 #: Questions of the harness, per episode in the order they were asked.
 Chains = list[list[Request]]
@@ -205,21 +220,19 @@ def report(rates: dict[str, list[float]]) -> dict[str, Any]:
 
 
 async def run(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
-    import torch
-
     path = options.model
-    engine: dict[str, Any] = {} if torch.cuda.is_available() else dict(CPU)
+    engine: dict[str, Any] = {}
     if path is None:
-        small = options.shape == "tiny"
+        shape = SHAPES[options.shape]
+        texts = [file.read_text(encoding="utf-8") for file in TEXTS] if shape else []
         path = tiny_model.make(
-            directory, context=4096, shape=SHAPES[options.shape] or None, weights=small
+            directory, context=4096, shape=shape or None, texts=texts, weights=not shape
         )
-        if not small:
-            engine["load_format"] = "dummy"
+        if shape:
+            engine["load_format"] = "dummy"  # the engine makes up its weights where they belong
     backend = VLLMBackend(
         dtype="bfloat16",
         max_model_len=2048,
-        enforce_eager=None if torch.cuda.is_available() else True,
         engine=engine,
         timeout_s=3600,
         deadline_s=3600,
@@ -234,8 +247,12 @@ async def run(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
     finally:
         await backend.aclose()
         await vllm_engine.shutdown_engines()
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    return {"device": device, "shape": options.shape, "rounds": rates, **report(rates)}
+    from vllm.platforms import current_platform
+
+    device = "CPU" if current_platform.is_cpu() else current_platform.get_device_name()
+    shape = str(options.model or options.shape)
+    print(f"{shape} on {device}")
+    return {"device": device, "shape": shape, "rounds": rates, **report(rates)}
 
 
 def main() -> None:
@@ -244,10 +261,12 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="a model's directory instead of a shape")
     parser.add_argument("--game", default="kuhn_poker")
     parser.add_argument("--episodes", type=int, default=64)
-    parser.add_argument("--max-tokens", type=int, default=16)
+    parser.add_argument("--max-tokens", type=int, help="of an answer (tiny: 16, else 128)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the result there")
     options = parser.parse_args()
+    if options.max_tokens is None:
+        options.max_tokens = MAX_TOKENS.get(options.shape, MAX_TOKENS_OF_REAL_SIZE)
     with tempfile.TemporaryDirectory() as directory:
         result = run_coroutine(run(options, Path(directory) / "model"))
     if options.json:

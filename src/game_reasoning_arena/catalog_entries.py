@@ -27,6 +27,7 @@ ENGINE_KEYS = (
     "trust_remote_code",
     "gpu_memory_utilization",
     "kv_cache_dtype",
+    "kv_cache_memory_bytes",
     "swap_space",
     "cpu_offload_gb",
     "tensor_parallel_size",
@@ -110,6 +111,8 @@ def check_model(
             engine[key] = value
         elif key not in MODEL_KEYS:
             choices = choose_from(str(key), (*MODEL_KEYS, *ENGINE_KEYS), limit=len(MODEL_KEYS))
+            if str(name).startswith("vllm_"):
+                choices += " Any other engine argument of vLLM goes under `engine:`."
             problems.append(f"{where}: model {name!r} has an unknown key {key!r}. {choices}")
         else:
             settings[key] = value

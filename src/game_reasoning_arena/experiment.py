@@ -90,6 +90,14 @@ class Experiment:
         return list({p.model.name: p.model for p in self.players if p.model}.values())
 
     @property
+    def served(self) -> list[tuple[BaseLLMBackend, list[Model]]]:
+        """The backends, each with the models that it is to serve."""
+        return [
+            (backend, [model for model in self.models if model.backend == prefix])
+            for prefix, backend in self.backends.items()
+        ]
+
+    @property
     def identity(self) -> str:
         """A short hash of what matters: runs with the same identity asked the same questions."""
         kept = {key: value for key, value in self.config.items() if key not in NOT_IDENTITY}

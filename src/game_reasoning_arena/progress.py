@@ -121,6 +121,7 @@ class LiveProgress(Progress):
         super().__enter__()
         self._handler = _AboveTheBar(self._console.print)
         logging.getLogger().addHandler(self._handler)
+        self._bar.reset(self._task)  # time counts from the first question, not from the loading
         self._bar.__enter__()
         return self
 

@@ -83,11 +83,12 @@ def git_state(where: Path) -> dict[str, Any] | None:
 
 def _determinism(experiment: Experiment) -> list[str]:
     notes = ["Seats, deals and random players derive from the seed and do not depend on timing."]
-    for prefix in experiment.backends:
+    for prefix, (backend, models) in zip(experiment.backends, experiment.served, strict=True):
         if prefix == "scripted":
             notes.append("scripted: stand-ins, no language model; they repeat exactly.")
         elif prefix == "vllm":
             notes.append("vllm: requests are seeded; batching can still change the last digits.")
         elif prefix != "replay":
             notes.append(f"{prefix}: seeds are sent where taken; providers do not promise repeats.")
+        notes += backend.notes(models)
     return notes

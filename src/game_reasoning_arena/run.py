@@ -28,6 +28,7 @@ from game_reasoning_arena.errors import (
 from game_reasoning_arena.event_loop import Rest, run_coroutine
 from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.meter import Budget, Meter, Recall, Totals
+from game_reasoning_arena.opening import open_backends
 from game_reasoning_arena.probing import probe_models
 from game_reasoning_arena.profiling import LoopLag, Profile, part, profiled
 from game_reasoning_arena.progress import Progress, make_progress
@@ -201,6 +202,7 @@ def run(
         quiet: show no progress.
 
     Raises:
+        Interrupted: it came to a stop while an engine was loading; nothing was asked.
         UserError: the directory holds another run or cannot be written.
         RunStorageError: writing failed; nothing that was flushed is lost.
     """
@@ -212,28 +214,22 @@ def run(
             backends: Mapping[str, Asker] = experiment.backends
             if replace_askers is not None:
                 backends = {name: replace_askers(b) for name, b in experiment.backends.items()}
-            else:
-                await open_backends(experiment, stack)
-            with shown, stop.listening(shown.say):
-                return await run_async(
-                    experiment,
-                    directory,
-                    askers=backends,
-                    stop=stop,
-                    shown=shown,
-                    overrides=overrides,
-                    past=past,
-                    replayed=replace_askers is not None,
-                )
+            with stop.listening(shown.say):
+                if replace_askers is None:
+                    await open_backends(experiment.served, stack, stop, shown.say)
+                with shown:
+                    return await run_async(
+                        experiment,
+                        directory,
+                        askers=backends,
+                        stop=stop,
+                        shown=shown,
+                        overrides=overrides,
+                        past=past,
+                        replayed=replace_askers is not None,
+                    )
 
     return run_coroutine(alone())
-
-
-async def open_backends(experiment: Experiment, stack: AsyncExitStack) -> None:
-    """Open the experiment's backends (load engines) until the stack is closed."""
-    for prefix, backend in experiment.backends.items():
-        await stack.enter_async_context(backend)
-        await backend.start([model for model in experiment.models if model.backend == prefix])
 
 
 async def run_async(

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from game_reasoning_arena.errors import Interrupted
 from game_reasoning_arena.meter import Meter
 
 #: Seconds that calls in flight get to finish after the first signal.
@@ -22,6 +23,24 @@ class Stop:
     def __init__(self) -> None:
         self.reason: str | None = None
         self._meters: list[Meter] = []
+        self._loading = False
+
+    @contextmanager
+    def while_loading(self, long: bool) -> Iterator[None]:
+        """Around what comes before any question; ``long`` where it cannot be left at once.
+
+        Raises:
+            Interrupted: it came to a stop; nothing had begun yet.
+        """
+        self._loading = long
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self.reason is None:
+                raise
+            raise Interrupted(f"{self.reason} before anything was asked") from None
+        finally:
+            self._loading = False
 
     @property
     def requested(self) -> bool:
@@ -67,6 +86,8 @@ class Stop:
                     f"Stopping: waiting up to {GRACE_S:.0f} s for {waiting} calls in flight. "
                     "Once more stops at once."
                 )
+            elif self._loading:
+                say("Stopping: the loading is called off, which takes a few seconds.")
             timer = loop.call_soon(look, loop.time() + GRACE_S)
 
         def look(until: float) -> None:

@@ -289,11 +289,33 @@ def settings(path: str, share: float | None = None) -> EngineSettings:
 def test_shares_of_two_models_must_fit() -> None:
     two = [settings("/models/a"), settings("/models/b", 0.3)]
     [said] = vllm_checks.check_shares(two, on_cpu=False)
-    assert "adds up to 1.2 of a GPU's memory (a 0.9, b 0.3)" in said
+    assert "adds up to 1.22 of a GPU's memory (a 0.92, b 0.3)" in said
     assert "backend.vllm.gpu_memory_utilization=0.45" in said
     assert vllm_checks.check_shares(two, on_cpu=True) == []
     assert vllm_checks.check_shares([settings("/a", 0.5), settings("/b", 0.4)], on_cpu=False) == []
     assert vllm_checks.check_shares(two[:1], on_cpu=False) == []
+
+
+def parts(gpus: int, *, cpu: bool = False, bound: str = "", **engine: Any) -> list[str]:
+    environment = {"VLLM_CPU_OMP_THREADS_BIND": bound} if bound else {}
+    made = engine_settings(entry("/m", engine=engine), {}, {})
+    return vllm_checks.check_parts(made, gpus, environment, on_cpu=cpu)
+
+
+def test_every_part_of_an_engine_needs_a_device() -> None:
+    [said] = parts(2, tensor_parallel_size=2, pipeline_parallel_size=2)
+    assert said.startswith("engine of vllm_X: tensor_parallel_size=2, engine of vllm_X: pipeline")
+    assert "takes 4 GPUs, and this process sees 2" in said
+    assert parts(4, tensor_parallel_size=2, pipeline_parallel_size=2) == []
+    assert parts(0, tensor_parallel_size=2) == []  # devices of another kind
+    assert parts(1, tensor_parallel_size=2, distributed_executor_backend="ray") == []
+    assert parts(1, tensor_parallel_size=2, nnodes=2) == []
+    [said] = parts(0, cpu=True, tensor_parallel_size=2)
+    assert "VLLM_CPU_OMP_THREADS_BIND='0|1'" in said
+    assert parts(0, cpu=True, bound="0|1", tensor_parallel_size=2) == []
+    assert parts(0, cpu=True) == []
+    [said] = parts(0, cpu=True, bound="0|1", pipeline_parallel_size=2, enforce_eager=True)
+    assert said.endswith("Leave enforce_eager out.")
 
 
 def test_the_entry_goes_before_the_backend() -> None:

@@ -87,6 +87,53 @@ def test_a_process_that_does_not_listen_is_killed() -> None:
         assert deaf.wait() == -signal.SIGKILL
 
 
+#: An engine that has started a worker in its own group; told to end, it forgets the worker.
+ENGINE = """
+import subprocess
+worker = subprocess.Popen(["sleep", "600"])
+print(worker.pid, flush=True)
+worker.wait()
+"""
+
+
+def engine_with_worker() -> tuple[subprocess.Popen[str], int]:
+    engine = subprocess.Popen(
+        [sys.executable, "-c", ENGINE], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert engine.stdout is not None
+    return engine, int(engine.stdout.readline())
+
+
+def test_a_worker_does_not_outlive_its_engine() -> None:
+    engine, worker = engine_with_worker()
+    with engine:
+        vllm_guard.stop({engine.pid: vllm_guard.start_time(engine.pid)})
+        engine.wait()
+    assert is_gone(worker)
+
+
+def test_a_worker_of_an_engine_that_died_before_its_owner_is_ended() -> None:
+    engine, worker = engine_with_worker()
+    began = vllm_guard.start_time(engine.pid)
+    with engine:
+        engine.kill()
+        engine.wait()
+    assert vllm_guard.start_time(worker) != ""
+    vllm_guard.stop({engine.pid: began})
+    assert is_gone(worker)
+
+
+def test_what_was_stopped_in_good_order_is_watched_no_more() -> None:
+    process, child = owner("guard.forget(child.pid)")
+    with process:
+        process.kill()
+        process.wait()
+        assert process.returncode == -signal.SIGKILL
+    time.sleep(0.5)  # the bystander, if it had anything to do, does it at once
+    assert vllm_guard.start_time(child) != ""
+    os.kill(child, signal.SIGKILL)
+
+
 def test_a_guard_that_was_never_needed_can_be_dismissed() -> None:
     Guard().dismiss()
 
@@ -145,6 +192,23 @@ def test_settings_of_the_users_are_kept(tmp_path: Path, monkeypatch: pytest.Monk
     assert os.environ["VLLM_WORKER_MULTIPROC_METHOD"] == "fork"
 
 
+DEAD_WORKER = """\
+WorkerProc hit an exception.
+Traceback (most recent call last):
+  File "gpu_model_runner.py", line 3174, in sync_and_gather_intermediate_tensors
+    assert self.intermediate_tensors is not None
+           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+AssertionError
+Traceback (most recent call last):
+  File "multiproc_executor.py", line 1055, in _execute_worker_rpc
+    output = func(*args, **kwargs)
+AssertionError
+EngineCore encountered a fatal error.
+Traceback (most recent call last):
+  File "scheduler.py", line 2105, in update_from_output
+KeyError: 'arena-27765-7f3cc1d73a90-0'
+"""
+
 FAILED_START = """\
 (EngineCore pid=11) INFO 11-22 20:05:11 [core.py:105] Initializing a V1 LLM engine
 (EngineCore pid=11) ERROR 11-22 20:05:30 [core.py:900] EngineCore failed to start.
@@ -168,6 +232,11 @@ due to an exception in a background process. See stack trace for root cause.
 @pytest.mark.parametrize(
     ("written", "code", "cause"),
     [
+        (
+            DEAD_WORKER,
+            None,
+            "AssertionError at 'assert self.intermediate_tensors is not None'",
+        ),
         (FAILED_START, 1, "ValueError: No memory for the cache blocks."),
         (FAILED_WORKER, 1, "torch.OutOfMemoryError: CUDA out of memory."),
         ("", -9, "ended by SIGKILL: the system may have run out of memory"),

@@ -27,14 +27,19 @@ T = TypeVar("T")
 
 HERE = Path(__file__).parent
 
-#: What a CPU needs. Whole prompts at once: vLLM's CPU engine dies of a seeded request whose prompt
-#: is split over steps.
-CPU_ENGINE = {
-    "kv_cache_memory_bytes": 1 << 28,
-    "enable_chunked_prefill": False,
-    "max_num_batched_tokens": 4096,
-}
-NAMED = {"dtype": "bfloat16", "enforce_eager": True, "max_model_len": 1024}
+#: Several engines share a small machine; whatever else a CPU needs the backend supplies.
+CPU_ENGINE = {"kv_cache_memory_bytes": 1 << 28}
+NAMED = {"dtype": "bfloat16", "max_model_len": 1024}
+
+#: The number of "</think>": after 256 bytes, the template's marks and "<think>".
+END = 256 + len(tiny_model.SPECIAL) + 1
+
+#: Opens the thinking in the prompt, or closes it there.
+THINKING = (
+    "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant: "
+    "{% if enable_thinking is defined and not enable_thinking %}<think></think>"
+    "{% else %}<think>{% endif %}"
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,6 +64,31 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(tiny: Path) -> Model:
     """The tiny model's entry."""
     return Model(name="vllm_tiny", backend="vllm", model_id="tiny", model_path=str(tiny))
+
+
+@pytest.fixture(scope="session")
+def thinker(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A base model that knows the marks of thinking, with a template of the user's."""
+    folder = tmp_path_factory.mktemp("thinker")
+    path = tiny_model.make(folder / "model", template=False, added=("<think>", "</think>"))
+    (folder / "chat.jinja").write_text(THINKING)
+    return Model(
+        name="vllm_thinker",
+        backend="vllm",
+        model_id="thinker",
+        model_path=str(path),
+        chat_template=str(folder / "chat.jinja"),
+        engine={"reasoning_parser": "deepseek_r1", "max_model_len": 2048},
+    )
+
+
+@pytest.fixture(scope="session")
+def both(thinker: Model, model: Model, engines: None) -> Iterator[tuple[VLLMBackend, Model, Model]]:
+    """One backend with two models, as a run of one against the other has."""
+    made = VLLMBackend(**NAMED, engine=CPU_ENGINE)
+    run_coroutine(made.start([model, thinker]))
+    yield made, model, thinker
+    run_coroutine(made.aclose())
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -24,7 +24,7 @@ BLOCK = 128
 
 
 def unfinished(backend: VLLMBackend) -> int:
-    [engine] = vllm_engine.loaded_engines()
+    [engine] = (e for e in vllm_engine.loaded_engines() if e.context == NAMED["max_model_len"])
     return int(engine.llm.output_processor.get_num_unfinished_requests())
 
 

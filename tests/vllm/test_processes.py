@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from game_reasoning_arena.backends import vllm_guard
-from tests.vllm.conftest import CPU_ENGINE
 
 #: Far beyond what anything here takes; a test that reaches it has failed.
 LIMIT_S = 400
@@ -26,9 +25,6 @@ ARENA = (
     "agents=llm_vs_random",
     "agents.player_0.model=vllm_tiny",
     "agents.player_0.constrain_to_legal=true",
-    "backend.vllm.dtype=bfloat16",
-    "backend.vllm.max_model_len=2048",
-    "backend.vllm.enforce_eager=true",
 )
 
 #: No main guard, no shutdown, no signal handler: what a first script looks like.
@@ -52,16 +48,15 @@ def place(tiny: Path) -> Iterator[Path]:
 
 
 def list_model(place: Path, tiny: Path) -> None:
-    entry = {"name": "vllm_tiny", "model_path": str(tiny)}
+    """An entry as a new user writes it: a name, a path and nothing else."""
     lists = place / "conf" / "catalog"
     lists.mkdir(parents=True)
-    named = {"dtype": "bfloat16", "max_model_len": 2048, "enforce_eager": True}
-    (lists / "mine.yaml").write_text(
-        json.dumps({"models": [{**entry, "engine": {**CPU_ENGINE, **named}}]})
+    (lists / "vllm_models.yaml").write_text(
+        f"models:\n  - name: vllm_tiny\n    model_path: {tiny}\n"
     )
 
 
-def start(place: Path, *words: str) -> subprocess.Popen[str]:
+def start(place: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
     """A process in a session of its own, as a terminal's foreground job is."""
     return subprocess.Popen(
         [sys.executable, *words],
@@ -70,12 +65,12 @@ def start(place: Path, *words: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        env={**os.environ, "TMPDIR": str(place)},
+        env={**os.environ, "TMPDIR": str(place), **environment},
     )
 
 
-def arena(place: Path, *words: str) -> subprocess.Popen[str]:
-    return start(place, "-m", "game_reasoning_arena", *ARENA, *words)
+def arena(place: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
+    return start(place, "-m", "game_reasoning_arena", *ARENA, *words, **environment)
 
 
 def children(owner: int) -> dict[int, bytes]:
@@ -111,6 +106,11 @@ def lines(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
+def question(record: dict[str, Any]) -> tuple[Any, ...]:
+    """Which question of a run a record answers."""
+    return tuple(record[key] for key in ("episode", "seat", "turn", "attempt", "sample"))
+
+
 def soon(what: object) -> Iterator[None]:
     """Wait in small steps; fail when ``what`` does not come."""
     for _ in range(LIMIT_S * 5):
@@ -123,6 +123,16 @@ def wait_for_engine(process: subprocess.Popen[str]) -> int:
     for _ in soon("an engine process"):
         if found := engines_of(process.pid):
             return found[0]
+        assert process.poll() is None, process.communicate()[0]
+    raise AssertionError
+
+
+def wait_for_worker(process: subprocess.Popen[str]) -> dict[int, str]:
+    """An engine that is loading and its worker, with their start times."""
+    engine = wait_for_engine(process)
+    for _ in soon("a worker"):
+        if len(found := family(engine)) > 1:
+            return found
         assert process.poll() is None, process.communicate()[0]
     raise AssertionError
 
@@ -143,8 +153,17 @@ def assert_gone(processes: dict[int, str]) -> None:
 
 
 def test_a_sweep_loads_its_engine_once_and_leaves_nothing(place: Path) -> None:
-    temperatures = "sampling.temperature=0.2,0.6,1.0,1.4"
-    process = arena(place, "simulation=kuhn_poker", "episodes=2", temperatures, "-m")
+    """The engine is split over two processes, as over two GPUs."""
+    process = arena(
+        place,
+        "-m",
+        "simulation=kuhn_poker",
+        "episodes=2",
+        "sampling.temperature=0.2,0.6,1.0,1.4",
+        "backend.vllm.tensor_parallel_size=2",
+        "backend.vllm.distributed_executor_backend=mp",
+        VLLM_CPU_OMP_THREADS_BIND="nobind",
+    )
     wait_for_engine(process)
     seen: dict[int, dict[int, str]] = {}
     for _ in soon("the end of the sweep"):
@@ -161,7 +180,11 @@ def test_a_sweep_loads_its_engine_once_and_leaves_nothing(place: Path) -> None:
     sent = [[record["sent"] for record in lines(run)] for run in runs]
     assert [{s["temperature"] for s in one} for one in sent] == [{0.2}, {0.6}, {1.0}, {1.4}]
     [processes] = seen.values()
+    assert len(processes) >= 3  # the engine and a worker for each half
     assert_gone(processes)
+    for run in runs:
+        told = json.loads((run.parent / "run.json").read_text())["determinism"]
+        assert any("on the CPU, vllm_tiny ran with" in note for note in told)
     assert list(place.glob("arena-vllm-*")) == []
 
 
@@ -180,8 +203,9 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing(place: Path) -> None:
     assert_gone(processes)
 
 
-def test_a_dead_engine_ends_the_run_and_keeps_what_is_finished(place: Path) -> None:
-    process = arena(place, "simulation=tic_tac_toe", "episodes=400", "concurrency=4")
+def test_a_dead_engine_ends_the_run_which_can_be_resumed(place: Path) -> None:
+    """What is finished is kept, and the command that is shown finishes the rest."""
+    process = arena(place, "simulation=tic_tac_toe", "episodes=80", "concurrency=4")
     directory = wait_for_answers(process, place, 40)
     [engine] = engines_of(process.pid)
     processes = family(engine)
@@ -189,14 +213,51 @@ def test_a_dead_engine_ends_the_run_and_keeps_what_is_finished(place: Path) -> N
     said, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 1, said
     assert "died: ended by SIGKILL" in said
-    assert re.search(r"arena resume \S*" + re.escape(directory.name), said)
+    [resume] = re.findall(r"arena (resume \S*" + re.escape(directory.name) + ")", said)
     run = json.loads((directory / "run.json").read_text())
     assert run["status"] == "error"
     assert "died" in run["reason"]
     finished = lines(directory / "episodes.jsonl")
     assert any(episode["status"] == "completed" for episode in finished)
-    assert len(finished) < 400
+    assert len(finished) < 80
     assert_gone(processes)
+
+    answers = lines(directory / "responses.jsonl")
+    again = start(place, "-m", "game_reasoning_arena", *resume.split())
+    said, _ = again.communicate(timeout=LIMIT_S)
+    assert again.returncode == 0, said
+    assert json.loads((directory / "run.json").read_text())["status"] == "completed"
+    ended = {e["episode"]: e for e in lines(directory / "episodes.jsonl")}
+    assert set(ended) == set(range(80))
+    assert {episode["status"] for episode in ended.values()} == {"completed"}
+    assert all(ended[e["episode"]] == e for e in finished if e["status"] == "completed")
+    had = [answer for answer in answers if answer["error"] is None]
+    assert lines(directory / "responses.jsonl")[: len(answers)] == answers
+    keys = [question(r) for r in lines(directory / "responses.jsonl") if r["error"] is None]
+    assert len(keys) == len(set(keys)) > len(had)  # nothing that was answered was asked again
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_start_can_be_called_off(place: Path, number: signal.Signals) -> None:
+    """While the engine's worker is being spawned, or before there is any engine."""
+    process = arena(place, "episodes=2")
+    if number is signal.SIGINT:
+        processes = wait_for_worker(process)
+        os.killpg(process.pid, number)  # what a terminal does
+    else:
+        for _ in soon("the start of the loading"):
+            if list(place.glob("arena-vllm-*")):
+                break
+        processes = {}
+        process.send_signal(number)
+    said, _ = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 130, said
+    assert f"stopped by {number.name} before anything was asked" in said
+    assert "Traceback" not in said
+    assert "leaked" not in said
+    assert_gone(processes)
+    assert list(place.glob("arena-vllm-*")) == []
+    assert list(place.glob("outputs/*/*/run.json")) == []
 
 
 def test_sigterm_of_a_plain_script_leaves_nothing(place: Path) -> None:

@@ -1,20 +1,19 @@
-"""The same entries with an address: vLLM's own OpenAI server over the engine that is loaded.
+"""The same entries with an address: a real ``vllm serve`` in a process of its own.
 
-`vllm serve` of the CPU wheel stumbles over its missing metadata, so the server's app is built from
-Python as that command builds it, and served on loopback.
+It serves the model that thinks, so that its reasoning parser is in the way of all that is asked;
+the engine of this process that has the same settings says what has to come out.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from game_reasoning_arena.backends import vllm_engine
+from game_reasoning_arena.backends.litellm_backend import LiteLLMBackend
 from game_reasoning_arena.backends.vllm_backend import VLLMBackend
 from game_reasoning_arena.errors import BadRequestError, ContextOverflowError
 from game_reasoning_arena.records import (
@@ -27,53 +26,41 @@ from game_reasoning_arena.records import (
     Sampling,
     Status,
 )
-from tests.vllm.conftest import gather
+from tests.vllm.conftest import END, gather
+from tests.vllm.served import vllm_serve
 from tests.vllm.test_games import games
 
 Ask = Callable[..., Request]
 Play = Callable[..., Any]
 
+CHOICES = ("Final Answer: a1", "Final Answer: b2", "Final Answer: c3")
 
-@asynccontextmanager
-async def serving(llm: Any, model: Model) -> AsyncIterator[str]:
-    """The address of an OpenAI-compatible server for a loaded engine."""
-    import uvicorn
-    from vllm.entrypoints.launchers.api_server.app_state import init_app_state
-    from vllm.entrypoints.launchers.app import build_app
-    from vllm.entrypoints.launchers.cli_args import make_arg_parser
-    from vllm.utils.argparse_utils import FlexibleArgumentParser
+NO_THINKING = {"chat_template_kwargs": {"enable_thinking": False}}
 
-    arguments = make_arg_parser(FlexibleArgumentParser()).parse_args(
-        f"--model {model.model_path} --served-model-name {model.model_id} "
-        "--enable-prompt-tokens-details --generation-config vllm".split()
+
+@pytest.fixture(scope="module")
+def address(thinker: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where ``vllm serve`` answers."""
+    words = (
+        f"--served-model-name thinker --chat-template {thinker.chat_template} "
+        "--reasoning-parser deepseek_r1 --max-model-len 2048 --dtype bfloat16 --enforce-eager "
+        "--no-enable-chunked-prefill --kv-cache-memory-bytes 268435456 --generation-config vllm "
+        "--enable-prompt-tokens-details "
+        # JSON may hold any number of blanks, and noise would put all of max_tokens into them.
+        "--structured-outputs-config.backend xgrammar "
+        "--structured-outputs-config.disable_any_whitespace true"
     )
-    tasks = await llm.get_supported_tasks()
-    app = build_app(arguments, tasks, llm.model_config)
-    await init_app_state(llm, app.state, arguments, tasks)
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off")
-    )
-    server.install_signal_handlers = lambda: None
-    running = asyncio.ensure_future(server._serve())
-    while not server.started and not running.done():  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        server.should_exit = True
-        await running
+    with vllm_serve(
+        thinker.model_path or "", tmp_path_factory.mktemp("serve"), *words.split()
+    ) as where:
+        yield where
 
 
 @pytest.fixture
-def served(backend: VLLMBackend, model: Model, play: Play) -> Iterator[Model]:
-    """The tiny model behind a server."""
-    [engine] = vllm_engine.loaded_engines()
-    server = serving(engine.llm, model)
-    address = play(server.__aenter__())
+def served(address: str) -> Model:
+    """The entry of a served model: an address, and the name after the prefix."""
     provider = Provider(name="vllm", api_base=address)
-    yield replace(model, name="vllm_served", model_path=None, provider=provider)
-    play(server.__aexit__(None, None, None))
+    return Model(name="vllm_thinker", backend="vllm", model_id="thinker", provider=provider)
 
 
 @pytest.fixture
@@ -91,67 +78,161 @@ def known(reply: Reply) -> set[str]:
 
 
 def test_the_server_answers_as_the_engine_does(
-    backend: VLLMBackend, client: VLLMBackend, served: Model, ask: Ask, play: Play
+    both: tuple[VLLMBackend, Model, Model],
+    client: VLLMBackend,
+    served: Model,
+    ask: Ask,
+    play: Play,
 ) -> None:
-    """Same seed, same text, same columns, no second engine."""
+    """Same seed, same thoughts, same text, same columns, no engine more."""
+    backend, _, thinker = both
     loaded = vllm_engine.load_count()
-    sampling = Sampling(max_tokens=16, temperature=1.0, top_p=0.9, top_k=50, stop=("zz",))
-    local = play(backend.complete(ask("hello there", seed=4, sampling=sampling)))
-    remote = play(client.complete(ask("hello there", seed=4, sampling=sampling, model=served)))
+    # Printable letters, one token each, and now and then the end of thinking.
+    extra = {"allowed_token_ids": [*range(90), END], "ignore_eos": True}
+    sampling = Sampling(max_tokens=100, temperature=1.0, top_p=0.99, top_k=90)
+
+    def asked(model: Model) -> list[Request]:
+        given = {"sampling": sampling, "model": replace(model, extra=extra)}
+        return [ask("hi", seed=seed, **given) for seed in range(16)]
+
+    locally = play(gather(backend, asked(thinker)))
+    remotely = play(gather(client, asked(served)))
+    # Noise may say more than once that it has thought enough, which means nothing.
+    local, remote = next(
+        (one, two)
+        for one, two in zip(locally, remotely, strict=True)
+        if one.text and one.completion_tokens == len(one.reasoning or "") + 1 + len(one.text)
+    )
     assert remote.text == local.text
+    assert remote.reasoning == local.reasoning
+    assert remote.reasoning
     assert remote.finish_reason == local.finish_reason
     assert remote.prompt_tokens == local.prompt_tokens
     assert remote.completion_tokens == local.completion_tokens
     assert {**remote.sent, **local.sent} == dict(remote.sent)
-    assert known(local) - known(remote) == set()
+    assert known(local) - known(remote) <= {"reasoning_tokens"}
+    assert remote.served_model == "thinker"
     assert vllm_engine.load_count() == loaded
 
 
-def test_many_calls_share_the_server(
+def test_the_seed_decides_on_the_server_too(
     client: VLLMBackend, served: Model, ask: Ask, play: Play
 ) -> None:
-    replies = play(gather(client, [ask(f"{i}", seed=i, model=served) for i in range(16)]))
+    quiet = replace(served, extra=NO_THINKING)
+    seeds = [5, 5, *range(6, 20)]
+    replies = play(gather(client, [ask("hello", seed=seed, model=quiet) for seed in seeds]))
+    assert replies[0].text == replies[1].text
     assert len({reply.text for reply in replies}) > 8
+    assert not any(reply.reasoning for reply in replies)
+
+
+def test_the_server_stops_where_it_is_told(
+    client: VLLMBackend, served: Model, ask: Ask, play: Play
+) -> None:
+    letters = replace(served, extra={**NO_THINKING, "allowed_token_ids": [*range(90)]})
+    whole = play(client.complete(ask("hello", model=letters)))
+    sampling = Sampling(max_tokens=16, temperature=1.0, stop=(whole.text[4:6],))
+    stopped = play(client.complete(ask("hello", sampling=sampling, model=letters)))
+    assert stopped.finish_reason == "stop"
+    assert stopped.text == whole.text[: whole.text.index(whole.text[4:6])]
+
+
+def test_the_server_tells_what_its_cache_held(
+    client: VLLMBackend, served: Model, ask: Ask, play: Play
+) -> None:
+    history = ["the rules of a game " * 15, "my move " * 16, "the new state"]
+    first = play(client.complete(ask(history[0], model=served)))
+    later = play(client.complete(ask(*history, model=served)))
+    assert not first.cached_tokens
+    assert later.cached_tokens == (first.prompt_tokens or 0) // 128 * 128 > 0
 
 
 def test_the_constraint_goes_through_the_server(
     client: VLLMBackend, served: Model, ask: Ask, play: Play
 ) -> None:
-    choices = ("Final Answer: a1", "Final Answer: b2", "Final Answer: c3")
     sampling = Sampling(max_tokens=64, temperature=1.0)
+    quiet = replace(served, extra=NO_THINKING)
+    constraint = Constraint(choices=CHOICES)
     requests = [
-        ask("move", seed=i, sampling=sampling, model=served, constraint=Constraint(choices=choices))
+        ask("move", seed=i, sampling=sampling, model=quiet, constraint=constraint)
         for i in range(16)
     ]
     replies = play(gather(client, requests))
-    assert {reply.text for reply in replies} <= set(choices)
+    assert {reply.text for reply in replies} <= set(CHOICES)
     assert len({reply.text for reply in replies}) > 1
     assert {reply.finish_reason for reply in replies} == {"stop"}
-    assert all(r.sent["structured_outputs"] == {"choice": list(choices)} for r in replies)
+    assert all(r.sent["structured_outputs"] == {"choice": list(CHOICES)} for r in replies)
+
+
+def test_what_is_thought_before_it_is_free(
+    client: VLLMBackend, served: Model, ask: Ask, play: Play
+) -> None:
+    sampling = Sampling(max_tokens=400, temperature=1.0)
+    brief = replace(served, extra={"logit_bias": {str(END): 3.0}})
+    constraint = Constraint(choices=CHOICES)
+    requests = [
+        ask("hi", seed=i, sampling=sampling, model=brief, constraint=constraint) for i in range(4)
+    ]
+    replies = play(gather(client, requests))
+    assert {reply.text.strip() for reply in replies} <= set(CHOICES)
+    assert any(reply.reasoning for reply in replies)
 
 
 def test_constrained_games_through_the_server(
     client: VLLMBackend, served: Model, play: Play
 ) -> None:
-    played, records = play(games(client, served, "kuhn_poker", episodes=4, constrain_to_legal=True))
+    quiet = replace(served, extra=NO_THINKING)
+    played, records = play(games(client, quiet, "kuhn_poker", episodes=4, constrain_to_legal=True))
     assert {episode.status for episode in played} == {Status.COMPLETED}
     assert {record.outcome for record in records} == {Outcome.LEGAL}
+    assert all(record.constrained for record in records)
+
+
+def test_constrained_games_through_litellm(served: Model, play: Play) -> None:
+    """A provider that takes a JSON schema, here the same server, may choose among legal moves."""
+    lab = Provider(name="lab", api_base=(served.provider and served.provider.api_base))
+    model = Model(
+        name="litellm_lab/thinker",
+        backend="litellm",
+        model_id="thinker",
+        provider=lab,
+        extra={"logit_bias": {str(END): 100}},  # thinks of nothing, and then must say a move
+    )
+    backend = LiteLLMBackend()
+    assert backend.check([model]) == []
+    play(backend.start([model]))
+    played, records = play(
+        games(backend, model, "kuhn_poker", episodes=4, template="json", constrain_to_legal=True)
+    )
+    play(backend.aclose())
+    assert {record.outcome for record in records} == {Outcome.LEGAL}
+    assert {episode.status for episode in played} == {Status.COMPLETED}
+    assert all(record.sent["response_format"]["type"] == "json_schema" for record in records)
 
 
 def test_template_variables_of_the_backend_reach_the_server(
     served: Model, ask: Ask, play: Play
 ) -> None:
-    job = VLLMBackend(chat_template_kwargs={"enable_thinking": False})
-    reply = play(job.complete(ask("hello", model=served)))
-    assert reply.sent["chat_template_kwargs"] == {"enable_thinking": False}
+    job = VLLMBackend(**NO_THINKING)
+    quiet = play(job.complete(ask("hello", model=served)))
+    assert quiet.sent["chat_template_kwargs"] == {"enable_thinking": False}
     play(job.aclose())
+    aloud = VLLMBackend()
+    assert quiet.prompt_tokens == play(aloud.complete(ask("hello", model=served))).prompt_tokens + 1
+    play(aloud.aclose())
 
 
 def test_refusals_of_the_server_are_told_apart(
     client: VLLMBackend, served: Model, ask: Ask, play: Play
 ) -> None:
     with pytest.raises(ContextOverflowError):
-        play(client.complete(ask("x" * 1100, model=served)))
+        play(client.complete(ask("x" * 2100, model=served)))
     nameless = replace(served, model_id="another")
     with pytest.raises(BadRequestError, match="another"):
         play(client.complete(ask("hello", model=nameless)))
+
+
+def test_an_entry_for_a_server_takes_no_template_of_its_own(served: Model) -> None:
+    own = replace(served, chat_template="{{ messages }}")
+    [said] = VLLMBackend().check([own])
+    assert "vllm serve --chat-template" in said

@@ -1,6 +1,6 @@
 """A second engine beside the first: two models in one run, reasoning, a start that fails, a death.
 
-The tests stand in the order of an engine's life, so that two loads serve them all.
+The tests stand in the order of an engine's life, so that the loads of the session serve them all.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,47 +19,10 @@ from game_reasoning_arena.backends import vllm_engine, vllm_guard
 from game_reasoning_arena.backends.vllm_backend import VLLMBackend
 from game_reasoning_arena.errors import EngineDeadError, UserError
 from game_reasoning_arena.records import Constraint, Model, Request, Sampling
-from tests.vllm import tiny_model
-from tests.vllm.conftest import CPU_ENGINE, NAMED, gather
+from tests.vllm.conftest import CPU_ENGINE, END, NAMED, gather
 
 Ask = Callable[..., Request]
 Play = Callable[..., Any]
-
-#: The number of "</think>": after 256 bytes, the template's marks and "<think>".
-END = 256 + len(tiny_model.SPECIAL) + 1
-
-TEMPLATE = (
-    "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant: "
-    "{% if enable_thinking is defined and not enable_thinking %}<think></think>"
-    "{% else %}<think>{% endif %}"
-)
-
-
-@pytest.fixture(scope="module")
-def thinker(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """A base model that knows the marks of thinking, with a template of the user's."""
-    folder = tmp_path_factory.mktemp("thinker")
-    path = tiny_model.make(folder / "model", template=False, added=("<think>", "</think>"))
-    (folder / "chat.jinja").write_text(TEMPLATE)
-    return Model(
-        name="vllm_thinker",
-        backend="vllm",
-        model_id="thinker",
-        model_path=str(path),
-        chat_template=str(folder / "chat.jinja"),
-        engine={"reasoning_parser": "deepseek_r1", "max_model_len": 512},
-    )
-
-
-@pytest.fixture(scope="module")
-def both(thinker: Model, model: Model) -> Iterator[tuple[VLLMBackend, Model, Model]]:
-    """One backend with two models, as a run of one against the other has."""
-    from game_reasoning_arena.event_loop import run_coroutine
-
-    made = VLLMBackend(**NAMED, engine=CPU_ENGINE)
-    run_coroutine(made.start([model, thinker]))
-    yield made, model, thinker
-    run_coroutine(made.aclose())
 
 
 def test_two_models_have_an_engine_each(
@@ -67,7 +30,7 @@ def test_two_models_have_an_engine_each(
 ) -> None:
     backend, model, thinker = both
     contexts = {e.settings.model_path: e.context for e in vllm_engine.loaded_engines()}
-    assert contexts == {model.model_path: 1024, thinker.model_path: 512}
+    assert contexts == {model.model_path: 1024, thinker.model_path: 2048}
     replies = play(gather(backend, [ask("hi", model=model), ask("hi", model=thinker)]))
     assert [reply.served_model for reply in replies] == [model.model_path, thinker.model_path]
 
@@ -136,6 +99,16 @@ def test_the_constraint_holds_for_the_answer_and_not_for_the_thinking(
     for reply in play(gather(backend, requests)):
         assert reply.text.strip() in choices.choices
         assert reply.reasoning is None or "Final" not in reply.reasoning
+
+
+def test_thinking_that_the_template_closes_is_none(
+    both: tuple[VLLMBackend, Model, Model], ask: Ask, play: Play
+) -> None:
+    backend, _, thinker = both
+    closed = replace(thinker, extra={"chat_template_kwargs": {"enable_thinking": False}})
+    reply = play(backend.complete(ask("hi", seed=1, model=closed)))
+    assert reply.text
+    assert reply.reasoning is None
 
 
 def test_an_engine_that_dies_tells_all_who_wait(

@@ -4,7 +4,8 @@
 
 Its answers are noise, which is the point: what a constraint, a seed or a template does to it can
 only come from the engine. The tokenizer is a byte-level BPE without merges, so one token is one
-byte and prompt lengths can be counted by hand.
+byte and prompt lengths can be counted by hand; for shapes of real size it learns its words from
+texts, so that prompts have about as many tokens as with a real one.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def make(
     template: bool = True,
     added: Sequence[str] = (),
     shape: Mapping[str, Any] | None = None,
+    texts: Sequence[str] = (),
     weights: bool = True,
 ) -> Path:
     """Write weights (2 layers, hidden 256, 1.4 million parameters), config and tokenizer.
@@ -41,22 +43,19 @@ def make(
         template: False leaves the chat template out, as in a base model.
         added: texts that are one token each, numbered after those of the template.
         shape: other sizes, by the names of transformers' LlamaConfig; a larger ``vocab_size`` is
-            filled with made-up words.
+            filled with what ``texts`` teach, and then with made-up words.
+        texts: to learn words from; none for one token a byte.
         weights: False leaves them out, for engines that make up their own (load_format=dummy).
     """
     import torch
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import AddedToken
     from transformers import LlamaConfig, LlamaForCausalLM
 
     directory.mkdir(parents=True, exist_ok=True)
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE({c: i for i, c in enumerate(letters)}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.decoder = decoders.ByteLevel()
+    marks = len(SPECIAL) + len(added)
+    tokenizer = _tokenizer((shape or {}).get("vocab_size", 256 + marks) - marks, texts)
     tokenizer.add_special_tokens(list(SPECIAL))
     tokenizer.add_tokens([AddedToken(token, special=False) for token in added])
-    size = (shape or {}).get("vocab_size", tokenizer.get_vocab_size())
-    tokenizer.add_tokens([f"<word{i}>" for i in range(tokenizer.get_vocab_size(), size)])
     tokenizer.save(str(directory / "tokenizer.json"))
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -72,7 +71,7 @@ def make(
     torch.manual_seed(seed)
     end = tokenizer.token_to_id("<|end|>")
     sizes = {
-        "vocab_size": size,
+        "vocab_size": tokenizer.get_vocab_size(),
         "hidden_size": 256,
         "intermediate_size": 512,
         "num_hidden_layers": 2,
@@ -95,6 +94,29 @@ def make(
     else:
         config.save_pretrained(directory)
     return directory
+
+
+def _tokenizer(size: int, texts: Sequence[str]) -> Any:
+    """A byte-level BPE of ``size`` tokens: bytes, then words of the texts, then made-up words."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE({c: i for i, c in enumerate(letters)}, merges=[]))
+    words = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=bool(texts))
+    tokenizer.pre_tokenizer = words
+    if texts:
+        trainer = trainers.BpeTrainer(
+            vocab_size=size, initial_alphabet=letters, show_progress=False
+        )
+        tokenizer.train_from_iterator(texts, trainer)
+    learnt = json.loads(tokenizer.to_str())["model"]
+    known: dict[str, int] = learnt["vocab"]
+    for number in range(len(known), size):  # no merge leads to them, but they can be answered
+        known[f"word{number}"] = number
+    made = Tokenizer(models.BPE(known, merges=[tuple(pair) for pair in learnt["merges"]]))
+    made.pre_tokenizer = words
+    made.decoder = decoders.ByteLevel()
+    return made
 
 
 if __name__ == "__main__":

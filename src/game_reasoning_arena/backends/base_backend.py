@@ -134,6 +134,14 @@ class BaseLLMBackend(ABC):
         """What can be known wrong about these models before anything starts, in plain words."""
         return []
 
+    def notes(self, models: Sequence[Model]) -> list[str]:
+        """What a reader of the records should know about how these models are served."""
+        return []
+
+    def loading(self, models: Sequence[Model]) -> str | None:
+        """What :meth:`start` will do if it takes long, for the person who waits; else None."""
+        return None
+
     async def start(self, models: Sequence[Model]) -> None:
         """Make ready to serve ``models`` (load engines, open sessions). Called once before use."""
 

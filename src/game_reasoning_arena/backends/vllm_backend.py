@@ -16,16 +16,16 @@ import asyncio
 import dataclasses
 import inspect
 import itertools
+import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
-from game_reasoning_arena.backends import vllm_checks, vllm_engine
+from game_reasoning_arena.backends import vllm_checks, vllm_cpu, vllm_engine
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.vllm_engine import Engine
 from game_reasoning_arena.backends.vllm_settings import EngineSettings, engine_settings
@@ -111,8 +111,14 @@ class VLLMBackend(BaseLLMBackend):
         settings = {model.name: self._settings(model) for model in local}
         for model in local:
             problems += vllm_checks.check_model(model, settings[model.name])
+            problems += vllm_checks.check_parts(
+                settings[model.name],
+                vllm_checks.gpu_count(Path("/dev"), os.environ),
+                os.environ,
+                on_cpu=vllm_cpu.is_cpu_build(),
+            )
         distinct = list({s.key: s for s in settings.values()}.values())
-        problems += vllm_checks.check_shares(distinct, on_cpu=_is_cpu_build())
+        problems += vllm_checks.check_shares(distinct, on_cpu=vllm_cpu.is_cpu_build())
         served = [model for model in models if model.provider is not None]
         if served:
             problems += [
@@ -123,6 +129,27 @@ class VLLMBackend(BaseLLMBackend):
             ]
             problems += self._through_server().check(served)
         return list(dict.fromkeys(problems))
+
+    def notes(self, models: Sequence[Model]) -> list[str]:
+        """What the harness set because a CPU needs it; the configuration does not say it."""
+        return [
+            f"vllm: on the CPU, {name} ran with {said} (supplied, not configured)."
+            for name, said in self._supplied(models).items()
+        ]
+
+    def loading(self, models: Sequence[Model]) -> str | None:
+        """Engines take from half a minute to many minutes, in which nothing else is seen."""
+        needed = {self._settings(m).key: m.name for m in models if m.provider is None}
+        loaded = {engine.settings.key for engine in vllm_engine.loaded_engines()}
+        names = [name for key, name in needed.items() if key not in loaded]
+        if not names:
+            return None
+        lines = [f"Loading {', '.join(names)} with vLLM: from half a minute to many, by size."]
+        lines += [
+            f"On a CPU {name} runs with {said} where nothing else is set."
+            for name, said in self._supplied(models).items()
+        ]
+        return "\n".join(lines)
 
     async def start(self, models: Sequence[Model]) -> None:
         """Load the engines, one after the other, or open the session to the servers.
@@ -180,7 +207,8 @@ class VLLMBackend(BaseLLMBackend):
                 raise engine.death()
             raise TransientError(f"{model.name}: the engine ended with {answer.finish_reason!r}.")
         text, reasoning, reasoning_tokens = answer.text, None, None
-        if parser is not None:
+        # A template may have closed the thinking in the prompt: then all of it is the answer.
+        if parser is not None and not parser.is_reasoning_end(output.prompt_token_ids):
             reasoning, content = parser.extract_reasoning(text, question)
             text = content or ""
             counted = getattr(parser, "count_reasoning_tokens", lambda _: 0)(answer.token_ids)
@@ -200,7 +228,18 @@ class VLLMBackend(BaseLLMBackend):
         return _with_times(reply, output.metrics)
 
     def _settings(self, model: Model) -> EngineSettings:
-        return engine_settings(model, self._named, self._engine)
+        return engine_settings(
+            model, self._named, self._engine, _needed if vllm_cpu.is_cpu_build() else None
+        )
+
+    def _supplied(self, models: Sequence[Model]) -> dict[str, str]:
+        """By the names of models: engine arguments that the machine needs and nobody set."""
+        settings = {m.name: self._settings(m) for m in models if m.provider is None}
+        return {
+            name: ", ".join(f"{key}={json.dumps(value)}" for key, value in s.supplied.items())
+            for name, s in settings.items()
+            if s.supplied
+        }
 
     async def _ready(self, model: Model, wanted: Sequence[str] | set[str]) -> Engine:
         """The model's engine; loads it if it is not there (start() was not asked to)."""
@@ -314,6 +353,10 @@ class VLLMBackend(BaseLLMBackend):
         return replace(request, model=dataclasses.replace(request.model, extra=extra))
 
 
+def _needed(given: Mapping[str, Any]) -> dict[str, Any]:
+    return vllm_cpu.cpu_settings(given, os.environ, vllm_cpu.memory_bytes())
+
+
 def _make_parser(engine: Engine, request: Request, chat_kwargs: Mapping[str, Any]) -> Any:
     """A reasoning parser for one request, and the request in the form that parsers want."""
     from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
@@ -357,10 +400,3 @@ def _with_times(reply: Reply, metrics: Any) -> Reply:
         decode_s=metrics.last_token_ts - metrics.first_token_ts,
         latency_s=metrics.last_token_ts - metrics.scheduled_ts,
     )
-
-
-def _is_cpu_build() -> bool:
-    try:
-        return "+cpu" in version("vllm")
-    except PackageNotFoundError:
-        return True

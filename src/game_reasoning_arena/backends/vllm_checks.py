@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import importlib.util
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -31,6 +32,12 @@ _OURS = {"model": "model_path", "tokenizer": "tokenizer_path"}
 #: Sampling parameters that have a configuration key of their own, or that the harness sets.
 _SAMPLING_KEYS = frozenset({"temperature", "max_tokens", "top_p", "top_k", "stop"})
 _SET_BY_US = frozenset({"seed", "structured_outputs", "output_kind", "n"})
+
+#: An engine is split into the product of these; any of the second makes machines out of it.
+_PIPELINE = "pipeline_parallel_size"
+_PARTS = ("tensor_parallel_size", _PIPELINE)
+_SPREAD = frozenset({"nnodes", "data_parallel_address", "master_addr"})
+_BINDINGS = frozenset({"VLLM_CPU_OMP_THREADS_BIND", "VLLM_CPU_SIM_MULTI_NUMA"})
 
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 _HEAD_KEYS = ("num_attention_heads", "n_head", "n_heads")
@@ -77,6 +84,48 @@ def gpu_count(devices: Path, environment: Mapping[str, str]) -> int:
     found = len(list(devices.glob("nvidia[0-9]*")))
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     return found if visible is None else min(found, len([v for v in visible.split(",") if v]))
+
+
+def check_parts(
+    settings: EngineSettings, gpus: int, environment: Mapping[str, str], *, on_cpu: bool
+) -> list[str]:
+    """Is there a device for every part that an engine is split into?
+
+    Args:
+        settings: of one engine.
+        gpus: that this process may see; 0 is not known.
+        environment: where threads may be bound by hand.
+        on_cpu: the parts are processes, one for each group of cores.
+    """
+    sizes = {n: settings.arguments.get(n, 1) for n in _PARTS}
+    if not all(isinstance(size, int) and size > 0 for size in sizes.values()):
+        return []  # told elsewhere
+    parts = math.prod(sizes.values())
+    elsewhere = settings.arguments.get("distributed_executor_backend") not in {None, "mp", "uni"}
+    if parts == 1 or elsewhere or _SPREAD & settings.arguments.keys():
+        return []
+    problems = []
+    if on_cpu and sizes[_PIPELINE] > 1 and settings.arguments.get("enforce_eager"):
+        problems.append(
+            f"{settings.origin_of('enforce_eager')}=true with {settings.origin_of(_PIPELINE)}="
+            f"{sizes[_PIPELINE]}: vLLM's CPU engine dies of that at the first question. Leave "
+            "enforce_eager out."
+        )
+    named = ", ".join(f"{settings.origin_of(n)}={size}" for n, size in sizes.items() if size > 1)
+    if on_cpu and not _BINDINGS & environment.keys():
+        cores = "|".join(map(str, range(parts)))
+        problems.append(
+            f"{named}: on a CPU every one of the {parts} processes needs cores of its own. Name "
+            f"them in the environment: VLLM_CPU_OMP_THREADS_BIND='{cores}' (a list or range of "
+            "core numbers for each, such as 0-15|16-31)."
+        )
+    if not on_cpu and 0 < gpus < parts:
+        problems.append(
+            f"{named}: that takes {parts} GPUs, and this process sees {gpus} (/dev/nvidia*, "
+            "CUDA_VISIBLE_DEVICES). For GPUs of several machines, start Ray on each and set "
+            "backend.vllm.distributed_executor_backend=ray."
+        )
+    return problems
 
 
 def _distribution() -> str | None:
@@ -171,7 +220,7 @@ def _check_arguments(settings: EngineSettings) -> list[str]:
         elif known and name not in known:
             problems.append(
                 f"{where}: vLLM has no engine argument {name!r}. "
-                + choose_from(name, known - set(_OURS), limit=8)
+                + choose_from(name, _public(known) - set(_OURS), limit=8)
             )
     share = settings.arguments.get("gpu_memory_utilization")
     if share is not None and not (isinstance(share, int | float) and 0 < share <= 1):

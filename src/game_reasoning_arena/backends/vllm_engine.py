@@ -13,10 +13,13 @@ import atexit
 import inspect
 import logging
 import shutil
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,7 @@ from game_reasoning_arena.backends.vllm_process import (
     engine_processes,
     engine_surroundings,
     kill,
+    kill_at_once,
 )
 from game_reasoning_arena.backends.vllm_settings import EngineSettings
 from game_reasoning_arena.errors import EngineDeadError, UserError, choose_from
@@ -145,11 +149,17 @@ def _stop_now(engine: Engine) -> None:
     failed = bool(engine.llm.errored) and not engine.loop.is_closed()
     _shut_down(engine.llm)
     for process in engine.processes:
-        kill(process, STOP_S)
+        _end(process)
     # vLLM's finalizer shuts down once more and fails in an interpreter that is going down.
     engine.llm.shutdown = _nothing
     if not failed:  # a failed engine's log is left for the user to read
         shutil.rmtree(engine.directory, ignore_errors=True)
+
+
+def _end(process: BaseProcess) -> None:
+    kill(process, STOP_S)
+    if process.pid is not None:
+        _guard.forget(process.pid)
 
 
 def _shut_down(llm: Any) -> None:
@@ -165,6 +175,9 @@ def _nothing() -> None:
 
 
 def _at_exit() -> None:
+    with suppress(ValueError):  # not in the main thread
+        # What is left takes seconds, and left in the middle it would leave processes.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     for engine in loaded_engines():
         _engines.pop(engine.settings.key, None)
         _stop_now(engine)
@@ -176,6 +189,8 @@ async def _load(settings: EngineSettings, loop: asyncio.AbstractEventLoop) -> En
     global _loads  # noqa: PLW0603
     directory = Path(tempfile.mkdtemp(prefix="arena-vllm-"))
     log.info("Starting vLLM for %s; its log: %s", settings.model_path, directory / "engine.log")
+    if settings.supplied:
+        log.info("A CPU needs these, and nobody set them: %s", dict(settings.supplied))
     started = loop.time()
     before = {process.pid for process in engine_processes()}
     stop = threading.Event()
@@ -194,21 +209,25 @@ async def _load(settings: EngineSettings, loop: asyncio.AbstractEventLoop) -> En
             look()
     except asyncio.CancelledError:
         stop.set()
-        while not work.done():  # the thread ends as soon as its engine process has ended
-            look()
+        try:
+            while not work.done():  # the thread ends as soon as its engine process has ended
+                look()
+                for process in mine.values():
+                    kill_at_once(process)
+                await asyncio.wait({work}, timeout=_LOOK_S)
+            if work.exception() is None:
+                await asyncio.to_thread(_shut_down, work.result()[0])
             for process in mine.values():
-                process.kill()
-            await asyncio.wait({work}, timeout=_LOOK_S)
-        if work.exception() is None:
-            await asyncio.to_thread(_shut_down, work.result()[0])
-        shutil.rmtree(directory, ignore_errors=True)
+                _end(process)
+        finally:  # a second cancellation does not wait
+            shutil.rmtree(directory, ignore_errors=True)
         raise
     look()
     failure = work.exception()
     if failure is not None:
         codes = {process.name: process.exitcode for process in mine.values()}
         for process in mine.values():
-            kill(process, STOP_S)
+            _end(process)
         raise _explain(settings, failure, directory, codes) from failure
     llm, parser_class, client_errors = work.result()
     _loads += 1
@@ -262,6 +281,10 @@ def _construct(
     """Import vLLM and start an engine; takes from seconds to many minutes."""
     with engine_surroundings(engine_log):
         logging.getLogger("vllm").setLevel(logging.CRITICAL)  # what it says comes as exceptions
+        for module in ("torch", "vllm.engine.arg_utils", "vllm.v1.engine.async_llm"):
+            import_module(module)  # some seconds each, between which the start can be called off
+            if stop.is_set():
+                raise _Stopped
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
 

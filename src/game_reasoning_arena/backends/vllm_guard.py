@@ -1,9 +1,9 @@
 """A bystander that stops engine processes when their owner is gone, however it went.
 
 Run by path with the standard library alone (``python -I vllm_guard.py``) and fed through standard
-input: ``PID START`` lines name a process and its start time, ``done`` says that all were stopped in
-good order. The end of the input without it means that the owner died (SIGTERM, SIGKILL, a crash):
-an engine waits for requests for ever and would hold its memory.
+input: ``PID START`` lines name a process and its start time, ``PID`` alone says that it was stopped
+in good order, ``done`` that all were. The end of the input without it means that the owner died
+(SIGTERM, SIGKILL, a crash): an engine waits for requests for ever and would hold its memory.
 """
 
 import os
@@ -29,14 +29,27 @@ def start_time(pid: int) -> str:
     return "" if after_name[0] == "Z" else after_name[19]
 
 
+def end_group(leader: int) -> None:
+    """End at once what runs in the group that ``leader`` made: an engine's workers, and itself.
+
+    While any of them runs, the number belongs to that group, even after its leader has gone. A
+    process that leads no group (``setsid`` is missing) is left alone.
+    """
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
 def stop(processes: dict[int, str], grace_s: float = GRACE_S) -> None:
-    """End those of the processes that still are who they were."""
+    """End those of the processes that still are who they were, and what they leave behind."""
+    leaders = [pid for pid, began in processes.items() if start_time(pid) in {began, ""}]
     deadline = time.monotonic() + grace_s
     number: signal.Signals | None = signal.SIGTERM
     while True:
         left = [pid for pid, began in processes.items() if began and start_time(pid) == began]
         if not left:
-            return
+            break
         if number is not None:
             for pid in left:
                 try:
@@ -44,11 +57,13 @@ def stop(processes: dict[int, str], grace_s: float = GRACE_S) -> None:
                 except ProcessLookupError:
                     continue
             if number == signal.SIGKILL:
-                return
+                break
             number = None
         time.sleep(0.05)
         if time.monotonic() > deadline:
             number = signal.SIGKILL
+    for pid in leaders:
+        end_group(pid)
 
 
 def main() -> None:
@@ -60,7 +75,10 @@ def main() -> None:
         if line.strip() == "done":
             return
         pid, _, began = line.strip().partition(" ")
-        watched[int(pid)] = began
+        if began:
+            watched[int(pid)] = began
+        else:
+            watched.pop(int(pid), None)
     stop(watched)
 
 

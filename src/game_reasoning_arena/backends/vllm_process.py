@@ -38,7 +38,7 @@ _PREFIX = re.compile(
 _RAISED = re.compile(
     r"^(?:[A-Za-z_][\w.]*\.)?[A-Za-z_]\w*(?:Error|Exception|Failure|Exit)(?::.*)?$"
 )
-_MARKS = ("failed to start", "fatal error")
+_MARKS = ("failed to start", "fatal error", "WorkerProc hit an exception")
 #: Exceptions that only say that another one, elsewhere in the log, was the cause.
 _SECOND_HAND = (
     "see root cause",
@@ -67,7 +67,7 @@ def engine_surroundings(log: Path) -> Iterator[None]:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     executable = spawn.get_executable()
-    resource_tracker.ensure_running()  # it must not be started by our wrapper: it serves us too
+    _start_tracker()
     wrapper = _write_wrapper(log)
     if wrapper is not None:
         spawn.set_executable(str(wrapper))
@@ -89,6 +89,18 @@ def engine_surroundings(log: Path) -> Iterator[None]:
         for name, old in before.items():
             if old is None:
                 os.environ.pop(name, None)
+
+
+def _start_tracker() -> None:
+    """Start the process that removes what killed processes share; it does not complain of them.
+
+    It must not be started by our wrapper, for it serves this process too.
+    """
+    sys.warnoptions.append("ignore:resource_tracker:UserWarning")  # inherited as an option
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.pop()
 
 
 def _write_wrapper(log: Path) -> Path | None:
@@ -129,6 +141,12 @@ class Guard:
             )
         self._say(f"{pid} {vllm_guard.start_time(pid)}\n")
 
+    def forget(self, pid: int) -> None:
+        """``pid`` was stopped in good order; the number may soon be another process's."""
+        if pid in self._known:
+            self._known.remove(pid)
+            self._say(f"{pid}\n")
+
     def dismiss(self) -> None:
         """All engines were stopped in good order."""
         if self._bystander is not None:
@@ -150,13 +168,22 @@ class Guard:
 
 
 def kill(process: BaseProcess, grace_s: float) -> None:
-    """End a process: ask, wait ``grace_s`` seconds, then insist."""
+    """End a process and its workers: ask, wait ``grace_s`` seconds, then insist."""
     if process.is_alive():
         process.terminate()
         process.join(grace_s)
     if process.is_alive():
         process.kill()
         process.join()
+    if process.pid is not None:
+        vllm_guard.end_group(process.pid)  # a worker that still starts hears of nothing
+
+
+def kill_at_once(process: BaseProcess) -> None:
+    """End a process and its workers without asking; it need not have come as far as its group."""
+    if process.pid is not None:
+        vllm_guard.end_group(process.pid)
+    process.kill()
 
 
 def cause_of(log: Path, *, since: int = 0, exit_codes: Mapping[str, int | None]) -> str:
@@ -200,6 +227,9 @@ def _first_cause(lines: list[str]) -> str | None:
     details = [
         text.strip() for text in more if text.startswith(("  ", "- ")) and "File " not in text
     ]
+    if ":" not in line:  # an exception without a word: say at least where it came from
+        code = [text.strip() for text in lines[max(0, at - 2) : at] if set(text) - set(" ^~")]
+        return f"{line} at {code[-1]!r}" if code else line
     return " ".join([line, *details])[:600]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,9 +23,8 @@ NAMED = (
     "reasoning_parser",
 )
 
-#: What vLLM takes where nothing is set, as far as the checks need it (vLLM's documentation of
-#: ``--gpu-memory-utilization``; newer versions take 0.92).
-DEFAULT_GPU_SHARE = 0.9
+#: What vLLM takes where nothing is set (its ``CacheConfig``, the same from 0.21 to 0.33).
+DEFAULT_GPU_SHARE = 0.92
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +32,15 @@ class EngineSettings:
     """All that decides whether two models can share an engine.
 
     ``arguments`` are vLLM's engine arguments by their own names; ``origin`` tells for each the
-    configuration key it came from, for error messages.
+    configuration key it came from, for error messages; ``supplied`` are those that nobody set and
+    that the machine needs.
     """
 
     model_path: str
     tokenizer_path: str
     arguments: Mapping[str, Any]
     origin: Mapping[str, str] = field(default_factory=dict, compare=False)
+    supplied: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def key(self) -> str:
@@ -53,7 +54,10 @@ class EngineSettings:
 
 
 def engine_settings(
-    model: Model, named: Mapping[str, Any], engine: Mapping[str, Any]
+    model: Model,
+    named: Mapping[str, Any],
+    engine: Mapping[str, Any],
+    needed: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
 ) -> EngineSettings:
     """Resolve: the model's entry > ``backend.vllm.engine`` > ``backend.vllm``'s own keys.
 
@@ -61,6 +65,7 @@ def engine_settings(
         model: an entry with a ``model_path``.
         named: values of :data:`NAMED`; None is not set.
         engine: further engine arguments by vLLM's names.
+        needed: tells, for the arguments that are set, which others the machine needs.
     """
     arguments = {name: value for name, value in named.items() if value is not None}
     origin = {name: f"backend.vllm.{name}" for name in arguments}
@@ -71,10 +76,12 @@ def engine_settings(
         for name, value in source.items():
             arguments[name] = value
             origin[name] = f"{where}.{name}" if where.startswith("backend") else f"{where}: {name}"
+    supplied = dict(needed(arguments)) if needed is not None else {}
     path = model.model_path or ""
     return EngineSettings(
         model_path=path,
         tokenizer_path=model.tokenizer_path or path,
-        arguments=arguments,
+        arguments={**arguments, **supplied},
         origin=origin,
+        supplied=supplied,
     )

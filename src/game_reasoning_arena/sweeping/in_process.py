@@ -9,9 +9,10 @@ from contextlib import AsyncExitStack
 from contextvars import ContextVar
 
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
-from game_reasoning_arena.errors import ArenaError
+from game_reasoning_arena.errors import ArenaError, Interrupted
 from game_reasoning_arena.event_loop import run_coroutine
 from game_reasoning_arena.meter import Budget, Totals
+from game_reasoning_arena.opening import open_backends
 from game_reasoning_arena.progress import Progress
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.writer import DirectoryLock
@@ -54,16 +55,14 @@ async def _play_all(sweep: Sweep, jobs: Sequence[Job], shown: Progress) -> str |
                 break
             async with AsyncExitStack() as stack:
                 try:
-                    await _open(shift, stack)
+                    await open_backends(_wanted(shift), stack, stop, shown.say)
+                except Interrupted:
+                    break
                 except ArenaError as error:  # an engine that does not start
                     for job in shift:
                         mark_failed(sweep, job, str(error))
                     sweep.write()
                     continue
-                except asyncio.CancelledError:
-                    if stop.reason is None:
-                        raise
-                    break
                 await _play_shift(sweep, shift, stop, shown, budget)
     return stop.reason
 
@@ -163,12 +162,6 @@ def _wanted(jobs: Sequence[Job]) -> list[tuple[BaseLLMBackend, list[Model]]]:
 def _crowded(jobs: Sequence[Job]) -> bool:
     """Whether a backend that finds nothing wrong with each job does with all of them at once."""
     return any(backend.check(models) for backend, models in _wanted(jobs))
-
-
-async def _open(jobs: Sequence[Job], stack: AsyncExitStack) -> None:
-    for backend, models in _wanted(jobs):
-        await stack.enter_async_context(backend)
-        await backend.start(models)
 
 
 class _JobProgress(Progress):

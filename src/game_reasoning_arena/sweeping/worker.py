@@ -21,17 +21,18 @@ import orjson
 from omegaconf import OmegaConf
 
 from game_reasoning_arena.environment import load_environment
-from game_reasoning_arena.errors import ArenaError, BudgetReached, UserError
+from game_reasoning_arena.errors import ArenaError, BudgetReached, Interrupted, UserError
 from game_reasoning_arena.event_loop import run_coroutine
 from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.meter import Budget
+from game_reasoning_arena.opening import open_backends
 from game_reasoning_arena.preflight import prepare
 from game_reasoning_arena.progress import Progress
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.writer import DirectoryLock
 from game_reasoning_arena.records import Status
 from game_reasoning_arena.resume import load_past
-from game_reasoning_arena.run import RunResult, open_backends, run_async
+from game_reasoning_arena.run import RunResult, run_async
 from game_reasoning_arena.secrets import Redactor
 from game_reasoning_arena.stopping import GRACE_S, Stop
 from game_reasoning_arena.sweeping.logs import job_log
@@ -55,6 +56,8 @@ def play_job(job_file: str) -> None:
         return  # it stays pending
     try:
         status, reason = _play(file)
+    except Interrupted as error:
+        status, reason = Status.INTERRUPTED, str(error)
     except ArenaError as error:
         status, reason = Status.ERROR, str(error)
     except Exception as error:
@@ -104,7 +107,7 @@ async def _run(
         with stop.listening(shown.say):
             watching = asyncio.create_task(_watch(stop_file(file), stop, budget, task))
             stack.callback(watching.cancel)
-            await open_backends(experiment, stack)
+            await open_backends(experiment.served, stack, stop, shown.say)
             return await run_async(
                 experiment,
                 directory,
