@@ -358,3 +358,24 @@ def test_a_plot_that_cannot_show_all_says_so(
     said = {name: re.findall(r"\(the first \d of \d\)", text) for name, text in texts.items()}
     assert said["pairs"] == said["results"] == ["(the first 2 of 4)"]
     assert said["latency"] == said["failures"] == ["(the first 2 of 3)"]
+
+
+def test_where_the_time_of_profiled_runs_went(tmp_path: Path) -> None:
+    plain = make_run(tmp_path / "plain", {"player_0": Player("vllm_a"), "player_1": Player()})
+    timed = make_run(tmp_path / "timed", {"player_0": Player("vllm_a"), "player_1": Player()})
+    part = {"seconds": 1.0, "count": 10, "mean_s": 0.1, "overlaps": False}
+    parts = {"parse": part, "wire": {**part, "seconds": 8.0, "overlaps": True}}
+    profile = {"wall_s": 4.0, "cpu_s": 3.0, "idle_s": 1.0, "parts": parts}
+    (timed / "profile.json").write_bytes(orjson.dumps(profile))
+    (table,) = (t for t in _quiet(plain, timed).tables if t.key == "time")
+    assert [(row["part"], row["share"]) for row in table.rows] == [
+        ("wire", None),
+        ("parse", 0.25),
+        ("idle", 0.25),
+    ]
+    assert {row["run"] for row in table.rows} == {"timed"}
+    (none,) = (t for t in _quiet(plain).tables if t.key == "time")
+    assert not none.rows
+    (timed / "profile.json").write_text("[")
+    with pytest.warns(UserWarning, match=r"profile\.json cannot be read"):
+        assert load_runs(timed).readers[0].profile is None

@@ -22,6 +22,7 @@ from game_reasoning_arena.analysis.results import (
 )
 from game_reasoning_arena.analysis.standings import POLICIES, Standings, standings
 from game_reasoning_arena.analysis.tables import Column, Table
+from game_reasoning_arena.analysis.time_spent import time_table
 from game_reasoning_arena.errors import UserError, choose_from
 from game_reasoning_arena.recording.frames import LoadedRuns, rows
 
@@ -82,6 +83,7 @@ class Comparison:
             costs.failures_table(responses),
             costs.latency_table(responses),
             costs.cost_table(responses, self.standings, self.policy),
+            time_table(self.loaded),
             self.differences,
         ]
 

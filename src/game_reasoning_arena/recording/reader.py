@@ -160,6 +160,20 @@ class RunReader:
             return {}
         return content if isinstance(content, dict) else {}
 
+    @cached_property
+    def profile(self) -> dict[str, Any] | None:
+        """``profile.json``; None where the run was not profiled, or where it is damaged."""
+        path = self.path / layout.PROFILE
+        try:
+            content = orjson.loads(path.read_bytes())
+            whole = {"wall_s", "idle_s", "parts"} <= content.keys()
+        except FileNotFoundError:
+            return None
+        except (orjson.JSONDecodeError, OSError, AttributeError) as error:
+            self._tell(f"{path} cannot be read ({error}): where time went is unknown.")
+            return None
+        return content if whole else None
+
     @property
     def run_id(self) -> str:
         """The run's id; the directory's name where ``run.json`` does not tell."""
