@@ -1,15 +1,12 @@
 """Reading responses into a table: load_runs against pandas.read_json(lines=True), time and memory.
 
-python benchmarks/bench_reader.py            # 100,000 lines, about 190 MB
-python benchmarks/bench_reader.py --lines 300000
+    python -m benchmarks.bench_reader [--lines 150000] [--rounds 3] [--json FILE]
 
-Each way runs in a process of its own, alternating, so that peak memory is its own; the best of
-three times is shown, and ratios to read_json, which travel between machines where seconds do not.
+Each way runs in a process of its own, alternating, so that peak memory is its own.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import resource
@@ -20,6 +17,8 @@ import time
 from pathlib import Path
 
 import orjson
+
+from benchmarks import figures
 
 WAYS = ("nothing", "read_json", "read_json_bodies", "load_runs", "load_runs_bodies")
 
@@ -82,41 +81,41 @@ def measure(way: str, directory: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    """Write, measure each way three times, print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--lines", type=int, default=100_000)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--measure", nargs=2, metavar=("WAY", "DIR"), help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.measure:
-        print(json.dumps(measure(args.measure[0], Path(args.measure[1]))))
+    """Write, measure each way in turn, show ratios."""
+    if sys.argv[1:2] == ["measure"]:
+        print(json.dumps(measure(sys.argv[2], Path(sys.argv[3]))))
         return
+    options = figures.options(__doc__, lines=150_000, rounds=3)
     with tempfile.TemporaryDirectory() as home:
         directory = Path(home)
-        write(directory, args.lines)
+        write(directory, options.lines)
         size = (directory / "responses.jsonl").stat().st_size / 1e6
-        print(f"{args.lines:,} lines, {size:.0f} MB")
+        print(f"{options.lines:,} lines, {size:.0f} MB")
         found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
-        for _ in range(args.repeats):
+        for _ in range(options.rounds):
             for way in WAYS:
                 told = subprocess.run(
-                    [sys.executable, __file__, "--measure", way, home],
+                    [sys.executable, "-m", "benchmarks.bench_reader", "measure", way, home],
                     check=True,
                     capture_output=True,
                     text=True,
                 )
                 found[way].append(json.loads(told.stdout))
-        base = min(m["cpu"] for m in found["read_json"])
-        base_mb = min(m["added_mb"] for m in found["read_json"])
-        for way in WAYS[1:]:
-            best = min(m["seconds"] for m in found[way])
-            cpu = min(m["cpu"] for m in found[way])
-            peak = min(m["added_mb"] for m in found[way])
-            print(
-                f"{way:18} {best:6.2f} s, CPU {cpu:6.2f} s ({cpu / base:4.2f})"
-                f"  peak +{peak:6.0f} MB ({peak / base_mb:4.2f})"
-                f"  table {found[way][0]['table_mb']:6.1f} MB"
+    ratios = []
+    for what, way, anchor in (
+        ("load_runs", "load_runs", "read_json"),
+        ("load_runs with texts", "load_runs_bodies", "read_json_bodies"),
+    ):
+        for key, name, unit in (("cpu", "CPU", "s"), ("added_mb", "peak memory", "MiB")):
+            ratios.append(
+                figures.ratio(
+                    f"{what}, {size:.0f} MB: {name} over pandas.read_json",
+                    [(a[key], b[key]) for a, b in zip(found[way], found[anchor], strict=True)],
+                    goal=1,
+                    unit=unit,
+                )
             )
+    figures.finish(ratios, found, options.json)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ def test_players_that_are_not_uniform_are_noticed(monkeypatch: pytest.MonkeyPatc
 
     some = [play for play in known_answers._plays() if play.game == "tic_tac_toe"][:1]
     monkeypatch.setattr(RandomActor, "act", lazy)
+    monkeypatch.setattr(RandomActor, "dice", lambda self: None)
     monkeypatch.setattr(known_answers, "_plays", lambda: some)
     assert not all(check.ok for check in verify())
 

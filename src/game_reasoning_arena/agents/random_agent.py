@@ -28,9 +28,9 @@ class RandomActor(Actor):
         """Any legal action, each as likely as the others."""
         return played(self._stream.choose(turn.legal_actions))
 
-    def dice(self) -> Callable[[], int]:
-        """What ``act`` decides by."""
-        return self._stream.word
+    def dice(self) -> Callable[[], int] | None:
+        """What ``act`` decides by; a subclass that decides otherwise is asked as others are."""
+        return self._stream.word if type(self) is RandomActor else None
 
 
 class RandomAgent(Agent):

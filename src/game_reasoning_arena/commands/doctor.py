@@ -32,6 +32,7 @@ REQUIRED = {
     "litellm": "models behind APIs",
     "aiohttp": "models behind APIs, direct",
     "jinja2": "prompt templates",
+    "msgspec": "records",
     "numpy": "seeds",
     "orjson": "run directories",
     "python-dotenv": "keys from .env",
