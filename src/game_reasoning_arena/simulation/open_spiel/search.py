@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyspiel
 
 from game_reasoning_arena.agents.base_agent import PlayerSpec
@@ -102,6 +101,7 @@ class MCTSAgent(EngineAgent):
 def _information_set_search(
     game: Game, rollouts: int, uct_c: float, simulations: int, seed: int
 ) -> Any:
+    import numpy as np  # costs a short run without search a tenth of its start
     from open_spiel.python.algorithms import ismcts, mcts
 
     numbers = np.random.RandomState(seed)
