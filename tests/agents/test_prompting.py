@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from game_reasoning_arena.agents import prompting
 from game_reasoning_arena.agents.prompting import Template, load_template, shipped_templates
 from game_reasoning_arena.errors import UserError
 from tests.arena import Arena, run_json
@@ -174,7 +175,7 @@ def test_templates_run_in_a_sandbox(tmp_path: Path) -> None:
     ("blocks", "uses"),
     [
         ("{% block answer_format %}Turn {{ turn }}{% endblock %}", {"turn", "rules", "seat"}),
-        ("{% block system %}{{ self.user() }}{% endblock %}", {"turn", "state", "history"}),
+        ("{% block system %}{{ self.user() }}{% endblock %}", {"state", "history"}),
         ("{% block system %}{% if memory %}x{% endif %}{% endblock %}", {"memory"}),
         ("{% block system %}{{ super() }}{% endblock %}", {"state"}),
     ],
@@ -185,4 +186,18 @@ def test_what_a_block_may_use_is_known_through_blocks_inside_and_parents(
     file = tmp_path / "mine.j2"
     file.write_text('{% extends "line.j2" %}' + blocks)
     assert uses <= Template(str(file)).uses["system"]
-    assert "state" not in load_template("line").uses["system"]
+    line = load_template("line")
+    assert not {"state", "history", "turn"} & line.uses["system"]
+    assert "turn" not in line.uses["user"]
+
+
+def test_texts_are_kept_by_what_they_are_made_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompting, "KEPT", 2)
+    template = Template("line")
+    first = template.render("user", VALUES)
+    assert template.render("user", VALUES | {"turn": 9}) == first
+    for name in ("history", "legal_moves"):
+        other = template.render("user", VALUES | {name: ["something else"]})
+        assert other != first
+        assert "something else" in other
+    assert template.render("user", VALUES) == first

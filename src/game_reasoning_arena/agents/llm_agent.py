@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from game_reasoning_arena.agents.asking import Questions, Verdict
@@ -37,11 +37,6 @@ from game_reasoning_arena.records import (
     MoveBy,
     Outcome,
     Reply,
-)
-
-#: The variables of templates that never change for a player at a seat.
-SAME_AT_A_SEAT = frozenset(
-    {"game", "rules", "system_prompt", "seat", "seats", "show_legal_moves", "memory"}
 )
 
 
@@ -83,16 +78,6 @@ class LLMAgent(Agent):
         self.votes = int(options.get("votes", 1))
         self.constrained = bool(options.get("constrain_to_legal", False))
         self.show_legal_moves = bool(options.get("show_legal_moves", True))
-        self._systems: dict[tuple[int, int], str] = {}
-
-    def system(self, values: Mapping[str, Any]) -> str:
-        """The system prompt of a seat; made once where it cannot change with the turn."""
-        if not self.template.uses["system"] <= SAME_AT_A_SEAT:
-            return self.template.render("system", values)
-        place = values["seat"], values["seats"]
-        if place not in self._systems:
-            self._systems[place] = self.template.render("system", values)
-        return self._systems[place]
 
     @property
     def answer_form(self) -> AnswerForm:
@@ -133,7 +118,7 @@ class LLMActor(Actor):
             values = self._values(turn, names)
         messages = self._conversation
         if not messages:
-            messages = (_message("system", agent.system(values)),)
+            messages = (_message("system", agent.template.render("system", values)),)
         messages = (*messages, _message("user", agent.template.render("user", values)))
         constraint = constraint_for(names, agent.answer_form) if agent.constrained else None
         attempt = 0

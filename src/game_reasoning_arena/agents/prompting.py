@@ -37,6 +37,9 @@ VARIABLES: dict[str, str] = {
     "answer": "in feedback: the declared answer as written, or none",
 }
 BLOCKS = ("system", "user", "feedback")
+
+#: Rendered texts that a template keeps.
+KEPT = 2048
 _FAILURES = ("illegal", "unparsable", "truncated", "empty", "refused")
 #: Values to try a template with.
 _TRIAL: dict[str, Any] = {
@@ -91,6 +94,7 @@ class Template:
             self._trees: dict[str, nodes.Block] = {}
             #: The text of the template and of those it extends, by file name.
             self.sources: dict[str, str] = {}
+            self._rendered: dict[tuple[Any, ...], str] = {}
             self._env = env
             self._globals = env.make_globals(None)
             answer_form = self._load(path.name, env)
@@ -151,13 +155,23 @@ class Template:
                 self.render("feedback", _TRIAL | {"failure": failure, "answer": answer})
 
     def _used(self, block: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
-        """All variables but those that cannot matter: a block called by ``self`` uses any."""
+        """The variables that can matter, those of blocks inside and called included."""
         tree = self._trees[block]
-        names = {name.name for name in tree.find_all(nodes.Name)}
-        if "self" in names or "super" in names:
+        names = [name.name for name in tree.find_all(nodes.Name)]
+        called = [
+            node.attr
+            for node in tree.find_all(nodes.Getattr)
+            if isinstance(node.node, nodes.Name) and node.node.name == "self"
+        ]
+        if (
+            "super" in names
+            or names.count("self") > len(called)
+            or not (self._trees.keys() >= set(called))
+        ):
             return frozenset(VARIABLES)
-        inner = {node.name for node in tree.find_all(nodes.Block)} - seen - {block}
-        used = frozenset(names & VARIABLES.keys())
+        inner = {node.name for node in tree.find_all(nodes.Block)} | set(called)
+        inner -= seen | {block}
+        used = frozenset(VARIABLES.keys() & set(names))
         return used.union(*(self._used(name, seen | inner | {block}) for name in inner))
 
     def _declared(self, tree: nodes.Template) -> AnswerForm | None:
@@ -181,16 +195,28 @@ class Template:
         return None
 
     def render(self, block: str, values: Mapping[str, Any]) -> str:
-        """One block as text.
+        """One block as text; made once for the same values of what it uses.
+
+        System prompts are the same all through a run, and many episodes begin alike.
 
         Raises:
             UserError: the template fails on these values.
         """
+        with part("prompt"):
+            used = [values[name] for name in self.uses[block]]
+            key = (block, *(tuple(value) if isinstance(value, list) else value for value in used))
+            text = self._rendered.get(key)
+            if text is None:
+                if len(self._rendered) >= KEPT:
+                    self._rendered.clear()
+                text = self._rendered[key] = self._render(block, values)
+        return text
+
+    def _render(self, block: str, values: Mapping[str, Any]) -> str:
         try:
-            with part("prompt"):
-                context = Context(self._env, {**self._globals, **values}, self.name, {})
-                context.blocks = self._blocks
-                return "".join(self._blocks[block][0](context)).strip()
+            context = Context(self._env, {**self._globals, **values}, self.name, {})
+            context.blocks = self._blocks
+            return "".join(self._blocks[block][0](context)).strip()
         except (TemplateError, TypeError, ValueError, AttributeError, LookupError) as error:
             raise UserError(
                 f"The prompt template {self.name} failed in its block {block!r}: {error}"
