@@ -107,13 +107,13 @@ def answers(lane: Lane, count: int, client_s: float) -> float:
 
 
 def test_a_client_that_falls_behind_asks_less() -> None:
-    lane = Lane(None, 64, client_share=0.5)
-    assert lane.allowed == 16.0
-    assert answers(lane, 1, client_s=9.0) == 32.0  # slow start doubles; first calls are not judged
-    assert answers(lane, 1, client_s=0.01) == 64.0
-    assert 48.0 <= answers(lane, 1, client_s=0.2) < 52.0  # once per round, by a quarter
+    lane = Lane(None, 128, client_share=0.5)
+    assert lane.allowed == 32.0
+    assert answers(lane, 1, client_s=9.0) == 64.0  # slow start doubles; first calls are not judged
+    assert answers(lane, 1, client_s=0.01) == 128.0
+    assert 96.0 <= answers(lane, 1, client_s=0.2) < 100.0  # once per round, by a quarter
     assert answers(lane, 100, client_s=0.2) < 24.0
-    assert answers(lane, 200, client_s=0.01) == 64.0
+    assert answers(lane, 200, client_s=0.01) == 128.0
     unwatched = Lane(None, 64)
     assert answers(unwatched, 5, client_s=10.0) == 64.0
 

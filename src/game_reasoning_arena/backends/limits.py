@@ -21,7 +21,7 @@ BURST = 0.05
 BURST_OF_429 = 3
 
 #: Where a lane that watches the client begins.
-SLOW_START = 16.0
+SLOW_START = 32.0
 
 #: Answers over which a lane sums up what the client adds.
 WINDOW = 16
