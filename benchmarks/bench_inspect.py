@@ -2,7 +2,7 @@
 
     python -m benchmarks.bench_inspect --inspect PYTHON [--samples 300] [--rounds 3] [--json FILE]
 
-The same prompts, the same server answering in 200 ms, as many calls in flight as each is allowed:
+The same prompts, the same server answering in 200 ms, 256 calls in flight for each:
 inspect_ai's ``eval`` with the ``generate`` solver and no scorer, ours with ``simulation=prompts``.
 Both write all that they write by default. inspect_ai wants openai 3 and LiteLLM openai 2, so that
 it runs in an environment of its own, by the interpreter PYTHON; the rounds alternate.
@@ -38,6 +38,7 @@ def inspect_ai(python: str, server: LoopbackServer, prompts: str) -> float:
 def ours(server: LoopbackServer, backend: str, file: Path) -> float:
     """Samples per second of a run."""
     words = [*model_words(server, backend), "simulation=prompts", f"simulation.file={file}"]
+    words.append(f"backend.{backend}.client_share=null")  # as many in flight as inspect_ai has
     took, answers, _ = play([*words, "agents=llm", f"concurrency={IN_FLIGHT}"])
     return len(answers) / took
 
