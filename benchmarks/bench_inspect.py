@@ -38,7 +38,8 @@ def inspect_ai(python: str, server: LoopbackServer, prompts: str) -> float:
 def ours(server: LoopbackServer, backend: str, file: Path) -> float:
     """Samples per second of a run."""
     words = [*model_words(server, backend), "simulation=prompts", f"simulation.file={file}"]
-    words.append(f"backend.{backend}.client_share=null")  # as many in flight as inspect_ai has
+    if backend == "litellm":
+        words.append("backend.litellm.client_share=null")  # as many in flight as inspect_ai has
     took, answers, _ = play([*words, "agents=llm", f"concurrency={IN_FLIGHT}"])
     return len(answers) / took
 
