@@ -99,7 +99,13 @@ def print_estimate(experiment: Experiment) -> int:
 
     usage = estimate(experiment)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("model", "calls", "prompt tokens", "completion tokens", "price, at most"):
+    for column in (
+        "model",
+        "calls",
+        "prompt tokens",
+        "completion tokens",
+        "price without rethinks, at most",
+    ):
         table.add_column(column, justify="left" if column == "model" else "right")
     unknown = []
     total = 0.0

@@ -48,7 +48,12 @@ def explain_composition(error: Exception, word: str | None, cfg: DictConfig | No
         names = options.group(2).split()
         missing = _NO_OPTION.search(text)
         asked = missing.group(0).split("'")[1].removeprefix(f"{group}/") if missing else ""
-        return f"{said}there is no {group} called {asked!r}. {choose_from(asked, names)}"
+        more = ""
+        if group == "simulation":
+            more = (
+                f" Any game of OpenSpiel: simulation=openspiel simulation.game={asked or 'NAME'}."
+            )
+        return f"{said}there is no {group} called {asked!r}. {choose_from(asked, names)}{more}"
     if missing := _NO_OPTION.search(text):
         group, name = missing.group(1), missing.group(2)
         return f"{said}there is no {group} called {name!r}, and no such group of options."

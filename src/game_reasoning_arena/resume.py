@@ -38,6 +38,7 @@ class Past:
 
     run_id: str | None = None
     started_at: float | None = None
+    overrides: tuple[str, ...] = ()  # the words that it was begun with
     times_resumed: int = 0
     episodes: list[EpisodeRecord] = field(default_factory=list)
     responses: list[ResponseRecord] = field(default_factory=list)
@@ -68,6 +69,7 @@ def load_past(directory: Path) -> Past:
     past = Past(
         run_id=run["run_id"],
         started_at=run.get("started_at"),
+        overrides=tuple(run.get("overrides") or ()),
         times_resumed=run.get("resumed", 0) + 1,
     )
     kept_episodes: dict[int, EpisodeRecord] = {}

@@ -350,7 +350,7 @@ def _head(
         "identity": experiment.identity,
         "game": experiment.simulation.name,
         "seed": experiment.seed,
-        "overrides": list(overrides),
+        "overrides": [*past.overrides, *overrides],
         "resumed": past.times_resumed,
         "unpaired": experiment.unpaired,
         "players": {

@@ -379,3 +379,18 @@ def test_where_the_time_of_profiled_runs_went(tmp_path: Path) -> None:
     (timed / "profile.json").write_text("[")
     with pytest.warns(UserWarning, match=r"profile\.json cannot be read"):
         assert load_runs(timed).readers[0].profile is None
+
+
+def test_a_seat_that_was_not_reached_is_no_other_prompt(tmp_path: Path) -> None:
+    whole = make_run(tmp_path / "whole", _versus_random("vllm_a"))
+    short = make_run(tmp_path / "short", _versus_random("vllm_a"))
+    for run, seats in ((whole, (0, 1)), (short, (0,))):
+        kept = []
+        for line in (run / "responses.jsonl").read_bytes().splitlines():
+            record = orjson.loads(line)
+            if record["seat"] in seats:
+                told = f"You sit at seat {record['seat']}."
+                record["messages"][0] = {"role": "system", "content": told}
+                kept.append(orjson.dumps(record))
+        (run / "responses.jsonl").write_bytes(b"\n".join(kept) + b"\n")
+    assert not any("CONFOUNDED" in caveat for caveat in _quiet(whole, short).caveats)

@@ -155,6 +155,14 @@ def test_a_second_signal_stops_at_once(loopback: LoopbackServer, tmp_path: Path)
     assert "Traceback" not in ran.err
 
 
+def test_a_resumed_run_keeps_the_words_it_was_begun_with(arena: Arena) -> None:
+    directory = arena("episodes=2", "hydra.run.dir=mine").directory
+    begun = run_json(directory)["overrides"]
+    assert "episodes=2" in begun
+    assert arena("resume", "mine").code == 0
+    assert run_json(directory)["overrides"] == begun
+
+
 def test_resuming_with_another_question_is_refused(arena: Arena) -> None:
     directory = arena("episodes=2", "hydra.run.dir=mine").directory
     before = (directory / "responses.jsonl").read_bytes()

@@ -78,7 +78,8 @@ def latency_table(responses: pd.DataFrame) -> Table:
         if latency[0] and client and client > DISTORTED * latency[0]:
             table.notes.append(
                 f"{who}: this client's own work added {client:.3f} s to a median of "
-                f"{latency[0]:.3f} s; lower `concurrency` for latencies to be believed."
+                f"{latency[0]:.3f} s. Episodes took longer by it; latencies too where the system "
+                "keeps no arrival times (all but Linux). Lower `concurrency`, or use direct_."
             )
     return table
 

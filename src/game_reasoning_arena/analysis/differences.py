@@ -176,12 +176,20 @@ def _prompt_texts(loaded: LoadedRuns) -> Iterator[tuple[str, dict[int, str]]]:
     """(what, text by run) of what players of the same name were told."""
     prompts = loaded.prompts
     games = [str(game) for game in loaded.runs["game"]]
-    systems: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
+    systems: dict[tuple[str, str], dict[int, frozenset[str]]] = defaultdict(dict)
     for run, player, _ in prompts.first:
         told = prompts.systems.get((run, player), ())  # nothing where it had no system message
-        systems[games[run], player][run] = "\n---\n".join(sorted(told))
-    for (game, player), by_run in sorted(systems.items()):
-        yield f"system prompt of {player} at {game}", by_run
+        systems[games[run], player][run] = frozenset(told)
+    for (game, player), sets in sorted(systems.items()):
+        # A run that ended before every seat was asked was told a part of the same.
+        whole = {
+            run: next((other for other in sets.values() if own and own < other), own)
+            for run, own in sets.items()
+        }
+        yield (
+            f"system prompt of {player} at {game}",
+            {run: "\n---\n".join(sorted(told)) for run, told in whole.items()},
+        )
     first: dict[tuple[str, str, int, int, int], dict[int, str]] = defaultdict(dict)
     for (run, player, seat), sample in prompts.first.items():
         asked = [m.get("content") for m in sample.messages if m.get("role") != "system"]

@@ -102,7 +102,8 @@ def _show_software() -> list[str]:
         found = next((f"{v} ({n})" for n in names if (v := installed(n))), None)
         advice = "" if found else f"pip install 'game-reasoning-arena[{extra}]'"
         rows.append((names[0], found or "not installed", purpose, advice))
-    stockfish = shutil.which("stockfish")
+    # Debian keeps games where PATH may not lead.
+    stockfish = shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games")
     rows.append(("stockfish", stockfish or "not found", "chess against an engine (uci)", ""))
     show_table(("software", "version", "for", ""), rows)
     return missing
