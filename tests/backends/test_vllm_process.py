@@ -25,8 +25,8 @@ from game_reasoning_arena.backends.vllm_process import Guard
 guard = Guard()
 child = subprocess.Popen(["sleep", "600"], start_new_session=True)
 guard.watch(child.pid)
-print(child.pid, flush=True)
 {then}
+print(child.pid, flush=True)
 sys.stdin.read()
 """
 
