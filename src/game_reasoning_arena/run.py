@@ -268,7 +268,7 @@ async def run_async(
         redact=redactor.redact,
         resume=past.run_id is not None,
         known=past.recalled,
-        gather=not experiment.models,
+        gather=all(player.type == "random" for player in experiment.players),
     ) as writer:
         plans = experiment.plans()
         own = Budget(**experiment.budget, totals=replace(past.totals))  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
 """A resolved configuration as YAML that OmegaConf reads back to the same values.
 
-OmegaConf's own writer makes nodes of everything first and uses the emitter in Python: 13 ms for
-a small run, a tenth of what the run takes. libyaml's takes one.
+OmegaConf's own writer makes nodes of everything first and uses the emitter in Python: 10 ms for
+a small run, a good part of what that takes. libyaml's takes less than one.
 """
 
 from __future__ import annotations

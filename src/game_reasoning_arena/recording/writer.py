@@ -3,7 +3,7 @@
 A line is one ``write`` on a descriptor opened for appending, so a kill leaves at most one torn
 line, the last. ``run.json``, ``config.yaml`` and ``summary.csv`` are replaced as a whole.
 
-Episodes in which no model was asked cost microseconds to play again, less than a ``write``: their
+Episodes of random players alone cost microseconds to play again, less than a ``write``: their
 lines may be gathered for a few hundredths of a second (``gather``).
 """
 
@@ -142,7 +142,7 @@ class RunWriter:
         redact: applied to every text before it is written.
         resume: go on with what is there; the caller holds the directory's lock.
         known: calls whose answers were taken from disk (a live set); they are not written again.
-        gather: no model is asked in this run: lines of episodes may wait a moment for others.
+        gather: all players are random: lines of episodes may wait a moment for others.
 
     Raises:
         UserError: the directory holds a run, or cannot be made.
