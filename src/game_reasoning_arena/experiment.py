@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,12 @@ class Experiment:
     config: Mapping[str, Any]
     shard: Shard | None = None
 
-    def plans(self) -> list[EpisodePlan]:
+    def plans(self) -> Sequence[EpisodePlan]:
         """The episodes to play: all of the run, or those of its shard."""
+        return self._plans
+
+    @cached_property
+    def _plans(self) -> list[EpisodePlan]:
         whole = self.simulation.plan(
             episodes=self.episodes,
             seed=self.seed,

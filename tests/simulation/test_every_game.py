@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from game_reasoning_arena.agents.base_agent import Turn
 from game_reasoning_arena.records import Status
+from game_reasoning_arena.simulation.open_spiel.dice_play import FIXED_NAMES
 from game_reasoning_arena.simulation.open_spiel.games_table import WITH_PARAMETERS
 from game_reasoning_arena.simulation.open_spiel.loading import game_names
-from game_reasoning_arena.simulation.open_spiel.simulation import FIXED_NAMES, OpenSpielSimulation
+from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
 from tests.simulation.names_read import Look, NameReader, walk
 from tests.simulation.playing import play, player
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from game_reasoning_arena.agents.base_agent import Decision, Turn, played
-from game_reasoning_arena.agents.random_agent import RandomActor
+from game_reasoning_arena.agents.random_agent import RandomActor, RandomAgent
 from game_reasoning_arena.simulation.open_spiel import known_answers
 from game_reasoning_arena.simulation.open_spiel.known_answers import verify
 
@@ -25,7 +25,7 @@ def test_players_that_are_not_uniform_are_noticed(monkeypatch: pytest.MonkeyPatc
 
     some = [play for play in known_answers._plays() if play.game == "tic_tac_toe"][:1]
     monkeypatch.setattr(RandomActor, "act", lazy)
-    monkeypatch.setattr(RandomActor, "dice", lambda self: None)
+    monkeypatch.setattr(RandomAgent, "dice", lambda *_: None)
     monkeypatch.setattr(known_answers, "_plays", lambda: some)
     assert not all(check.ok for check in verify())
 

@@ -9,6 +9,7 @@ import msgspec
 import orjson
 import pytest
 
+from game_reasoning_arena.agents.random_agent import RandomAgent
 from game_reasoning_arena.errors import TransientError, UserError
 from game_reasoning_arena.recording.encoding import encode
 from game_reasoning_arena.recording.summary import Summary
@@ -51,6 +52,31 @@ def test_the_same_seed_gives_the_same_episodes_whatever_the_concurrency(game: st
     other, _ = play(simulation, specs, episodes=6, seed=4)
     assert timeless(together) == timeless(alone)
     assert [e.moves for e in together] != [e.moves for e in other]
+
+
+@pytest.mark.parametrize(
+    ("game", "max_moves"),
+    [
+        ("tic_tac_toe", 7),
+        ("connect_four", None),
+        ("kuhn_poker", None),
+        ("leduc_poker(players=3)", None),
+        ("matrix_pd", None),
+        ("goofspiel(num_cards=4)", 3),
+        ("chess", 12),
+        ("backgammon", 30),
+    ],
+)
+def test_dice_play_as_players_who_are_asked_do(
+    game: str, max_moves: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conf = {"game": game, "max_moves": max_moves}
+    seats = make_simulation(conf).players  # type: ignore[attr-defined]
+    specs = [player("random", f"player_{seat}") for seat in range(seats)]
+    diced, _ = play(conf, specs, episodes=12, seed=5, rotate=True)
+    monkeypatch.setattr(RandomAgent, "dice", lambda *_: None)
+    asked, _ = play(conf, specs, episodes=12, seed=5, rotate=True)
+    assert timeless(diced) == timeless(asked)
 
 
 @pytest.mark.parametrize("game", ["kuhn_poker", "leduc_poker", "liars_dice", "negotiation"])

@@ -124,11 +124,6 @@ class Actor(ABC):
     async def act(self, turn: Turn) -> Decision:
         """Choose. Raises what the Asker raises, and PlayerFailure under the raise policy."""
 
-    def dice(self) -> Callable[[], int] | None:
-        """64 random bits a call, where a uniform choice among the legal actions is all that this
-        player does: a loop that makes that choice by itself spares an ``act``."""
-        return None
-
     def ended(self, turn: Turn, record: EpisodeRecord) -> None:
         """The episode has ended: how it stands, as this seat sees it, and what came of it."""
 
@@ -147,6 +142,11 @@ class Agent(ABC):
     @abstractmethod
     def sit(self, plan: EpisodePlan, seat: int) -> Actor:
         """Take a seat in an episode."""
+
+    def dice(self, plan: EpisodePlan, seat: int) -> Callable[[], int] | None:
+        """64 random bits a call, where a uniform choice among the legal actions is all that this
+        player does: ``legal[word * len(legal) >> 64]``; asked in place of ``sit``."""
+        return None
 
     def facts(self) -> dict[str, Any]:
         """What became known of the player in this run, for ``run.json``."""

@@ -12,7 +12,7 @@ from game_reasoning_arena.agents.base_agent import (
     Turn,
     played,
 )
-from game_reasoning_arena.agents.randomness import Purpose, Stream
+from game_reasoning_arena.agents.randomness import Purpose, Stream, words
 from game_reasoning_arena.records import EpisodePlan
 
 
@@ -28,10 +28,6 @@ class RandomActor(Actor):
         """Any legal action, each as likely as the others."""
         return played(self._stream.choose(turn.legal_actions))
 
-    def dice(self) -> Callable[[], int] | None:
-        """What ``act`` decides by; a subclass that decides otherwise is asked as others are."""
-        return self._stream.word if type(self) is RandomActor else None
-
 
 class RandomAgent(Agent):
     """Uniform over the legal moves; ``seed`` is the run's."""
@@ -43,3 +39,9 @@ class RandomAgent(Agent):
     def sit(self, plan: EpisodePlan, seat: int) -> RandomActor:
         """Take a seat in an episode."""
         return RandomActor(Stream(self._seed, Purpose.PLAYER, plan.episode, seat))
+
+    def dice(self, plan: EpisodePlan, seat: int) -> Callable[[], int] | None:
+        """What its actors decide by; a subclass may decide otherwise and is asked as others are."""
+        if type(self) is not RandomAgent:
+            return None
+        return words(self._seed, Purpose.PLAYER, plan.episode, seat)

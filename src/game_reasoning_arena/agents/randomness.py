@@ -37,31 +37,34 @@ def derive(*parts: int, bits: int = 63) -> int:
     return int.from_bytes(digest, "little") >> (64 - bits)
 
 
+# "%d", since the text of an enumeration's member differs between Python versions.
+_FORMATS = [b"%d," * length for length in range(16)]
+
+
 def _text(parts: tuple[int, ...]) -> bytes:
-    # "%d", since the text of an enumeration's member differs between Python versions.
-    return (b"%d," * len(parts)) % parts
+    return _FORMATS[len(parts)] % parts
 
 
-def _blocks(key: bytes) -> Iterator[tuple[int, ...]]:
-    """Words without end, eight at a time, each block's last word first."""
-    # The first block's salt is zero, which is the same as none and faster.
-    yield _BLOCK(blake2b(key).digest())[::-1]
+def words(*parts: int) -> Callable[[], int]:
+    """The numbers at an address: the next 64 random bits a call, as a whole number."""
+    key = _text(parts)
+    # Each block's last word comes first. The first block's salt is zero, which is the same as none
+    # and faster; a short game needs no other.
+    return chain(_BLOCK(blake2b(key).digest())[::-1], _later_words(key)).__next__
+
+
+def _later_words(key: bytes) -> Iterator[int]:
     for number in count(1):
-        yield _BLOCK(blake2b(key, salt=number.to_bytes(16, "little")).digest())[::-1]
+        yield from _BLOCK(blake2b(key, salt=number.to_bytes(16, "little")).digest())[::-1]
 
 
 class Stream:
-    """Random numbers at an address.
-
-    ``word()`` gives the next 64 random bits as a whole number. It is built in, so that a loop in
-    which every step counts can do by itself what the methods do.
-    """
+    """Random numbers at an address; ``word()`` is what :func:`words` gives."""
 
     __slots__ = ("word",)
 
     def __init__(self, *parts: int) -> None:
-        blocks = _blocks(_text(parts))
-        self.word: Callable[[], int] = chain.from_iterable(blocks).__next__
+        self.word = words(*parts)
 
     def below(self, n: int) -> int:
         """A whole number from 0 to n - 1; the bias is below n / 2**64."""

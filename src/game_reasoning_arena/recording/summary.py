@@ -65,7 +65,8 @@ class Quantiles:
         return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
 
-_SUBSTITUTE = MoveBy.SUBSTITUTE
+# An enumeration's member takes as long to look up as a move to count.
+_SUBSTITUTE, _COMPLETED = MoveBy.SUBSTITUTE, Status.COMPLETED
 
 
 @dataclass(kw_only=True, slots=True)
@@ -99,7 +100,8 @@ class Summary:
     def __init__(self, players: Sequence[_Player]) -> None:
         self._players = {player.name: player for player in players}
         self._rows: dict[tuple[str, int], _Row] = {}
-        self._orders: dict[tuple[str, ...], list[_Row]] = {}  # the rows of those who sit so
+        # The rows of those who sit so, and whether anybody is among them who can fail.
+        self._orders: dict[tuple[str, ...], tuple[list[_Row], bool]] = {}
         self.failures: Counter[str] = Counter()
 
     def response(self, record: ResponseRecord) -> None:
@@ -123,22 +125,22 @@ class Summary:
     def episode(self, record: EpisodeRecord) -> None:
         """Count one episode for everybody who sat in it."""
         status, returns = record.status, record.returns
+        rows, fallible = self._seated(record.seats)
         # Chance moves too; nobody sits at their seat, -1.
-        moved = [move.seat for move in record.moves if move.by is not _SUBSTITUTE]
+        moved = [move.seat for move in record.moves]
         substitutes: list[int] = []
-        if len(moved) < len(record.moves):
+        if fallible:
             substitutes = [move.seat for move in record.moves if move.by is _SUBSTITUTE]
-            moved += substitutes
         best = shared = None
         if returns is not None and len(returns) > 1:
             best = max(returns)
             shared = returns.count(best) > 1
-        for seat, row in enumerate(self._seated(record.seats)):
+        for seat, row in enumerate(rows):
             row.episodes += 1
             row.moves += moved.count(seat)
             if substitutes:
                 row.substitutes += substitutes.count(seat)
-            if status is Status.COMPLETED:
+            if status is _COMPLETED:
                 if returns is None:  # prompts: there is nothing to win
                     row.answered += 1
                     continue
@@ -176,12 +178,13 @@ class Summary:
             self._as_dict(player, seat, row) for (player, seat), row in sorted(self._rows.items())
         ]
 
-    def _seated(self, seats: tuple[str, ...]) -> list[_Row]:
-        rows = self._orders.get(seats)
-        if rows is None:
+    def _seated(self, seats: tuple[str, ...]) -> tuple[list[_Row], bool]:
+        known = self._orders.get(seats)
+        if known is None:
             rows = [self._row(player, seat) for seat, player in enumerate(seats)]
-            self._orders[seats] = rows
-        return rows
+            dice_only = all(self._players[player].type == "random" for player in seats)
+            known = self._orders[seats] = (rows, not dice_only)
+        return known
 
     def _row(self, player: str, seat: int) -> _Row:
         key = (player, seat)

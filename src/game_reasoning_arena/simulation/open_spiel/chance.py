@@ -8,11 +8,10 @@ from game_reasoning_arena.simulation.open_spiel.loading import State
 
 def draw(state: State, stream: Stream) -> int:
     """An outcome of a chance node, by its probability."""
-    at = stream.random()
-    last = -1
-    for outcome, probability in state.chance_outcomes():
+    at = (stream.word() >> 11) * 2.0**-53  # stream.random() without a call
+    last: int = -1
+    for last, probability in state.chance_outcomes():  # noqa: B007  rounding may leave the last one
         at -= probability
-        last = outcome
         if at < 0:
             break
-    return int(last)
+    return last

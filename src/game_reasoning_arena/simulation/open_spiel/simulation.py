@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import pyspiel
 from msgspec.structs import replace
@@ -25,6 +25,12 @@ from game_reasoning_arena.records import (
 )
 from game_reasoning_arena.simulation.base import Simulation
 from game_reasoning_arena.simulation.open_spiel.chance import draw
+from game_reasoning_arena.simulation.open_spiel.dice_play import (
+    Dice,
+    DicePlay,
+    chance_move,
+    no_such_player,
+)
 from game_reasoning_arena.simulation.open_spiel.loading import Game, State, load_game, quiet_engine
 from game_reasoning_arena.simulation.open_spiel.texts import Texts
 from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
@@ -33,26 +39,7 @@ from game_reasoning_arena.simulation.seating import incomplete_deals, seat_plan
 _TERMINAL = int(pyspiel.PlayerId.TERMINAL)
 _CHANCE = int(pyspiel.PlayerId.CHANCE)
 _SIMULTANEOUS = int(pyspiel.PlayerId.SIMULTANEOUS)
-_PLAYER = MoveBy.PLAYER
-_MOVES_KEPT = 1 << 16
-
-#: Turn (-1 for chance), seat, action.
-_Place = tuple[int, int, int]
-
-#: Games in which an action of a seat has the same name in every state; shown by a test.
-FIXED_NAMES = frozenset(
-    {
-        "connect_four",
-        "hex",
-        "kuhn_poker",
-        "leduc_poker",
-        "liars_dice",
-        "matrix_mp",
-        "matrix_pd",
-        "matrix_rps",
-        "tic_tac_toe",
-    }
-)
+_COMPLETED = Status.COMPLETED  # an enumeration's member takes 0.1 µs to look up
 
 
 class OpenSpielSimulation(Simulation):
@@ -104,10 +91,7 @@ class OpenSpielSimulation(Simulation):
             and "rng_seed" in kind.parameter_specification
             and "rng_seed" not in game_string
         )
-        #: Moves made before, where their names do not depend on the state: making a record and
-        #: asking the engine for a name cost as much as a random move does.
-        self._known_moves: dict[tuple[str, ...], dict[_Place, Move]] = {}
-        self._fixed_names = self.name in FIXED_NAMES
+        self._dice_play = DicePlay(self.name, max_moves)
 
     @classmethod
     def from_conf(cls, conf: Mapping[str, Any]) -> OpenSpielSimulation:
@@ -170,14 +154,13 @@ class OpenSpielSimulation(Simulation):
     ) -> EpisodeRecord:
         """Play one episode; chance depends on the plan's seed only, not on who sits where."""
         started = perf_counter()
+        dice = [agents[name].dice(plan, seat) for seat, name in enumerate(plan.seats)]
+        if None not in dice:
+            return self._rolled(plan, cast("Dice", dice), run_id, started)
         episode = _Episode(self, plan, agents)
         status, error = Status.COMPLETED, None
         try:
-            if episode.instant:
-                with part("engine"):
-                    await episode.run()
-            else:
-                await episode.run()
+            await episode.run()
             if episode.forfeit is not None:
                 status = Status.FORFEIT
         except BackendError as failure:
@@ -206,6 +189,28 @@ class OpenSpielSimulation(Simulation):
                 actor.ended(SeatTurn(episode, seat, []), record)
         return record
 
+    def _rolled(self, plan: EpisodePlan, dice: Dice, run_id: str, started: float) -> EpisodeRecord:
+        """An episode in which nobody is asked."""
+        with part("engine"):
+            state = self.new_state(plan.seed)
+            moves, turns, limited = self._dice_play.play(state, plan, dice)
+            returns = tuple(state.returns())
+        return EpisodeRecord(
+            run_id=run_id,
+            episode=plan.episode,
+            seed=plan.seed,
+            game=self.name,
+            seats=plan.seats,
+            status=_COMPLETED,
+            winner=self._winner(plan, returns, None),
+            returns=returns,
+            forfeit=None,
+            move_limit=limited,
+            turns=turns,
+            moves=tuple(moves),
+            duration_s=perf_counter() - started,
+        )
+
     def _winner(
         self, plan: EpisodePlan, returns: tuple[float, ...] | None, forfeit: Forfeit | None
     ) -> str | None:
@@ -220,15 +225,6 @@ class OpenSpielSimulation(Simulation):
         if returns.count(best) > 1:
             return None
         return plan.seats[returns.index(best)]
-
-    def known_moves(self, seats: tuple[str, ...]) -> dict[_Place, Move]:
-        """The moves that were made before by those who sit so, by turn, seat and action."""
-        return self._known_moves.setdefault(seats, {})
-
-    def know(self, known: dict[_Place, Move], place: _Place, move: Move) -> None:
-        """Keep a move for other episodes, if its name is the same in all states."""
-        if self._fixed_names and len(known) < _MOVES_KEPT:
-            known[place] = move
 
     def make_player(self, spec: PlayerSpec, *, seed: int) -> Agent:
         """A player backed by the engine: mcts, solver, bot, uci or policy."""
@@ -257,12 +253,10 @@ def _require_actions(game: Game, game_string: str) -> None:
 
 
 class _Episode:
-    """What happens in one episode. The plain move's path is short: random play is fast with it."""
+    """What happens in one episode."""
 
     __slots__ = (
         "_chance",
-        "_dice",
-        "_known",
         "_plan",
         "_simulation",
         "actors",
@@ -282,9 +276,7 @@ class _Episode:
         self.actors: list[Actor] = [
             agents[name].sit(plan, seat) for seat, name in enumerate(plan.seats)
         ]
-        self._dice = [actor.dice() for actor in self.actors]
         self._chance: Stream | None = None
-        self._known = simulation.known_moves(plan.seats)
         self.state: State = simulation.new_state(plan.seed)
         self.texts = simulation.texts
         self.moves: list[Move] = []
@@ -292,51 +284,36 @@ class _Episode:
         self.limited = False
         self.forfeit: Forfeit | None = None
 
-    @property
-    def instant(self) -> bool:
-        """Whether nobody is asked, so that nothing waits for anything."""
-        return None not in self._dice
-
     async def run(self) -> None:
         """Play until the end, the move limit or a forfeit."""
-        state, actors, moves = self.state, self.actors, self.moves
-        dice, known = self._dice, self._known
+        state = self.state
         most = self._simulation.max_moves
         while (player := state.current_player()) != _TERMINAL:
             if player == _CHANCE:
                 if self._chance is None:
                     self._chance = Stream(self._plan.seed, Purpose.CHANCE)
                 action = draw(state, self._chance)
-                moves.append(known.get((-1, _CHANCE, action)) or self._chance_move(action))
+                self.moves.append(chance_move(state, action))
                 state.apply_action(action)
                 continue
-            if most is not None and self.turns >= most:
+            if self.turns == most:
                 self.limited = True
                 return
             if player >= 0:
-                by = _PLAYER
-                if (word := dice[player]) is not None:
-                    legal = state.legal_actions()
-                    action = legal[(word() * len(legal)) >> 64]
-                else:
-                    with part("engine"):
-                        turn = SeatTurn(self, player, state.legal_actions())
-                    decision = await actors[player].act(turn)
-                    if decision.action is None:
-                        self.forfeit = decision.forfeit
-                        return
-                    action, by = decision.action, decision.by
-                move = known.get((self.turns, player, action))
-                if move is None or by is not _PLAYER:
-                    move = self._move(player, action, by)
-                moves.append(move)
-                state.apply_action(action)
+                with part("engine"):
+                    turn = SeatTurn(self, player, state.legal_actions())
+                decision = await self.actors[player].act(turn)
+                if decision.action is None:
+                    self.forfeit = decision.forfeit
+                    return
+                self.moves.append(self._move(player, decision.action, decision.by))
+                state.apply_action(decision.action)
             elif player == _SIMULTANEOUS:
                 await self._move_together(state)
                 if self.forfeit is not None:
                     return
             else:
-                raise UserError(f"{self._simulation.name} asks for a player of kind {player}.")
+                raise no_such_player(self._simulation.name, player)
             self.turns += 1
 
     async def _move_together(self, state: State) -> None:
@@ -366,21 +343,11 @@ class _Episode:
         state.apply_actions(actions)
 
     def _move(self, seat: int, action: int, by: MoveBy) -> Move:
-        player = self._plan.seats[seat]
-        move = Move(
+        return Move(
             turn=self.turns,
             seat=seat,
-            player=player,
+            player=self._plan.seats[seat],
             action=action,
             text=self.state.action_to_string(seat, action),
             by=by,
         )
-        if by is _PLAYER:
-            self._simulation.know(self._known, (self.turns, seat, action), move)
-        return move
-
-    def _chance_move(self, action: int) -> Move:
-        text = self.state.action_to_string(_CHANCE, action)
-        move = Move(turn=None, seat=-1, player=None, action=action, text=text, by=MoveBy.CHANCE)
-        self._simulation.know(self._known, (-1, _CHANCE, action), move)
-        return move
