@@ -120,6 +120,25 @@ def test_the_seed_is_left_out_where_it_is_not_taken() -> None:
     assert (asked["seed"], dropped) == (7, ())
 
 
+def test_litellm_prepares_logs_only_for_those_who_listen(
+    loopback: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    litellm = load_litellm()
+    logged: list[str] = []
+
+    async def noted(self: object, *_: object, **__: object) -> None:
+        logged.append("call")
+
+    logging_class = litellm.litellm_core_utils.litellm_logging.Logging
+    monkeypatch.setattr(logging_class, "async_success_handler", noted)
+    asked = request(provider(loopback.url))
+    answer(LiteLLMBackend(), asked)
+    assert logged == []
+    monkeypatch.setattr(litellm, "success_callback", ["somebody"])
+    answer(LiteLLMBackend(), asked)
+    assert logged == ["call"]
+
+
 def test_loading_leaves_no_trace() -> None:
     code = """
 import logging, os

@@ -19,7 +19,7 @@ import orjson
 
 from game_reasoning_arena.backends import openai_protocol as protocol
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
-from game_reasoning_arena.backends.litellm_library import load_litellm, settle
+from game_reasoning_arena.backends.litellm_library import load_litellm, settle, unlogged
 from game_reasoning_arena.backends.litellm_routes import RESERVED, misled, route_of
 from game_reasoning_arena.backends.litellm_workers import LiteLLMWorkers
 from game_reasoning_arena.backends.prices import cost_usd
@@ -132,7 +132,7 @@ class LiteLLMBackend(BaseLLMBackend):
             self._session = open_session(keep_bodies=True)
         wire = Wire()
         try:
-            with wire.watch():
+            with wire.watch(), unlogged(litellm):
                 answer = await litellm.acompletion(
                     messages=[dict(message) for message in request.messages],
                     **route,
