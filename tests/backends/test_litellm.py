@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from game_reasoning_arena.backends import litellm_backend
 from game_reasoning_arena.backends.litellm_backend import LiteLLMBackend
 from game_reasoning_arena.backends.litellm_library import load_litellm
 from game_reasoning_arena.backends.litellm_routes import misled, route_of
@@ -137,6 +138,17 @@ def test_litellm_prepares_logs_only_for_those_who_listen(
     monkeypatch.setattr(litellm, "success_callback", ["somebody"])
     answer(LiteLLMBackend(), asked)
     assert logged == ["call"]
+
+
+def test_the_client_is_watched_where_latencies_would_hang_on_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for stamped, share in ((True, None), (False, 1.0)):
+        monkeypatch.setattr(litellm_backend, "arrivals_are_stamped", lambda told=stamped: told)
+        assert LiteLLMBackend().client_share == share
+    assert LiteLLMBackend(client_share=0.5).client_share == 0.5
+    with pytest.raises(ValueError, match="client_share must be auto, null or above 0, not 'often'"):
+        LiteLLMBackend(client_share="often")  # type: ignore[arg-type]
 
 
 def test_loading_leaves_no_trace() -> None:

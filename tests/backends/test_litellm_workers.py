@@ -305,10 +305,11 @@ def is_running(pid: int) -> bool:
 
 def test_what_one_process_carries_counts_for_each_worker() -> None:
     asked = request(provider("http://127.0.0.1:9/v1"))
-    one, four = LiteLLMBackend(), LiteLLMBackend(workers=4, max_concurrency=512)
+    one = LiteLLMBackend(client_share=1.0)
+    four = LiteLLMBackend(client_share=1.0, workers=4, max_concurrency=512)
     assert one._lane(asked.model).allowed == SLOW_START
     assert four._lane(asked.model).allowed == 4 * SLOW_START
-    few = LiteLLMBackend(workers=4, max_concurrency=3)
+    few = LiteLLMBackend(client_share=1.0, workers=4, max_concurrency=3)
     assert few._lane(asked.model).allowed == 3  # what the user set is not ours to exceed
 
 

@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -24,6 +24,7 @@ from game_reasoning_arena.backends.litellm_routes import RESERVED, misled, route
 from game_reasoning_arena.backends.litellm_workers import LiteLLMWorkers
 from game_reasoning_arena.backends.prices import cost_usd
 from game_reasoning_arena.backends.sse import Collected
+from game_reasoning_arena.backends.stamped_socket import arrivals_are_stamped
 from game_reasoning_arena.backends.wire import Wire, open_session
 from game_reasoning_arena.errors import (
     BackendError,
@@ -46,7 +47,9 @@ class LiteLLMBackend(BaseLLMBackend):
             ``Reply.dropped``; otherwise they are an error that names them. The seed is ours, not
             the user's: it is left out and recorded either way.
         client_share: keep fewer in flight while LiteLLM's own work adds more than this share to
-            the provider's time; None does not watch.
+            the provider's time; None does not watch. "auto" watches, with a share of 1, where the
+            system does not tell when answers came, so that a busy process would be taken for a
+            slow provider.
         workers: processes that LiteLLM runs in, since one carries about a hundred calls a second;
             0 for this one. They see the environment as it was when they were started.
         policy: the limits that every backend has, see :class:`BaseLLMBackend`.
@@ -57,12 +60,16 @@ class LiteLLMBackend(BaseLLMBackend):
         *,
         stream: bool = False,
         drop_params: bool = False,
-        client_share: float | None = 1.0,
+        client_share: float | Literal["auto"] | None = "auto",
         workers: int = 0,
         **policy: Any,
     ) -> None:
         if workers < 0:
             raise ValueError(f"workers must be 0 (in this process) or more, not {workers}")
+        if client_share == "auto":
+            client_share = None if arrivals_are_stamped() else 1.0
+        if isinstance(client_share, str) or (client_share is not None and client_share <= 0):
+            raise ValueError(f"client_share must be auto, null or above 0, not {client_share!r}")
         super().__init__(client_share=client_share, **policy)
         self._workers: LiteLLMWorkers | None = None
         if workers:

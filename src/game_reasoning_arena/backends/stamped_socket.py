@@ -7,6 +7,7 @@ A busy process reads a socket late. Linux notes when each segment arrived and te
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import struct
 import sys
@@ -17,6 +18,19 @@ from typing import Any
 _STAMPED = 35 if sys.platform == "linux" else None
 _TIMESPEC = struct.Struct("@ll")
 _ROOM = socket.CMSG_SPACE(_TIMESPEC.size) if _STAMPED is not None else 0
+
+
+@functools.cache
+def arrivals_are_stamped() -> bool:
+    """Whether the system notes when bytes came, so that a busy reader changes no latency."""
+    if _STAMPED is None:
+        return False
+    with socket.socket() as probe:
+        try:
+            probe.setsockopt(socket.SOL_SOCKET, _STAMPED, 1)
+        except OSError:
+            return False
+    return True
 
 
 class StampedSocket(socket.socket):
