@@ -8,6 +8,7 @@ ArenaError
 ├── PlayerFailure           a player failed and on_failure.policy is raise
 ├── ReplayMiss              a replayed run was asked for an answer that it does not hold
 ├── RunStorageError         the run directory cannot be written (disk full, removed, read-only)
+├── Fault                   an exception that nobody raised on purpose ended a run
 └── BackendError            no answer could be had: an outage, never a bad move
     ├── AuthError           401, 403, a missing key            fatal: stops the run
     ├── BadRequestError     400, 404, 422, refused parameters  fatal for this call
@@ -78,6 +79,10 @@ class ReplayMiss(ArenaError):
 
 class RunStorageError(ArenaError):
     """The run directory cannot be written any more."""
+
+
+class Fault(ArenaError):
+    """A program, ours or the user's, failed in a way that nobody foresaw."""
 
 
 class BackendError(ArenaError):

@@ -7,6 +7,7 @@ every problem is told at once.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import re
 import sys
@@ -33,12 +34,15 @@ from game_reasoning_arena.command_line import (
     plain_file_content,
     read_command_line,
 )
-from game_reasoning_arena.errors import ConfigProblems, UserError
+from game_reasoning_arena.errors import ArenaError, ConfigProblems, Fault, UserError
 from game_reasoning_arena.explain import explain_composition, unknown_keys
+from game_reasoning_arena.faults import fault_of
 from game_reasoning_arena.help_text import help_text
 from game_reasoning_arena.paths import shipped_conf
 from game_reasoning_arena.sweeping.composing import without_hydra
 from game_reasoning_arena.sweeping.presets import sweep_without_m
+
+log = logging.getLogger(__name__)
 
 CONFIG_NAME = "config"
 
@@ -282,16 +286,20 @@ def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
     from game_reasoning_arena.outcome import show_result
     from game_reasoning_arena.run import run
 
-    claim_directory(cfg, "hydra.run.dir", directory)
+    directory = claim_directory(cfg, "hydra.run.dir", directory)
 
-    failure: list[BaseException] = []
+    failure: list[ArenaError] = []
 
     def task(_: DictConfig) -> int:
         output_dir = Path(HydraConfig.get().runtime.output_dir)
         try:
             result = run(experiment, output_dir, overrides=overrides)
-        except Exception as error:  # Hydra would print it in its own way; it is raised below
+        except ArenaError as error:  # Hydra would print it in its own way; it is raised below
             failure.append(error)
+            return 1
+        except Exception as error:
+            log.exception("a fault outside the episodes")
+            failure.append(fault_of(error))
             return 1
         show_result(result)
         return result.exit_code
@@ -305,6 +313,8 @@ def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
             config_loader=session.hydra.config_loader, callbacks=Callbacks(cfg)
         ),
     )
+    if failure and isinstance(failure[0], Fault):
+        raise Fault(f"{failure[0]}\ndirectory: {directory}") from failure[0]
     if failure:
         raise failure[0]
     code: int = returned.return_value

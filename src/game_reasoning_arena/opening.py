@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AsyncExitStack
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
+from game_reasoning_arena.errors import ArenaError
+from game_reasoning_arena.faults import describe_fault, fault_of
 from game_reasoning_arena.records import Model
 from game_reasoning_arena.stopping import Stop
+
+log = logging.getLogger(__name__)
 
 
 async def open_backends(
@@ -26,12 +31,35 @@ async def open_backends(
 
     Raises:
         Interrupted: it came to a stop.
-        UserError, BackendError: a backend cannot serve.
+        UserError, BackendError, Fault: a backend cannot serve.
     """
     for backend, models in wanted:
-        await stack.enter_async_context(backend)
-        loading = backend.loading(models)
-        if loading is not None:
-            say(loading)
-        with stop.while_loading(loading is not None):
-            await backend.start(models)
+        try:
+            await stack.enter_async_context(_closed_in_the_end(backend, say))
+            loading = backend.loading(models)
+            if loading is not None:
+                say(loading)
+            with stop.while_loading(loading is not None):
+                await backend.start(models)
+        except ArenaError:
+            raise
+        except Exception as error:
+            log.exception("%s cannot be opened", type(backend).__name__)
+            raise fault_of(error) from error
+
+
+@asynccontextmanager
+async def _closed_in_the_end(
+    backend: BaseLLMBackend, say: Callable[[str], None]
+) -> AsyncIterator[None]:
+    """A backend that fails to close takes nothing from the run that it served."""
+    async with AsyncExitStack() as own:
+        await own.enter_async_context(backend)
+        try:
+            yield
+        finally:
+            try:
+                await own.aclose()
+            except Exception as error:
+                log.exception("%s cannot be closed", type(backend).__name__)
+                say(f"{type(backend).__name__} cannot be closed: {describe_fault(error)}")

@@ -20,8 +20,9 @@ from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.factory import check_target, make_backend
 from game_reasoning_arena.catalog import Catalog
 from game_reasoning_arena.environment import sampling_from_environment
-from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from
+from game_reasoning_arena.errors import ArenaError, ConfigProblems, UserError, choose_from
 from game_reasoning_arena.experiment import Experiment
+from game_reasoning_arena.faults import describe_fault
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.records import Model, Sampling
 from game_reasoning_arena.schema import AGENT_TYPES, ProviderConf
@@ -91,7 +92,8 @@ def prepare(
             continue
         backends[prefix] = made
         if check_backends and not config["estimate"]:
-            for problem in made.check([model for model in models if model.backend == prefix]):
+            served = [model for model in models if model.backend == prefix]
+            for problem in problems.attempt(lambda m=made, s=served: _checked(m, s)) or ():  # type: ignore[misc]
                 problems.add(problem)
     if config["budget"]["usd"] is not None:
         _check_prices(models, problems)
@@ -253,6 +255,17 @@ def _player_order(name: str) -> tuple[int, str]:
     """player_2 before player_10, other names after them."""
     tail = name.rpartition("_")[2]
     return (int(tail), name) if tail.isdigit() else (1_000_000, name)
+
+
+def _checked(backend: BaseLLMBackend, models: list[Model]) -> list[str]:
+    try:
+        return backend.check(models)
+    except ArenaError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"{type(backend).__name__} cannot check its models: {describe_fault(error)}."
+        ) from error
 
 
 def _backend(prefix: str, confs: Mapping[str, Any], config: Mapping[str, Any]) -> BaseLLMBackend:

@@ -27,6 +27,7 @@ from game_reasoning_arena.errors import (
 )
 from game_reasoning_arena.event_loop import Rest, run_coroutine
 from game_reasoning_arena.experiment import Experiment
+from game_reasoning_arena.faults import fault_of
 from game_reasoning_arena.meter import Budget, Meter, Recall, Totals
 from game_reasoning_arena.opening import open_backends
 from game_reasoning_arena.probing import probe_models
@@ -311,8 +312,11 @@ async def run_async(
         except ArenaError as error:
             story.failure = error
             log.error("the run stopped: %s", error)
+        except Exception as error:
+            log.exception("the run stopped because of a fault")
+            story.failure = fault_of(error)
         except BaseException as error:
-            log.exception("the run stopped because of a fault in the program")
+            log.exception("the run was ended")
             with suppress(RunStorageError):
                 story.write_run(Status.ERROR, f"{type(error).__name__}: {error}")
             raise

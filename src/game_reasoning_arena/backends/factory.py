@@ -16,6 +16,7 @@ from typing import Any, Union, get_args, get_origin
 
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from
+from game_reasoning_arena.faults import describe_fault
 from game_reasoning_arena.paths import conf_dirs
 
 _PACKAGE = "game_reasoning_arena"
@@ -60,8 +61,10 @@ def make_backend(
         if isinstance(cause, UserError):
             raise cause from None
         if isinstance(cause, TypeError | ValueError):
-            raise UserError(f"{where}: {target.rpartition('.')[2]} refused: {cause}.") from error
-        raise
+            raise UserError(f"{where}: {cls.__name__} refused: {cause}.") from error
+        raise UserError(
+            f"{where}: {cls.__name__} cannot be made: {describe_fault(cause or error)}."
+        ) from error
     assert isinstance(backend, BaseLLMBackend)
     return backend
 
@@ -140,6 +143,10 @@ def _backend_class(target: str, where: str) -> type[BaseLLMBackend]:
             ) from error
         raise UserError(
             f"{where} needs the package {missing!r}, which is not installed."
+        ) from error
+    except Exception as error:
+        raise UserError(
+            f"{where}._target_ is {target!r}, which cannot be imported: {describe_fault(error)}."
         ) from error
     found = getattr(module, class_name, None)
     if found is None:

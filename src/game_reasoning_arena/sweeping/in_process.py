@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.errors import ArenaError, Interrupted
 from game_reasoning_arena.event_loop import run_coroutine
+from game_reasoning_arena.faults import fault_of
 from game_reasoning_arena.meter import Budget, Totals
 from game_reasoning_arena.opening import open_backends
 from game_reasoning_arena.progress import Progress
@@ -124,8 +125,8 @@ async def _play(sweep: Sweep, job: Job, stop: Stop, shown: Progress, budget: Bud
     except ArenaError as error:
         mark_failed(sweep, job, str(error))
     except Exception as error:
-        log.exception("job %d failed because of a fault in the program", job.number)
-        mark_failed(sweep, job, f"{type(error).__name__}: {error}")
+        log.exception("job %d failed because of a fault", job.number)
+        mark_failed(sweep, job, str(fault_of(error)))
     sweep.write()
 
 

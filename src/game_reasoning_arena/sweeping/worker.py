@@ -24,6 +24,7 @@ from game_reasoning_arena.environment import load_environment
 from game_reasoning_arena.errors import ArenaError, BudgetReached, Interrupted, UserError
 from game_reasoning_arena.event_loop import run_coroutine
 from game_reasoning_arena.experiment import Experiment
+from game_reasoning_arena.faults import fault_of
 from game_reasoning_arena.meter import Budget
 from game_reasoning_arena.opening import open_backends
 from game_reasoning_arena.preflight import prepare
@@ -61,8 +62,8 @@ def play_job(job_file: str) -> None:
     except ArenaError as error:
         status, reason = Status.ERROR, str(error)
     except Exception as error:
-        log.exception("the job failed because of a fault in the program")
-        status, reason = Status.ERROR, f"{type(error).__name__}: {error}"
+        log.exception("the job failed because of a fault")
+        status, reason = Status.ERROR, str(fault_of(error))
     said = {"status": status, "reason": Redactor().redact(reason) if reason else None}
     replace_file(end_file(file), orjson.dumps(said).decode())
 
