@@ -46,7 +46,8 @@ def show_result(result: RunResult) -> None:
         )
     if result.profile is not None:
         console.print(_where_time_went(result.profile), markup=False)
-    for reason, count in result.outages.items():
+    one_reason = len(result.outages) == 1 and next(iter(result.outages)) in (result.reason or "")
+    for reason, count in () if one_reason else result.outages.items():
         console.print(f"outage ({count} x): {reason}", markup=False, soft_wrap=True)
     unfinished = result.status is not Status.COMPLETED or result.outages
     if result.status is not Status.COMPLETED:

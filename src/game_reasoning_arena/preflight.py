@@ -23,6 +23,7 @@ from game_reasoning_arena.environment import sampling_from_environment
 from game_reasoning_arena.errors import ArenaError, ConfigProblems, UserError, choose_from
 from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.faults import describe_fault
+from game_reasoning_arena.reaching import unreachable
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.records import Model, Sampling
 from game_reasoning_arena.schema import AGENT_TYPES, ProviderConf
@@ -95,6 +96,9 @@ def prepare(
             served = [model for model in models if model.backend == prefix]
             for problem in problems.attempt(lambda m=made, s=served: _checked(m, s)) or ():  # type: ignore[misc]
                 problems.add(problem)
+    if check_backends and not config["estimate"] and config["probe"] is not False:
+        for problem in unreachable(models):
+            problems.add(problem)
     if config["budget"]["usd"] is not None:
         _check_prices(models, problems)
     if problems.found:
@@ -108,7 +112,6 @@ def prepare(
     probe = config["probe"]
     if probe is None:
         probe = any(model.provider and model.provider.api_key_env for model in models)
-    config["probe"] = probe
     failure = config["on_failure"]
     return Experiment(
         seed=config["seed"],

@@ -186,9 +186,8 @@ async def _failure(model: Model, response: aiohttp.ClientResponse) -> BackendErr
 
 
 def _connection_error(model: Model, error: aiohttp.ClientError) -> BackendError:
-    said = protocol.clean(model, str(error)) or type(error).__name__
-    address = protocol.clean(model, (model.provider and model.provider.api_base) or "")
-    return TransientError(f"{model.name}: no answer from {address}: {said}")
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return protocol.no_connection(model, cause)
 
 
 def _timed(error: BackendError, wire: Wire) -> BackendError:

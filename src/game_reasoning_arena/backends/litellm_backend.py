@@ -259,6 +259,9 @@ def _translated(model: Model, error: Exception, wire: Wire) -> BackendError:
     status = wire.status
     if status is None and wire.sent_at is None and isinstance(claimed, int) and claimed < 500:
         status = claimed  # refused before anything was sent; its 500 means "something failed"
+    cause = _cause(error)
+    if status is None and cause is not None:
+        return protocol.no_connection(model, cause)
     text = _PREFIXES.sub("", str(error))
     if status is not None and status < 400:
         text = f"unreadable: {text}"
@@ -268,6 +271,14 @@ def _translated(model: Model, error: Exception, wire: Wire) -> BackendError:
     return protocol.error_for(
         model, status=status, text=text, code=str(code) if code else None, retry_after=wait
     )
+
+
+def _cause(error: BaseException | None) -> OSError | None:
+    """The failure of a connection that lies under an exception, however deep."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__
+    under = getattr(error, "os_error", error)  # aiohttp's own holds the system's
+    return under if isinstance(under, OSError) else None
 
 
 def _sent(wire: Wire, asked: Mapping[str, Any], name: str) -> dict[str, Any]:

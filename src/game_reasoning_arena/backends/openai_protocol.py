@@ -81,6 +81,15 @@ def error_for(
     return kind(message, status=status, retry_after=retry_after)
 
 
+def no_connection(model: Model, error: BaseException) -> TransientError:
+    """Nothing came from the address at all; ``error`` says why."""
+    address = clean(model, (model.provider and model.provider.api_base) or "the provider")
+    said = clean(model, str(error))
+    if isinstance(error, OSError) and error.errno and error.errno > 0:
+        said = os.strerror(error.errno)  # asyncio's own text repeats the address
+    return TransientError(f"{model.name}: no answer from {address}: {said or type(error).__name__}")
+
+
 def clean(model: Model, text: str) -> str:
     """A text of the outer world without this process's secrets, on one line."""
     provider = model.provider

@@ -1,0 +1,56 @@
+"""Whether anything listens where a model is to be asked: a look before the run.
+
+Providers with keys are asked a tiny question (``probing``); a server without a key costs nothing to
+ask, so that nobody probes it, and what is wrong is most often that it does not run.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+import time
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from game_reasoning_arena.records import Model
+
+#: Seconds to wait for a connection; a server that takes longer is left to the run.
+WAIT_S = 2.0
+
+#: Seconds for which a look is believed, so that a sweep's jobs share one.
+BELIEVED_S = 10
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def unreachable(models: Iterable[Model]) -> list[str]:
+    """Keyless servers of these models that refuse connections, in plain words."""
+    problems = []
+    for model in models:
+        provider = model.provider
+        if provider is None or provider.api_base is None or provider.api_key_env is not None:
+            continue
+        address = urlsplit(provider.api_base)
+        host, port = address.hostname, address.port or _DEFAULT_PORTS.get(address.scheme)
+        if host is None or port is None or getproxies().keys() - {"no"}:
+            continue
+        why = _refusal(host, port, int(time.monotonic() / BELIEVED_S))
+        if why is not None:
+            problems.append(
+                f"{model.name}: nothing can be asked at {host}:{port} ({why}). Start the server, "
+                f"mend its address, or leave out this look with probe=false."
+            )
+    return problems
+
+
+@functools.lru_cache(maxsize=256)
+def _refusal(host: str, port: int, _moment: int) -> str | None:
+    try:
+        socket.create_connection((host, port), timeout=WAIT_S).close()
+    except TimeoutError:
+        return None
+    except OSError as error:
+        return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
+    return None
