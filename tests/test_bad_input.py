@@ -19,7 +19,7 @@ MISTAKES = {
     "provider": (["agents.player_0.model=litellm_opnai/x"], ["'opnai'", "openai"]),
     "game": (["simulation.game=tic_tac_to"], ["'tic_tac_to'", "tic_tac_toe"]),
     "game parameter": (["simulation.game=tic_tac_toe(foo=3)"], ["foo"]),
-    "type": (["episodes=abc"], ["episodes=abc", "Integer"]),
+    "type": (["episodes=abc"], ["episodes=abc: give a whole number."]),
     "range": (["sampling.temperature=7"], ["sampling.temperature", "7", "2"]),
     "agent range": (["agents.player_0.sampling.temperature=-1"], ["player_0", "-1"]),
     "count": (["episodes=0"], ["episodes=0"]),
@@ -31,7 +31,7 @@ MISTAKES = {
     "broken word": (["a b=c"], ["a b=c"]),
     "type in a sweep": (
         ["-m", "seed=1,2", "episodes=abc,3", "hydra.sweep.dir=o/bad"],
-        ["episodes=abc", "Integer"],
+        ["episodes=abc: give a whole number."],
     ),
     "several values": (["seed=1,2"], ["add -m", "arena -m seed=1,2"]),
     "several players": (
@@ -50,7 +50,15 @@ MISTAKES = {
         ["agents.player_0.model=gpt-4o"],
         ["Did you mean 'litellm_openai/gpt-4o'"],
     ),
-    "swept types": (["-m", "seed=a,b"], ["seed=a", "seed=b", "Integer"]),
+    "swept types": (["-m", "seed=a,b"], ["seed=a: give a whole number.", "seed=b"]),
+    "number": (["budget.usd=lots"], ["budget.usd=lots: give a number."]),
+    "truth": (["agents.player_0.memory=x"], ["agents.player_0.memory=x: give true or false."]),
+    "choice": (["seats=rotat"], ["seats=rotat: there is no such choice. Did you mean 'rotate'?"]),
+    "null": (["episodes=null"], ["episodes=null: this has no null"]),
+    "constraint of a stand-in": (
+        ["agents.player_0.constrain_to_legal=true"],
+        ["agents.player_0.constrain_to_legal=true: scripted_ models", "cannot constrain"],
+    ),
     "setting of another type": (
         ["agents.player_1.model=scripted_random"],
         ["agents.player_1 is of type random", "agents.player_1.type=llm"],

@@ -20,6 +20,10 @@ _NO_KEY = re.compile(
 )
 _NO_GROUP_VALUE = re.compile(r"Invalid type assigned: \w+ is not a subclass of \w+Conf\b")
 _SPACED = re.compile(r"([\w./@+~-]+)(?:\s+=\s*|=\s+)(.*)")
+_NO_NUMBER = re.compile(r"Value '(.*)' of type '\w+' could not be converted to (Integer|Float)")
+_NO_BOOL = re.compile(r"Value '(.*)' is not a valid bool")
+_NO_CHOICE = re.compile(r"Invalid value '(.*)', expected one of \[(.*)\]")
+_NO_NULL = re.compile(r"Incompatible value 'None'|field '\w+' is not Optional|is not Optional")
 _FULL_KEY = re.compile(r"full_key: (\S+)")
 
 
@@ -77,10 +81,30 @@ def explain_composition(error: Exception, word: str | None, cfg: DictConfig | No
             f"{said}cannot be read as KEY=VALUE ({detail[0] if detail else 'syntax'}). Quote a "
             "value with special characters twice: 'key=\"a, b\"'"
         )
+    if (wanted := wanted_value(text)) is not None:
+        value, wish = wanted
+        if not word and full_key:
+            said = f"{full_key.group(1)}={value}: "
+        return f"{said}{wish}"
     first = next((line for line in text.splitlines() if _tells(line)), text.strip())
     if full_key and full_key.group(1) not in said:
         return f"{said}{full_key.group(1)}: {first}"
     return f"{said}{first}"
+
+
+def wanted_value(text: str) -> tuple[str, str] | None:
+    """The value that OmegaConf refused, and what it would have taken; None for other errors."""
+    if found := _NO_NUMBER.search(text):
+        kind = "a whole number" if found.group(2) == "Integer" else "a number"
+        return found.group(1), f"give {kind}."
+    if found := _NO_BOOL.search(text):
+        return found.group(1), "give true or false."
+    if found := _NO_CHOICE.search(text):
+        value = found.group(1)
+        return value, f"there is no such choice. {choose_from(value, found.group(2).split(', '))}"
+    if _NO_NULL.search(text):
+        return "null", "this has no null; leave it out to have its default."
+    return None
 
 
 def unknown_keys(content: Mapping[str, Any], cfg: DictConfig, where: str = "") -> list[str]:

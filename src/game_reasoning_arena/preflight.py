@@ -92,6 +92,14 @@ def prepare(
         if made is None:
             continue
         backends[prefix] = made
+        for player in players:
+            asked = player.model is not None and player.model.backend == prefix
+            if asked and player.options.get("constrain_to_legal") and not made.constrains:
+                problems.add(
+                    f"agents.{player.name}.constrain_to_legal=true: {prefix}_ models are asked "
+                    f"through {type(made).__name__}, which cannot constrain an answer. Leave it "
+                    "out, or choose a vllm_, direct_ or litellm_ model."
+                )
         if check_backends and not config["estimate"]:
             served = [model for model in models if model.backend == prefix]
             for problem in problems.attempt(lambda m=made, s=served: _checked(m, s)) or ():  # type: ignore[misc]

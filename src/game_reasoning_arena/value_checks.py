@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from
+from game_reasoning_arena.explain import wanted_value
 from game_reasoning_arena.paths import user_conf
 from game_reasoning_arena.records import Sampling
 from game_reasoning_arena.sampling import parse_sampling
@@ -50,6 +51,9 @@ def explain_value(error: OmegaConfBaseException) -> str:
     """An OmegaConf error about one value, in one sentence with its key."""
     message = str(error.msg or error).splitlines()[0]
     key = error.full_key or ""
+    if (wanted := wanted_value(message)) is not None:
+        value, wish = wanted
+        return f"{key}={value}: {wish}" if key else f"{value}: {wish}"
     return f"{key}: {message}" if key else message
 
 

@@ -40,6 +40,8 @@ class DirectBackend(BaseLLMBackend):
         policy: the limits that every backend has, see :class:`BaseLLMBackend`.
     """
 
+    constrains = True
+
     def __init__(
         self,
         *,

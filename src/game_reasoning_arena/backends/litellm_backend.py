@@ -55,6 +55,8 @@ class LiteLLMBackend(BaseLLMBackend):
         policy: the limits that every backend has, see :class:`BaseLLMBackend`.
     """
 
+    constrains = True
+
     def __init__(
         self,
         *,

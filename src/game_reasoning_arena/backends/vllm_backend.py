@@ -61,6 +61,8 @@ class VLLMBackend(BaseLLMBackend):
         policy: the limits that every backend has, see :class:`BaseLLMBackend`.
     """
 
+    constrains = True
+
     def __init__(
         self,
         *,
