@@ -107,6 +107,7 @@ class BackendError(ArenaError):
         self.retry_after = retry_after
         self.retries = 0  # set by the retry layer: requests sent before the last one
         self.timing: dict[str, Any] = {}  # started_at, latency_s, queue_s, client_s of the last try
+        self.sent: dict[str, Any] = {}  # what the last try sent, without the conversation
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.message,), self.__dict__)

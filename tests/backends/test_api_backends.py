@@ -202,6 +202,8 @@ def test_giving_up_keeps_count(loopback: LoopbackServer, make: Make) -> None:
     assert error.retries == 2
     assert loopback.stats()["requests"] == 3
     assert error.timing["latency_s"] is not None
+    assert error.sent["temperature"] == 0.5
+    assert "messages" not in error.sent
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), again.retries, again.timing) == (type(error), 2, error.timing)
 

@@ -75,6 +75,17 @@ def test_a_stream_that_ends_early_is_no_answer(loopback: LoopbackServer) -> None
     assert error.timing["latency_s"] is not None
 
 
+def test_what_was_sent_is_known_of_calls_that_failed(loopback: LoopbackServer) -> None:
+    loopback.set(faults=[{"kind": "stall"}])
+    late = failure(
+        DirectBackend(timeout_s=0.3, max_retries=0), request(provider(loopback.url), top_p=0.5)
+    )
+    body = loopback.requests()[0]["body"]
+    assert late.sent == {key: value for key, value in body.items() if key != "messages"}
+    nobody = request(provider("http://127.0.0.1:9/v1"))
+    assert failure(DirectBackend(max_retries=0), nobody).sent == {}
+
+
 def test_many_calls_share_few_connections(loopback: LoopbackServer) -> None:
     async def run() -> None:
         async with DirectBackend(max_concurrency=4) as backend:

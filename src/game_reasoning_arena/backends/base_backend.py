@@ -13,7 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from msgspec.structs import replace
 
@@ -82,7 +82,8 @@ class BaseLLMBackend(ABC):
         """Answer one request, once; raise a BackendError where there is no answer.
 
         Set ``started_at`` and ``latency_s`` where the backend knows better than its caller when
-        the request was on the wire; a BackendError may carry both in ``timing``.
+        the request was on the wire; a BackendError may carry both in ``timing``, and in ``sent``
+        what went out.
         """
 
     async def complete(self, request: Request) -> Reply:
@@ -114,6 +115,7 @@ class BaseLLMBackend(ABC):
                     f"{request.model.name}: no complete answer within {limit_s:g} s."
                 )
                 failure.__cause__ = error
+                failure.sent = self.outgoing(request)
             except BackendError as error:
                 failure = error
             finally:
@@ -132,6 +134,10 @@ class BaseLLMBackend(ABC):
             retries += 1
             queue_s += pause
             spent_s += pause
+
+    def outgoing(self, request: Request) -> dict[str, Any]:
+        """What a request sends, without the conversation, where that is known beforehand."""
+        return {}
 
     def check(self, models: Sequence[Model]) -> list[str]:
         """What can be known wrong about these models before anything starts, in plain words."""

@@ -106,10 +106,14 @@ class DirectBackend(BaseLLMBackend):
                 f"provider.{model.provider and model.provider.name}.api_base=http://host:port/v1."
             ) from None
         except aiohttp.ClientError as error:
-            raise _timed(_connection_error(model, error), wire) from None
+            raise _timed(_connection_error(model, error), wire, body) from None
         except BackendError as error:
-            raise _timed(error, wire) from None
+            raise _timed(error, wire, body) from None
         return _reply(request, collected, body, wire)
+
+    def outgoing(self, request: Request) -> dict[str, Any]:
+        """The body without the messages."""
+        return _without_messages(self._body(request))
 
     def _body(self, request: Request) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -192,7 +196,13 @@ def _connection_error(model: Model, error: aiohttp.ClientError) -> BackendError:
     return protocol.no_connection(model, cause)
 
 
-def _timed(error: BackendError, wire: Wire) -> BackendError:
+def _without_messages(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name != "messages"}
+
+
+def _timed(error: BackendError, wire: Wire, body: Mapping[str, Any]) -> BackendError:
+    if wire.sent_at is not None:
+        error.sent = _without_messages(body)
     if wire.latency_s is not None:
         error.timing = {"started_at": wire.started_at, "latency_s": wire.latency_s}
     return error
@@ -201,7 +211,8 @@ def _timed(error: BackendError, wire: Wire) -> BackendError:
 def _reply(request: Request, collected: Collected, body: Mapping[str, Any], wire: Wire) -> Reply:
     model, usage = request.model, protocol.read_usage(collected.usage)
     if not collected.choices:
-        raise _timed(EmptyReplyError(f"{model.name}: the answer holds no choice."), wire)
+        empty = EmptyReplyError(f"{model.name}: the answer holds no choice.")
+        raise _timed(empty, wire, body)
     text, thinking = protocol.split_thinking(collected.text)
     sent_at = wire.sent_at
     ttft_s = None
@@ -223,5 +234,5 @@ def _reply(request: Request, collected: Collected, body: Mapping[str, Any], wire
         cached_tokens=usage.cached_tokens,
         cost_usd=cost_usd(model.provider.name, model.model_id, usage),
         served_model=collected.model,
-        sent={name: value for name, value in body.items() if name != "messages"},
+        sent=_without_messages(body),
     )

@@ -284,13 +284,19 @@ def _cause(error: BaseException | None) -> OSError | None:
 
 
 def _sent(wire: Wire, asked: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The body that went over the wire without the conversation; what was asked if unknown."""
+    """What went over the wire; what was asked if that is unknown."""
+    body = _body(wire)
+    return {"model": name, **asked} if body is None else body
+
+
+def _body(wire: Wire) -> dict[str, Any] | None:
+    """The body that went over the wire without the conversation; None if it is unknown."""
     try:
         body = orjson.loads(wire.body)
     except orjson.JSONDecodeError:
-        body = None
+        return None
     if not isinstance(body, dict):
-        return {"model": name, **asked}
+        return None
     talk = ("messages", "contents", "system", "system_instruction", "input")
     return {key: value for key, value in body.items() if key not in talk}
 
@@ -311,6 +317,7 @@ def _missing(asked: Mapping[str, Any], sent: Mapping[str, Any]) -> tuple[str, ..
 
 
 def _timed(error: BackendError, wire: Wire) -> BackendError:
+    error.sent = _body(wire) or {}
     if wire.latency_s is not None:
         error.timing = {"started_at": wire.started_at, "latency_s": wire.latency_s}
     return error
