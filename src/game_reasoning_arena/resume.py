@@ -38,6 +38,7 @@ class Past:
 
     run_id: str | None = None
     started_at: float | None = None
+    sittings: list[tuple[float, float]] = field(default_factory=list)  # Unix times, begun and ended
     overrides: tuple[str, ...] = ()  # the words that it was begun with
     times_resumed: int = 0
     episodes: list[EpisodeRecord] = field(default_factory=list)
@@ -71,6 +72,7 @@ def load_past(directory: Path) -> Past:
         started_at=run.get("started_at"),
         overrides=tuple(run.get("overrides") or ()),
         times_resumed=run.get("resumed", 0) + 1,
+        sittings=_sittings(directory, run),
     )
     kept_episodes: dict[int, EpisodeRecord] = {}
     path = directory / layout.EPISODES
@@ -102,6 +104,25 @@ def load_past(directory: Path) -> Past:
         else:
             past.answers[response.key] = line
     return past
+
+
+def _sittings(directory: Path, run: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """When the run was played; one that was killed ended when its last line was written."""
+    told = run.get("sittings") or [[run["started_at"], run.get("finished_at")]]
+    written = [
+        path.stat().st_mtime
+        for path in (
+            directory / layout.RUN,
+            directory / layout.EPISODES,
+            directory / layout.RESPONSES,
+        )
+        if path.exists()
+    ]
+    return [
+        (begun, max(begun, *written) if ended is None else ended)
+        for begun, ended in told
+        if begun is not None
+    ]
 
 
 @contextmanager

@@ -92,6 +92,7 @@ class _Story:
     past: Past
     run_id: str
     started_at: float
+    sat_down_at: float
     planned: int
     head: Mapping[str, Any]
     summary: Summary
@@ -163,6 +164,7 @@ class _Story:
 
     def write_run(self, status: Status, reason: str | None) -> None:
         finished = None if status is Status.RUNNING else time.time()
+        sittings = [*self.past.sittings, (self.sat_down_at, finished)]
         self.writer.run(
             {
                 **self.head,
@@ -174,7 +176,10 @@ class _Story:
                 "reason": reason,
                 "started_at": self.started_at,
                 "finished_at": finished,
-                "duration_s": finished - self.started_at if finished else None,
+                "sittings": sittings,
+                "duration_s": sum(end - begin for begin, end in sittings if end)
+                if finished
+                else None,
                 "episodes": {"planned": self.planned, **self.counts},
                 "totals": self.totals(),
                 "probe": self.probes,
@@ -276,13 +281,15 @@ async def run_async(
         meter = Meter(own, *shared_budgets, redact=redactor.redact)
         stop.watch(meter)
         run_id = past.run_id or new_run_id()
+        now = time.time()
         story = _Story(
             experiment=experiment,
             writer=writer,
             meter=meter,
             past=past,
             run_id=run_id,
-            started_at=past.started_at or time.time(),
+            started_at=past.started_at or now,
+            sat_down_at=now,
             planned=len(plans),
             head=_head(experiment, run_id, overrides, past),
             summary=Summary(experiment.players),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import resource
 import shutil
@@ -161,6 +162,32 @@ def test_a_resumed_run_keeps_the_words_it_was_begun_with(arena: Arena) -> None:
     assert "episodes=2" in begun
     assert arena("resume", "mine").code == 0
     assert run_json(directory)["overrides"] == begun
+
+
+def test_time_in_which_a_run_lay_idle_is_not_its_duration(arena: Arena) -> None:
+    ran = arena("episodes=2", "hydra.run.dir=mine")
+    directory = ran.directory
+    hour = 3600.0
+    killed = run_json(directory)
+    # As if it had been killed ten seconds after its start, an hour ago.
+    killed |= {"status": "running", "finished_at": None, "duration_s": None}
+    killed["started_at"] -= hour
+    killed["sittings"] = [[killed["started_at"], None]]
+    (directory / "run.json").write_text(json.dumps(killed))
+    (directory / "episodes.jsonl").write_bytes(
+        (directory / "episodes.jsonl").read_bytes().splitlines(keepends=True)[0]
+    )
+    for path in directory.iterdir():
+        os.utime(path, (killed["started_at"] + 10, killed["started_at"] + 10))
+    again = arena("resume", str(directory))
+    assert again.code == 0, again.err
+    now = run_json(directory)
+    assert now["started_at"] == killed["started_at"]
+    first, second = now["sittings"]
+    assert first == [killed["started_at"], killed["started_at"] + 10]
+    assert now["duration_s"] == pytest.approx(10 + second[1] - second[0])
+    assert now["duration_s"] < hour
+    assert "resumed (1): 1 episodes and" in (directory / "arena.log").read_text()
 
 
 def test_resuming_with_another_question_is_refused(arena: Arena) -> None:

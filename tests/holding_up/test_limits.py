@@ -59,7 +59,7 @@ def test_an_outage_is_no_lost_game(lab: Lab) -> None:
     assert run["episodes"] == {"planned": 20, "completed": 18, "error": 2}
     assert run["status"] == "error"
     assert "Invalid value" in run["reason"]
-    assert "outage (2 x)" in ran.out
+    assert ran.out.count("Invalid value") == 1
     assert "arena resume" in ran.out
     assert "outage" in (ran.directory / "arena.log").read_text()
 

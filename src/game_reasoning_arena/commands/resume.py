@@ -6,6 +6,7 @@ arena resume outputs/2026-11-22/10-23-45-123456
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.recording import layout
+
+log = logging.getLogger(__name__)
 
 HELP = """Finish an unfinished run: answers that are on disk are used again, only the rest is asked
 for. KEY=VALUE words may change how it is carried out (concurrency, budget.*, backend limits); a
@@ -40,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from game_reasoning_arena.recording.writer import DirectoryLock
     from game_reasoning_arena.resume import load_past
     from game_reasoning_arena.run import run as play
+    from game_reasoning_arena.sweeping.logs import job_log
 
     if not (directory / layout.RUN).is_file():
         raise UserError(
@@ -53,8 +57,11 @@ def run(args: argparse.Namespace) -> int:
         for note in past.notes:
             sys.stderr.write(f"{note}\n")
         answers = len(past.answers) + len(past.responses)
-        sys.stderr.write(f"{len(past.episodes)} episodes and {answers} answers are there already\n")
-        result = play(experiment, directory, overrides=args.overrides, past=past)
+        there = f"{len(past.episodes)} episodes and {answers} answers are there already"
+        sys.stderr.write(f"{there}\n")
+        with job_log(directory):
+            log.info("resumed (%d): %s", past.times_resumed, there)
+            result = play(experiment, directory, overrides=args.overrides, past=past)
     show_result(result)
     return result.exit_code
 
