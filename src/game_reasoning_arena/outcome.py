@@ -52,7 +52,13 @@ def show_result(result: RunResult) -> None:
     unfinished = result.status is not Status.COMPLETED or result.outages
     if result.status is not Status.COMPLETED:
         console.print(f"{result.status}: {result.reason}", markup=False, soft_wrap=True)
-    if unfinished:
+    if not result.resumable:
+        console.print(
+            "A recording answers what it was asked, no more: the other players have led the game "
+            "elsewhere. Choose a model that can answer.",
+            soft_wrap=True,
+        )
+    elif unfinished:
         more = ""
         if result.status is Status.BUDGET and result.reason:
             more = f" {result.reason.partition('=')[0]}=MORE"

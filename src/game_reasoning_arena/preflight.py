@@ -117,6 +117,8 @@ def prepare(
     config["backend"] = {prefix: backend_confs[prefix] for prefix in sorted(used)}
     config["agents"] = {player.name: _player_config(player) for player in players}
     _write_down_models(config, models, catalog)
+    if check_backends and "replay" in used:
+        _check_recordings(config, players)
     probe = config["probe"]
     if probe is None:
         probe = any(model.provider and model.provider.api_key_env for model in models)
@@ -266,6 +268,19 @@ def _player_order(name: str) -> tuple[int, str]:
     """player_2 before player_10, other names after them."""
     tail = name.rpartition("_")[2]
     return (int(tail), name) if tail.isdigit() else (1_000_000, name)
+
+
+def _check_recordings(config: Mapping[str, Any], players: Sequence[PlayerSpec]) -> None:
+    from game_reasoning_arena.backends.replay_checks import replay_mismatches
+
+    found = [
+        problem
+        for player in players
+        if player.model is not None and player.model.backend == "replay"
+        for problem in replay_mismatches(config, player.name, Path(player.model.model_id))
+    ]
+    if found:
+        raise ConfigProblems(found)
 
 
 def _checked(backend: BaseLLMBackend, models: list[Model]) -> list[str]:

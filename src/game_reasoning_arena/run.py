@@ -23,6 +23,7 @@ from game_reasoning_arena.cache import ResponseCache
 from game_reasoning_arena.errors import (
     ArenaError,
     Interrupted,
+    ReplayMiss,
     RunStorageError,
 )
 from game_reasoning_arena.event_loop import Rest, run_coroutine
@@ -75,6 +76,7 @@ class RunResult:
     outages: Mapping[str, int] = field(default_factory=dict)  # what episodes ended by, how often
     profile: Mapping[str, Any] | None = None  # with profile=true
     unpaired: Sequence[str] = ()  # what keeps deals from being paired
+    resumable: bool = True  # whether playing on could finish it
 
     @property
     def exit_code(self) -> int:
@@ -349,6 +351,7 @@ async def run_async(
             outages={redactor.redact(why): n for why, n in story.outages.most_common(3)},
             profile=profile,
             unpaired=tuple(story.head["unpaired"]),
+            resumable=not isinstance(story.failure, ReplayMiss),
         )
 
 

@@ -188,9 +188,48 @@ def test_one_side_is_replayed_while_the_other_is_the_same(arena: Arena) -> None:
     assert ran.code == 0, ran.err
     was, now = episodes(first.directory), episodes(ran.directory)
     assert {n: e["moves"] for n, e in was.items()} == {n: e["moves"] for n, e in now.items()}
-    other = arena("episodes=6", "agents.player_0.model=replay_mine", "seed=9")
+    words = ("episodes=6", "agents=llm_vs_llm", "agents.player_0.model=replay_mine")
+    other = arena(*words, "agents.player_1.model=scripted_first", "hydra.run.dir=other")
     assert other.code == 1
     assert "another question was asked" in other.out
+    assert "A recording answers what it was asked" in other.out
+    assert "arena resume" not in other.out
+
+
+def test_a_recording_of_other_questions_is_refused_before_the_run(
+    arena: Arena, tmp_path: Path
+) -> None:
+    arena("episodes=6", "hydra.run.dir=mine")
+    before = sorted(tmp_path.iterdir())
+    ran = arena(
+        *("episodes=8", "seed=9", "agents.player_0.model=replay_mine", "simulation=kuhn_poker"),
+        "agents.player_0.memory=true",
+    )
+    assert ran.code == 2
+    for text in (
+        "seed=0 there, 9 here",
+        "episodes=6 there, 8 here",
+        "simulation.game=tic_tac_toe there, kuhn_poker here",
+        "agents.player_0.memory=False there, True here",
+        "--config mine/config.yaml",
+    ):
+        assert text in ran.err
+    taken = arena("--config", "mine/config.yaml", "agents.player_0.model=replay_mine")
+    assert taken.code == 0, taken.err
+    assert [path for path in sorted(tmp_path.iterdir()) if path not in before] == [
+        tmp_path / "outputs"  # of the second only
+    ]
+    assert len(list((tmp_path / "outputs").glob("*/*"))) == 1
+
+
+def test_the_runs_of_a_sweep_are_replayed_one_by_one(arena: Arena) -> None:
+    arena("-m", "seed=1,2", "episodes=1", "hydra.sweep.dir=swept")
+    ran = arena("replay", "swept")
+    assert ran.code == 2
+    assert "swept holds a sweep" in ran.err
+    runs = [line.strip() for line in ran.err.splitlines() if "arena replay" in line]
+    assert len(runs) == 2
+    assert arena(*runs[0].split()[1:]).code == 0
 
 
 def test_a_replay_for_somebody_else_says_who_was_recorded(arena: Arena) -> None:
@@ -199,8 +238,8 @@ def test_a_replay_for_somebody_else_says_who_was_recorded(arena: Arena) -> None:
         *("episodes=4", "seats=fixed", "agents=llm_vs_llm"),
         *("agents.player_0.model=scripted_first", "agents.player_1.model=replay_mine"),
     )
-    assert ran.code == 1
-    assert "Recorded are player_0 (scripted_random) at seat 0; in episode 0: seat 0." in ran.out
+    assert ran.code == 2
+    assert "no answers of player_1 were recorded there, only of player_0" in ran.err
 
 
 def test_a_replay_of_nothing_is_refused(arena: Arena) -> None:

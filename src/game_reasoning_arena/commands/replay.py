@@ -44,12 +44,23 @@ def run(args: argparse.Namespace) -> int:
         UserError: there is no recorded run, or ``--output`` holds one already.
     """
     directory: Path = args.directory
+    if (directory / layout.SWEEP).is_file():
+        raise UserError(f"{directory} holds a sweep. {_runs_of(directory)}")
     if not (directory / layout.RESPONSES).is_file():
         raise UserError(f"{directory} holds no recorded run ({layout.RESPONSES} is missing).")
     if args.output is not None:
         return _replay(directory, args.output)
     with tempfile.TemporaryDirectory(prefix="arena-replay-") as kept:
         return _replay(directory, Path(kept))
+
+
+def _runs_of(sweep: Path) -> str:
+    runs = sorted(path.parent for path in sweep.glob(f"*/{layout.RUN}"))
+    if not runs:
+        return "It has no runs yet."
+    named = "\n".join(f"  arena replay {run}" for run in runs[:10])
+    more = f"\n  ... ({len(runs)} in all)" if len(runs) > 10 else ""
+    return f"Replay its runs one by one:\n{named}{more}"
 
 
 def _replay(directory: Path, output: Path) -> int:
