@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from game_reasoning_arena.environment import load_environment
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.meter import Totals, reply_of
 from game_reasoning_arena.recording import layout
@@ -104,6 +105,22 @@ def load_past(directory: Path) -> Past:
         else:
             past.answers[response.key] = line
     return past
+
+
+@contextmanager
+def where_begun(directory: Path) -> Iterator[None]:
+    """Work where a run was begun, if that is still there: files that its configuration names by
+    relative paths, modules of the user's own and ``.env`` are found again."""
+    try:
+        begun = orjson.loads((directory / layout.RUN).read_bytes()).get("cwd")
+    except (OSError, orjson.JSONDecodeError):
+        begun = None  # told by whoever reads the run
+    if begun is None or not Path(begun).is_dir() or Path(begun) == Path.cwd():
+        yield
+        return
+    with chdir(begun):
+        load_environment()
+        yield
 
 
 def _sittings(directory: Path, run: Mapping[str, Any]) -> list[tuple[float, float]]:

@@ -365,6 +365,7 @@ def _head(
         "game": experiment.simulation.name,
         "seed": experiment.seed,
         "overrides": [*past.overrides, *overrides],
+        "cwd": str(Path.cwd()),  # relative paths of the configuration begin here
         "resumed": past.times_resumed,
         "unpaired": experiment.unpaired,
         "players": {

@@ -16,6 +16,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from game_reasoning_arena.agents import prompting
 from tests.arena import Arena, episodes, finish, lines, run_json, start_arena
 from tests.loopback import LoopbackServer
 
@@ -188,6 +189,26 @@ def test_time_in_which_a_run_lay_idle_is_not_its_duration(arena: Arena) -> None:
     assert now["duration_s"] == pytest.approx(10 + second[1] - second[0])
     assert now["duration_s"] < hour
     assert "resumed (1): 1 episodes and" in (directory / "arena.log").read_text()
+
+
+def test_a_run_is_resumed_and_replayed_from_anywhere(
+    arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = prompting.SHIPPED / "line.j2"
+    (tmp_path / "mine.j2").write_text(shipped.read_text() + "{# of my own #}\n")
+    words = ("agents.player_0.template=./mine.j2", "episodes=2")
+    directory = arena(*words, "hydra.run.dir=kept").directory
+    lines_there = (directory / "episodes.jsonl").read_bytes().splitlines(keepends=True)
+    (directory / "episodes.jsonl").write_bytes(lines_there[0])
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again = arena("resume", "../kept")
+    assert again.code == 0, again.err
+    assert len(lines(directory / "episodes.jsonl")) == 2
+    replayed = arena("replay", "../kept", "--output", "again")
+    assert replayed.code == 0, replayed.err
+    assert (tmp_path / "elsewhere" / "again" / "run.json").is_file()
+    assert Path.cwd() == tmp_path / "elsewhere"
 
 
 def test_resuming_with_another_question_is_refused(arena: Arena) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -48,10 +49,16 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{directory} holds a sweep. {_runs_of(directory)}")
     if not (directory / layout.RESPONSES).is_file():
         raise UserError(f"{directory} holds no recorded run ({layout.RESPONSES} is missing).")
-    if args.output is not None:
-        return _replay(directory, args.output)
-    with tempfile.TemporaryDirectory(prefix="arena-replay-") as kept:
-        return _replay(directory, Path(kept))
+    from game_reasoning_arena.resume import where_begun
+
+    with ExitStack() as stack:
+        output = args.output
+        if output is None:
+            kept = tempfile.TemporaryDirectory(prefix="arena-replay-")
+            output = Path(stack.enter_context(kept))
+        directory, output = directory.resolve(), output.resolve()
+        stack.enter_context(where_begun(directory))
+        return _replay(directory, output)
 
 
 def _runs_of(sweep: Path) -> str:

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         return resume_sweep(directory, args.overrides)
     from game_reasoning_arena.outcome import show_result
     from game_reasoning_arena.recording.writer import DirectoryLock
-    from game_reasoning_arena.resume import load_past
+    from game_reasoning_arena.resume import load_past, where_begun
     from game_reasoning_arena.run import run as play
     from game_reasoning_arena.sweeping.logs import job_log
 
@@ -50,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
             f"{directory} holds no run ({layout.RUN} is missing). Give a run directory, such as "
             "outputs/DATE/TIME."
         )
-    with DirectoryLock(directory):
+    directory = directory.resolve()
+    with DirectoryLock(directory), where_begun(directory):
         past = load_past(directory)
         experiment = experiment_of(directory, args.overrides)
         _refuse_changes(directory, experiment)
