@@ -10,7 +10,6 @@ import asyncio
 import gc
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -20,35 +19,25 @@ from typing import Any
 from game_reasoning_arena.agents.base_agent import Agent, Asker
 from game_reasoning_arena.agents.factory import make_agent
 from game_reasoning_arena.cache import ResponseCache
-from game_reasoning_arena.errors import (
-    ArenaError,
-    Interrupted,
-    ReplayMiss,
-    RunStorageError,
-)
+from game_reasoning_arena.errors import ArenaError, Interrupted, ReplayMiss, RunStorageError
 from game_reasoning_arena.event_loop import Rest, run_coroutine
 from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.faults import fault_of
-from game_reasoning_arena.meter import Budget, Meter, Recall, Totals
+from game_reasoning_arena.meter import Budget, Meter, Recall
 from game_reasoning_arena.opening import open_backends
 from game_reasoning_arena.probing import probe_models
-from game_reasoning_arena.profiling import LoopLag, Profile, part, profiled
+from game_reasoning_arena.profiling import Profile, profiled
 from game_reasoning_arena.progress import Progress, make_progress
-from game_reasoning_arena.provenance import new_run_id, provenance
+from game_reasoning_arena.provenance import new_run_id
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.config_text import as_yaml
 from game_reasoning_arena.recording.summary import Summary
 from game_reasoning_arena.recording.writer import RunWriter
-from game_reasoning_arena.records import (
-    FORMAT_VERSION,
-    EpisodePlan,
-    EpisodeRecord,
-    ResponseRecord,
-    Status,
-)
-from game_reasoning_arena.resume import Past, response_of
+from game_reasoning_arena.records import EpisodePlan, Status
+from game_reasoning_arena.resume import Past
 from game_reasoning_arena.secrets import Redactor
 from game_reasoning_arena.stopping import Stop
+from game_reasoning_arena.story import Story, run_head
 
 log = logging.getLogger(__name__)
 
@@ -82,112 +71,6 @@ class RunResult:
     def exit_code(self) -> int:
         """0 done, 1 something failed, 3 budget reached, 130 interrupted."""
         return EXIT_CODES[self.status]
-
-
-@dataclass(kw_only=True)
-class _Story:
-    """What happens in one run, gathered as it happens."""
-
-    experiment: Experiment
-    writer: RunWriter
-    meter: Meter
-    past: Past
-    run_id: str
-    started_at: float
-    sat_down_at: float
-    planned: int
-    head: Mapping[str, Any]
-    summary: Summary
-    shown: Progress
-    profile: Profile | None
-    lag: LoopLag = field(default_factory=LoopLag)
-    counts: Counter[str] = field(default_factory=Counter)
-    outages: Counter[str] = field(default_factory=Counter)
-    played: set[int] = field(default_factory=set)
-    probes: list[dict[str, Any]] = field(default_factory=list)
-    failure: BaseException | None = None
-    agents: dict[str, Agent] = field(default_factory=dict)
-
-    def response(self, record: ResponseRecord) -> None:
-        with part("record"):
-            self.writer.response(record)
-        if self.profile is not None:
-            self.profile.answered(record)
-        self.summary.response(record)
-        self.shown.answered(record, self.meter.totals)
-
-    def episode(self, record: EpisodeRecord) -> None:
-        with part("record"):
-            self.writer.episode(record)
-        self.played.add(record.episode)
-        self.summary.episode(record)
-        self.counts[record.status] += 1
-        if record.error is not None and record.status is Status.ERROR:
-            self.outages[record.error] += 1
-        self.shown.episode_done(record, self.meter.totals)
-
-    def status(self) -> tuple[Status, str | None]:
-        if self.failure is not None:
-            return Status.ERROR, str(self.failure)
-        if self.meter.fatal is not None:
-            return Status.ERROR, str(self.meter.fatal)
-        if self.meter.stopping is not None:
-            return Status.INTERRUPTED, self.meter.stopping
-        if self.meter.budget_note is not None:
-            return Status.BUDGET, self.meter.budget_note
-        if self.outages:
-            (first, _), *_ = self.outages.most_common(1)
-            return Status.ERROR, f"{self.counts[Status.ERROR]} episodes ended by an outage: {first}"
-        return Status.COMPLETED, None
-
-    def recount(self) -> None:
-        """Count what an earlier part of this run played."""
-        for episode in self.past.episodes:
-            self.summary.episode(episode)
-            self.counts[episode.status] += 1
-        for response in self.past.responses:
-            self.summary.response(response)
-
-    def keep_unplayed(self) -> None:
-        """What an earlier part had and this one did not come to stays recorded and counted."""
-        for episode in self.past.replaced:
-            if episode.episode not in self.played:
-                self.episode(episode)
-        for key, line in self.past.answers.items():
-            if key not in self.past.recalled:
-                self.summary.response(response_of(line))
-
-    def totals(self) -> dict[str, Any]:
-        """What the run has used, earlier parts included."""
-        used = Totals()
-        used.merge(self.past.totals)
-        used.merge(self.meter.totals)
-        return {**used.as_dict(), "failures": dict(self.summary.failures)}
-
-    def write_run(self, status: Status, reason: str | None) -> None:
-        finished = None if status is Status.RUNNING else time.time()
-        sittings = [*self.past.sittings, (self.sat_down_at, finished)]
-        self.writer.run(
-            {
-                **self.head,
-                "players": {
-                    name: told | (self.agents[name].facts() if name in self.agents else {})
-                    for name, told in self.head["players"].items()
-                },
-                "status": status,
-                "reason": reason,
-                "started_at": self.started_at,
-                "finished_at": finished,
-                "sittings": sittings,
-                "duration_s": sum(end - begin for begin, end in sittings if end)
-                if finished
-                else None,
-                "episodes": {"planned": self.planned, **self.counts},
-                "totals": self.totals(),
-                "probe": self.probes,
-                "event_loop_lag_s": self.lag.as_dict(),
-            }
-        )
 
 
 def run(
@@ -284,7 +167,7 @@ async def run_async(
         stop.watch(meter)
         run_id = past.run_id or new_run_id()
         now = time.time()
-        story = _Story(
+        story = Story(
             experiment=experiment,
             writer=writer,
             meter=meter,
@@ -293,7 +176,7 @@ async def run_async(
             started_at=past.started_at or now,
             sat_down_at=now,
             planned=len(plans),
-            head=_head(experiment, run_id, overrides, past),
+            head=run_head(experiment, run_id, overrides, past),
             summary=Summary(experiment.players),
             shown=shown,
             profile=Profile() if experiment.profile else None,
@@ -355,33 +238,8 @@ async def run_async(
         )
 
 
-def _head(
-    experiment: Experiment, run_id: str, overrides: Sequence[str], past: Past
-) -> dict[str, Any]:
-    return {
-        "run_id": run_id,
-        "format_version": FORMAT_VERSION,
-        "identity": experiment.identity,
-        "game": experiment.simulation.name,
-        "seed": experiment.seed,
-        "overrides": [*past.overrides, *overrides],
-        "cwd": str(Path.cwd()),  # relative paths of the configuration begin here
-        "resumed": past.times_resumed,
-        "unpaired": experiment.unpaired,
-        "players": {
-            player.name: {
-                "type": player.type,
-                "model": player.model.name if player.model else None,
-                "backend": player.model.backend if player.model else None,
-            }
-            for player in experiment.players
-        },
-        **provenance(experiment),
-    }
-
-
 async def _play_all(
-    story: _Story, todo: Sequence[EpisodePlan], backends: Mapping[str, Asker], *, replayed: bool
+    story: Story, todo: Sequence[EpisodePlan], backends: Mapping[str, Asker], *, replayed: bool
 ) -> None:
     """Seat the players, play the episodes, free everything whatever happens."""
     experiment = story.experiment
@@ -414,7 +272,7 @@ async def _play_all(
         await _workers(story, iter(todo), agents)
 
 
-async def _workers(story: _Story, todo: Iterator[EpisodePlan], agents: Mapping[str, Agent]) -> None:
+async def _workers(story: Story, todo: Iterator[EpisodePlan], agents: Mapping[str, Agent]) -> None:
     """As many tasks as ``concurrency`` allows take episodes from one list."""
     play = story.experiment.simulation.play
     rest = Rest()
