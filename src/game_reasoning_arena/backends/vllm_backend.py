@@ -14,12 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import inspect
 import itertools
 import json
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +25,11 @@ from msgspec.structs import replace
 
 from game_reasoning_arena.backends import vllm_checks, vllm_cpu, vllm_engine
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
+from game_reasoning_arena.backends.vllm_answers import ChatSettings, answer, render
 from game_reasoning_arena.backends.vllm_engine import Engine
 from game_reasoning_arena.backends.vllm_settings import EngineSettings, engine_settings
-from game_reasoning_arena.errors import (
-    BackendError,
-    BadRequestError,
-    ContextOverflowError,
-    TransientError,
-    UserError,
-)
+from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.records import Message, Model, Reply, Request
-
-#: By these words vLLM says that a prompt is too long.
-_TOO_LONG = ("maximum context length", "maximum model length", "longer than the maximum")
 
 _TRIAL: tuple[Message, ...] = ({"role": "user", "content": "Hello"},)
 
@@ -189,45 +179,8 @@ class VLLMBackend(BaseLLMBackend):
         if model.provider is not None:
             return await self._through_server().generate(self._for_server(request))
         engine = self._engines.get(model.name) or await self._ready(model, ())
-        sampling, sent = self._sampling(engine, request)
-        chat_kwargs = self._chat_variables(model)
-        parser, question = None, None
-        if engine.parser_class is not None:
-            parser, question = _make_parser(engine, request, chat_kwargs)
-            sampling.skip_special_tokens = question.skip_special_tokens
-        try:
-            prompt = await self._render(engine, model, request.messages, chat_kwargs)
-            output = await self._run(engine, prompt, sampling, parser is not None, chat_kwargs)
-        except Exception as error:
-            known = _translate(engine, model, error)
-            if known is None:
-                raise
-            raise known from error
-        answer = output.outputs[0]
-        if answer.finish_reason in {"abort", "error"}:
-            if engine.dead:
-                raise engine.death()
-            raise TransientError(f"{model.name}: the engine ended with {answer.finish_reason!r}.")
-        text, reasoning, reasoning_tokens = answer.text, None, None
-        # A template may have closed the thinking in the prompt: then all of it is the answer.
-        if parser is not None and not parser.is_reasoning_end(output.prompt_token_ids):
-            reasoning, content = parser.extract_reasoning(text, question)
-            text = content or ""
-            counted = getattr(parser, "count_reasoning_tokens", lambda _: 0)(answer.token_ids)
-            # 0 is also what a parser says that cannot count.
-            reasoning_tokens = counted or (None if reasoning else 0)
-        reply = Reply(
-            text=text,
-            reasoning=reasoning or None,
-            finish_reason=answer.finish_reason,
-            prompt_tokens=len(output.prompt_token_ids),
-            completion_tokens=len(answer.token_ids),
-            reasoning_tokens=reasoning_tokens,
-            cached_tokens=output.num_cached_tokens,
-            served_model=model.model_path,
-            sent=sent,
-        )
-        return _with_times(reply, output.metrics)
+        number = f"arena-{os.getpid()}-{id(self):x}-{next(self._numbers)}"
+        return await answer(engine, request, self._chat_settings(model), number)
 
     def _settings(self, model: Model) -> EngineSettings:
         return engine_settings(
@@ -260,78 +213,16 @@ class VLLMBackend(BaseLLMBackend):
                 template = await asyncio.to_thread(Path(template).read_text, encoding="utf-8")
             self._templates[model.name] = template
         try:
-            await self._render(engine, model, _TRIAL, self._chat_variables(model))
+            await render(engine, _TRIAL, self._chat_settings(model))
         except engine.client_errors as error:
             raise UserError(
                 f"{model.name}: its chat template cannot be applied ({error}). Set chat_template "
                 "in the entry to a Jinja file that turns messages into a prompt; none is guessed."
             ) from error
 
-    def _chat_variables(self, model: Model) -> dict[str, Any]:
+    def _chat_settings(self, model: Model) -> ChatSettings:
         own = model.extra.get("chat_template_kwargs") or {}
-        return {"add_generation_prompt": True, **self._chat_kwargs, **own}
-
-    async def _render(
-        self,
-        engine: Engine,
-        model: Model,
-        messages: Sequence[Message],
-        chat_kwargs: Mapping[str, Any],
-    ) -> Any:
-        """Messages as the engine's input, by its own chat template."""
-        from vllm.renderers import ChatParams
-
-        parameters = ChatParams(
-            chat_template=self._templates.get(model.name), chat_template_kwargs=dict(chat_kwargs)
-        )
-        conversation = [dict(message) for message in messages]
-        _, prompts = await engine.llm.renderer.render_chat_async([conversation], parameters)
-        return prompts[0]
-
-    async def _run(
-        self,
-        engine: Engine,
-        prompt: Any,
-        sampling: Any,
-        reasons: bool,
-        chat_kwargs: Mapping[str, Any],
-    ) -> Any:
-        more: dict[str, Any] = {}
-        if (
-            reasons
-            and "reasoning_parser_kwargs" in inspect.signature(engine.llm.generate).parameters
-        ):
-            more["reasoning_parser_kwargs"] = {"chat_template_kwargs": dict(chat_kwargs)}
-        number = f"arena-{os.getpid()}-{id(self):x}-{next(self._numbers)}"
-        answers = engine.llm.generate(prompt, sampling, request_id=number, **more)
-        async with aclosing(answers):  # so that a cancelled task aborts its request
-            outputs = [output async for output in answers]
-        return outputs[-1]
-
-    def _sampling(self, engine: Engine, request: Request) -> tuple[Any, dict[str, Any]]:
-        """vLLM's sampling parameters, and the same as they are recorded."""
-        from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
-
-        sent = request.sampling.as_dict()
-        if request.seed is not None:
-            sent["seed"] = request.seed
-        sent |= {k: v for k, v in request.model.extra.items() if k != "chat_template_kwargs"}
-        given = {"max_tokens": None, **sent}  # not set is all the room there is, not vLLM's 16
-        if isinstance(bias := sent.get("logit_bias"), Mapping):
-            given["logit_bias"] = {int(token): value for token, value in bias.items()}
-        if request.constraint is not None:
-            choices = list(request.constraint.choices)
-            sent["structured_outputs"] = {"choice": choices}
-            given["structured_outputs"] = StructuredOutputsParams(choice=choices)
-        chat = self._chat_kwargs | dict(request.model.extra.get("chat_template_kwargs") or {})
-        if chat:
-            sent["chat_template_kwargs"] = chat
-        try:
-            return SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, **given), sent
-        except engine.client_errors as error:
-            raise BadRequestError(
-                f"{request.model.name}: vLLM refuses the sampling parameters: {error}"
-            ) from error
+        return ChatSettings(self._templates.get(model.name), {**self._chat_kwargs, **own})
 
     def _through_server(self) -> BaseLLMBackend:
         if self._server is None:
@@ -357,48 +248,3 @@ class VLLMBackend(BaseLLMBackend):
 
 def _needed(given: Mapping[str, Any]) -> dict[str, Any]:
     return vllm_cpu.cpu_settings(given, os.environ, vllm_cpu.memory_bytes())
-
-
-def _make_parser(engine: Engine, request: Request, chat_kwargs: Mapping[str, Any]) -> Any:
-    """A reasoning parser for one request, and the request in the form that parsers want."""
-    from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
-
-    tokenizer = engine.llm.renderer.get_tokenizer()
-    parser = engine.parser_class(tokenizer, chat_template_kwargs=dict(chat_kwargs))
-    question = ChatCompletionRequest(
-        messages=[dict(m) for m in request.messages], model=request.model.model_id
-    )
-    adjust = getattr(parser, "adjust_request", None)
-    return parser, (adjust(question) if adjust else question)
-
-
-def _translate(engine: Engine, model: Model, error: Exception) -> BackendError | None:
-    """What an exception of vLLM means; None for one that is a fault of ours."""
-    from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
-
-    if isinstance(error, BackendError):
-        return error
-    if isinstance(error, EngineDeadError) or engine.dead:
-        return engine.death()
-    if isinstance(error, EngineGenerateError):
-        if not isinstance(error.__cause__, engine.client_errors):
-            return TransientError(f"{model.name}: the engine failed: {error.__cause__ or error}")
-        error = error.__cause__
-    if isinstance(error, engine.client_errors):
-        if any(words in str(error) for words in _TOO_LONG):
-            return ContextOverflowError(f"{model.name}: {error}")
-        return BadRequestError(f"{model.name}: vLLM refuses the request: {error}")
-    return None
-
-
-def _with_times(reply: Reply, metrics: Any) -> Reply:
-    """The engine's own clock readings (s, monotonic, of its process) as durations."""
-    if metrics is None or not metrics.scheduled_ts or not metrics.first_token_ts:
-        return reply
-    return replace(
-        reply,
-        queue_s=metrics.scheduled_ts - metrics.queued_ts,
-        ttft_s=metrics.first_token_ts - metrics.scheduled_ts,
-        decode_s=metrics.last_token_ts - metrics.first_token_ts,
-        latency_s=metrics.last_token_ts - metrics.scheduled_ts,
-    )
