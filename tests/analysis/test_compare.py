@@ -67,6 +67,7 @@ def test_models_are_paired_by_deal_and_a_real_difference_is_found(tmp_path: Path
     (pair,) = [p for p in comparison.pairs if {p.a, p.b} == {"vllm_good", "vllm_bad"}]
     assert pair.basis == "same deals"
     assert pair.n == 120
+    assert (pair.tested, pair.unit) == (120, "deal and seat")
     assert pair.resolved
     assert pair.verdict().startswith("vllm_good is better")
     assert pair.depends_on_policy
@@ -78,11 +79,17 @@ def test_models_are_paired_by_deal_and_a_real_difference_is_found(tmp_path: Path
 def test_direct_meetings_are_paired_by_seed(tmp_path: Path) -> None:
     players = {"player_0": Player("vllm_a"), "player_1": Player("vllm_b", fail=0.5)}
     make_run(tmp_path / "run", players, episodes=40)
-    (pair,) = _quiet(tmp_path).pairs
+    comparison = _quiet(tmp_path)
+    (pair,) = comparison.pairs
     assert pair.basis == "met"
     assert pair.test is not None
     assert pair.test.pairs == 20
     assert pair.resolved
+    (table,) = [table for table in comparison.tables if table.key == "pairs"]
+    (row,) = table.rows
+    # What is shown is what was tested: the three parts of the record add up to it.
+    assert (row["tested"], row["unit"], row["n"]) == (20, "deal", 40)
+    assert sum(map(int, str(row["record"]).split(" / "))) == 20
 
 
 def test_the_same_settings_twice_are_told_apart_by_run(tmp_path: Path) -> None:
