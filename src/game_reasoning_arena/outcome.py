@@ -19,6 +19,11 @@ WIDE = 110
 _NOT_WHEN_NARROW = ("return", "p50 s", "tokens")
 #: Columns that prompts without a game have no use for.
 _OF_GAMES = ("win", "draw", "loss", "return")
+#: What is said below a table in which some episodes were cut.
+CUT_NOTE = (
+    "cut: ended by simulation.max_moves; they count by the returns as they stood, which in most "
+    "games is a draw"
+)
 
 
 def show_result(result: RunResult) -> None:
@@ -29,6 +34,8 @@ def show_result(result: RunResult) -> None:
     console.print(result_table(result.summary, narrow=console.width < WIDE))
     if any(row["episodes"] > row["episodes_with_return"] > 0 for row in result.summary):
         console.print("return: the mean over episodes that were played to their end")
+    if any(row["cut_at_limit"] for row in result.summary):
+        console.print(CUT_NOTE, markup=False)
     models = " ".join(str(row["model"]) for row in result.summary)
     played = ", ".join(f"{count} {status}" for status, count in sorted(result.episodes.items()))
     console.print(f"episodes: {played or 'none'}", markup=False)
@@ -78,6 +85,8 @@ def result_table(rows: Sequence[Mapping[str, Any]], *, narrow: bool = False) -> 
     table = Table(box=None, pad_edge=False, header_style="bold")
     left_out = set(_NOT_WHEN_NARROW) if narrow else set()
     left_out |= set(_OF_GAMES) if any(row["answered"] for row in rows) else {"answered"}
+    if not any(row["cut_at_limit"] for row in rows):
+        left_out.add("cut")
     cells: dict[str, list[str]] = {}
     for row in rows:
         for column, cell in _cells(row).items():
@@ -111,6 +120,7 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
         "win": str(row["wins"]),
         "draw": str(row["draws"]),
         "loss": str(row["losses"]),
+        "cut": str(row["cut_at_limit"]),
         "return": _number(row["mean_return"], "+.2f"),
         "failures": str(sum(failures)) if failures else "",
         "calls": str(row["calls"]) if asked else "",

@@ -58,6 +58,11 @@ def results_table(standings: Standings, policy: str) -> Table:
         if shared and (note := small_sample(decided)):
             small.setdefault((game, note), []).append(who)
     table.notes += [f"{', '.join(whos)}, {game}: {note}." for (game, note), whos in small.items()]
+    if any(row["limit"] for row in table.rows):
+        table.notes.append(
+            "cut at limit: ended by max_moves; they count by the returns as they stood, which in "
+            "most games is a draw."
+        )
     if table.rows:
         table.notes.append(
             "Rates are of all episodes that began; score (win 1, draw 1/2) and mean return are of "

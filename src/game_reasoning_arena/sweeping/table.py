@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from game_reasoning_arena.outcome import CUT_NOTE
 from game_reasoning_arena.recording.summary import FAILURES
 from game_reasoning_arena.records import Status
 from game_reasoning_arena.sweeping.naming import plain_value, short_keys
@@ -18,7 +19,8 @@ SHOWN = 60
 #: The columns of a run's summary, in order; see recording.summary.
 SUMMARY_COLUMNS = (
     *("player", "seat", "type", "model", "episodes", "wins", "draws", "losses"),
-    *("answered", "forfeits", "errors", "unfinished", "mean_return", "episodes_with_return"),
+    *("answered", "forfeits", "errors", "unfinished", "cut_at_limit"),
+    *("mean_return", "episodes_with_return"),
     *("moves", "substituted_moves"),
     *("calls", "outages", *(outcome.value for outcome in FAILURES)),
     *("latency_p50_s", "latency_p95_s", "prompt_tokens", "completion_tokens", "cost_usd"),
@@ -61,14 +63,24 @@ def show_sweep(sweep: Sweep) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("job", *names.values(), "player", "model"):
         table.add_column(column, justify="right" if column == "job" else "left", overflow="fold")
-    for column in ("win", "draw", "loss", "failures", "calls", "p50 s", "cost $"):
+    lines = [(job, line) for job in sweep.jobs for line in _lines(sweep.rows.get(job.number, []))]
+    cut = any(line["cut"] not in ("", "0", "?") for _, line in lines)
+    numbers = [column for column in _NUMBERS if column != "cut" or cut]
+    for column in numbers:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
-    lines = [(job, line) for job in sweep.jobs for line in _lines(sweep.rows.get(job.number, []))]
     for job, line in lines[:SHOWN]:
         values = [plain_value(job.values.get(key, "")) for key in names]
-        table.add_row(str(job.number), *values, *line, job.status)
+        cells = [line[column] for column in ("player", "model", *numbers)]
+        table.add_row(str(job.number), *values, *cells, job.status)
     console.print(table)
+    if any(line["return"] not in ("", "?") for _, line in lines):
+        console.print(
+            "return: the player's mean over all its seats, of episodes with returns (a forfeit "
+            "has none)"
+        )
+    if cut:
+        console.print(CUT_NOTE, markup=False)
     if len(lines) > SHOWN:
         console.print(f"... and {len(lines) - SHOWN} more rows in sweep.csv")
     for job in sweep.jobs:
@@ -90,28 +102,45 @@ def show_sweep(sweep: Sweep) -> None:
     console.print(f"directory: {sweep.path}", markup=False, soft_wrap=True)
 
 
-def _lines(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+_NUMBERS = ("win", "draw", "loss", "cut", "return", "failures", "calls", "p50 s", "cost $")
+
+
+def _lines(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """A line per player that was asked (per any player if none was), all its seats together."""
     players: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         players.setdefault(row["player"], []).append(row)
     asked = {name: seats for name, seats in players.items() if seats[0]["calls"] is not None}
     lines = [_line(name, seats) for name, seats in (asked or players).items()]
-    return lines or [["", "", *[""] * 7]]
+    return lines or [dict.fromkeys(("player", "model", *_NUMBERS), "")]
 
 
-def _line(name: str, seats: Sequence[Mapping[str, Any]]) -> list[str]:
+def _line(name: str, seats: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     first = seats[0]
-    results = [str(sum(row[key] for row in seats)) for key in ("wins", "draws", "losses")]
+    line = dict.fromkeys(_NUMBERS, "")
+    line |= {"player": name, "model": first["model"] or first["type"], "return": _return(seats)}
+    for column, key in (("win", "wins"), ("draw", "draws"), ("loss", "losses")):
+        line[column] = str(sum(row[key] for row in seats))
+    cuts = [row.get("cut_at_limit") for row in seats]  # runs of before this column have none
+    line["cut"] = "?" if None in cuts else str(sum(cuts))
     if first["calls"] is None:
-        return [name, first["model"] or first["type"], *results, "", "", "", ""]
+        return line
     failures = sum(row[outcome.value] or 0 for row in seats for outcome in FAILURES)
     p50 = sorted({f"{r['latency_p50_s']:.3f}" for r in seats if r["latency_p50_s"] is not None})
     costs = [row["cost_usd"] for row in seats if row["calls"]]
-    cost = "?" if None in costs else f"{sum(costs):.4f}"
-    calls = sum(row["calls"] for row in seats)
-    between = p50[0] if len(p50) == 1 else f"{p50[0]} to {p50[-1]}" if p50 else "?"
-    return [name, first["model"], *results, str(failures), str(calls), between, cost]
+    line["failures"], line["calls"] = str(failures), str(sum(row["calls"] for row in seats))
+    line["p50 s"] = p50[0] if len(p50) == 1 else f"{p50[0]} to {p50[-1]}" if p50 else "?"
+    line["cost $"] = "?" if None in costs else f"{sum(costs):.4f}"
+    return line
+
+
+def _return(seats: Sequence[Mapping[str, Any]]) -> str:
+    """The mean return over all seats, each weighing as much as it has episodes with one."""
+    played = [(row["mean_return"], row["episodes_with_return"]) for row in seats]
+    total = sum(count for _, count in played)
+    if not total:
+        return "" if any(row["answered"] for row in seats) else "?"
+    return f"{sum(mean * count for mean, count in played if count) / total:+.3f}"
 
 
 def worst(jobs: Sequence[Job]) -> tuple[str, str | None]:
