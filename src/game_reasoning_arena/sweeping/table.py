@@ -121,8 +121,9 @@ def _line(name: str, seats: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     line |= {"player": name, "model": first["model"] or first["type"], "return": _return(seats)}
     for column, key in (("win", "wins"), ("draw", "draws"), ("loss", "losses")):
         line[column] = str(sum(row[key] for row in seats))
-    cuts = [row.get("cut_at_limit") for row in seats]  # runs of before this column have none
-    line["cut"] = "?" if None in cuts else str(sum(cuts))
+    # Runs that were made before there was this column do not say.
+    cuts = [row["cut_at_limit"] for row in seats if row.get("cut_at_limit") is not None]
+    line["cut"] = str(sum(cuts)) if len(cuts) == len(seats) else "?"
     if first["calls"] is None:
         return line
     failures = sum(row[outcome.value] or 0 for row in seats for outcome in FAILURES)
