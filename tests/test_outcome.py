@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 
+from game_reasoning_arena.analysis.terminal import to_rich
+from game_reasoning_arena.outcome import result_table
 from tests.analysis.browser import Browser, find_chromium
 from tests.arena import Arena, lines, summary
 
@@ -27,6 +32,27 @@ def test_games_that_were_cut_are_not_only_draws(arena: Arena, tmp_path: Path) ->
     assert sum(int(row["cut_at_limit"]) for row in rows) == 2 * sum(cut)
     compared = arena("compare", "cut")
     assert "cut at limit: ended by max_moves" in compared.out
+
+
+@pytest.mark.parametrize("width", [45, 60, 80, 160])
+def test_a_narrow_terminal_loses_nothing(
+    arena: Arena, width: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = arena("episodes=2", "agents=llm_vs_llm", "agents.player_1.model=scripted_sloppy")
+    table = result_table(list(_numbers(summary(ran.directory))))
+    Console(width=width).print(to_rich(table, width))
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= width
+    for column in table.shown_columns():
+        assert "".join(column.heading.split()) in "".join(out.split())
+    assert out.count("scripted_sloppy") >= 2
+    assert "0.0000" in out  # a cost was once cut to 0.0
+
+
+def _numbers(rows: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
+    texts = ("player", "type", "model")
+    for row in rows:
+        yield {k: v if k in texts else float(v) if v else None for k, v in row.items()}
 
 
 def test_where_nothing_was_cut_there_is_no_such_column(arena: Arena) -> None:

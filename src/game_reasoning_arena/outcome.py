@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Any
 from game_reasoning_arena.records import Status
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from game_reasoning_arena.analysis.tables import Table
     from game_reasoning_arena.run import RunResult
 
-PLAIN_WIDTH = 120
-#: Columns of a terminal that the whole table needs.
-WIDE = 110
-_NOT_WHEN_NARROW = ("return", "p50 s", "tokens")
+#: What a pipe gets is one line a row, one line a sentence.
+PLAIN_WIDTH = 10_000
 #: Columns that prompts without a game have no use for.
 _OF_GAMES = ("win", "draw", "loss", "return")
 #: What is said below a table in which some episodes were cut.
@@ -30,8 +27,11 @@ def show_result(result: RunResult) -> None:
     """Print the table on stdout and what matters beside it."""
     from rich.console import Console
 
-    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
-    console.print(result_table(result.summary, narrow=console.width < WIDE))
+    from game_reasoning_arena.analysis.terminal import to_rich
+
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else PLAIN_WIDTH, highlight=False)
+    console.print(to_rich(result_table(result.summary), console.width if terminal else None))
     if any(row["episodes"] > row["episodes_with_return"] > 0 for row in result.summary):
         console.print("return: the mean over episodes that were played to their end")
     if any(row["cut_at_limit"] for row in result.summary):
@@ -78,28 +78,30 @@ def _where_time_went(profile: Mapping[str, Any]) -> str:
     return text + (f"; on average {', '.join(calls)}" if calls else "")
 
 
-def result_table(rows: Sequence[Mapping[str, Any]], *, narrow: bool = False) -> Table:
-    """One line per player and seat; a narrow one leaves out what matters least."""
-    from rich.table import Table
+def result_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """One line per player and seat."""
+    from game_reasoning_arena.analysis.tables import Column, Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    left_out = set(_NOT_WHEN_NARROW) if narrow else set()
-    left_out |= set(_OF_GAMES) if any(row["answered"] for row in rows) else {"answered"}
+    left_out = set(_OF_GAMES) if any(row["answered"] for row in rows) else {"answered"}
     if not any(row["cut_at_limit"] for row in rows):
         left_out.add("cut")
-    cells: dict[str, list[str]] = {}
-    for row in rows:
-        for column, cell in _cells(row).items():
-            if column not in left_out:
-                cells.setdefault(column, []).append(cell)
-    for column in cells:
-        left = column in ("player", "model")
-        table.add_column(
-            column, justify="left" if left else "right", overflow="fold", no_wrap=column != "model"
+    columns = [
+        Column(
+            name,
+            name,
+            "text" if name in ("player", "model") else "count",
+            names_row=name in ("player", "seat"),
         )
-    for line in zip(*cells.values(), strict=True):
-        table.add_row(*line)
-    return table
+        for name in _COLUMNS
+        if name not in left_out
+    ]
+    return Table("result", "", columns, [dict(_cells(row)) for row in rows])
+
+
+_COLUMNS = (
+    *("player", "seat", "model", "episodes", "answered", "win", "draw", "loss", "cut", "return"),
+    *("failures", "calls", "p50 s", "tokens", "cost $"),
+)
 
 
 def _cells(row: Mapping[str, Any]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from game_reasoning_arena.analysis.competitors import Competitor
-from game_reasoning_arena.analysis.intervals import Estimate
+from game_reasoning_arena.analysis.estimates import Estimate
 from game_reasoning_arena.analysis.paired import SignTest
 from game_reasoning_arena.analysis.pairs import Pair, compare_pairs
 from game_reasoning_arena.analysis.standings import POLICIES, Standings

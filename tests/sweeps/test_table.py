@@ -16,7 +16,7 @@ def _shown(out: str) -> list[dict[str, str]]:
     first, *rest = out.splitlines()
     names = first.replace("p50 s", "p50").replace("cost $", "cost").split()
     rows = [dict(zip(names, row.split(), strict=False)) for row in rest]
-    return [row for row in rows if row["job"].isdigit()]
+    return [row for row in rows if row.get("job", "").isdigit()]
 
 
 def test_a_sweep_shows_the_mean_return_of_each_player(arena: Arena) -> None:

@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from game_reasoning_arena.analysis.intervals import Estimate, cluster_sums, newcombe
+from game_reasoning_arena.analysis.estimates import Estimate
+from game_reasoning_arena.analysis.intervals import cluster_sums, newcombe
 from game_reasoning_arena.analysis.paired import (
     ALPHA,
     SignTest,

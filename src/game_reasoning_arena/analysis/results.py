@@ -7,13 +7,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from game_reasoning_arena.analysis.bradley_terry import Game, Ratings, rate
-from game_reasoning_arena.analysis.intervals import (
-    UNKNOWN,
-    Estimate,
-    clustered_mean,
-    small_sample,
-    wilson,
-)
+from game_reasoning_arena.analysis.estimates import UNKNOWN, Estimate
+from game_reasoning_arena.analysis.intervals import clustered_mean, small_sample, wilson
 from game_reasoning_arena.analysis.standings import POLICIES, SCORES, Standings
 from game_reasoning_arena.analysis.tables import Column, Table, Value
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from game_reasoning_arena.analysis.intervals import Estimate
+from game_reasoning_arena.analysis.estimates import Estimate
 from game_reasoning_arena.analysis.plain import plain
 
 Value = str | int | float | Estimate | None

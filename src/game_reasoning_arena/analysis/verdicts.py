@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from game_reasoning_arena.analysis.intervals import Estimate
+from game_reasoning_arena.analysis.estimates import Estimate
 from game_reasoning_arena.analysis.paired import ALPHA
 from game_reasoning_arena.analysis.pairs import Pair
 from game_reasoning_arena.analysis.tables import Column, Table, Value

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from game_reasoning_arena.outcome import CUT_NOTE
+from game_reasoning_arena.outcome import CUT_NOTE, PLAIN_WIDTH
 from game_reasoning_arena.recording.summary import FAILURES
 from game_reasoning_arena.records import Status
 from game_reasoning_arena.sweeping.naming import plain_value, short_keys
 from game_reasoning_arena.sweeping.store import PENDING, Job, Sweep
 
-PLAIN_WIDTH = 160
 #: Rows shown on the terminal; the rest is in sweep.csv.
 SHOWN = 60
 
@@ -56,24 +55,31 @@ def _column(key: str) -> str:
 def show_sweep(sweep: Sweep) -> None:
     """Print the table on stdout, what failed, where it all is, and the next step."""
     from rich.console import Console
-    from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    from game_reasoning_arena.analysis.tables import Column, Table
+    from game_reasoning_arena.analysis.terminal import to_rich
+
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else PLAIN_WIDTH, highlight=False)
     names = short_keys(sweep.axes)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("job", *names.values(), "player", "model"):
-        table.add_column(column, justify="right" if column == "job" else "left", overflow="fold")
     lines = [(job, line) for job in sweep.jobs for line in _lines(sweep.rows.get(job.number, []))]
     cut = any(line["cut"] not in ("", "0", "?") for _, line in lines)
-    numbers = [column for column in _NUMBERS if column != "cut" or cut]
-    for column in numbers:
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("status", no_wrap=True)
+    table = Table(
+        "sweep",
+        "",
+        [
+            Column("job", "job", "count", names_row=True),
+            *(Column(f"swept {key}", name) for key, name in names.items()),
+            Column("player", "player", names_row=True),
+            *([] if _is_swept(lines, names) else [Column("model", "model")]),
+            *(Column(name, name, "count") for name in _NUMBERS if name != "cut" or cut),
+            Column("status", "status"),
+        ],
+    )
     for job, line in lines[:SHOWN]:
-        values = [plain_value(job.values.get(key, "")) for key in names]
-        cells = [line[column] for column in ("player", "model", *numbers)]
-        table.add_row(str(job.number), *values, *cells, job.status)
-    console.print(table)
+        swept = {f"swept {key}": plain_value(job.values.get(key, "")) for key in names}
+        table.rows.append({"job": str(job.number), **swept, **line, "status": job.status})
+    console.print(to_rich(table, console.width if terminal else None))
     if any(line["return"] not in ("", "?") for _, line in lines):
         console.print(
             "return: the player's mean over all its seats, of episodes with returns (a forfeit "
@@ -100,6 +106,14 @@ def show_sweep(sweep: Sweep) -> None:
             console.print(f"{sweep.status}: {sweep.reason}", markup=False, soft_wrap=True)
         console.print(f"finish it with: arena resume {sweep.path}", markup=False, soft_wrap=True)
     console.print(f"directory: {sweep.path}", markup=False, soft_wrap=True)
+
+
+def _is_swept(lines: Sequence[tuple[Job, Mapping[str, str]]], keys: Iterable[str]) -> bool:
+    """Whether a swept column tells each row's model already."""
+    return any(
+        all(plain_value(job.values.get(key, "")) == line["model"] for job, line in lines)
+        for key in keys
+    )
 
 
 _NUMBERS = ("win", "draw", "loss", "cut", "return", "failures", "calls", "p50 s", "cost $")
