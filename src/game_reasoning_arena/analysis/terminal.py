@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 #: Characters between two columns.
-_GAP: Final = 3
+_GAP: Final = 2
 
 #: The names of the rows are repeated in each grid while they take no more than this of the width.
 _MOST_FOR_NAMES: Final = 0.5
@@ -127,7 +127,7 @@ def one_grid(table: Table, width: int | None = None) -> Grid:
 
 def _grid(columns: Sequence[Column], table: Table, width: int | None = None) -> Grid:
     """One grid; texts are folded where it is wider than the terminal."""
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
     widths = _widths(columns, table, width)
     for column, mine in zip(columns, widths, strict=True):
         grid.add_column(
