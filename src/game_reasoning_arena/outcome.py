@@ -23,8 +23,13 @@ CUT_NOTE = (
 )
 
 
-def show_result(result: RunResult) -> None:
-    """Print the table on stdout and what matters beside it."""
+def show_result(result: RunResult, *, next_step: bool = True) -> None:
+    """Print the table on stdout and what matters beside it.
+
+    Args:
+        result: of a run.
+        next_step: say why it is not finished, and how it can be; without, the caller does.
+    """
     from rich.console import Console
 
     from game_reasoning_arena.analysis.terminal import to_rich
@@ -56,9 +61,9 @@ def show_result(result: RunResult) -> None:
     for reason, count in result.outages.items():
         console.print(f"outage ({count} x): {reason}", markup=False, soft_wrap=True)
     unfinished = result.status is not Status.COMPLETED or result.outages
-    if result.status is not Status.COMPLETED:
+    if next_step and result.status is not Status.COMPLETED:
         console.print(f"{result.status}: {result.reason}", markup=False, soft_wrap=True)
-    if unfinished:
+    if next_step and unfinished:
         more = ""
         if result.status is Status.BUDGET and result.reason:
             more = f" {result.reason.partition('=')[0]}=MORE"
