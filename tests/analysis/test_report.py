@@ -388,3 +388,27 @@ def test_a_page_of_several_runs_leaves_theirs_alone(
     assert report("out/a", "out/b", "--output", "pages") == "pages/report-a-b.html"
     assert report("out/a", "out/b", "--output", "new/ab.html") == "new/ab.html"
     assert {page: Path(page).read_bytes() for page in own.values()} == before
+
+
+@needs_browser
+def test_at_a_desktop_width_no_table_scrolls_sideways(tmp_path: Path) -> None:
+    for name in ("litellm_openrouter/meta-llama/llama-3.1-8b-instruct", "vllm_Qwen2-7B-Instruct"):
+        players = {"player_0": Player(name, fail=0.1, rethink=0.1), "player_1": Player()}
+        make_run(tmp_path / name[:5], players, episodes=20, outages=0.1, substitute=True)
+    page = tmp_path / "report.html"
+    write_report(Comparison(load_runs(tmp_path, moves=True)), page, title="Two models")
+    wider = (
+        "[...document.querySelectorAll('.wide-table')].filter((t) => t.scrollWidth > t.clientWidth)"
+        ".map((t) => t.getAttribute('aria-label'))"
+    )
+    with Browser(width=1280) as one:
+        one.open(page)
+        assert one.eval(wider) == []
+        told = one.text("#summary .note")
+        assert told.startswith("in every row: game tic_tac_toe")
+        # A name is broken between its parts only, an interval never.
+        lines = one.eval(
+            "[...document.querySelectorAll('.wide-table span')].filter((s) => "
+            "s.getClientRects().length > 1).length"
+        )
+        assert lines == 0

@@ -63,7 +63,7 @@ class Pair:
     def verdict(self) -> str:
         """One plain clause."""
         if self.basis == "nothing shared":
-            return "cannot be compared: they share no deals, no opponents and never met"
+            return "cannot be compared"
         if self.resolved:
             better = self.a if self.lead() > 0 else self.b
             tail = ", but it depends on how forfeits count" if self.depends_on_policy else ""

@@ -21,7 +21,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from game_reasoning_arena.analysis.plain import plain
-from game_reasoning_arena.analysis.tables import MOST_RUNS, UNKNOWN_TEXT, Column, Table
+from game_reasoning_arena.analysis.tables import MOST_RUNS, Column, Table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -64,9 +64,9 @@ def to_rich(table: Table, width: int | None = None) -> RenderableType:
 def _grids(columns: Sequence[Column], table: Table, width: int) -> list[RenderableType]:
     """The table in as many grids as it takes."""
     parts: list[RenderableType] = []
-    same, columns = _same_everywhere(columns, table)
+    same, columns = table.same_everywhere(columns)
     if same:
-        told = " · ".join(f"{c.heading} {_shown(c, table)[0]}" for c in same)
+        told = " · ".join(f"{c.heading} {c.show(table.rows[0].get(c.key))}" for c in same)
         parts.append(_indented(Text(f"in every row: {told}", style="dim"), 2))
     names = [column for column in columns if column.names_row] or [columns[0]]
     rest = [column for column in columns if column not in names]
@@ -83,20 +83,6 @@ def _grids(columns: Sequence[Column], table: Table, width: int) -> list[Renderab
         grid.append(column)
     parts.append(_grid(grid, table, width))
     return parts
-
-
-def _same_everywhere(columns: Sequence[Column], table: Table) -> tuple[list[Column], list[Column]]:
-    """Columns with one known value in all of several rows, and the others, of which one names."""
-    if len(table.rows) < 2:
-        return [], list(columns)
-    same = [
-        column
-        for i, column in enumerate(columns)
-        if i > 0
-        and len(set(_shown(column, table))) == 1
-        and UNKNOWN_TEXT not in _shown(column, table)
-    ]
-    return same, [column for column in columns if column not in same]
 
 
 def _values(columns: Sequence[Column], table: Table) -> list[RenderableType]:

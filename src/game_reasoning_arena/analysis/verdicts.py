@@ -48,7 +48,7 @@ def pairs_table(pairs: list[Pair]) -> Table:
             Column("unit", "unit"),
             Column("n", "episodes", "count"),
             Column("difference", "score A-B, points [95 %]", "points"),
-            Column("record", "A ahead / equal / B ahead"),
+            Column("record", "A / equal / B ahead"),
             Column("returns", "return A-B [95 %]", "signed"),
             Column("p", "p", "p"),
             Column("adjusted", "p (Holm)", "p"),
@@ -92,6 +92,11 @@ def pairs_table(pairs: list[Pair]) -> Table:
         table.notes.append(
             "same opponents: win rates of different deals, Newcombe's interval, no test. Run them "
             "with the same seed to compare them deal by deal."
+        )
+    if any(pair.basis == "nothing shared" for pair in pairs):
+        table.notes.append(
+            "nothing shared: they share no deals, no opponents and never met. Run them with the "
+            "same seed and opponents to compare them."
         )
     return table
 
