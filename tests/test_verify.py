@@ -72,3 +72,7 @@ def test_an_answer_that_is_off_fails(
     assert ran.code == 1
     assert "1 of 2" in ran.out
     assert ran.out.count("OFF") == 1
+    # The verdict can be checked by eye: how far it is off, and how far it may be.
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("off by five")]
+    assert line.split()[3:] == ["0.5", "0.55", "+0.05", "±0.04", "+5.00", "OFF"]
+    assert "at most 4 standard errors off" in ran.out

@@ -58,7 +58,7 @@ def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunR
         status = Status.INTERRUPTED
         reason = f"{planned - len(episodes)} of {planned} episodes were in none of the parts"
     summary = Summary(experiment.players)
-    with RunWriter(output) as writer:
+    with RunWriter(output, option="--output DIR") as writer:
         writer.config(as_yaml(experiment.config))
         for episode in episodes:
             summary.episode(episode)

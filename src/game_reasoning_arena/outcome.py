@@ -9,26 +9,38 @@ from typing import TYPE_CHECKING, Any
 from game_reasoning_arena.records import Status
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from game_reasoning_arena.analysis.tables import Table
     from game_reasoning_arena.run import RunResult
 
-PLAIN_WIDTH = 120
-#: Columns of a terminal that the whole table needs.
-WIDE = 110
-_NOT_WHEN_NARROW = ("return", "p50 s", "tokens")
+#: What a pipe gets is one line a row, one line a sentence.
+PLAIN_WIDTH = 10_000
 #: Columns that prompts without a game have no use for.
 _OF_GAMES = ("win", "draw", "loss", "return")
+#: What is said below a table in which some episodes were cut.
+CUT_NOTE = (
+    "cut: ended by simulation.max_moves; they count by the returns as they stood, which in most "
+    "games is a draw"
+)
 
 
-def show_result(result: RunResult) -> None:
-    """Print the table on stdout and what matters beside it."""
+def show_result(result: RunResult, *, next_step: bool = True) -> None:
+    """Print the table on stdout and what matters beside it.
+
+    Args:
+        result: of a run.
+        next_step: say why it is not finished, and how it can be; without, the caller does.
+    """
     from rich.console import Console
 
-    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
-    console.print(result_table(result.summary, narrow=console.width < WIDE))
+    from game_reasoning_arena.analysis.terminal import to_rich
+
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else PLAIN_WIDTH, highlight=False)
+    console.print(to_rich(result_table(result.summary), console.width if terminal else None))
     if any(row["episodes"] > row["episodes_with_return"] > 0 for row in result.summary):
         console.print("return: the mean over episodes that were played to their end")
+    if any(row["cut_at_limit"] for row in result.summary):
+        console.print(CUT_NOTE, markup=False)
     models = " ".join(str(row["model"]) for row in result.summary)
     played = ", ".join(f"{count} {status}" for status, count in sorted(result.episodes.items()))
     console.print(f"episodes: {played or 'none'}", markup=False)
@@ -36,21 +48,16 @@ def show_result(result: RunResult) -> None:
         console.print("scripted_* are stand-ins that follow rules; no language model played.")
     for note in result.unpaired:
         console.print(f"not paired: {note}", markup=False, soft_wrap=True)
-    distorted = result.totals.get("calls_distorted_by_client") or 0
-    if result.totals["calls"] and distorted > 0.05 * result.totals["calls"]:
-        console.print(
-            f"warning: of {result.totals['calls']} calls, {distorted} spent more than a quarter of "
-            "the provider's time in this process (client_s): the machine was too busy. Lower "
-            "concurrency" + (", or use direct_ models." if "litellm_" in models else "."),
-            markup=False,
-        )
+    held_up = result.totals.get("calls_distorted_by_client") or 0
+    if result.totals["calls"] and held_up > 0.05 * result.totals["calls"]:
+        console.print(_held_up(held_up, result.totals["calls"], models), markup=False)
     if result.profile is not None:
         console.print(_where_time_went(result.profile), markup=False)
     one_reason = len(result.outages) == 1 and next(iter(result.outages)) in (result.reason or "")
     for reason, count in () if one_reason else result.outages.items():
         console.print(f"outage ({count} x): {reason}", markup=False, soft_wrap=True)
     unfinished = result.status is not Status.COMPLETED or result.outages
-    if result.status is not Status.COMPLETED:
+    if next_step and result.status is not Status.COMPLETED:
         console.print(f"{result.status}: {result.reason}", markup=False, soft_wrap=True)
     if not result.resumable:
         console.print(
@@ -58,7 +65,7 @@ def show_result(result: RunResult) -> None:
             "elsewhere. Choose a model that can answer.",
             soft_wrap=True,
         )
-    elif unfinished:
+    elif next_step and unfinished:
         more = ""
         if result.status is Status.BUDGET and result.reason:
             more = f" {result.reason.partition('=')[0]}=MORE"
@@ -66,6 +73,22 @@ def show_result(result: RunResult) -> None:
             f"finish it with: arena resume {result.directory}{more}", markup=False, soft_wrap=True
         )
     console.print(f"directory: {result.directory}", markup=False, soft_wrap=True)
+
+
+def _held_up(calls: int, of: int, models: str) -> str:
+    """Many calls waited for this process; the system decides whether their latencies hold it."""
+    from game_reasoning_arena.backends.stamped_socket import arrivals_are_stamped
+
+    text = (
+        f"of {of} calls, {calls} spent more than a quarter of the provider's time in this process "
+        "(client_s): it was too busy. "
+    )
+    advice = "lower concurrency"
+    if "litellm_" in models:
+        advice += ", use direct_ models, or spread the work with backend.litellm.workers"
+    if arrivals_are_stamped():
+        return f"note: {text}Latencies are free of it, throughput is not: {advice}."
+    return f"warning: {text}Latencies may hold some of it: {advice}."
 
 
 def _where_time_went(profile: Mapping[str, Any]) -> str:
@@ -78,26 +101,30 @@ def _where_time_went(profile: Mapping[str, Any]) -> str:
     return text + (f"; on average {', '.join(calls)}" if calls else "")
 
 
-def result_table(rows: Sequence[Mapping[str, Any]], *, narrow: bool = False) -> Table:
-    """One line per player and seat; a narrow one leaves out what matters least."""
-    from rich.table import Table
+def result_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """One line per player and seat."""
+    from game_reasoning_arena.analysis.tables import Column, Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    left_out = set(_NOT_WHEN_NARROW) if narrow else set()
-    left_out |= set(_OF_GAMES) if any(row["answered"] for row in rows) else {"answered"}
-    cells: dict[str, list[str]] = {}
-    for row in rows:
-        for column, cell in _cells(row).items():
-            if column not in left_out:
-                cells.setdefault(column, []).append(cell)
-    for column in cells:
-        left = column in ("player", "model")
-        table.add_column(
-            column, justify="left" if left else "right", overflow="fold", no_wrap=column != "model"
+    left_out = set(_OF_GAMES) if any(row["answered"] for row in rows) else {"answered"}
+    if not any(row["cut_at_limit"] for row in rows):
+        left_out.add("cut")
+    columns = [
+        Column(
+            name,
+            name,
+            "text" if name in ("player", "model") else "count",
+            names_row=name in ("player", "seat"),
         )
-    for line in zip(*cells.values(), strict=True):
-        table.add_row(*line)
-    return table
+        for name in _COLUMNS
+        if name not in left_out
+    ]
+    return Table("result", "", columns, [dict(_cells(row)) for row in rows])
+
+
+_COLUMNS = (
+    *("player", "seat", "model", "episodes", "answered", "win", "draw", "loss", "cut", "return"),
+    *("failures", "calls", "p50 s", "tokens", "cost $"),
+)
 
 
 def _cells(row: Mapping[str, Any]) -> dict[str, str]:
@@ -118,6 +145,7 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
         "win": str(row["wins"]),
         "draw": str(row["draws"]),
         "loss": str(row["losses"]),
+        "cut": str(row["cut_at_limit"]),
         "return": _number(row["mean_return"], "+.2f"),
         "failures": str(sum(failures)) if failures else "",
         "calls": str(row["calls"]) if asked else "",

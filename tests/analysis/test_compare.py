@@ -7,15 +7,18 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from game_reasoning_arena.analysis import plot_results, plot_spread
 from game_reasoning_arena.analysis.compare import Comparison
-from game_reasoning_arena.analysis.plots import svg_texts
+from game_reasoning_arena.analysis.plots import INK, _drawn, plots, svg_texts
 from game_reasoning_arena.analysis.standings import SCORES, standings
 from game_reasoning_arena.cli import run_command
 from game_reasoning_arena.errors import UserError
@@ -67,6 +70,7 @@ def test_models_are_paired_by_deal_and_a_real_difference_is_found(tmp_path: Path
     (pair,) = [p for p in comparison.pairs if {p.a, p.b} == {"vllm_good", "vllm_bad"}]
     assert pair.basis == "same deals"
     assert pair.n == 120
+    assert (pair.tested, pair.unit) == (120, "deal and seat")
     assert pair.resolved
     assert pair.verdict().startswith("vllm_good is better")
     assert pair.depends_on_policy
@@ -78,11 +82,17 @@ def test_models_are_paired_by_deal_and_a_real_difference_is_found(tmp_path: Path
 def test_direct_meetings_are_paired_by_seed(tmp_path: Path) -> None:
     players = {"player_0": Player("vllm_a"), "player_1": Player("vllm_b", fail=0.5)}
     make_run(tmp_path / "run", players, episodes=40)
-    (pair,) = _quiet(tmp_path).pairs
+    comparison = _quiet(tmp_path)
+    (pair,) = comparison.pairs
     assert pair.basis == "met"
     assert pair.test is not None
     assert pair.test.pairs == 20
     assert pair.resolved
+    (table,) = [table for table in comparison.tables if table.key == "pairs"]
+    (row,) = table.rows
+    # What is shown is what was tested: the three parts of the record add up to it.
+    assert (row["tested"], row["unit"], row["n"]) == (20, "deal", 40)
+    assert sum(map(int, str(row["record"]).split(" / "))) == 20
 
 
 def test_the_same_settings_twice_are_told_apart_by_run(tmp_path: Path) -> None:
@@ -394,3 +404,54 @@ def test_a_seat_that_was_not_reached_is_no_other_prompt(tmp_path: Path) -> None:
                 kept.append(orjson.dumps(record))
         (run / "responses.jsonl").write_bytes(b"\n".join(kept) + b"\n")
     assert not any("CONFOUNDED" in caveat for caveat in _quiet(whole, short).caveats)
+
+
+def _out_of_view(figure: Figure) -> Iterator[Text]:
+    """Labels of ticks that matplotlib keeps and does not draw."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+                if not low <= tick.get_loc() <= high:
+                    yield from (tick.label1, tick.label2)
+
+
+def test_no_plot_cuts_its_words_off(tmp_path: Path) -> None:
+    """With two competitors figures are at their smallest."""
+    make_run(tmp_path / "a", _versus_random("vllm_a", fail=0.2), episodes=20)
+    comparison = _quiet(tmp_path)
+    drawn = 0
+    for name, draw in plots().items():
+        figure = _drawn(draw, comparison, INK)
+        if figure is None:
+            continue
+        drawn += 1
+        inside = figure.bbox.padded(1)
+        for text in set(figure.findobj(Text)) - set(_out_of_view(figure)):
+            if text.get_visible() and text.get_text().strip():
+                box = text.get_window_extent()
+                assert inside.containsx(box.x0), (name, text.get_text())
+                assert inside.containsx(box.x1), (name, text.get_text())
+                assert inside.containsy(box.y0), (name, text.get_text())
+                assert inside.containsy(box.y1), (name, text.get_text())
+    assert drawn >= 4
+
+
+def test_a_backend_that_only_one_model_needs_is_no_confounder(tmp_path: Path) -> None:
+    players = {"direct_lab/a": {"direct": {"stream": True, "max_retries": 5}}, "vllm_b": {}}
+    for number, (model, backend) in enumerate(players.items()):
+        provider = {"lab": {"api_base": "http://127.0.0.1:1/v1"}} if backend else {}
+        config = {"backend": backend, "provider": provider}
+        packages = {"game-reasoning-arena": "1", **({"litellm": "1"} if backend else {})}
+        place = tmp_path / str(number)
+        make_run(place, _versus_random(model), config=config, packages=packages)
+    comparison = _quiet(tmp_path)
+    assert [c for c in comparison.caveats if "CONFOUNDED" in c] == []
+    told = [row["what"] for row in comparison.differences.rows]
+    assert "config backend.direct" in told
+    assert not any("stream" in str(what) for what in told)
+    # The same backend with other settings is one.
+    config = {"backend": {"direct": {"stream": False, "max_retries": 5}}}
+    make_run(tmp_path / "2", _versus_random("direct_lab/c"), config=config)
+    assert "config backend.direct.stream" in _quiet(tmp_path).caveats[0]
+    assert "max_retries" not in _quiet(tmp_path).caveats[0]

@@ -7,12 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from game_reasoning_arena.analysis.intervals import (
-    clustered_mean,
-    newcombe,
-    small_sample,
-    wilson,
-)
+from game_reasoning_arena.analysis.intervals import clustered_mean, newcombe, small_sample, wilson
 
 # Each published number is held against an implementation that shares no code with ours, in the
 # versions named; docs/statistics.md tells the whole of it.

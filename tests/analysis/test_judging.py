@@ -6,6 +6,7 @@ import asyncio
 import re
 from pathlib import Path
 
+import orjson
 import pandas as pd
 import pytest
 
@@ -55,10 +56,78 @@ def test_failed_verdicts_are_said_and_lose_nothing_else(
     assert run_command([*words, "--judge-most", "6"]) == 0
     table = pd.read_csv("r.csv")
     assert (table["judge_sound"].notna().sum(), table["judge_error"].notna().sum()) == (4, 2)
-    assert "2 without a verdict, such as: bad_request" in capsys.readouterr().out
-    loopback.set(answer={"text": "I would rather not."}, faults=[])
-    assert run_command([*words, "--judge-most", "3"]) == 1
-    assert "3 without a verdict, such as: no JSON object" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "2 more without a verdict: bad_request" in said.out
+    assert "judge's calls: 6 (2 failed), tokens: " in said.out
+    assert said.err == ""
+
+
+@pytest.mark.parametrize("answer", ["I would rather not.", "{}"])
+def test_a_judge_that_judged_nothing_is_a_failure_with_its_cause(
+    runs: Path, loopback: LoopbackServer, answer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loopback.set(answer={"text": answer})
+    words = ["compare", str(runs), "--reasoning", "r.csv", "--judge", "direct_lab/judge-1"]
+    assert run_command([*words, "--judge-most", "3", "--json", "r.json"]) == 1
+    said = capsys.readouterr()
+    assert said.err == (
+        "arena: direct_lab/judge-1 judged nothing, of 3 answers that it was to judge: "
+        "no JSON object in the answer (3 x).\n"
+    )
+    assert "judge's calls: 3, tokens: " in said.out
+    assert "cost: unknown" in said.out
+    judge = orjson.loads(Path("r.json").read_bytes())["judge"]
+    assert (judge["asked"], judge["verdicts"]) == (3, 0)
+    assert judge["causes"] == {"no JSON object in the answer": 3}
+    assert judge["totals"]["calls"] == 3
+    assert judge["totals"]["cost_usd"] is None  # nobody knows what this model costs
+    assert judge["totals"]["prompt_tokens"] > 0
+    assert len(pd.read_csv("r.csv")) > 3
+
+
+def test_what_a_judge_used_is_known_only_where_it_was_said(
+    runs: Path, loopback: LoopbackServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loopback.set(answer={"text": '{"sound": true}'}, usage=None)
+    words = ["compare", str(runs), "--reasoning", "r.csv", "--judge", "direct_lab/judge-1"]
+    assert run_command([*words, "--judge-most", "2"]) == 0
+    assert "judge's calls: 2, tokens: unknown in, unknown out, cost: unknown" in (
+        capsys.readouterr().out
+    )
+
+
+def test_a_rejected_key_is_tried_once_and_shown_nowhere(
+    runs: Path,
+    loopback: LoopbackServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LAB_PASS", "hunter2-hunter2")
+    Path("conf/provider/lab.yaml").write_text(
+        f"api_base: {loopback.url}\napi_key_env: LAB_PASS\nmax_concurrency: 1\n"
+    )
+    loopback.set(faults=[{"status": 401, "message": "no such key: hunter2-hunter2"}])
+    words = ["compare", str(runs), "--reasoning", "r.csv", "--judge", "direct_lab/judge-1"]
+    assert run_command([*words, "--judge-most", "20"]) == 1
+    said = capsys.readouterr()
+    assert "judged nothing, of 20 answers" in said.err
+    assert "LAB_PASS" in said.err
+    assert "hunter2" not in said.out + said.err + Path("r.csv").read_text()
+    assert len(loopback.requests()) < 20
+
+
+def test_nothing_to_judge_is_said_and_asks_nobody(
+    tmp_path: Path,
+    runs: Path,
+    loopback: LoopbackServer,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    silent = Player("vllm_b", answer=lambda q: f"Final Answer: {q.action_text}")
+    make_run(tmp_path / "silent", {"player_0": silent, "player_1": Player()}, episodes=4)
+    words = ["compare", "silent", "--reasoning", "r.csv", "--judge", "direct_lab/judge-1"]
+    assert run_command(words) == 1
+    assert "no answer gives any reasons, so there is nothing to judge" in capsys.readouterr().err
+    assert loopback.requests() == []
 
 
 def test_a_wrong_judge_costs_nothing(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,8 +9,11 @@ import pandas as pd
 import pytest
 
 from game_reasoning_arena.analysis.competitors import Competitor
-from game_reasoning_arena.analysis.pairs import compare_pairs
+from game_reasoning_arena.analysis.estimates import Estimate
+from game_reasoning_arena.analysis.paired import SignTest
+from game_reasoning_arena.analysis.pairs import Pair, compare_pairs
 from game_reasoning_arena.analysis.standings import POLICIES, Standings
+from game_reasoning_arena.analysis.verdicts import pairs_table
 
 
 def _standings(
@@ -84,3 +87,46 @@ def test_the_pairs_said_to_be_needed_resolve_it() -> None:
     )
     # The number comes from a sample too, so the band is wide.
     assert 0.55 < resolved / repeats < 0.97
+
+
+_FAR, _NEAR = Estimate(0.5, 0.2, 0.8), Estimate(0.3, -0.1, 0.8)
+_MORE, _LESS = Estimate(2.0, 1.0, 3.0), Estimate(-2.0, -3.0, -1.0)
+
+
+@pytest.mark.parametrize(
+    ("score", "returns", "p", "adjusted", "said"),
+    [
+        (_FAR, None, 0.01, 0.01, None),
+        (_NEAR, None, 0.20, 0.20, None),
+        (_FAR, None, 0.01, 0.08, "corrected for all pairs that were tested"),
+        (_FAR, None, 0.08, 0.08, "how often A is ahead"),
+        (_NEAR, None, 0.01, 0.01, "not on that side of 0"),
+        (_FAR, _MORE, 0.01, 0.01, None),
+        (_FAR, _LESS, 0.01, 0.01, "it is of the returns"),
+        (_NEAR, _MORE, 0.08, 0.08, "its level holds for few deals"),
+    ],
+)
+def test_where_interval_and_test_disagree_the_reader_is_told_what_decides(
+    score: Estimate, returns: Estimate | None, p: float, adjusted: float, said: str | None
+) -> None:
+    pair = Pair("chess", "a", "b", "met", difference=score, p=p, adjusted=adjusted)
+    pair.test = SignTest(12, 2, 6, p) if returns is None else None
+    pair.returns = returns or Estimate(None)
+    notes = [note for note in pairs_table([pair]).notes if note.startswith("a and b: ")]
+    assert len(notes) == (said is not None)
+    for note in notes:
+        assert "The test decides" in note
+        assert said is not None
+        assert said in note
+
+
+def test_where_returns_are_tested_returns_name_the_better() -> None:
+    pair = Pair("poker", "often", "much", "met", difference=_FAR, returns=_LESS, p=0.01)
+    pair.adjusted = 0.01
+    assert pair.verdict() == "much is better"
+
+
+def test_few_differing_units_are_called_what_they_are() -> None:
+    pair = Pair("chess", "a", "b", "met", unit="deal", p=1.0, adjusted=1.0)
+    pair.test = SignTest(2, 1, 17, 1.0)
+    assert pair.verdict() == "too few deals differ to show anything"

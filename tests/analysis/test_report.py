@@ -15,6 +15,7 @@ import pytest
 from game_reasoning_arena.analysis.compare import Comparison
 from game_reasoning_arena.analysis.episodes import game_parameters
 from game_reasoning_arena.analysis.report import visible, write_report
+from game_reasoning_arena.cli import run_command
 from game_reasoning_arena.recording import load_runs
 from tests.analysis.browser import NAMES, Browser, find_chromium
 from tests.analysis.make_runs import Player, make_run
@@ -361,3 +362,53 @@ def test_parameters_of_a_game_string() -> None:
 
 def test_visible_text() -> None:
     assert visible("a<b>\u202e\n") == "a&lt;b&gt;[U+202E]\n"
+
+
+def test_a_page_of_several_runs_leaves_theirs_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place in ("out/a", "out/b", "out/sweep/0", "out/sweep/1"):
+        make_run(tmp_path / place, {"player_0": Player("vllm_a"), "player_1": Player()}, episodes=2)
+    monkeypatch.chdir(tmp_path)
+
+    def report(*words: str) -> str:
+        assert run_command(["report", *words]) == 0
+        said = capsys.readouterr().out
+        return said.partition("wrote ")[2].partition(" (")[0]
+
+    own = {name: report(name) for name in ("out/a", "out/sweep")}
+    assert own == {name: f"{name}/report.html" for name in own}
+    before = {page: Path(page).read_bytes() for page in own.values()}
+    assert report("out/a", "out/b") == "out/report-a-b.html"
+    assert "<title>Arena report: a, b</title>" in Path("out/report-a-b.html").read_text()
+    assert report("out/sweep/0", "out/sweep/1") == "out/sweep/report-0-1.html"
+    assert report("out/*") == "out/report-a-to-sweep_1-4-runs.html"
+    assert report("out/[a]") == "out/a/report.html"
+    Path("pages").mkdir()
+    assert report("out/a", "out/b", "--output", "pages") == "pages/report-a-b.html"
+    assert report("out/a", "out/b", "--output", "new/ab.html") == "new/ab.html"
+    assert {page: Path(page).read_bytes() for page in own.values()} == before
+
+
+@needs_browser
+def test_at_a_desktop_width_no_table_scrolls_sideways(tmp_path: Path) -> None:
+    for name in ("litellm_openrouter/meta-llama/llama-3.1-8b-instruct", "vllm_Qwen2-7B-Instruct"):
+        players = {"player_0": Player(name, fail=0.1, rethink=0.1), "player_1": Player()}
+        make_run(tmp_path / name[:5], players, episodes=20, outages=0.1, substitute=True)
+    page = tmp_path / "report.html"
+    write_report(Comparison(load_runs(tmp_path, moves=True)), page, title="Two models")
+    wider = (
+        "[...document.querySelectorAll('.wide-table')].filter((t) => t.scrollWidth > t.clientWidth)"
+        ".map((t) => t.getAttribute('aria-label'))"
+    )
+    with Browser(width=1280) as one:
+        one.open(page)
+        assert one.eval(wider) == []
+        told = one.text("#summary .note")
+        assert told.startswith("in every row: game tic_tac_toe")
+        # A name is broken between its parts only, an interval never.
+        lines = one.eval(
+            "[...document.querySelectorAll('.wide-table span')].filter((s) => "
+            "s.getClientRects().length > 1).length"
+        )
+        assert lines == 0

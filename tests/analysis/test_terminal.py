@@ -10,7 +10,7 @@ from rich.console import Console
 
 from game_reasoning_arena.analysis.compare import Comparison
 from game_reasoning_arena.analysis.tables import Column, Table, to_latex, to_markdown
-from game_reasoning_arena.analysis.terminal import to_rich
+from game_reasoning_arena.analysis.terminal import folded, to_rich
 from game_reasoning_arena.recording import load_runs
 from tests.analysis.make_runs import Player, make_run
 
@@ -104,3 +104,30 @@ def test_many_runs_are_told_by_value_in_files_too() -> None:
 def test_nothing_is_minus_nothing() -> None:
     show = Column("a", "a", "rating").show
     assert [show(-0.2), show(0.2), show(-0.6)] == ["0", "0", "-1"]
+
+
+def test_names_are_folded_between_their_parts() -> None:
+    name = "litellm_lab/meta-llama/llama-3.1-8b-instruct"
+    assert folded(name, 24) == ["litellm_lab/meta-llama/", "llama-3.1-8b-instruct"]
+    assert folded(name, 12) == ["litellm_lab/", "meta-llama/", "llama-3.1-", "8b-instruct"]
+    assert folded("no room", 7) == ["no room"]
+    assert folded("one word", 4) == ["one", "word"]
+    assert folded("supercalifragilistic_x", 8) == ["supercal", "ifragili", "stic_x"]
+    assert folded("", 5) == [""]
+    assert "".join(folded(name, 5)) == name
+
+
+@pytest.mark.parametrize("width", [45, 60, 80, 120])
+def test_a_table_of_names_breaks_no_word(width: int) -> None:
+    names = ["scripted_sloppy", "litellm_openrouter/meta-llama/llama-3.1-8b-instruct:free"]
+    columns = [Column("who", "model", names_row=True), Column("note", "note")]
+    columns += [Column(f"n{i}", f"number {i}", "count") for i in range(4)]
+    numbers = {f"n{i}": 100 * i for i in range(4)}
+    rows = [{"who": name, "note": f"{name} is it", **numbers} for name in names]
+    lines = _written(Table("t", "", columns, rows), width)
+    assert max(map(len, lines)) <= width
+    shown = "\n".join(lines)
+    for name in names:
+        for part in re.findall(r"[^/_:-]+", name):
+            assert part in shown
+    assert "300" in shown

@@ -22,6 +22,7 @@ from game_reasoning_arena.recording.reader import (
     read_lines,
     read_lines_at,
 )
+from game_reasoning_arena.sweeping.table import SUMMARY_COLUMNS
 from tests.analysis.make_runs import Player, make_run
 
 TWO = {"player_0": Player("vllm_a", fail=0.1, rethink=0.2, cost_usd=0.01), "player_1": Player()}
@@ -227,9 +228,11 @@ def test_a_line_that_fits_no_column_is_an_error_with_its_directory(tmp_path: Pat
 
 def test_the_documented_tables_are_those_that_are_given() -> None:
     text = (Path(__file__).parents[2] / "docs/tables.md").read_text(encoding="utf-8")
-    _, responses, episodes, runs = re.split(r"^## .*$", text, flags=re.MULTILINE)
+    _, responses, episodes, runs, summaries = re.split(r"^## .*$", text, flags=re.MULTILINE)
     for part, specs in ((responses, RESPONSES), (episodes, EPISODES)):
         rows = re.findall(r"^\| (\w+) \| (\w+) \| (.+) \|$", part, re.MULTILINE)[1:]
         assert rows == [(name, spec.dtype, spec.meaning) for name, spec in specs.items()]
     rows = re.findall(r"^\| (\w+) \| (\w+) \|$", runs, re.MULTILINE)[1:]
     assert dict(rows) == _RUN_DTYPES
+    told = re.findall(r"^\| ([\w, ]+) \| .+ \|$", summaries, re.MULTILINE)[1:]
+    assert {name for names in told for name in names.split(", ")} == set(SUMMARY_COLUMNS)

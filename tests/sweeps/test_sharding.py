@@ -66,9 +66,18 @@ def test_what_no_shard_played_is_left_for_resume(arena: Arena) -> None:
     some = arena("-m", "shard=0/3,2/3", "episodes=12", "seed=4").directory
     merged = arena("merge", str(some), "--output", "merged")
     assert merged.code == 1
-    assert "not whole: 4 of 12 episodes" in merged.err
-    assert "Missing: shard=1/3." in merged.err
-    assert "4 of 12 episodes were in none of the parts" in merged.out
+    assert merged.err == (
+        "arena: merged is not whole: 4 of 12 episodes were in none of the parts. Missing: "
+        "shard=1/3. `arena resume merged` plays what is missing; or merge again with it, to "
+        "another --output.\n"
+    )
+    for once in ("none of the parts", "resume"):  # said once, where errors are said
+        assert once not in merged.out
+    again = arena("merge", str(some), "--output", "merged")
+    assert again.code == 2
+    assert "holds a run already" in again.err
+    assert "(--output DIR)" in again.err
+    assert "hydra" not in again.err
     finished = arena("resume", "merged")
     assert finished.code == 0, finished.err
     assert episodes(Path("merged")) == episodes(whole)

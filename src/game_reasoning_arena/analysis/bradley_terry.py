@@ -22,7 +22,8 @@ from scipy import optimize, stats
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from game_reasoning_arena.analysis.intervals import CONFIDENCE, Estimate
+from game_reasoning_arena.analysis.estimates import Estimate
+from game_reasoning_arena.analysis.intervals import CONFIDENCE
 
 ELO = 400 / math.log(10)
 

@@ -13,7 +13,7 @@ from game_reasoning_arena.analysis import costs, differences
 from game_reasoning_arena.analysis.bradley_terry import Ratings
 from game_reasoning_arena.analysis.competitors import run_names
 from game_reasoning_arena.analysis.intervals import CONFIDENCE
-from game_reasoning_arena.analysis.pairs import Pair, compare_pairs, pairs_table
+from game_reasoning_arena.analysis.pairs import Pair, compare_pairs
 from game_reasoning_arena.analysis.results import (
     fits,
     policies_table,
@@ -23,6 +23,7 @@ from game_reasoning_arena.analysis.results import (
 from game_reasoning_arena.analysis.standings import POLICIES, Standings, standings
 from game_reasoning_arena.analysis.tables import Column, Table
 from game_reasoning_arena.analysis.time_spent import time_table
+from game_reasoning_arena.analysis.verdicts import pairs_table
 from game_reasoning_arena.errors import UserError, choose_from
 from game_reasoning_arena.recording.frames import LoadedRuns, rows
 

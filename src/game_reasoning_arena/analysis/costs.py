@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from game_reasoning_arena.analysis.intervals import Estimate, wilson
+from game_reasoning_arena.analysis.estimates import Estimate
+from game_reasoning_arena.analysis.intervals import wilson
 from game_reasoning_arena.analysis.standings import Standings
 from game_reasoning_arena.analysis.tables import Column, Table, Value
 from game_reasoning_arena.recording.frames import LoadedRuns

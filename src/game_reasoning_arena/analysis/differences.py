@@ -22,7 +22,7 @@ from game_reasoning_arena.recording.frames import LoadedRuns
 #: Parts of the configuration that are settings of who is compared, or do not touch results.
 _NOT_CONFOUNDING = (
     "agents.", "model.", "sampling.", "hydra.", "concurrency", "budget.", "probe", "estimate",
-    "profile", "catalog.", "provider.", "episodes", "trusted_targets", "seed",
+    "profile", "catalog.", "provider", "episodes", "trusted_targets", "seed",
     "shard", "sweep.",
 )  # fmt: skip
 
@@ -113,15 +113,40 @@ def entangled(standings: Standings) -> list[str]:
 
 
 def _config(loaded: LoadedRuns, mixed: Sequence[str]) -> Iterator[tuple[str, bool, Cells]]:
-    flat = [dict(_flatten(reader.config)) for reader in loaded.readers]
+    flat = [
+        # A group with nothing in it says no more than one that is not there.
+        {key: value for key, value in _flatten(reader.config) if value != {}}
+        for reader in loaded.readers
+    ]
     known = [i for i, values in enumerate(flat) if values]
+    # A backend that only some runs' models need is a part of who played, not of how.
+    used = {
+        section: [i for i in known if any(key.startswith(f"{section}.") for key in flat[i])]
+        for section in sorted({_section(key) for values in flat for key in values} - {""})
+    }
+    used = {section: users for section, users in used.items() if len(users) < len(known)}
+    for section, users in used.items():
+        yield (
+            f"config {section}",
+            False,
+            ["used" if i in users else None for i in range(len(flat))],
+        )
     for key in sorted({key for values in flat for key in values}):
         cells: Cells = [
             _text(values.get(key)) if i in known else None for i, values in enumerate(flat)
         ]
         if len({cells[i] for i in known}) > 1 and not key.startswith("hydra."):
+            having = used.get(_section(key))
+            if having and len({cells[i] for i in having}) == 1:
+                continue  # told by which runs use the backend at all
             own = key.startswith(_SETTINGS) and key.rpartition(".")[2] in mixed
             yield f"config {key}", own or not key.startswith(_NOT_CONFOUNDING), cells
+
+
+def _section(key: str) -> str:
+    """``backend.litellm`` for a setting of that backend; else nothing."""
+    group, _, rest = key.partition(".")
+    return f"backend.{rest.partition('.')[0]}" if group == "backend" and "." in rest else ""
 
 
 def _environment(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
@@ -134,7 +159,9 @@ def _environment(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
             ]
             if len({cells[i] for i in known}) > 1:
                 ours = part == "packages" and key.replace("_", "-") in _MATTERS
-                yield f"{part} {key}", confounds and ours, cells
+                # A package that only some runs needed, for their models, is a part of who played.
+                versions = {cell for cell in cells if cell is not None}
+                yield f"{part} {key}", confounds and ours and len(versions) > 1, cells
 
 
 #: Packages whose version can change what is asked or how it is judged.

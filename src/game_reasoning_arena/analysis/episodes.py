@@ -183,6 +183,7 @@ class EpisodeStore:
             "turns": _number(row["turns"]),
             "duration": _number(row["duration_s"]),
             "failures": failures,
+            "cut": int(seats[0]["move_limit"]),
             "chunk": chunk,
             "place": place,
         }
@@ -235,7 +236,7 @@ class EpisodeStore:
 
 _COLUMNS: Final = (
     "run", "number", "seed", "game", "seating", "results", "status", "forfeit", "cause", "turns",
-    "duration", "failures", "chunk", "place",
+    "duration", "failures", "cut", "chunk", "place",
 )  # fmt: skip
 
 

@@ -4,36 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from game_reasoning_arena.analysis.estimates import UNKNOWN, Estimate
+
 CONFIDENCE = 0.95
 RESAMPLES = 2000
 
 #: Below this many decided games a rate's interval is about ±18 points or wider.
 SMALL_N = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number with its interval; the bounds are None where the data cannot give any."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
-
-    @property
-    def known(self) -> bool:
-        """Whether there is a value at all."""
-        return self.value is not None
-
-
-UNKNOWN = Estimate(None)
 
 
 def wilson(successes: int, n: int, confidence: float = CONFIDENCE) -> Estimate:

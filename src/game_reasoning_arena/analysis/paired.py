@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from game_reasoning_arena.analysis.intervals import Estimate, cluster_sums, clustered_mean
+from game_reasoning_arena.analysis.estimates import Estimate
+from game_reasoning_arena.analysis.intervals import cluster_sums, clustered_mean
 
 ALPHA = 0.05
 POWER = 0.80

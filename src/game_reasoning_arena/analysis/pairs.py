@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from game_reasoning_arena.analysis.intervals import Estimate, cluster_sums, newcombe
+from game_reasoning_arena.analysis.estimates import Estimate
+from game_reasoning_arena.analysis.intervals import cluster_sums, newcombe
 from game_reasoning_arena.analysis.paired import (
     ALPHA,
     SignTest,
@@ -23,7 +25,8 @@ from game_reasoning_arena.analysis.paired import (
     sign_test,
 )
 from game_reasoning_arena.analysis.standings import POLICIES, SCORES, Standings
-from game_reasoning_arena.analysis.tables import Column, Table, Value
+
+_UNITS: Final = {None: "games", "deal": "deals", "deal and seat": "pairs of games"}
 
 
 @dataclass(slots=True)
@@ -32,7 +35,9 @@ class Pair:
 
     ``basis`` is ``same deals`` (paired by seed, seat and opponents), ``met`` (they played each
     other; paired by seed), ``same opponents`` (unpaired) or ``nothing shared``.
-    ``difference`` is of scores, A minus B, in [-1, 1]; ``returns`` of mean returns.
+    ``difference`` is of scores, A minus B, in [-1, 1]; ``returns`` of mean returns. ``n`` counts
+    the episodes of each side behind them, ``tested`` the units that the test took: of a ``unit`` of
+    ``deal``, all its episodes together, or ``deal and seat``, one episode of each side.
     """
 
     game: str
@@ -42,6 +47,8 @@ class Pair:
     n: int = 0
     difference: Estimate = field(default_factory=lambda: Estimate(None))
     returns: Estimate = field(default_factory=lambda: Estimate(None))
+    unit: str | None = None
+    tested: int | None = None
     test: SignTest | None = None
     p: float | None = None
     adjusted: float | None = None
@@ -56,9 +63,9 @@ class Pair:
     def verdict(self) -> str:
         """One plain clause."""
         if self.basis == "nothing shared":
-            return "cannot be compared: they share no deals, no opponents and never met"
+            return "cannot be compared"
         if self.resolved:
-            better = self.a if self._lead() > 0 else self.b
+            better = self.a if self.lead() > 0 else self.b
             tail = ", but it depends on how forfeits count" if self.depends_on_policy else ""
             return f"{better} is better{tail}"
         if self.p is None:
@@ -67,14 +74,16 @@ class Pair:
                 return "not resolved (unpaired)"
             return f"{self.a if low > 0 else self.b} ahead (unpaired, uncorrected)"
         if self.test is not None and cannot_resolve(self.test.better + self.test.worse):
-            return "too few games differ to show anything"
+            return f"too few {_UNITS[self.unit]} differ to show anything"
         return "not resolved"
 
-    def _lead(self) -> float:
-        lead = self.difference.value or self.returns.value or 0.0
+    def lead(self) -> float:
+        """Above 0 where A is ahead in what was tested, below 0 where B is."""
         if self.test is not None and self.test.better != self.test.worse:
             return self.test.better - self.test.worse
-        return lead
+        if self.test is None and self.returns.value:  # what was tested
+            return self.returns.value
+        return self.difference.value or 0.0
 
 
 def compare_pairs(standings: Standings, policy: str) -> list[Pair]:
@@ -140,11 +149,13 @@ def _paired(pair: Pair, matched: pd.DataFrame, policy: str) -> Pair:
     if len(gaps):
         pair.test = sign_test(gaps)
         pair.difference = paired_difference(gaps, seeds)
+        pair.unit, pair.tested = "deal and seat", pair.test.pairs
     if _rich(profits, steps=(0.0, 1.0, 2.0)) or not len(gaps):
         pair.n = len(profits)
         pair.p = sign_flip_test(profits, return_seeds) if len(profits) else None
         pair.needed = mean_needed(profits, return_seeds)
         pair.test = None
+        pair.unit, pair.tested = "deal", len(set(return_seeds))
     elif pair.test is not None:
         pair.p = pair.test.p
         pair.needed = pairs_needed(pair.test.better, pair.test.worse, pair.test.pairs)
@@ -178,6 +189,7 @@ def _met(pair: Pair, mine: pd.DataFrame, other: pd.DataFrame, policy: str) -> Pa
         pair.difference = paired_difference(gaps, seeds)
         sums, counts = cluster_sums(gaps, seeds)
         pair.test = sign_test(sums)
+        pair.unit, pair.tested = "deal", pair.test.pairs
         pair.p = pair.test.p
         needed = pairs_needed(pair.test.better, pair.test.worse, pair.test.pairs)
         pair.needed = None if needed is None else round(needed * float(counts.mean()))
@@ -185,6 +197,7 @@ def _met(pair: Pair, mine: pd.DataFrame, other: pd.DataFrame, policy: str) -> Pa
         pair.returns = paired_difference(profits, return_seeds)
         if _rich(profits, steps=(0.0, 1.0, 2.0)):
             pair.n = len(profits)
+            pair.unit, pair.tested = "deal", len(set(return_seeds))
             pair.p = sign_flip_test(profits, return_seeds)
             pair.needed = mean_needed(profits, return_seeds)
             pair.test = None
@@ -216,60 +229,3 @@ def _unpaired(
         pair.needed = rates_needed(won_a, n_a, won_b, n_b)
     pair.n = min(n_a, n_b)
     return pair
-
-
-def pairs_table(pairs: list[Pair]) -> Table:
-    """The pairs as a table, the surest first."""
-    table = Table(
-        "pairs",
-        "Which is better",
-        [
-            Column("a", "A", names_row=True),
-            Column("b", "B", names_row=True),
-            Column("game", "game", names_row=True),
-            Column("verdict", "verdict"),
-            Column("basis", "compared by"),
-            Column("n", "pairs", "count"),
-            Column("difference", "score A-B, points [95 %]", "points"),
-            Column("record", "A ahead / equal / B ahead"),
-            Column("returns", "return A-B [95 %]", "signed"),
-            Column("p", "p", "p"),
-            Column("adjusted", "p (Holm)", "p"),
-            Column("needed", "episodes for 80 % power", "count"),
-        ],
-    )
-    for pair in sorted(pairs, key=lambda p: (p.adjusted is None, p.adjusted or 0.0, p.p or 0.0)):
-        test = pair.test
-        row: dict[str, Value] = {
-            "a": pair.a,
-            "b": pair.b,
-            "game": pair.game,
-            "basis": pair.basis,
-            "n": pair.n,
-            "difference": pair.difference,
-            "record": f"{test.better} / {test.equal} / {test.worse}" if test else None,
-            "returns": pair.returns,
-            "p": pair.p,
-            "adjusted": pair.adjusted,
-            "needed": None if pair.resolved else pair.needed,
-            "verdict": pair.verdict(),
-        }
-        table.rows.append(row)
-    if any(pair.p is not None for pair in pairs):
-        table.notes.append(
-            "same deals: exact sign test (McNemar's where nothing is drawn) on pairs with equal "
-            "seed, seat and opponents; met: the same on seeds; returns with many values: "
-            "sign-flip test. Intervals draw whole seeds and are not corrected for many pairs; "
-            "p (Holm) is."
-        )
-    if any(row["needed"] is not None for row in table.rows):
-        table.notes.append(
-            "episodes for 80 % power: as many of each side would resolve a difference as large as "
-            "the one seen (uncorrected for many pairs) four times in five."
-        )
-    if any(pair.basis == "same opponents" for pair in pairs):
-        table.notes.append(
-            "same opponents: win rates of different deals, Newcombe's interval, no test. Run them "
-            "with the same seed to compare them deal by deal."
-        )
-    return table

@@ -137,10 +137,13 @@ def pair_heat_map(comparison: Comparison) -> Figure | None:
         image = _heat(axis, names[game], [pair for pair in known if pair.game == game], max(sizes))
         axis.set_title(game + first_of(len(names[game]), len(every[game])))
     bar = figure.colorbar(image, ax=list(grid[:, 0]), shrink=0.9, aspect=30, pad=0.02)
-    bar.set_label("row minus column, points of score")
     bar.outline.set_visible(False)
     figure.supxlabel(
-        "[95 % interval]   * stands after Holm's correction", fontsize=8, ha="left", x=0.02
+        # Below, where there is room for it: beside a small bar its label would be cut off.
+        "row minus column, points of score [95 % interval]\n* stands after Holm's correction",
+        fontsize=8,
+        ha="left",
+        x=0.02,
     )
     return figure
 

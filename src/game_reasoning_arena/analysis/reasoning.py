@@ -225,5 +225,6 @@ class ModelJudge:
                 labels: dict[str, Any] = orjson.loads(found)
             except orjson.JSONDecodeError:
                 continue
-            return labels
+            if labels:
+                return labels
         return {"judge_error": "no JSON object in the answer"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,7 @@ from game_reasoning_arena.analysis.differences import prompt_diffs
 from game_reasoning_arena.analysis.episodes import EpisodeStore
 from game_reasoning_arena.analysis.plain import plain
 from game_reasoning_arena.analysis.reasoning import reasoning_summary, reasoning_table
-from game_reasoning_arena.analysis.tables import Table
+from game_reasoning_arena.analysis.tables import Column, Table, Value
 from game_reasoning_arena.errors import UserError
 
 _PAGE: Final = Path(__file__).parent / "page"
@@ -130,14 +131,18 @@ def _table(table: Table) -> Markup:
     columns = table.shown_columns()
     parts = [Markup("<h2>{}</h2>").format(visible(table.title))]
     if table.rows:
+        same, columns = table.same_everywhere(columns)
+        if same:
+            told = " · ".join(f"{c.heading} {c.show(table.rows[0].get(c.key))}" for c in same)
+            parts.append(Markup('<p class="note">in every row: {}</p>').format(visible(told)))
         head = Markup("").join(
-            Markup('<th scope="col"{}>{}</th>').format(_right(c.kind), visible(c.heading))
+            Markup('<th scope="col"{}>{}</th>').format(_right(c.kind), _whole(visible(c.heading)))
             for c in columns
         )
         body = Markup("\n").join(
             Markup("<tr>{}</tr>").format(
                 Markup("").join(
-                    Markup("<td{}>{}</td>").format(_right(c.kind), visible(c.show(row.get(c.key))))
+                    Markup("<td{}>{}</td>").format(_right(c.kind), _cell(c, row.get(c.key)))
                     for c in columns
                 )
             )
@@ -151,6 +156,26 @@ def _table(table: Table) -> Markup:
         )
     parts += [Markup('<p class="note">{}</p>').format(visible(note)) for note in table.notes]
     return Markup("\n").join(parts)
+
+
+def _cell(column: Column, value: Value) -> Markup:
+    """A cell that may be broken between the parts of a name, and between value and interval."""
+    text = visible(column.show(value))
+    if column.kind != "text":
+        return _whole(text)
+    if not re.search("[A-Za-z]{2}", text):  # counts beside each other
+        return Markup("<span>{}</span>").format(text)
+    return Markup(_BREAKS.sub(r"\1<wbr>", str(text)))  # noqa: S704 (escaped above)
+
+
+def _whole(text: Markup) -> Markup:
+    """A text whose interval in brackets is not broken."""
+    before, bracket, interval = text.partition(" [")
+    return Markup("{} <span>{}{}</span>").format(before, "[", interval) if bracket else text
+
+
+#: Marks inside names after which a line may end; an entity such as ``&lt;`` has none of them.
+_BREAKS: Final = re.compile(r"([/_:,-])(?=\S)")
 
 
 def _right(kind: str) -> Markup:

@@ -7,13 +7,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from game_reasoning_arena.analysis.bradley_terry import Game, Ratings, rate
-from game_reasoning_arena.analysis.intervals import (
-    UNKNOWN,
-    Estimate,
-    clustered_mean,
-    small_sample,
-    wilson,
-)
+from game_reasoning_arena.analysis.estimates import UNKNOWN, Estimate
+from game_reasoning_arena.analysis.intervals import clustered_mean, small_sample, wilson
 from game_reasoning_arena.analysis.standings import POLICIES, SCORES, Standings
 from game_reasoning_arena.analysis.tables import Column, Table, Value
 
@@ -58,6 +53,11 @@ def results_table(standings: Standings, policy: str) -> Table:
         if shared and (note := small_sample(decided)):
             small.setdefault((game, note), []).append(who)
     table.notes += [f"{', '.join(whos)}, {game}: {note}." for (game, note), whos in small.items()]
+    if any(row["limit"] for row in table.rows):
+        table.notes.append(
+            "cut at limit: ended by max_moves; they count by the returns as they stood, which in "
+            "most games is a draw."
+        )
     if table.rows:
         table.notes.append(
             "Rates are of all episodes that began; score (win 1, draw 1/2) and mean return are of "

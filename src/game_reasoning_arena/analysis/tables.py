@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from game_reasoning_arena.analysis.intervals import Estimate
+from game_reasoning_arena.analysis.estimates import Estimate
 from game_reasoning_arena.analysis.plain import plain
 
 Value = str | int | float | Estimate | None
@@ -109,6 +109,17 @@ class Table:
             for i, column in enumerate(self.columns)
             if i == 0 or any(_worth_showing(row.get(column.key), column) for row in self.rows)
         ]
+
+    def same_everywhere(self, columns: Sequence[Column]) -> tuple[list[Column], list[Column]]:
+        """Columns with one known value in all of several rows, and the others; the first is one."""
+        if len(self.rows) < 2:
+            return [], list(columns)
+        same = []
+        for column in columns[1:]:
+            texts = {column.show(row.get(column.key)) for row in self.rows}
+            if len(texts) == 1 and UNKNOWN_TEXT not in texts:
+                same.append(column)
+        return same, [column for column in columns if column not in same]
 
     def by_value(self) -> Table:
         """A table with many columns per run, told as values and the runs that have them."""

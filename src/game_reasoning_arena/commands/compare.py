@@ -15,6 +15,7 @@ from game_reasoning_arena.errors import UserError
 
 if TYPE_CHECKING:
     from game_reasoning_arena.analysis.compare import Comparison
+    from game_reasoning_arena.commands.judging import Judgement
 
 NAME = "compare"
 HELP = """Compare runs, sweeps and glob patterns: win, draw, loss and failure rates with intervals,
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     for table in comparison.tables:
         if table.rows or table.notes:
             console.print(to_rich(table, width))
-    code = 0
+    code, judgement = 0, None
     if args.reasoning is not None:
         from game_reasoning_arena.analysis import reasoning
 
@@ -87,9 +88,11 @@ def run(args: argparse.Namespace) -> int:
             from game_reasoning_arena.commands.judging import with_judge
 
             every = list(reasoning.passages(loaded, comparison.standings))
-            words, told, good = with_judge(words, every, args.judge, most=args.judge_most)
-            console.print(Text(plain(told), style="dim" if good else "bold red"))
-            code = 0 if good else 1
+            words, judgement = with_judge(words, every, args.judge, most=args.judge_most)
+            failed = judgement.asked - judgement.verdicts
+            for line in judgement.told():
+                console.print(Text(plain(line), style="yellow" if failed else "dim"))
+            code = 0 if judgement.verdicts else 1
         write_text(args.reasoning, str(words.to_csv(index=False)))
         console.print(to_rich(reasoning.reasoning_summary(words), width))
         console.print(Text(f"wrote {args.reasoning}", style="dim"))
@@ -100,12 +103,20 @@ def run(args: argparse.Namespace) -> int:
     for caveat in comparison.caveats:
         loud = caveat.startswith("CONFOUNDED")
         console.print(Text(plain(caveat), style="bold red" if loud else "yellow"))
-    _write_all(comparison, args, lambda line: console.print(Text(line, style="dim")))
+    _write_all(comparison, judgement, args, lambda line: console.print(Text(line, style="dim")))
+    if judgement is not None and not judgement.verdicts:
+        sys.stderr.write(
+            f"arena: {args.judge} judged nothing, of {judgement.asked:,} answers that it was to "
+            f"judge: {plain(judgement.cause())}.\n"
+        )
     return code
 
 
 def _write_all(
-    comparison: Comparison, args: argparse.Namespace, tell: Callable[[str], None]
+    comparison: Comparison,
+    judgement: Judgement | None,
+    args: argparse.Namespace,
+    tell: Callable[[str], None],
 ) -> None:
     from game_reasoning_arena.analysis import tables
 
@@ -113,7 +124,7 @@ def _write_all(
         (args.csv, lambda: tables.to_csv(comparison.tables)),
         (args.markdown, lambda: tables.to_markdown(comparison.tables)),
         (args.latex, lambda: tables.to_latex(comparison.tables)),
-        (args.json, lambda: _json(comparison)),
+        (args.json, lambda: _json(comparison, judgement)),
     ]
     for path, make in forms:
         if path is not None:
@@ -139,9 +150,10 @@ def write_text(path: Path, text: str) -> None:
         raise UserError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
-def _json(comparison: Comparison) -> str:
+def _json(comparison: Comparison, judgement: Judgement | None) -> str:
     import orjson
 
-    return orjson.dumps(
-        comparison.as_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
-    ).decode()
+    content = comparison.as_dict()
+    if judgement is not None:
+        content["judge"] = judgement.as_dict()
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY).decode()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from game_reasoning_arena.analysis.reasoning import Judge, ModelJudge, judged
 from game_reasoning_arena.backends.factory import default_backend_confs, make_backend
 from game_reasoning_arena.catalog import Catalog
-from game_reasoning_arena.errors import BackendError, ConfigProblems
+from game_reasoning_arena.errors import BackendError, ConfigProblems, Interrupted
 from game_reasoning_arena.event_loop import run_coroutine
+from game_reasoning_arena.meter import Meter, Totals
+from game_reasoning_arena.records import Model
+from game_reasoning_arena.secrets import Redactor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,9 +32,62 @@ def spread(passages: Sequence[Passage], most: int) -> list[Passage]:
     return [written[i * len(written) // most] for i in range(most)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What a judge did.
+
+    Attributes:
+        judge: its name.
+        answers: all answers of the runs.
+        asked: those that it was to judge.
+        verdicts: those that it judged.
+        causes: why the others have no verdict, the most frequent first, with their numbers.
+        totals: calls, tokens and cost, as a run's; what is not wholly known is null.
+    """
+
+    judge: str
+    answers: int
+    asked: int
+    verdicts: int
+    causes: dict[str, int]
+    totals: dict[str, Any]
+
+    def told(self) -> list[str]:
+        """What was judged, and what it took."""
+        without = self.asked - self.verdicts
+        text = f"{self.judge} judged {self.verdicts:,} of {self.answers:,} answers"
+        if without:
+            text += f"; {without:,} more without a verdict: {self.cause()}"
+        return [text, self.used()]
+
+    def cause(self) -> str:
+        """The most frequent cause, and how many others there are."""
+        if not self.causes:
+            return "no answer gives any reasons, so there is nothing to judge"
+        (cause, count), *others = self.causes.items()
+        more = f"; and {sum(n for _, n in others):,} for other causes" if others else ""
+        return f"{cause} ({count:,} x){more}"
+
+    def used(self) -> str:
+        """Calls, tokens and cost in a line; unknown is said."""
+        totals = self.totals
+        failed, cost = totals["failed_calls"], totals["cost_usd"]
+        calls = f"{totals['calls'] + failed:,}" + (f" ({failed:,} failed)" if failed else "")
+        tokens = [totals[f"{kind}_tokens"] for kind in ("prompt", "completion")]
+        into, out = ("unknown" if n is None else f"{n:,}" for n in tokens)
+        money = "unknown" if cost is None else f"${cost:.4f}"
+        if cost is None and totals["known_cost_usd"]:
+            money += f" (known of it: ${totals['known_cost_usd']:.4f})"
+        return f"judge's calls: {calls}, tokens: {into} in, {out} out, cost: {money}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
 def with_judge(
     words: pd.DataFrame, passages: Sequence[Passage], name: str, *, most: int
-) -> tuple[pd.DataFrame, str, bool]:
+) -> tuple[pd.DataFrame, Judgement]:
     """The table of features with a column ``judge_...`` for each of the judge's labels.
 
     Args:
@@ -38,32 +96,39 @@ def with_judge(
         name: the judge's model.
 
     Returns:
-        the table, a sentence on what was done, and whether there is a verdict at all.
+        the table, and what was done.
 
     Raises:
         UserError: the model is not known, or could not be called.
     """
     numbered = [({"row": row}, text) for row, (_, text) in enumerate(passages)]
     chosen = spread(numbered, most)
-    if not chosen:
-        return words, f"{name}: no answer gives any reasons, so there is nothing to judge.", True
-    labels = judge_with_model(chosen, name).set_index("row")
-    told = f"{name} judged {len(chosen):,} of {len(passages):,} answers"
-    good = len(labels)
-    if "judge_error" in labels:
-        errors = labels["judge_error"].dropna()
-        good -= len(errors)
-        told += f"; {len(errors):,} without a verdict, such as: {errors.iloc[0]}"
-    columns = {c: c if str(c).startswith("judge_") else f"judge_{c}" for c in labels.columns}
-    return words.join(labels.rename(columns=columns)), told, good > 0
+    errors: list[str] = []
+    totals = Totals()
+    if chosen:
+        labels, totals = judge_with_model(chosen, name)
+        labels = labels.set_index("row")
+        if "judge_error" in labels:
+            errors = [str(error) for error in labels["judge_error"].dropna()]
+        columns = {c: c if str(c).startswith("judge_") else f"judge_{c}" for c in labels.columns}
+        words = words.join(labels.rename(columns=columns))
+    return words, Judgement(
+        judge=name,
+        answers=len(passages),
+        asked=len(chosen),
+        verdicts=len(chosen) - len(errors),
+        causes=dict(Counter(errors).most_common()),
+        totals=totals.as_dict(),
+    )
 
 
 def judge_with_model(
     passages: Sequence[Passage], name: str, *, files: Sequence[Path] = ()
-) -> pd.DataFrame:
-    """The judge's labels beside the keys of each passage.
+) -> tuple[pd.DataFrame, Totals]:
+    """The judge's labels beside the keys of each passage, and what they took.
 
-    A call that fails leaves ``judge_error`` with its cause; the others are not lost.
+    A call that fails leaves ``judge_error`` with its cause; the others are not lost. After one that
+    all would share (a rejected key, an empty account, a dead engine) no more are made.
 
     Args:
         passages: what is judged.
@@ -79,19 +144,32 @@ def judge_with_model(
     if problems := backend.check([model]):
         raise ConfigProblems(problems)
 
+    redactor = _redactor(model)
+    meter = Meter(redact=redactor.redact)
+
     async def ask() -> pd.DataFrame:
         async with backend:
             await backend.start([model])
-            return await judged(passages, _patient(ModelJudge(asker=backend, model=model)))
+            judge = ModelJudge(asker=meter.over(backend), model=model)
+            return await judged(passages, _patient(judge, redactor))
 
-    return run_coroutine(ask())
+    return run_coroutine(ask()), meter.totals
 
 
-def _patient(judge: Judge) -> Judge:
+def _redactor(model: Model) -> Redactor:
+    provider = model.provider
+    if provider is None:
+        return Redactor()
+    return Redactor([provider.api_key_env] if provider.api_key_env else [], [provider.api_base])
+
+
+def _patient(judge: Judge, redactor: Redactor) -> Judge:
     async def ask(text: str) -> Mapping[str, Any]:
         try:
             return await judge(text)
         except BackendError as error:
-            return {"judge_error": f"{error.kind}: {error}"}
+            return {"judge_error": redactor.redact(f"{error.kind}: {error}")}
+        except Interrupted as error:
+            return {"judge_error": redactor.redact(f"not asked any more: {error}")}
 
     return ask

@@ -40,15 +40,16 @@ def run(args: argparse.Namespace) -> int:
     result = merge(args.directories, args.output, notices)
     for notice in notices:
         sys.stderr.write(f"note: {notice}\n")
-    show_result(result)
+    show_result(result, next_step=False)
     if result.status is Status.COMPLETED:
         return result.exit_code
-    sys.stderr.write(f"arena: the merged run is not whole: {result.reason}.{_missing(args)}\n")
+    advice = _advice(args, result.directory)
+    sys.stderr.write(f"arena: {result.directory} is not whole: {result.reason}. {advice}\n")
     return 1
 
 
-def _missing(args: argparse.Namespace) -> str:
-    """Which shards were not given; nothing where all were, and were not finished."""
+def _advice(args: argparse.Namespace, merged: Path) -> str:
+    """Which shards were not given, or that all were and some are not finished; what to do."""
     from game_reasoning_arena.recording.reader import find_runs
     from game_reasoning_arena.sharding import Shard
 
@@ -56,11 +57,12 @@ def _missing(args: argparse.Namespace) -> str:
     shards = [Shard.parse(part.config.get("shard")) for part in parts]
     given = [shard for shard in shards if shard is not None]
     counts = {shard.count for shard in given}
+    play = f"`arena resume {merged}` plays what is missing"
     if len(counts) != 1:
-        return ""
+        return f"{play}."
     [count] = counts
     absent = sorted(set(range(count)) - {shard.index for shard in given})
     if not absent:
-        return " All shards are here, but not all of them were finished."
+        return f"All shards are here, but not all of them were finished: {play}."
     named = ", ".join(f"shard={index}/{count}" for index in absent)
-    return f" Missing: {named}."
+    return f"Missing: {named}. {play}; or merge again with it, to another --output."

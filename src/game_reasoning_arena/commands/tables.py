@@ -10,13 +10,21 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str
     """Print rows of texts under columns; a pipe gets every text whole, one row a line."""
     if sys.stdout.isatty():
         from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
 
-        table = Table(*columns, title=title or None, title_justify="left", box=None, pad_edge=False)
-        for row in rows:
-            table.add_row(*(Text(cell, overflow="fold") for cell in row))
-        Console().print(table)
+        from game_reasoning_arena.analysis.tables import Column, Table
+        from game_reasoning_arena.analysis.terminal import one_grid
+
+        console = Console(highlight=False)
+        keys = [str(number) for number in range(len(columns))]
+        table = Table(
+            "table",
+            title,
+            [Column(key, column) for key, column in zip(keys, columns, strict=True)],
+            [dict(zip(keys, row, strict=True)) for row in rows],
+        )
+        if title:
+            console.print(title, style="bold", markup=False)
+        console.print(one_grid(table, console.width))
         return
     if title:
         sys.stdout.write(f"{title}\n")

@@ -7,11 +7,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from importlib import metadata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.analysis.tables import Table
+    from game_reasoning_arena.simulation.open_spiel.known_answers import Check
 
 HELP = """Play known answers (random and optimal play of small games, exact values) through
-the same code that model runs use, and print expected, got, and the distance in standard errors.
-Exit code 1 when one is off. The result is noted in the run.json of later runs."""
+the same code that model runs use, and print expected, got, how far that is off, and how far it may
+be: 4 standard errors where games are played, 1e-06 where a value is computed. Exit code 1 when one
+is off. The result is noted in the run.json of later runs."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,8 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Verify; 0 when everything is as known, 1 otherwise."""
     from rich.console import Console
-    from rich.table import Table
 
+    from game_reasoning_arena.analysis.terminal import to_rich
     from game_reasoning_arena.simulation.open_spiel.known_answers import verify
     from game_reasoning_arena.verification import keep_verification, verification_file
 
@@ -33,19 +40,9 @@ def run(args: argparse.Namespace) -> int:
 
     checks = verify(tell)
     tell("")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("known answer", "expected", "got", "standard errors off", ""):
-        table.add_column(column, justify="left" if column == "known answer" else "right")
-    for check in checks:
-        table.add_row(
-            check.name,
-            f"{check.expected:.6g}",
-            f"{check.got:.6g}",
-            "exact" if check.z is None else f"{check.z:+.2f}",
-            "ok" if check.ok else "OFF",
-        )
-    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
-    console.print(table)
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else 10_000, highlight=False)
+    console.print(to_rich(checks_table(checks), console.width if terminal else None))
     failed = [check.name for check in checks if not check.ok]
     console.print(
         f"{len(checks) - len(failed)} of {len(checks)} known answers are as they should be"
@@ -57,3 +54,42 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         sys.stderr.write(f"the result was not kept in {verification_file()}: {error.strerror}\n")
     return 1 if failed else 0
+
+
+def checks_table(checks: Sequence[Check]) -> Table:
+    """What was expected, what came, how far it is off and how far it may be."""
+    from game_reasoning_arena.analysis.tables import Column, Table
+    from game_reasoning_arena.simulation.open_spiel.known_answers import BAND
+
+    table = Table(
+        "verify",
+        "",
+        [
+            Column("name", "known answer", names_row=True),
+            Column("expected", "expected", "count"),
+            Column("got", "got", "count"),
+            Column("off", "off by", "count"),
+            Column("band", "allowed", "count"),
+            Column("z", "standard errors off", "count"),
+            Column("ok", "result"),
+        ],
+    )
+    for check in checks:
+        table.rows.append(
+            {
+                "name": check.name,
+                "expected": f"{check.expected:.6g}",
+                "got": f"{check.got:.6g}",
+                "off": f"{check.got - check.expected:+.2g}",
+                "band": f"±{check.band:.2g}",
+                "z": "exact" if check.z is None else f"{check.z:+.2f}",
+                "ok": "ok" if check.ok else "OFF",
+            }
+        )
+    exact = {check.band for check in checks if check.z is None}
+    table.notes.append(
+        f"ok: what was played is at most {BAND:g} standard errors off, which a right answer "
+        "exceeds by luck once in 16,000 times (the seed is fixed, so a machine always gives one "
+        "result)" + (f"; what was computed (exact) at most {max(exact):g}." if exact else ".")
+    )
+    return table

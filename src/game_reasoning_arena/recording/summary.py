@@ -79,6 +79,7 @@ class _Row:
     forfeits: int = 0
     errors: int = 0
     unfinished: int = 0
+    cut: int = 0
     returns: float = 0.0
     returned: int = 0
     moves: int = 0
@@ -146,6 +147,7 @@ class Summary:
                     continue
                 row.returns += returns[seat]
                 row.returned += 1
+                row.cut += record.move_limit
                 if best is None:  # one seat alone neither wins nor loses
                     continue
                 if returns[seat] < best:
@@ -209,6 +211,7 @@ class Summary:
             "forfeits": row.forfeits,
             "errors": row.errors,
             "unfinished": row.unfinished,
+            "cut_at_limit": row.cut,
             "mean_return": row.returns / row.returned if row.returned else None,
             "episodes_with_return": row.returned,
             "moves": row.moves,

@@ -143,6 +143,7 @@ class RunWriter:
         resume: go on with what is there; the caller holds the directory's lock.
         known: calls whose answers were taken from disk (a live set); they are not written again.
         gather: all players are random: lines of episodes may wait a moment for others.
+        option: how another directory is chosen, for the errors that advise it.
 
     Raises:
         UserError: the directory holds a run, or cannot be made.
@@ -157,6 +158,7 @@ class RunWriter:
         resume: bool = False,
         known: Collection[CallKey] = (),
         gather: bool = False,
+        option: str = "hydra.run.dir=DIR",
     ) -> None:
         self.directory = directory
         self._gather = gather
@@ -165,7 +167,7 @@ class RunWriter:
         if not resume and (directory / layout.RUN).exists():
             raise UserError(
                 f"{directory} holds a run already. Finish it with `arena resume {directory}`, or "
-                "choose another directory (hydra.run.dir=...)."
+                f"choose another directory ({option})."
             )
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -175,7 +177,7 @@ class RunWriter:
         except OSError as error:
             raise UserError(
                 f"{directory} cannot be written: {error.strerror or error}. Choose another "
-                "directory with hydra.run.dir=... or mend its permissions."
+                f"directory with {option} or mend its permissions."
             ) from error
 
     def response(self, record: ResponseRecord) -> None:

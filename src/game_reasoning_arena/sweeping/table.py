@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from game_reasoning_arena.outcome import CUT_NOTE, PLAIN_WIDTH
 from game_reasoning_arena.recording.summary import FAILURES
 from game_reasoning_arena.records import Status
 from game_reasoning_arena.sweeping.naming import plain_value, short_keys
 from game_reasoning_arena.sweeping.store import PENDING, Job, Sweep
 
-PLAIN_WIDTH = 160
 #: Rows shown on the terminal; the rest is in sweep.csv.
 SHOWN = 60
 
 #: The columns of a run's summary, in order; see recording.summary.
 SUMMARY_COLUMNS = (
     *("player", "seat", "type", "model", "episodes", "wins", "draws", "losses"),
-    *("answered", "forfeits", "errors", "unfinished", "mean_return", "episodes_with_return"),
+    *("answered", "forfeits", "errors", "unfinished", "cut_at_limit"),
+    *("mean_return", "episodes_with_return"),
     *("moves", "substituted_moves"),
     *("calls", "outages", *(outcome.value for outcome in FAILURES)),
     *("latency_p50_s", "latency_p95_s", "prompt_tokens", "completion_tokens", "cost_usd"),
@@ -54,21 +55,38 @@ def _column(key: str) -> str:
 def show_sweep(sweep: Sweep) -> None:
     """Print the table on stdout, what failed, where it all is, and the next step."""
     from rich.console import Console
-    from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    from game_reasoning_arena.analysis.tables import Column, Table
+    from game_reasoning_arena.analysis.terminal import to_rich
+
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else PLAIN_WIDTH, highlight=False)
     names = short_keys(sweep.axes)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("job", *names.values(), "player", "model"):
-        table.add_column(column, justify="right" if column == "job" else "left", overflow="fold")
-    for column in ("win", "draw", "loss", "failures", "calls", "p50 s", "cost $"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("status", no_wrap=True)
     lines = [(job, line) for job in sweep.jobs for line in _lines(sweep.rows.get(job.number, []))]
+    cut = any(line["cut"] not in ("", "0", "?") for _, line in lines)
+    table = Table(
+        "sweep",
+        "",
+        [
+            Column("job", "job", "count", names_row=True),
+            *(Column(f"swept {key}", name) for key, name in names.items()),
+            Column("player", "player", names_row=True),
+            *([] if _is_swept(lines, names) else [Column("model", "model")]),
+            *(Column(name, name, "count") for name in _NUMBERS if name != "cut" or cut),
+            Column("status", "status"),
+        ],
+    )
     for job, line in lines[:SHOWN]:
-        values = [plain_value(job.values.get(key, "")) for key in names]
-        table.add_row(str(job.number), *values, *line, job.status)
-    console.print(table)
+        swept = {f"swept {key}": plain_value(job.values.get(key, "")) for key in names}
+        table.rows.append({"job": str(job.number), **swept, **line, "status": job.status})
+    console.print(to_rich(table, console.width if terminal else None))
+    if any(line["return"] not in ("", "?") for _, line in lines):
+        console.print(
+            "return: the player's mean over all its seats, of episodes with returns (a forfeit "
+            "has none)"
+        )
+    if cut:
+        console.print(CUT_NOTE, markup=False)
     if len(lines) > SHOWN:
         console.print(f"... and {len(lines) - SHOWN} more rows in sweep.csv")
     for job in sweep.jobs:
@@ -90,28 +108,54 @@ def show_sweep(sweep: Sweep) -> None:
     console.print(f"directory: {sweep.path}", markup=False, soft_wrap=True)
 
 
-def _lines(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+def _is_swept(lines: Sequence[tuple[Job, Mapping[str, str]]], keys: Iterable[str]) -> bool:
+    """Whether a swept column tells each row's model already."""
+    return any(
+        all(plain_value(job.values.get(key, "")) == line["model"] for job, line in lines)
+        for key in keys
+    )
+
+
+_NUMBERS = ("win", "draw", "loss", "cut", "return", "failures", "calls", "p50 s", "cost $")
+
+
+def _lines(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """A line per player that was asked (per any player if none was), all its seats together."""
     players: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         players.setdefault(row["player"], []).append(row)
     asked = {name: seats for name, seats in players.items() if seats[0]["calls"] is not None}
     lines = [_line(name, seats) for name, seats in (asked or players).items()]
-    return lines or [["", "", *[""] * 7]]
+    return lines or [dict.fromkeys(("player", "model", *_NUMBERS), "")]
 
 
-def _line(name: str, seats: Sequence[Mapping[str, Any]]) -> list[str]:
+def _line(name: str, seats: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     first = seats[0]
-    results = [str(sum(row[key] for row in seats)) for key in ("wins", "draws", "losses")]
+    line = dict.fromkeys(_NUMBERS, "")
+    line |= {"player": name, "model": first["model"] or first["type"], "return": _return(seats)}
+    for column, key in (("win", "wins"), ("draw", "draws"), ("loss", "losses")):
+        line[column] = str(sum(row[key] for row in seats))
+    # Runs that were made before there was this column do not say.
+    cuts = [row["cut_at_limit"] for row in seats if row.get("cut_at_limit") is not None]
+    line["cut"] = str(sum(cuts)) if len(cuts) == len(seats) else "?"
     if first["calls"] is None:
-        return [name, first["model"] or first["type"], *results, "", "", "", ""]
+        return line
     failures = sum(row[outcome.value] or 0 for row in seats for outcome in FAILURES)
     p50 = sorted({f"{r['latency_p50_s']:.3f}" for r in seats if r["latency_p50_s"] is not None})
     costs = [row["cost_usd"] for row in seats if row["calls"]]
-    cost = "?" if None in costs else f"{sum(costs):.4f}"
-    calls = sum(row["calls"] for row in seats)
-    between = p50[0] if len(p50) == 1 else f"{p50[0]} to {p50[-1]}" if p50 else "?"
-    return [name, first["model"], *results, str(failures), str(calls), between, cost]
+    line["failures"], line["calls"] = str(failures), str(sum(row["calls"] for row in seats))
+    line["p50 s"] = p50[0] if len(p50) == 1 else f"{p50[0]} to {p50[-1]}" if p50 else "?"
+    line["cost $"] = "?" if None in costs else f"{sum(costs):.4f}"
+    return line
+
+
+def _return(seats: Sequence[Mapping[str, Any]]) -> str:
+    """The mean return over all seats, each weighing as much as it has episodes with one."""
+    played = [(row["mean_return"], row["episodes_with_return"]) for row in seats]
+    total = sum(count for _, count in played)
+    if not total:
+        return "" if any(row["answered"] for row in seats) else "?"
+    return f"{sum(mean * count for mean, count in played if count) / total:+.3f}"
 
 
 def worst(jobs: Sequence[Job]) -> tuple[str, str | None]:

@@ -67,9 +67,10 @@ function outcomeText(i) {
   const seats = seatsOf(i);
   if (status === "forfeit") return `${seats[e.forfeit[i]]?.[1] ?? "?"} forfeits (${index.causes[e.cause[i]] ?? "?"})`;
   if (status !== "completed") return status;
+  const cut = e.cut[i] ? ", cut at limit" : "";
   const winner = results.indexOf("w");
-  if (winner >= 0) return `${seats[winner][1]} wins`;
-  return results.includes("d") ? "draw" : index.games[e.game[i]].short === "prompts" ? "answered" : "played";
+  if (winner >= 0) return `${seats[winner][1]} wins${cut}`;
+  return results.includes("d") ? `draw${cut}` : index.games[e.game[i]].short === "prompts" ? "answered" : `played${cut}`;
 }
 
 function matches(i, wanted) {
@@ -83,6 +84,8 @@ function matches(i, wanted) {
   if (wanted.result in RESULT_NAMES) {
     const fits = [...e.results[i]].some((r, s) => r === wanted.result && (wanted.player < 0 || seats[s][0] === wanted.player));
     if (!fits) return false;
+  } else if (wanted.result === "cut") {
+    if (!e.cut[i]) return false;
   } else if (wanted.result && wanted.result !== status) return false;
   if (wanted.failure === "none") return e.failures[i] === 0;
   if (wanted.failure === "any") return e.failures[i] !== 0;
