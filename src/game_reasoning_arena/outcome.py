@@ -83,12 +83,12 @@ def _held_up(calls: int, of: int, models: str) -> str:
         f"of {of} calls, {calls} spent more than a quarter of the provider's time in this process "
         "(client_s): it was too busy. "
     )
-    advice = "lower concurrency"
-    if "litellm_" in models:
-        advice += ", use direct_ models, or spread the work with backend.litellm.workers"
+    instead = "direct_ models or backend.litellm.workers" if "litellm_" in models else ""
     if arrivals_are_stamped():
-        return f"note: {text}Latencies are free of it, throughput is not: {advice}."
-    return f"warning: {text}Latencies may hold some of it: {advice}."
+        faster = f", and {instead} make more calls a second" if instead else ""
+        return f"note: {text}Latencies are free of that{faster}."
+    lower = "lower concurrency" + (f", or use {instead}" if instead else "")
+    return f"warning: {text}Latencies may hold some of it: {lower}."
 
 
 def _where_time_went(profile: Mapping[str, Any]) -> str:
