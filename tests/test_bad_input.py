@@ -59,6 +59,17 @@ MISTAKES = {
         ["agents.player_0.constrain_to_legal=true"],
         ["agents.player_0.constrain_to_legal=true: scripted_ models", "cannot constrain"],
     ),
+    "list for a choice": (["seats=[a]"], ["seats=[a]: give one of: rotate, fixed."]),
+    "empty directory": (["hydra.run.dir="], ["hydra.run.dir is empty"]),
+    "empty model": (["agents.player_0.model="], ["agents.player_0.model is not set"]),
+    "rules of another game": (
+        ["simulation.game=chess", "agents.player_1.type=random"],
+        ["with the rules of tic_tac_toe told", "Write simulation=chess,"],
+    ),
+    "rules of another game, no preset": (
+        ["simulation=kuhn_poker", "simulation.game=nim"],
+        ["with the rules of kuhn_poker told", "simulation=openspiel simulation.game=nim"],
+    ),
     "setting of another type": (
         ["agents.player_1.model=scripted_random"],
         ["agents.player_1 is of type random", "agents.player_1.type=llm"],

@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from yaml import MarkedYAMLError
 
+from game_reasoning_arena import schema
 from game_reasoning_arena.command_line import as_typed
 from game_reasoning_arena.errors import choose_from
 
@@ -23,6 +24,7 @@ _SPACED = re.compile(r"([\w./@+~-]+)(?:\s+=\s*|=\s+)(.*)")
 _NO_NUMBER = re.compile(r"Value '(.*)' of type '\w+' could not be converted to (Integer|Float)")
 _NO_BOOL = re.compile(r"Value '(.*)' is not a valid bool")
 _NO_CHOICE = re.compile(r"Invalid value '(.*)', expected one of \[(.*)\]")
+_NO_ENUM = re.compile(r"Value (.*) \(\w+\) is not a valid input for <enum '(\w+)'>")
 _NO_NULL = re.compile(r"Incompatible value 'None'|field '\w+' is not Optional|is not Optional")
 _FULL_KEY = re.compile(r"full_key: (\S+)")
 
@@ -102,6 +104,9 @@ def wanted_value(text: str) -> tuple[str, str] | None:
     if found := _NO_CHOICE.search(text):
         value = found.group(1)
         return value, f"there is no such choice. {choose_from(value, found.group(2).split(', '))}"
+    if found := _NO_ENUM.search(text):
+        options = ", ".join(member.name for member in getattr(schema, found.group(2)))
+        return found.group(1), f"give one of: {options}."
     if _NO_NULL.search(text):
         return "null", "this has no null; leave it out to have its default."
     return None

@@ -271,8 +271,9 @@ def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
     except ConfigProblems as error:
         problems += error.problems
     problems += sweep_without_m(cfg, overrides)
-    directory = _select_directory(cfg)
+    directory = Path()
     try:
+        directory = _select_directory(cfg)
         check_directory(directory)
     except UserError as error:
         problems.append(str(error))
@@ -323,7 +324,22 @@ def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
 
 def _select_directory(cfg: DictConfig) -> Path:
     HydraConfig.instance().set_config(cfg)
-    return Path(str(OmegaConf.select(cfg, "hydra.run.dir"))).absolute()
+    return chosen_directory(cfg, "hydra.run.dir")
+
+
+def chosen_directory(cfg: DictConfig, key: str) -> Path:
+    """The directory that ``key`` names, absolute.
+
+    Raises:
+        UserError: it is empty, which would be the working directory.
+    """
+    chosen = str(OmegaConf.select(cfg, key) or "").strip()
+    if not chosen:
+        raise UserError(
+            f"{key} is empty, so the files would lie among those of this directory. Name a "
+            "directory for them, or leave it out."
+        )
+    return Path(chosen).absolute()
 
 
 def claim_directory(cfg: DictConfig, key: str, directory: Path) -> Path:

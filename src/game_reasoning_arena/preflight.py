@@ -80,6 +80,11 @@ def prepare(
         config, catalog, backend_confs, run_sampling, env_sampling, problems
     )
     simulation = problems.attempt(lambda: make_simulation(config["simulation"]))
+    told = any(player.type in ("llm", "human") for player in players)
+    if check_backends and simulation is not None and told:
+        misled = simulation.misleading()
+        if misled is not None:
+            problems.add(misled)
     if simulation is not None and complete and check_seats:
         for problem in simulation.check(players):
             problems.add(problem)
@@ -223,7 +228,7 @@ def _players(
             continue
         model_name = filled.pop("model")
         own = check_sampling(filled.pop("sampling"), f"{where}.sampling", problems)
-        if not isinstance(model_name, str) or model_name == "???":
+        if not isinstance(model_name, str) or model_name.strip() in ("", "???"):
             problems.add(f"{where}.model is not set: give {where}.model=NAME or model=NAME.")
             continue
         if catalog is None:

@@ -286,8 +286,10 @@ def _estimate(candidates: Sequence[Candidate]) -> int:
 def _directory(cfg: DictConfig) -> Path:
     from hydra.core.hydra_config import HydraConfig
 
+    from game_reasoning_arena.hydra_app import chosen_directory
+
     HydraConfig.instance().set_config(cfg)
-    return Path(str(OmegaConf.select(cfg, "hydra.sweep.dir"))).absolute()
+    return chosen_directory(cfg, "hydra.sweep.dir")
 
 
 def _plain(node: Any) -> Mapping[str, Any]:

@@ -110,7 +110,7 @@ def test_swept_keys_never_hide_columns_of_the_table(arena: Arena) -> None:
         ("simulation=choice(kuhn_poker,tic_tac_toe)", ["kuhn_poker", "tic_tac_toe"]),
         ("simulation=glob(matrix_*)", ["matrix_pd", "matrix_rps"]),
         (
-            "simulation.game=kuhn_poker(players=2),kuhn_poker",
+            "simulation=openspiel simulation.game=kuhn_poker(players=2),kuhn_poker",
             ["'kuhn_poker(players=2)'", "'kuhn_poker'"],
         ),
         ("shard=all/3", ["0/3", "1/3", "2/3"]),
@@ -118,9 +118,9 @@ def test_swept_keys_never_hide_columns_of_the_table(arena: Arena) -> None:
     ],
 )
 def test_what_can_be_swept(arena: Arena, word: str, values: list[str]) -> None:
-    ran = arena("-m", word, "episodes=6")
+    ran = arena("-m", *word.split(" "), "episodes=6")
     assert ran.code == 0, ran.err
-    key = word.partition("=")[0]
+    key = word.split(" ")[-1].partition("=")[0]
     assert sweep_json(ran.directory)["axes"].get(key, []) == values
     assert set(statuses(ran.directory)) == {"completed"}
 

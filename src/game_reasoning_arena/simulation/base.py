@@ -44,6 +44,10 @@ class Simulation(ABC):
         """What keeps players from having had every seat in the same deals, in plain words."""
         return []
 
+    def misleading(self) -> str | None:
+        """What players would be told that is not so, in plain words; None if nothing is known."""
+        return None
+
     def make_player(self, spec: PlayerSpec, *, seed: int) -> Agent:
         """A player that only this simulation can offer, such as a search on its engine.
 

@@ -141,6 +141,12 @@ class OpenSpielSimulation(Simulation):
             )
         return found
 
+    def misleading(self) -> str | None:
+        """Whether the rules are those of another game."""
+        from game_reasoning_arena.simulation.open_spiel.preset_rules import rules_of_another_game
+
+        return rules_of_another_game(self.game_string, self.rules)
+
     def new_state(self, seed: int) -> State:
         """The beginning of an episode with this seed."""
         if not self._reseeded:
