@@ -108,19 +108,21 @@ def load_past(directory: Path) -> Past:
 
 
 @contextmanager
-def where_begun(directory: Path) -> Iterator[None]:
+def where_begun(directory: Path) -> Iterator[Path]:
     """Work where a run was begun, if that is still there: files that its configuration names by
-    relative paths, modules of the user's own and ``.env`` are found again."""
+    relative paths, modules of the user's own and ``.env`` are found again. Gives the run's
+    directory as it is called there."""
     try:
         begun = orjson.loads((directory / layout.RUN).read_bytes()).get("cwd")
     except (OSError, orjson.JSONDecodeError):
         begun = None  # told by whoever reads the run
     if begun is None or not Path(begun).is_dir() or Path(begun) == Path.cwd():
-        yield
+        yield directory
         return
+    there = directory.resolve()
     with chdir(begun):
         load_environment()
-        yield
+        yield there
 
 
 def _sittings(directory: Path, run: Mapping[str, Any]) -> list[tuple[float, float]]:

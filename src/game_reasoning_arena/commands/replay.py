@@ -56,9 +56,8 @@ def run(args: argparse.Namespace) -> int:
         if output is None:
             kept = tempfile.TemporaryDirectory(prefix="arena-replay-")
             output = Path(stack.enter_context(kept))
-        directory, output = directory.resolve(), output.resolve()
-        stack.enter_context(where_begun(directory))
-        return _replay(directory, output)
+        output = output.resolve()
+        return _replay(stack.enter_context(where_begun(directory)), output)
 
 
 def _runs_of(sweep: Path) -> str:

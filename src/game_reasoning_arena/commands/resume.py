@@ -50,8 +50,7 @@ def run(args: argparse.Namespace) -> int:
             f"{directory} holds no run ({layout.RUN} is missing). Give a run directory, such as "
             "outputs/DATE/TIME."
         )
-    directory = directory.resolve()
-    with DirectoryLock(directory), where_begun(directory):
+    with DirectoryLock(directory), where_begun(directory) as directory:
         past = load_past(directory)
         experiment = experiment_of(directory, args.overrides)
         _refuse_changes(directory, experiment)
