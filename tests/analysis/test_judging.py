@@ -130,9 +130,16 @@ def test_nothing_to_judge_is_said_and_asks_nobody(
     assert loopback.requests() == []
 
 
-def test_a_wrong_judge_costs_nothing(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_judge_costs_nothing(
+    runs: Path, loopback: LoopbackServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     for more, said in (
         (["--judge", "direct_lab/x"], "--reasoning FILE"),
+        (["--judge", "direct_lab/x", "--reasoning", "run"], "run is a directory"),
+        (
+            ["--judge", "direct_lab/x", "--reasoning", "r.csv", "--json", "run/run.json/x"],
+            "run.json",
+        ),
         (["--judge", "direct_nowhere/x", "--reasoning", "r.csv"], "nowhere"),
         (["--judge", "litellm_openai/x", "--reasoning", "r.csv"], "OPENAI_API_KEY"),
         (["--judge", "direct_lab/x", "--reasoning", "r.csv", "--judge-most", "0"], "1 or more"),
@@ -140,6 +147,7 @@ def test_a_wrong_judge_costs_nothing(runs: Path, capsys: pytest.CaptureFixture[s
         assert run_command(["compare", str(runs), *more]) == 2
         assert said in capsys.readouterr().err
     assert not Path("r.csv").exists()
+    assert loopback.requests() == []
 
 
 def test_what_is_judged_is_spread_over_all() -> None:

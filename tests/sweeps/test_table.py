@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +38,14 @@ def test_a_sweep_shows_what_was_cut(arena: Arena) -> None:
     assert [row["cut"] for row in _shown(ran.out)] == ["0", "4"]
     assert "cut: ended by simulation.max_moves" in ran.out
     assert {row["cut_at_limit"] for row in table(ran.directory)} == {"0", "2"}
+
+
+def test_a_sweep_over_prompts_shows_answers_and_no_games(arena: Arena, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("One?\nTwo?\n")
+    ran = arena("-m", "simulation=prompts", "simulation.file=mine.txt", "agents=llm", "seed=1,2")
+    assert ran.code == 0, ran.err
+    assert [row["answered"] for row in _shown(ran.out)] == ["2", "2"]
+    assert {"win", "draw", "loss", "return"} & set(ran.out.splitlines()[0].split()) == set()
 
 
 def _seat(mean: float | None, played: int, **more: Any) -> dict[str, Any]:

@@ -80,7 +80,8 @@ def latency_table(responses: pd.DataFrame) -> Table:
             table.notes.append(
                 f"{who}: this client's own work added {client:.3f} s to a median of "
                 f"{latency[0]:.3f} s. Episodes took longer by it; latencies too where the system "
-                "keeps no arrival times (all but Linux). Lower `concurrency`, or use direct_."
+                "keeps no arrival times (all but Linux). Lower `concurrency`"
+                + (", or use direct_." if str(who).startswith("litellm_") else ".")
             )
     return table
 

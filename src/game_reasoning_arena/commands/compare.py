@@ -6,6 +6,7 @@ arena compare outputs/2026-11-22/* --csv table.csv --plots plots/
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -70,6 +71,9 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("--judge needs --reasoning FILE, where its labels are written.")
     if args.judge_most < 1:
         raise UserError(f"--judge-most must be 1 or more, not {args.judge_most}.")
+    for file in (args.csv, args.markdown, args.latex, args.json, args.reasoning):
+        if file is not None:
+            check_writable(file)
     loaded = load_runs(*args.directories, notice=lambda _: None)
     comparison = Comparison(loaded, args.forfeits)
     # A pipe gets each table in one piece; a terminal in pieces that fit.
@@ -135,6 +139,21 @@ def _write_all(
 
         for path in save_plots(comparison, args.plots):
             tell(f"wrote {path}")
+
+
+def check_writable(path: Path) -> None:
+    """Fail if a file could not be written there, before anything is computed or a judge is paid.
+
+    Raises:
+        UserError: it is a directory, or the nearest directory above is not writable.
+    """
+    if path.is_dir():
+        raise UserError(f"{path} is a directory. Name a file in it.")
+    above = path if path.exists() else path.parent
+    while not above.exists() and above != above.parent:
+        above = above.parent
+    if not os.access(above, os.W_OK) or not (above.is_dir() or above == path):
+        raise UserError(f"{path} cannot be written: {above} is not a directory to write to.")
 
 
 def write_text(path: Path, text: str) -> None:

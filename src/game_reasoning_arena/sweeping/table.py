@@ -116,7 +116,18 @@ def _is_swept(lines: Sequence[tuple[Job, Mapping[str, str]]], keys: Iterable[str
     )
 
 
-_NUMBERS = ("win", "draw", "loss", "cut", "return", "failures", "calls", "p50 s", "cost $")
+_NUMBERS = (
+    "answered",
+    "win",
+    "draw",
+    "loss",
+    "cut",
+    "return",
+    "failures",
+    "calls",
+    "p50 s",
+    "cost $",
+)
 
 
 def _lines(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
@@ -133,8 +144,12 @@ def _line(name: str, seats: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     first = seats[0]
     line = dict.fromkeys(_NUMBERS, "")
     line |= {"player": name, "model": first["model"] or first["type"], "return": _return(seats)}
-    for column, key in (("win", "wins"), ("draw", "draws"), ("loss", "losses")):
-        line[column] = str(sum(row[key] for row in seats))
+    answered = sum(row["answered"] or 0 for row in seats)
+    if answered:  # prompts: there is nothing to win
+        line["answered"] = str(answered)
+    else:
+        for column, key in (("win", "wins"), ("draw", "draws"), ("loss", "losses")):
+            line[column] = str(sum(row[key] for row in seats))
     # Runs that were made before there was this column do not say.
     cuts = [row["cut_at_limit"] for row in seats if row.get("cut_at_limit") is not None]
     line["cut"] = str(sum(cuts)) if len(cuts) == len(seats) else "?"
