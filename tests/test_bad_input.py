@@ -103,6 +103,89 @@ def test_all_problems_are_told_at_once(arena: Arena, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+#: Words, and what each of their problems must tell; nothing but these is told.
+MANY = {
+    "a model, a type and a template": (
+        *["agents.player_0.template=absent.j2", "agents.player_1.type=randon"],
+        *["model=scripted_randm"],
+        ["no model called 'scripted_randm'", "file 'absent.j2'", "'random'"],
+    ),
+    "a game beside players": (
+        *["agents=llm_vs_llm", "agents.player_0.template=absent.j2", "agents.player_0.votes=0"],
+        *["agents.player_1.model=scripted_randm", "simulation.game=tic_tac_to"],
+        ["votes=0", "absent.j2", "no game 'tic_tac_to'", "no scripted model 'scripted_randm'"],
+    ),
+    "all of one player": (
+        *["+agents.player_0.foo=3", "agents.player_0.model=xx", "agents.player_0.memory=perhaps"],
+        *["agents.player_0.sampling={temperature: 9, max_tokns: 3, top_k: x}"],
+        [
+            *["player_0.foo", "player_0.memory=perhaps", "'max_tokens'", "sampling.top_k=x: give"],
+            *["sampling.temperature is 9", "player_0.model=xx"],
+        ],
+    ),
+    "a search": (
+        *["agents=llm_vs_mcts", "agents.player_1.simulations=x", "agents.player_1.rollouts=0"],
+        *["agents.player_0.model=xx"],
+        ["player_0.model=xx", "player_1.simulations=x: give a whole", "player_1.rollouts=0"],
+    ),
+    "a list of models": (
+        *["catalog.files=[absent.yaml]", "model=mine", "agents.player_1.type=randon", "seed=-1"],
+        ["absent.yaml", "seed=-1", "'random'"],
+    ),
+    "a launcher": (
+        *["-m", "seed=1,x", "hydra/launcher=joblb", "agents.player_0.template=absent.j2"],
+        ["no hydra/launcher called 'joblb'", "seed=x", "absent.j2"],
+    ),
+    "a server": (
+        *["+provider.lab.api_base=http://127.0.0.1:1/v1", "+provider.lab.max_concurrency=many"],
+        *["agents.player_0.model=direct_lab/small", "probe=false", "episodes=0"],
+        ["provider.lab.max_concurrency=many: give a whole", "episodes=0"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MANY)
+def test_problems_of_several_kinds_are_told_together(
+    arena: Arena, tmp_path: Path, case: str
+) -> None:
+    *words, told = MANY[case]
+    ran = arena(*map(str, words))
+    assert ran.code == 2, ran.out
+    assert f"{len(told)} problems" in ran.err
+    for text in told:
+        assert text in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_problems_of_a_plain_file_are_told_at_once(arena: Arena, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "episodes: abc\nbudget: 3\nexperiment: round_robbin\nsampling: {temprature: 1}\n"
+        "agents:\n  player_0: {type: llm, model: scripted_randm, template: absent.j2}\n"
+        "  player_1: {type: randon}\n"
+    )
+    ran = arena("--config", "mine.yaml", "seed=-1")
+    assert ran.code == 2
+    assert "8 problems" in ran.err
+    for text in (
+        "episodes=abc: give a whole number",
+        "budget=3: budget is a group of settings",
+        "'round_robin'",
+        "'temperature'",
+        "seed=-1",
+        "absent.j2",
+        "'random'",
+        "'scripted_random'",
+    ):
+        assert text in ran.err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
+
+
+def test_a_misspelt_max_tokens_is_no_key(arena: Arena) -> None:
+    ran = arena("sampling.max_token=50")
+    assert ran.code == 2
+    assert "Did you mean 'max_tokens'" in ran.err
+
+
 def test_max_tokens_of_the_environment_is_checked(
     arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

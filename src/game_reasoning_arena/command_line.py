@@ -31,7 +31,9 @@ _GAME = re.compile(r"(\+{0,2}simulation\.game=)([^'\"].*\(.*)", re.DOTALL)
 _LOOKS_LIKE_A_KEY = re.compile(
     r"(?:sk-|gsk_|pplx-|xai-|hf_|AIza|AKIA|ghp_|Bearer\s)[A-Za-z0-9_\-]{12,}|://[^/\s:@]+:[^/\s@]+@"
 )
-_KEY_SETTING = re.compile(r"(?:^|[._+])(?:api_?key|api_?token|token|secret|password)=(.*)", re.I)
+_KEY_SETTING = re.compile(
+    r"(?:^|[._+])(?:api_?key|api_?token|(?<!max_)token|secret|password)=(.*)", re.I
+)
 
 
 @dataclass
@@ -50,10 +52,7 @@ class CommandLine:
         """
         if self.config_file is None:
             return None
-        content = read_plain_file(self.config_file)
-        from hydra.core.config_store import ConfigStore
-
-        ConfigStore.instance().store(name=PLAIN_FILE, node=as_primary_config(content))
+        store_content(as_primary_config(read_plain_file(self.config_file)))
         return PLAIN_FILE
 
 
@@ -192,8 +191,15 @@ def read_plain_file(path: Path) -> dict[str, Any]:
     return content
 
 
-def plain_file_content() -> Mapping[str, Any] | None:
-    """What :meth:`CommandLine.store_plain_file` stored last, with the defaults it was given."""
+def store_content(content: Mapping[str, Any]) -> None:
+    """Let Hydra know a plain file's content, with its defaults, as ``PLAIN_FILE``."""
+    from hydra.core.config_store import ConfigStore
+
+    ConfigStore.instance().store(name=PLAIN_FILE, node=dict(content))
+
+
+def plain_file_content() -> dict[str, Any] | None:
+    """What :func:`store_content` stored last."""
     from hydra.core.config_store import ConfigStore
 
     stored = ConfigStore.instance().repo.get(f"{PLAIN_FILE}.yaml")

@@ -56,7 +56,8 @@ def _models() -> list[str]:
 def _of_hydra(line: str, config_name: str) -> list[str]:
     from hydra._internal.core_plugins.bash_completion import BashCompletion
 
-    from game_reasoning_arena.hydra_app import COMPOSITION_ERRORS, Session
+    from game_reasoning_arena.composition_problems import COMPOSITION_ERRORS
+    from game_reasoning_arena.hydra_app import Session
 
     try:
         with Session() as session:

@@ -47,8 +47,7 @@ def explain_composition(error: Exception, word: str | None, cfg: DictConfig | No
         key = word.partition("=")[0].lstrip("+")
         inside = OmegaConf.select(cfg, key)
         if isinstance(inside, DictConfig):
-            settings = ", ".join(f"{key}.{name}" for name in map(str, inside))
-            return f"{said}{key} is a group of settings and takes no value itself. Set {settings}."
+            return f"{said}{no_value_itself(key, cfg)}"
     if options := _OPTIONS.search(text):
         group = options.group(1)
         names = options.group(2).split()
@@ -92,6 +91,24 @@ def explain_composition(error: Exception, word: str | None, cfg: DictConfig | No
     if full_key and full_key.group(1) not in said:
         return f"{said}{full_key.group(1)}: {first}"
     return f"{said}{first}"
+
+
+def no_value_itself(key: str, cfg: DictConfig) -> str:
+    """What is told of a group of settings that was given a value."""
+    settings = ", ".join(f"{key}.{name}" for name in map(str, OmegaConf.select(cfg, key)))
+    return f"{key} is a group of settings and takes no value itself. Set {settings}."
+
+
+def key_of(error: Exception) -> str:
+    """The key that a composition error is about; empty if it names none."""
+    found = _FULL_KEY.search(_chain(error))
+    return found.group(1) if found else ""
+
+
+def missing_option(error: Exception) -> str | None:
+    """``GROUP/OPTION`` of an option that does not exist; None for other errors."""
+    found = _NO_OPTION.search(_chain(error))
+    return found.group(0).split("'")[1] if found else None
 
 
 def wanted_value(text: str) -> tuple[str, str] | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import re
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -25,17 +24,13 @@ from hydra.errors import HydraException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from game_reasoning_arena import catalog_source, schema
 from game_reasoning_arena.cli import COMMANDS
-from game_reasoning_arena.command_line import (
-    drop_settings_of_old_types,
-    plain_file_content,
-    read_command_line,
-)
+from game_reasoning_arena.command_line import drop_settings_of_old_types, read_command_line
+from game_reasoning_arena.composition_problems import COMPOSITION_ERRORS, composition_problems
 from game_reasoning_arena.errors import ArenaError, ConfigProblems, Fault, UserError
-from game_reasoning_arena.explain import explain_composition, unknown_keys
+from game_reasoning_arena.explain import explain_composition
 from game_reasoning_arena.faults import fault_of
 from game_reasoning_arena.help_text import help_text
 from game_reasoning_arena.paths import shipped_conf
@@ -45,9 +40,6 @@ from game_reasoning_arena.sweeping.presets import sweep_without_m
 log = logging.getLogger(__name__)
 
 CONFIG_NAME = "config"
-
-#: What composing raises; ValueError is what Hydra says to `GROUP=null`.
-COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError, OSError, YAMLError)
 
 
 def run_hydra(words: list[str]) -> int:
@@ -59,7 +51,7 @@ def run_hydra(words: list[str]) -> int:
     schema.register()
     parser = get_args_parser()
     args = _parse(parser, line.words)
-    catalog_source.register(files=line.catalog_files, config_dir=args.config_dir)
+    broken = _register_catalog(line.catalog_files, args)
     _prefer_our_launchers()
     config_name = line.store_plain_file() or args.config_name or CONFIG_NAME
     if args.hydra_help or args.shell_completion or args.info is not None:
@@ -73,11 +65,38 @@ def run_hydra(words: list[str]) -> int:
         if args.cfg is not None:
             _show_configuration(session, args, config_name, overrides)
             return 0
-        if args.multirun:
-            from game_reasoning_arena.sweep import run_sweep
+        try:
+            if args.multirun:
+                from game_reasoning_arena.sweep import run_sweep
 
-            return run_sweep(session, config_name, overrides, words)
-        return _run_once(session, config_name, overrides)
+                return run_sweep(session, config_name, overrides, words)
+            return _run_once(session, config_name, overrides)
+        except ConfigProblems as error:
+            if not broken:
+                raise
+            # Models of a broken list are not known, which is no second mistake.
+            others = [p for p in error.problems if not p.startswith("model=")]
+            raise ConfigProblems(list(dict.fromkeys([*broken, *others]))) from error
+
+
+def _register_catalog(files: list[str], args: argparse.Namespace) -> tuple[str, ...]:
+    """Make the catalog known; what is wrong with the user's list files, where a run will tell it.
+
+    Raises:
+        ConfigProblems: something is wrong and nothing is going to be run, or the catalog is of no
+            use without those files either.
+    """
+    try:
+        catalog_source.register(files=files, config_dir=args.config_dir)
+    except ConfigProblems as error:
+        if args.help or args.cfg is not None:
+            raise
+        try:
+            catalog_source.register(config_dir=args.config_dir)
+        except ConfigProblems:
+            raise error from None
+        return error.problems
+    return ()
 
 
 def _complete(shell: str) -> int:
@@ -161,7 +180,12 @@ class Session:
         try:
             return self._compose(config_name, words, mode)
         except COMPOSITION_ERRORS as error:
-            raise self._problems(config_name, overrides, mode, error) from error
+            raise composition_problems(
+                lambda name, some: self._compose(name, some, mode),
+                (config_name, CONFIG_NAME),
+                overrides,
+                error,
+            ) from error
 
     def _compose(self, config_name: str, words: list[str], mode: RunMode) -> DictConfig:
         cfg: DictConfig = self.hydra.compose_config(
@@ -174,39 +198,6 @@ class Session:
         if mode is RunMode.RUN:
             drop_settings_of_old_types(cfg, words)
         return cfg
-
-    def _problems(
-        self, config_name: str, overrides: list[str], mode: RunMode, error: Exception
-    ) -> ConfigProblems:
-        """Find every bad word by composing with one after the other, group choices first."""
-        accepted: list[str] = []
-        found: list[str] = []
-        base: DictConfig | None = None
-        try:
-            base = self._compose(config_name, [], mode)
-        except COMPOSITION_ERRORS as broken:
-            shipped = None if config_name == CONFIG_NAME else self._compose(CONFIG_NAME, [], mode)
-            problems = [explain_composition(broken, None, shipped)]
-            if shipped is not None and (stored := plain_file_content()) is not None:
-                problems += unknown_keys(stored, shipped)
-            return ConfigProblems(list(dict.fromkeys(problems)))
-        for word in sorted(overrides, key=lambda w: "." in w.partition("=")[0]):
-            try:
-                base = self._compose(config_name, [*accepted, word], mode)
-                accepted.append(word)
-            except COMPOSITION_ERRORS as bad:
-                found.append(explain_composition(bad, word, base))
-        if not found:
-            return ConfigProblems([explain_composition(error, None, base)])
-        from game_reasoning_arena.preflight import prepare
-
-        try:
-            about_seats = re.compile(r"[+~]*(?:agents|simulation)\b")
-            seats = not any(about_seats.match(word) for word in overrides if word not in accepted)
-            prepare(without_hydra(base), check_seats=seats)
-        except ConfigProblems as more:
-            found += [problem for problem in more.problems if problem not in found]
-        return ConfigProblems(found)
 
 
 def _show_configuration(

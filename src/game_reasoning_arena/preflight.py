@@ -17,21 +17,21 @@ from omegaconf import DictConfig, OmegaConf
 
 from game_reasoning_arena.agents.base_agent import OnFailure, PlayerSpec
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
-from game_reasoning_arena.backends.factory import check_target, make_backend
+from game_reasoning_arena.backends.factory import make_backend
 from game_reasoning_arena.catalog import Catalog
 from game_reasoning_arena.environment import sampling_from_environment
-from game_reasoning_arena.errors import ArenaError, ConfigProblems, UserError, choose_from
+from game_reasoning_arena.errors import ArenaError, ConfigProblems, UserError
 from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.faults import describe_fault
+from game_reasoning_arena.player_checks import check_players
 from game_reasoning_arena.reaching import unreachable
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.records import Model, Sampling
-from game_reasoning_arena.schema import AGENT_TYPES, ProviderConf
+from game_reasoning_arena.schema import ProviderConf
 from game_reasoning_arena.sharding import Shard
 from game_reasoning_arena.simulation.factory import make_simulation
 from game_reasoning_arena.value_checks import (
     Problems,
-    against_schema,
     check_completeness,
     check_providers,
     check_ranges,
@@ -76,17 +76,14 @@ def prepare(
         )
     )
     backend_confs: dict[str, Any] = dict(config["backend"] or {})
-    players, complete = _players(
-        config, catalog, backend_confs, run_sampling, env_sampling, problems
-    )
+    players = check_players(config, catalog, backend_confs, run_sampling, env_sampling, problems)
     simulation = problems.attempt(lambda: make_simulation(config["simulation"]))
-    told = any(player.type in ("llm", "human") for player in players)
-    if check_backends and simulation is not None and told:
-        misled = simulation.misleading()
-        if misled is not None:
+    if simulation is not None and check_seats:
+        told = any(player.type in ("llm", "human") for player in players)
+        if check_backends and told and (misled := simulation.misleading()) is not None:
             problems.add(misled)
-    if simulation is not None and complete and check_seats:
-        for problem in simulation.check(players):
+        everybody = bool(players) and len(players) == len(config["agents"])
+        for problem in simulation.check(players, everybody=everybody):
             problems.add(problem)
 
     models = list({p.model.name: p.model for p in players if p.model}.values())
@@ -183,96 +180,6 @@ def _check_prices(models: Sequence[Model], problems: Problems) -> None:
                 f"budget.usd: the price of {model.name} is unknown, so a budget in USD could not "
                 "be kept. Use budget.tokens or budget.calls."
             )
-
-
-def _players(
-    config: Mapping[str, Any],
-    catalog: Catalog | None,
-    backend_confs: Mapping[str, Any],
-    run_sampling: Sampling,
-    env_sampling: Sampling,
-    problems: Problems,
-) -> tuple[list[PlayerSpec], bool]:
-    """The players that are right, and whether these are all."""
-    agents = config["agents"]
-    if not isinstance(agents, Mapping) or not agents:
-        problems.add(
-            "agents: no player is configured. Choose a preset (agents=llm_vs_random) or add one: "
-            "+agents.player_0.type=random"
-        )
-        return [], False
-    players: list[PlayerSpec] = []
-    for name in sorted(agents, key=_player_order):
-        values = agents[name]
-        where = f"agents.{name}"
-        if not isinstance(values, Mapping):
-            problems.add(f"{where}={values!r}: give {where}.type=... and its settings.")
-            continue
-        kind = values.get("type", "llm")
-        if kind not in AGENT_TYPES:
-            problems.add(f"{where}.type={kind} is unknown. {choose_from(str(kind), AGENT_TYPES)}")
-            continue
-        filled = against_schema(AGENT_TYPES[kind], values, where, problems)
-        if filled is None:
-            _say_type(where, kind, values, problems)
-            continue
-        if kind != "llm":
-            filled.pop("type")
-            if code := filled.get("callable"):
-                trusted = ("game_reasoning_arena", *config["trusted_targets"])
-                target = str(code).replace(":", ".")
-                problems.attempt(
-                    lambda t=target, w=where, p=trusted: check_target(t, p, where=f"{w}.callable")  # type: ignore[misc]
-                )
-            players.append(PlayerSpec(name=name, type=kind, options=filled))
-            continue
-        model_name = filled.pop("model")
-        own = check_sampling(filled.pop("sampling"), f"{where}.sampling", problems)
-        if not isinstance(model_name, str) or model_name.strip() in ("", "???"):
-            problems.add(f"{where}.model is not set: give {where}.model=NAME or model=NAME.")
-            continue
-        if catalog is None:
-            continue
-        model = problems.attempt(
-            lambda m=model_name, w=where: _resolve(catalog, m, backend_confs, w)  # type: ignore[misc]
-        )
-        if model is None:
-            continue
-        filled.pop("type")
-        sampling = own.merged(run_sampling).merged(model.sampling).merged(env_sampling)
-        players.append(
-            PlayerSpec(name=name, type=kind, model=model, sampling=sampling, options=filled)
-        )
-    return players, len(players) == len(agents)
-
-
-def _say_type(where: str, kind: str, values: Mapping[str, Any], problems: Problems) -> None:
-    """Where a setting belongs to another type of agent, say to which."""
-    for key in values:
-        homes = [
-            name
-            for name, schema in AGENT_TYPES.items()
-            if key in {field.name for field in fields(schema)}
-        ]
-        if homes and kind not in homes:
-            wrong = f"{where}.{key} is no known setting."
-            wanted = " or ".join(f"{where}.type={name}" for name in homes)
-            problems.replace(
-                wrong, f"{where}.{key}: {where} is of type {kind}; to set this, write {wanted} too."
-            )
-
-
-def _resolve(catalog: Catalog, name: str, backends: Mapping[str, Any], where: str) -> Model:
-    try:
-        return catalog.resolve(name, backends=backends.keys())
-    except UserError as error:
-        raise UserError(f"{where}.model={name}: {error}") from error
-
-
-def _player_order(name: str) -> tuple[int, str]:
-    """player_2 before player_10, other names after them."""
-    tail = name.rpartition("_")[2]
-    return (int(tail), name) if tail.isdigit() else (1_000_000, name)
 
 
 def _check_recordings(config: Mapping[str, Any], players: Sequence[PlayerSpec]) -> None:

@@ -71,8 +71,7 @@ def run_sweep(
     def compose(some: list[str], mode: Any) -> DictConfig:
         return session.compose(config_name, some, mode)
 
-    cfg = master_config(compose, words)
-    problems: list[str] = []
+    cfg, words, problems = master_config(compose, words)
     launcher = None
     try:
         launcher = make_launcher(_plain(cfg.hydra.launcher))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from
@@ -47,10 +47,10 @@ class Problems:
         return None
 
 
-def explain_value(error: OmegaConfBaseException) -> str:
+def explain_value(error: OmegaConfBaseException, key: str | None = None) -> str:
     """An OmegaConf error about one value, in one sentence with its key."""
     message = str(error.msg or error).splitlines()[0]
-    key = error.full_key or ""
+    key = error.full_key or "" if key is None else key
     if (wanted := wanted_value(message)) is not None:
         value, wish = wanted
         return f"{key}={value}: {wish}" if key else f"{value}: {wish}"
@@ -113,25 +113,42 @@ def check_sampling(values: Mapping[str, Any], where: str, problems: Problems) ->
     return sampling
 
 
-def against_schema(kind: type, values: Mapping[str, Any], where: str, problems: Problems) -> Any:
-    """``values`` against a schema: a dictionary with defaults filled in, or None."""
-    assert is_dataclass(kind)
-    known = [field.name for field in fields(kind)]
-    unknown = [key for key in values if key not in known]
-    for key in unknown:
-        problems.add(f"{where}.{key} is no known setting. {choose_from(str(key), known)}")
-    if unknown:
-        return None
-    try:
-        merged = OmegaConf.merge(OmegaConf.structured(kind), values)
-        return OmegaConf.to_container(merged, resolve=True, enum_to_str=True)
-    except OmegaConfBaseException as error:
-        problems.add(f"{where}.{explain_value(error)}")
-        return None
+def against_schema(
+    kind: type, values: Mapping[str, Any], where: str
+) -> tuple[dict[str, Any], list[str]]:
+    """``values`` in the form of a schema, defaults in place of what is missing or wrong.
+
+    Returns:
+        The values, and what is wrong with those that were given, each with its key.
+    """
+    node = OmegaConf.structured(kind)
+    wrong = _merge_each(node, values, where)
+    filled = OmegaConf.to_container(node, resolve=True, enum_to_str=True)
+    assert isinstance(filled, dict)
+    return {str(key): value for key, value in filled.items()}, wrong
+
+
+def _merge_each(node: DictConfig, values: Mapping[Any, Any], where: str) -> list[str]:
+    """Put values into a typed node one by one, so that each wrong one is told."""
+    known = [str(key) for key in node]
+    wrong: list[str] = []
+    for key, value in values.items():
+        below = node.get(key) if key in known else None
+        typed = isinstance(below, DictConfig) and is_dataclass(OmegaConf.get_type(below))
+        if key not in known:
+            wrong.append(f"{where}.{key} is no known setting. {choose_from(str(key), known)}")
+        elif isinstance(below, DictConfig) and typed and isinstance(value, Mapping):
+            wrong += _merge_each(below, value, f"{where}.{key}")
+        else:
+            try:
+                OmegaConf.update(node, str(key), value, merge=False)
+            except OmegaConfBaseException as error:
+                wrong.append(explain_value(error, f"{where}.{key}"))
+    return wrong
 
 
 def check_providers(node: Any, problems: Problems) -> dict[str, dict[str, Any]]:
-    """The ``provider`` node, those entries that are right, without what they do not set."""
+    """The ``provider`` node, without what its entries do not set or set wrongly."""
     if not isinstance(node, Mapping):
         problems.add(f"provider={node!r}: give +provider.NAME.api_base=... and the like.")
         return {}
@@ -146,7 +163,8 @@ def check_providers(node: Any, problems: Problems) -> dict[str, dict[str, Any]]:
                 f"into an environment variable and name it: provider.{name}.api_key_env=MY_KEY"
             )
             continue
-        filled = against_schema(ProviderConf, values, f"provider.{name}", problems)
-        if filled is not None:
-            checked[str(name)] = {k: v for k, v in filled.items() if v is not None}
+        filled, wrong = against_schema(ProviderConf, values, f"provider.{name}")
+        for problem in wrong:
+            problems.add(problem)
+        checked[str(name)] = {k: v for k, v in filled.items() if v is not None}
     return checked

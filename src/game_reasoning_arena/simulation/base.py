@@ -21,8 +21,13 @@ class Simulation(ABC):
     open_ended: bool = False
 
     @abstractmethod
-    def check(self, players: Sequence[PlayerSpec]) -> list[str]:
-        """Everything that can be known wrong about these players here, in plain words."""
+    def check(self, players: Sequence[PlayerSpec], *, everybody: bool = True) -> list[str]:
+        """Everything that can be known wrong about these players here, in plain words.
+
+        Args:
+            players: with their options; models may be missing.
+            everybody: whether these are all, so that their number can be wrong.
+        """
 
     @abstractmethod
     def plan(

@@ -80,9 +80,13 @@ class PromptsSimulation(Simulation):
             raise UserError("simulation.file is not set. It takes a .jsonl, .csv or .txt file.")
         return cls(read_prompts(file), repeats=int(conf.get("repeats", 1)))
 
-    def check(self, players: Sequence[PlayerSpec]) -> list[str]:
+    def check(self, players: Sequence[PlayerSpec], *, everybody: bool = True) -> list[str]:
         """Only language models answer prompts, and without the options that moves need."""
-        found = [] if players else ["agents: nobody is configured to answer the prompts."]
+        found = (
+            []
+            if players or not everybody
+            else ["agents: nobody is configured to answer the prompts."]
+        )
         for spec in players:
             where = f"agents.{spec.name}"
             if spec.type != "llm":

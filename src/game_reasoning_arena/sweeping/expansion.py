@@ -62,22 +62,35 @@ class _Problems:
         return [text + _where(jobs, values) for text, jobs in self.found.items()]
 
 
-def master_config(compose: Compose, words: list[str]) -> DictConfig:
-    """The configuration of the sweep itself: its directory, its launcher, its sweeper."""
+def master_config(
+    compose: Compose, words: Sequence[str]
+) -> tuple[DictConfig, list[str], list[str]]:
+    """The configuration of the sweep itself: its directory, its launcher, its sweeper.
+
+    Returns:
+        The configuration; the words without those about Hydra that do not compose; and what is
+        wrong with these. Other words that do not compose are told of job by job.
+    """
     parts = _sorted(words)
+    kept, wrong = list(words), list[str]()
     try:
         cfg = compose([*parts.hydra, *parts.task], RunMode.MULTIRUN)
     except ConfigProblems:
-        cfg = compose(parts.hydra, RunMode.MULTIRUN)  # the other words are told of job by job
+        for word in list(parts.hydra):
+            try:
+                compose([word], RunMode.MULTIRUN)
+            except ConfigProblems as error:
+                parts.hydra.remove(word)
+                kept.remove(word)
+                wrong += error.problems
+        cfg = compose(parts.hydra, RunMode.MULTIRUN)
     sweeper = cfg.hydra.sweeper.get("_target_")
     if sweeper != _BASIC:
-        raise ConfigProblems(
-            [
-                f"hydra/sweeper={cfg.hydra.runtime.choices.get('hydra/sweeper')} is not supported: "
-                "a sweep is a grid (hydra/sweeper=basic)."
-            ]
+        wrong.append(
+            f"hydra/sweeper={cfg.hydra.runtime.choices.get('hydra/sweeper')} is not supported: "
+            "a sweep is a grid (hydra/sweeper=basic)."
         )
-    return cfg
+    return cfg, kept, wrong
 
 
 def expand(
@@ -168,7 +181,7 @@ def share_backends(experiments: Sequence[Experiment]) -> list[Experiment]:
     ]
 
 
-def _sorted(words: list[str]) -> _Words:
+def _sorted(words: Sequence[str]) -> _Words:
     parts = _Words(hydra=[], task=[])
     for word in words:
         about_hydra = re.match(r"[+~]*hydra[./=]", word)

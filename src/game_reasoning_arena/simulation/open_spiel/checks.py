@@ -6,16 +6,27 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from game_reasoning_arena.agents.base_agent import PlayerSpec
-from game_reasoning_arena.agents.checks import option_problems, seat_problems
+from game_reasoning_arena.agents.checks import seat_problems
 from game_reasoning_arena.simulation.open_spiel.players import player_problems
 
 if TYPE_CHECKING:
     from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
 
 
-def problems(simulation: OpenSpielSimulation, players: Sequence[PlayerSpec]) -> list[str]:
-    """All problems, in plain words that name the configuration keys."""
-    found = seat_problems(players, simulation.players, simulation.players, simulation.game_string)
+def problems(
+    simulation: OpenSpielSimulation, players: Sequence[PlayerSpec], *, everybody: bool = True
+) -> list[str]:
+    """All problems, in plain words that name the configuration keys.
+
+    Args:
+        simulation: the game.
+        players: who plays it.
+        everybody: whether these are all, so that their number can be wrong.
+    """
+    found: list[str] = []
+    if everybody:
+        n = simulation.players
+        found += seat_problems(players, n, n, simulation.game_string)
     if found and simulation.game.get_type().max_num_players > simulation.players:
         found[0] += (
             f" Or choose the number with simulation.game="
@@ -25,7 +36,5 @@ def problems(simulation: OpenSpielSimulation, players: Sequence[PlayerSpec]) -> 
     if readers and (unseen := simulation.texts.problem()):
         found.append(f"simulation.game={simulation.game_string}: {unseen}")
     for spec in players:
-        if spec.type == "llm":
-            found += option_problems(spec)
         found += player_problems(simulation, spec)
     return found

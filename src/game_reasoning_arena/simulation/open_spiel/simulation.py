@@ -110,11 +110,11 @@ class OpenSpielSimulation(Simulation):
             board=str(conf.get("board") or "auto"),
         )
 
-    def check(self, players: Sequence[PlayerSpec]) -> list[str]:
+    def check(self, players: Sequence[PlayerSpec], *, everybody: bool = True) -> list[str]:
         """Everything that can be known wrong about these players here."""
         from game_reasoning_arena.simulation.open_spiel.checks import problems
 
-        return problems(self, players)
+        return problems(self, players, everybody=everybody)
 
     def plan(
         self, *, episodes: int, seed: int, rotate: bool, players: Sequence[str]
