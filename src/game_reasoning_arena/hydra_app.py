@@ -112,8 +112,12 @@ def _complete(shell: str) -> int:
     return 0
 
 
-def compose_words(words: list[str]) -> DictConfig:
+def compose_words(words: list[str], config_dir: str | None = None) -> DictConfig:
     """What ``arena WORDS`` would run, composed; ``--config FILE`` may be among the words.
+
+    Args:
+        words: as on the command line.
+        config_dir: a further configuration directory, as by ``--config-dir``.
 
     Raises:
         UserError: the words or the file hold what no run can be made of.
@@ -121,9 +125,9 @@ def compose_words(words: list[str]) -> DictConfig:
     line = read_command_line(words)
     version.setbase("1.3")
     schema.register()
-    catalog_source.register(files=line.catalog_files)
+    catalog_source.register(files=line.catalog_files, config_dir=config_dir)
     config_name = line.store_plain_file() or CONFIG_NAME
-    with Session() as session:
+    with Session(config_dir) as session:
         return without_hydra(session.compose(config_name, line.words, RunMode.RUN))
 
 

@@ -26,7 +26,7 @@ from game_reasoning_arena.sweeping.states import is_locked, totals_of
 #: What a merged run.json takes from the first shard's.
 _SHARED = (
     *("format_version", "identity", "game", "seed", "players"),
-    *("git", "packages", "python", "platform", "determinism"),
+    *("git", "packages", "python", "platform", "determinism", "cwd", "config_dir"),
 )
 
 

@@ -27,6 +27,11 @@ def add_conf_dir(directory: Path | None) -> None:
     _added[:] = [] if directory is None else [directory.resolve()]
 
 
+def added_conf_dir() -> str | None:
+    """What :func:`add_conf_dir` added, to be written down for those who go on elsewhere."""
+    return str(_added[0]) if _added else None
+
+
 def conf_dirs() -> list[Path]:
     """All configuration directories, the one that wins last."""
     mine = user_conf()

@@ -109,11 +109,14 @@ def load_past(directory: Path) -> Past:
 
 @contextmanager
 def where_begun(directory: Path) -> Iterator[Path]:
-    """Work where a run was begun, if that is still there: files that its configuration names by
-    relative paths, modules of the user's own and ``.env`` are found again. Gives the run's
+    """Work where a run or sweep was begun, if that is still there: files that its configuration
+    names by relative paths, modules of the user's own and ``.env`` are found again. Gives its
     directory as it is called there."""
+    told = directory / layout.SWEEP
+    if not told.is_file():
+        told = directory / layout.RUN
     try:
-        begun = orjson.loads((directory / layout.RUN).read_bytes()).get("cwd")
+        begun = orjson.loads(told.read_bytes()).get("cwd")
     except (OSError, orjson.JSONDecodeError):
         begun = None  # told by whoever reads the run
     if begun is None or not Path(begun).is_dir() or Path(begun) == Path.cwd():

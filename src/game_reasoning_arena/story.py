@@ -12,6 +12,7 @@ from typing import Any
 from game_reasoning_arena.agents.base_agent import Agent
 from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.meter import Meter, Totals
+from game_reasoning_arena.paths import added_conf_dir
 from game_reasoning_arena.profiling import LoopLag, Profile, part
 from game_reasoning_arena.progress import Progress
 from game_reasoning_arena.provenance import provenance
@@ -143,6 +144,7 @@ def run_head(
         "seed": experiment.seed,
         "overrides": [*past.overrides, *overrides],
         "cwd": str(Path.cwd()),  # relative paths of the configuration begin here
+        "config_dir": added_conf_dir(),
         "resumed": past.times_resumed,
         "unpaired": experiment.unpaired,
         "players": {

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from game_reasoning_arena.errors import ConfigProblems, UserError
+from game_reasoning_arena.paths import add_conf_dir, added_conf_dir
 from game_reasoning_arena.preflight import check_directory, prepare
 from game_reasoning_arena.progress import Progress, make_progress
 from game_reasoning_arena.recording import layout
@@ -116,6 +117,7 @@ def run_sweep(
     else:
         sweep = load_sweep(going_on)
         sweep.settings, sweep.command = settings, list(command)
+        sweep.config_dir = added_conf_dir()
     with DirectoryLock(sweep.path):
         refresh(sweep)
         matched = list(match(sweep.jobs, candidates))
@@ -140,6 +142,7 @@ def resume_sweep(directory: Path, words: list[str]) -> int:
 
         said = _without_keys(sweep.command, [*words, "sweep.resume=", "hydra.sweep.dir="])
         return run_hydra([*said, *words, f"sweep.resume={directory.resolve()}"])
+    add_conf_dir(Path(sweep.config_dir) if sweep.config_dir is not None else None)
     launcher = make_launcher(sweep.settings.launcher)
     with DirectoryLock(sweep.path):
         refresh(sweep)

@@ -8,7 +8,8 @@ from collections import Counter
 import pytest
 
 from game_reasoning_arena.agents.asking import Verdict
-from game_reasoning_arena.agents.base_agent import OnFailure
+from game_reasoning_arena.agents.base_agent import OnFailure, PlayerSpec
+from game_reasoning_arena.agents.checks import option_problems
 from game_reasoning_arena.agents.llm_agent import elect
 from game_reasoning_arena.agents.randomness import Stream
 from game_reasoning_arena.errors import (
@@ -23,6 +24,20 @@ from tests.simulation.playing import Oracle, first_legal, in_turn, legal_moves, 
 
 GAME = {"game": "tic_tac_toe", "rules": "Three in a row.", "max_moves": 1}
 RANDOM = player("random")
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        (llm(votes=0), "agents.player_0.votes=0"),
+        (llm(votes=3, temperature=0.0), "same answer"),
+        (llm(template="lnie"), "Did you mean 'line'"),
+        (llm(memory="yes"), "agents.player_0.memory='yes'"),
+    ],
+)
+def test_wrong_options_are_explained(spec: PlayerSpec, says: str) -> None:
+    (problem,) = option_problems(spec)
+    assert says in problem
 
 
 def test_a_legal_answer_is_one_request_and_one_record() -> None:

@@ -49,6 +49,20 @@ def test_keys_are_the_workers_own(tmp_path: Path, loopback: LoopbackServer) -> N
     assert CANARY not in every_text(tmp_path / "mine") + ran.out + ran.err
 
 
+def test_an_added_configuration_directory_goes_to_the_workers(tmp_path: Path) -> None:
+    (tmp_path / "extra" / "backend").mkdir(parents=True)
+    (tmp_path / "extra" / "backend" / "mine.yaml").write_text(
+        "# @package backend.mine\n"
+        "_target_: game_reasoning_arena.backends.scripted_backend.ScriptedBackend\n"
+    )
+    words = ["--config-dir", "extra", "agents.player_0.model=mine_first,mine_random", "episodes=2"]
+    ran = run_sweep(tmp_path, *JOBLIB, *words)
+    assert ran.code == 0, ran.err
+    completed(tmp_path / "mine")
+    job = json.loads((tmp_path / "mine" / ".jobs" / "0.json").read_text())
+    assert job["config_dir"] == str(tmp_path / "extra")
+
+
 def test_a_failing_job_leaves_the_others_alone(tmp_path: Path, loopback: LoopbackServer) -> None:
     loopback.set(faults=[{"status": 401, "model": "bad"}])
     words = [*JOBLIB, *model_words(loopback, "good", "bad", "fine"), "episodes=2"]

@@ -318,10 +318,6 @@ def test_bad_input_is_explained(
             [player("random", f"player_{i}") for i in range(3)],
             "kuhn_poker(players=3)",
         ),
-        ("tic_tac_toe", [llm(votes=0), llm("player_1")], "agents.player_0.votes=0"),
-        ("tic_tac_toe", [llm(votes=3, temperature=0.0), llm("player_1")], "same answer"),
-        ("tic_tac_toe", [llm(template="lnie"), llm("player_1")], "Did you mean 'line'"),
-        ("tic_tac_toe", [llm(memory="yes"), llm("player_1")], "agents.player_0.memory='yes'"),
     ],
 )
 def test_players_that_do_not_fit_are_explained(game: str, specs: list, says: str) -> None:  # type: ignore[type-arg]

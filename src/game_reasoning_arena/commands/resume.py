@@ -36,9 +36,11 @@ def run(args: argparse.Namespace) -> int:
     """
     directory: Path = args.directory
     if (directory / layout.SWEEP).is_file():
+        from game_reasoning_arena.resume import where_begun
         from game_reasoning_arena.sweep import resume_sweep
 
-        return resume_sweep(directory, args.overrides)
+        with where_begun(directory) as directory:
+            return resume_sweep(directory, args.overrides)
     from game_reasoning_arena.outcome import show_result
     from game_reasoning_arena.recording.writer import DirectoryLock
     from game_reasoning_arena.resume import load_past, where_begun
@@ -88,9 +90,19 @@ def experiment_of(
             f"{directory} holds no run ({layout.CONFIG} is missing). Give a run directory, such as "
             "outputs/DATE/TIME."
         )
-    return prepare(
-        compose_words(["--config", str(path), *(overrides or [])]), check_backends=checked
-    )
+    words = ["--config", str(path), *(overrides or [])]
+    return prepare(compose_words(words, _config_dir(directory)), check_backends=checked)
+
+
+def _config_dir(directory: Path) -> str | None:
+    """The ``--config-dir`` that the run was begun with, if it is still there."""
+    import orjson
+
+    try:
+        told = orjson.loads((directory / layout.RUN).read_bytes()).get("config_dir")
+    except (OSError, orjson.JSONDecodeError):
+        return None  # told by whoever reads the run
+    return told if told is not None and Path(told).is_dir() else None
 
 
 _NO_CHANGE = (

@@ -27,6 +27,7 @@ import orjson
 
 from game_reasoning_arena.errors import RunStorageError, UserError
 from game_reasoning_arena.experiment import Experiment
+from game_reasoning_arena.paths import added_conf_dir
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.records import FORMAT_VERSION, Status
 from game_reasoning_arena.secrets import Redactor
@@ -92,6 +93,7 @@ class Sweep:
     settings: Settings
     jobs: list[Job]
     started_at: float = field(default_factory=time.time)
+    config_dir: str | None = field(default_factory=added_conf_dir)
     status: str = Status.RUNNING
     reason: str | None = None
     rows: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
@@ -131,6 +133,8 @@ class Sweep:
             "started_at": self.started_at,
             "finished_at": ended,
             "command": self.command,
+            "cwd": str(Path.cwd()),  # relative paths of the command begin here
+            "config_dir": self.config_dir,
             "axes": self.axes,
             "settings": {
                 "parallel_jobs": self.settings.parallel_jobs,
@@ -151,6 +155,7 @@ class Sweep:
             "directory": str(self.run_directory(job).absolute()),
             "overrides": job.overrides,
             "cwd": str(Path.cwd()),
+            "config_dir": self.config_dir,
             "config": job.experiment.config,
         }
         text = orjson.dumps(content, default=dict, option=orjson.OPT_INDENT_2).decode()
@@ -213,6 +218,7 @@ def load_sweep(path: Path) -> Sweep:
             ),
             jobs=jobs,
             started_at=content["started_at"],
+            config_dir=content.get("config_dir"),
         )
     except FileNotFoundError:
         raise UserError(f"{path} holds no sweep ({layout.SWEEP} is missing).") from None

@@ -27,6 +27,7 @@ from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.faults import fault_of
 from game_reasoning_arena.meter import Budget
 from game_reasoning_arena.opening import open_backends
+from game_reasoning_arena.paths import add_conf_dir
 from game_reasoning_arena.preflight import prepare
 from game_reasoning_arena.progress import Progress
 from game_reasoning_arena.recording import layout
@@ -74,6 +75,7 @@ def _play(file: Path) -> tuple[Status, str | None]:
         raise UserError(f"{file} cannot be read here. Workers need the sweep's file system.")
     if Path(job["cwd"]).is_dir():
         os.chdir(job["cwd"])  # relative paths of the configuration, and .env
+    add_conf_dir(Path(job["config_dir"]) if job.get("config_dir") is not None else None)
     load_environment()
     directory = Path(job["directory"])
     _end_gently_at_time_limits()
