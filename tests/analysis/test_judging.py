@@ -58,7 +58,7 @@ def test_failed_verdicts_are_said_and_lose_nothing_else(
     assert (table["judge_sound"].notna().sum(), table["judge_error"].notna().sum()) == (4, 2)
     said = capsys.readouterr()
     assert "2 more without a verdict: bad_request" in said.out
-    assert "judge's calls: 6 (2 failed), tokens: " in said.out
+    assert "judge's calls: 6 (2 failed, not in what follows), tokens: " in said.out
     assert said.err == ""
 
 
@@ -94,6 +94,23 @@ def test_what_a_judge_used_is_known_only_where_it_was_said(
     assert "judge's calls: 2, tokens: unknown in, unknown out, cost: unknown" in (
         capsys.readouterr().out
     )
+
+
+def test_calls_that_all_failed_have_no_known_cost(
+    runs: Path, loopback: LoopbackServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loopback.set(faults=[{"status": 400}])
+    words = ["compare", str(runs), "--reasoning", "r.csv", "--judge", "direct_lab/judge-1"]
+    assert run_command([*words, "--judge-most", "3", "--json", "r.json"]) == 1
+    said = capsys.readouterr()
+    assert "judged nothing, of 3 answers that it was to judge: bad_request" in said.err
+    assert (
+        "judge's calls: 3 (3 failed, not in what follows), "
+        "tokens: unknown in, unknown out, cost: unknown" in said.out
+    )
+    totals = orjson.loads(Path("r.json").read_bytes())["judge"]["totals"]
+    assert (totals["calls"], totals["failed_calls"]) == (0, 3)
+    assert totals["cost_usd"] is totals["prompt_tokens"] is totals["completion_tokens"] is None
 
 
 def test_a_rejected_key_is_tried_once_and_shown_nowhere(

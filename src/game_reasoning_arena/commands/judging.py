@@ -42,7 +42,7 @@ class Judgement:
         asked: those that it was to judge.
         verdicts: those that it judged.
         causes: why the others have no verdict, the most frequent first, with their numbers.
-        totals: calls, tokens and cost, as a run's; what is not wholly known is null.
+        totals: calls, and the answers' tokens and cost, as a run's; null where nobody said.
     """
 
     judge: str
@@ -69,10 +69,12 @@ class Judgement:
         return f"{cause} ({count:,} x){more}"
 
     def used(self) -> str:
-        """Calls, tokens and cost in a line; unknown is said."""
+        """Calls, and the answers' tokens and cost, in a line; unknown is said."""
         totals = self.totals
         failed, cost = totals["failed_calls"], totals["cost_usd"]
-        calls = f"{totals['calls'] + failed:,}" + (f" ({failed:,} failed)" if failed else "")
+        calls = f"{totals['calls'] + failed:,}" + (
+            f" ({failed:,} failed, not in what follows)" if failed else ""
+        )
         tokens = [totals[f"{kind}_tokens"] for kind in ("prompt", "completion")]
         into, out = ("unknown" if n is None else f"{n:,}" for n in tokens)
         money = "unknown" if cost is None else f"${cost:.4f}"
@@ -118,8 +120,16 @@ def with_judge(
         asked=len(chosen),
         verdicts=len(chosen) - len(errors),
         causes=dict(Counter(errors).most_common()),
-        totals=totals.as_dict(),
+        totals=_known(totals),
     )
+
+
+def _known(totals: Totals) -> dict[str, Any]:
+    """The totals, with null for what no answer told: a call that failed may have been billed."""
+    known = totals.as_dict()
+    if totals.failed_calls and not totals.calls:
+        known |= {"prompt_tokens": None, "completion_tokens": None, "cost_usd": None}
+    return known
 
 
 def judge_with_model(
