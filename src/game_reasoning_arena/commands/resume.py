@@ -91,7 +91,8 @@ def experiment_of(
             "outputs/DATE/TIME."
         )
     words = ["--config", str(path), *(overrides or [])]
-    return prepare(compose_words(words, _config_dir(directory)), check_backends=checked)
+    cfg = compose_words(words, _config_dir(directory))
+    return prepare(cfg, check_backends=checked, played=not checked)
 
 
 def _config_dir(directory: Path) -> str | None:
