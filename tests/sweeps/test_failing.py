@@ -44,6 +44,28 @@ def test_a_failing_job_leaves_the_others_alone(arena: Arena, loopback: LoopbackS
     assert {request["body"]["model"] for request in loopback.requests()} == {"bad"}
 
 
+@pytest.mark.parametrize("signals", [1, 2])
+def test_ctrl_c_while_backends_close(tmp_path: Path, signals: int) -> None:
+    process = start_arena(
+        "-m",
+        "+backend.leaving._target_=tests.sweeps.broken.LeavingBackend",
+        f"+backend.leaving.signals={signals}",
+        "trusted_targets=[tests.sweeps.broken]",
+        "catalog.models=[{name: leaving_random}]",
+        "agents.player_0.model=leaving_random",
+        "seed=1,2",
+        "episodes=2",
+        "hydra.sweep.dir=mine",
+        cwd=tmp_path,
+        PYTHONPATH=str(Path(__file__).parents[2]),
+    )
+    ran = finish(process)
+    assert ran.code == 130, ran.err
+    assert "Traceback" not in ran.err
+    assert statuses(tmp_path / "mine") == ["completed", "completed"]
+    assert (tmp_path / "closed").exists() == (signals == 1)  # the second one stops at once
+
+
 def test_a_fault_in_the_program_stays_in_its_job(arena: Arena) -> None:
     ran = arena(
         "-m",
