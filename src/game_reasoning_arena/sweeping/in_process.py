@@ -109,6 +109,8 @@ async def _play(sweep: Sweep, job: Job, stop: Stop, shown: Progress, budget: Bud
                 lock = DirectoryLock(directory)
                 past = load_past(directory)
                 budget.totals.merge(past.totals)
+                for note in past.notes:
+                    shown.say(f"job {job.number}: {note}")
             try:
                 result = await run_async(
                     experiment,
