@@ -189,6 +189,16 @@ def test_problems_of_several_kinds_are_told_together(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_each_job_tells_its_own_questions_that_a_recording_does_not_answer(arena: Arena) -> None:
+    there = ("agents=llm_vs_llm", "agents.player_1.model=scripted_first")
+    assert arena("hydra.run.dir=there", *there, "episodes=2").code == 0
+    ran = arena("-m", there[0], "agents.player_1.model=replay_there", "seed=0,1", "episodes=2,4")
+    assert ran.code == 2
+    for job in ("seed=0, episodes=4", "seed=1, episodes=2", "seed=1, episodes=4"):
+        assert f"the first with {job})" in ran.err or job in ran.err
+    assert "3 problems" in ran.err
+
+
 def test_all_problems_of_a_plain_file_are_told_at_once(arena: Arena, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(
         "episodes: abc\nbudget: 3\nexperiment: round_robbin\nsampling: {temprature: 1}\n"

@@ -125,13 +125,17 @@ def expand(
         problems.add(number, [wrong[word] for word in job if word in wrong])
         try:
             job_cfg = composer([word for word in job if word not in wrong])
-            experiment = prepare(job_cfg, check_backends=check_backends, serving=serving)
         except ConfigProblems as error:
             problems.add(number, error.problems)
             told = [(w, f"{as_typed(w)}: ") for w in job]
             wrong |= {
                 w: text for w, head in told for text in error.problems if text.startswith(head)
             }
+            continue
+        try:
+            experiment = prepare(job_cfg, check_backends=check_backends, serving=serving)
+        except ConfigProblems as error:
+            problems.add(number, error.problems)
             continue
         experiment.config["sweep"]["resume"] = None
         candidates.append(Candidate(overrides=job, values=values[number], experiment=experiment))
