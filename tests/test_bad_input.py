@@ -66,6 +66,10 @@ MISTAKES = {
         ["simulation.game=chess", "agents.player_1.type=random"],
         ["with the rules of tic_tac_toe told", "Write simulation=chess,"],
     ),
+    "rules of another game in a sweep": (
+        ["-m", "simulation.game=tic_tac_toe,chess"],
+        ["with the rules of tic_tac_toe told", "(in 1 of 2 jobs: simulation.game=chess)"],
+    ),
     "rules of another game, no preset": (
         ["simulation=kuhn_poker", "simulation.game=nim"],
         ["with the rules of kuhn_poker told", "simulation=openspiel simulation.game=nim"],
@@ -141,6 +145,34 @@ MANY = {
         *["agents.player_0.model=direct_lab/small", "probe=false", "episodes=0"],
         ["provider.lab.max_concurrency=many: give a whole", "episodes=0"],
     ),
+    "options": (*["--episodes=3", "--seed", "4"], ["dashes: episodes=3", "dashes: seed=4"]),
+    "a game's settings": (
+        *["simulation=openspiel", "simulation.game=chss", "simulation.max_moves=0"],
+        *["simulation.state=ful", "simulation.board=gird"],
+        ["no game 'chss'", "max_moves=0", "Did you mean 'full'", "Did you mean 'grid'"],
+    ),
+    "a known game's settings": (
+        *["simulation.state=ful", "simulation.board=gird"],
+        ["Did you mean 'full'", "Did you mean 'grid'"],
+    ),
+    "prompts": (
+        *["simulation=prompts", "simulation.file=absent.txt", "simulation.repeats=0", "agents=llm"],
+        ["absent.txt", "simulation.repeats=0"],
+    ),
+    "a sweep's words": (
+        *["-m", "seed=range(", "episodes=abc,2", "sweep.parallel_jobs=1,2"],
+        ["seed=range(", "episodes=abc", "cannot itself be swept"],
+    ),
+    "a sweep's keys": (
+        *["-m", "agents.player_0.model=litellm_openai/gpt-4o,scripted_first", "seed=-1"],
+        *["agents.player_1.type=randon"],
+        ["OPENAI_API_KEY", "seed=-1", "'random'"],
+    ),
+    "a sweep's servers and recordings": (
+        *["-m", "+provider.lab.api_base=http://127.0.0.1:1/v1", "episodes=0"],
+        *["agents.player_0.model=direct_lab/small,replay_absent"],
+        ["127.0.0.1:1 (Connection refused)", "no responses.jsonl in absent", "episodes=0"],
+    ),
 }
 
 
@@ -155,6 +187,16 @@ def test_problems_of_several_kinds_are_told_together(
     for text in told:
         assert text in ran.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_each_job_tells_its_own_questions_that_a_recording_does_not_answer(arena: Arena) -> None:
+    there = ("agents=llm_vs_llm", "agents.player_1.model=scripted_first")
+    assert arena("hydra.run.dir=there", *there, "episodes=2").code == 0
+    ran = arena("-m", there[0], "agents.player_1.model=replay_there", "seed=0,1", "episodes=2,4")
+    assert ran.code == 2
+    for job in ("seed=0, episodes=4", "seed=1, episodes=2", "seed=1, episodes=4"):
+        assert f"the first with {job})" in ran.err or job in ran.err
+    assert "3 problems" in ran.err
 
 
 def test_all_problems_of_a_plain_file_are_told_at_once(arena: Arena, tmp_path: Path) -> None:

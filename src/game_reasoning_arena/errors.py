@@ -57,6 +57,11 @@ class ConfigProblems(UserError):
         return "\n".join(self.problems)
 
 
+def problems_of(error: UserError) -> Sequence[str]:
+    """What a user's error tells, one sentence or paragraph each."""
+    return error.problems if isinstance(error, ConfigProblems) else (str(error),)
+
+
 class BudgetReached(ArenaError):
     """The budget of a run or sweep is spent."""
 

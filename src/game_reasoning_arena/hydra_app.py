@@ -144,15 +144,17 @@ def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namesp
     parser.error = refuse  # type: ignore[method-assign]
     parser.allow_abbrev = False
     args, unknown = parser.parse_known_intermixed_args(words)
-    for word in unknown:
-        name, _, value = word.lstrip("-").partition("=")
-        after = words[words.index(word) + 1 :]
-        if not value:
-            value = after[0] if after and "=" not in after[0] and after[0][:1] != "-" else "..."
-        raise UserError(
-            f"{word} is no option. Settings are written KEY=VALUE, without dashes: {name}={value}"
-        )
+    if unknown:
+        raise ConfigProblems([_no_option(word, words) for word in dict.fromkeys(unknown)])
     return args
+
+
+def _no_option(word: str, words: list[str]) -> str:
+    name, _, value = word.lstrip("-").partition("=")
+    after = words[words.index(word) + 1 :]
+    if not value:
+        value = after[0] if after and "=" not in after[0] and after[0][:1] != "-" else "..."
+    return f"{word} is no option. Settings are written KEY=VALUE, without dashes: {name}={value}"
 
 
 class Session:

@@ -48,7 +48,7 @@ def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunR
     parts = find_runs(*directories, notice=notices.append)
     _check_parts(parts)
     config = {**parts[0].config, "shard": None}
-    experiment = prepare(OmegaConf.create(config), check_backends=False)
+    experiment = prepare(OmegaConf.create(config), check_backends=False, played=True)
     run_id = new_run_id()
     episodes = _episodes(parts, run_id)
     planned = len(experiment.plans())

@@ -20,14 +20,14 @@ from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.factory import make_backend
 from game_reasoning_arena.catalog import Catalog
 from game_reasoning_arena.environment import sampling_from_environment
-from game_reasoning_arena.errors import ArenaError, ConfigProblems, UserError
+from game_reasoning_arena.errors import ConfigProblems, UserError
 from game_reasoning_arena.experiment import Experiment
-from game_reasoning_arena.faults import describe_fault
 from game_reasoning_arena.player_checks import check_players
 from game_reasoning_arena.reaching import unreachable
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.records import Model, Sampling
 from game_reasoning_arena.schema import ProviderConf
+from game_reasoning_arena.serving import Serving
 from game_reasoning_arena.sharding import Shard
 from game_reasoning_arena.simulation.factory import make_simulation
 from game_reasoning_arena.value_checks import (
@@ -40,7 +40,12 @@ from game_reasoning_arena.value_checks import (
 
 
 def prepare(
-    cfg: DictConfig, *, check_backends: bool = True, check_seats: bool = True
+    cfg: DictConfig,
+    *,
+    check_backends: bool = True,
+    check_seats: bool = True,
+    played: bool = False,
+    serving: Serving | None = None,
 ) -> Experiment:
     """Check and resolve a composed configuration.
 
@@ -49,6 +54,8 @@ def prepare(
         check_backends: ask the backends whether they could serve (keys, engines).
         check_seats: ask the simulation whether these players fit; not where one is left out
             because a word about it is wrong.
+        played: it was played already, so that what misleads its players is left as it was.
+        serving: remembers what backends said, for configurations that have them in common.
 
     Raises:
         ConfigProblems: everything that is wrong with it.
@@ -80,7 +87,7 @@ def prepare(
     simulation = problems.attempt(lambda: make_simulation(config["simulation"]))
     if simulation is not None and check_seats:
         told = any(player.type in ("llm", "human") for player in players)
-        if check_backends and told and (misled := simulation.misleading()) is not None:
+        if not played and told and (misled := simulation.misleading()) is not None:
             problems.add(misled)
         everybody = bool(players) and len(players) == len(config["agents"])
         for problem in simulation.check(players, everybody=everybody):
@@ -88,26 +95,16 @@ def prepare(
 
     models = list({p.model.name: p.model for p in players if p.model}.values())
     used = {model.backend for model in models}
-    backends: dict[str, BaseLLMBackend] = {}
-    for prefix in sorted(used):
-        made = problems.attempt(lambda p=prefix: _backend(p, backend_confs, config))  # type: ignore[misc]
-        if made is None:
-            continue
-        backends[prefix] = made
-        for player in players:
-            asked = player.model is not None and player.model.backend == prefix
-            if asked and player.options.get("constrain_to_legal") and not made.constrains:
-                problems.add(
-                    f"agents.{player.name}.constrain_to_legal=true: {prefix}_ models are asked "
-                    f"through {type(made).__name__}, which cannot constrain an answer. Leave it "
-                    "out, or choose a vllm_, direct_ or litellm_ model."
-                )
-        if check_backends and not config["estimate"]:
+    backends = _backends(players, backend_confs, config, problems)
+    if check_backends and not config["estimate"]:
+        serving = serving or Serving()
+        found: list[str] = []
+        for prefix, backend in backends.items():
             served = [model for model in models if model.backend == prefix]
-            for problem in problems.attempt(lambda m=made, s=served: _checked(m, s)) or ():  # type: ignore[misc]
-                problems.add(problem)
-    if check_backends and not config["estimate"] and config["probe"] is not False:
-        for problem in unreachable(models):
+            found += serving.problems(prefix, backend_confs[prefix], backend, served)
+        if config["probe"] is not False:
+            found += unreachable(models)
+        for problem in found:
             problems.add(problem)
     if config["budget"]["usd"] is not None:
         _check_prices(models, problems)
@@ -195,19 +192,30 @@ def _check_recordings(config: Mapping[str, Any], players: Sequence[PlayerSpec]) 
         raise ConfigProblems(found)
 
 
-def _checked(backend: BaseLLMBackend, models: list[Model]) -> list[str]:
-    try:
-        return backend.check(models)
-    except ArenaError:
-        raise
-    except Exception as error:
-        raise UserError(
-            f"{type(backend).__name__} cannot check its models: {describe_fault(error)}."
-        ) from error
-
-
-def _backend(prefix: str, confs: Mapping[str, Any], config: Mapping[str, Any]) -> BaseLLMBackend:
-    return make_backend(prefix, confs[prefix], trusted_targets=config["trusted_targets"])
+def _backends(
+    players: Sequence[PlayerSpec],
+    confs: Mapping[str, Any],
+    config: Mapping[str, Any],
+    problems: Problems,
+) -> dict[str, BaseLLMBackend]:
+    """The backends that the players' models need, by prefix, those that can be made."""
+    backends: dict[str, BaseLLMBackend] = {}
+    for prefix in sorted({player.model.backend for player in players if player.model}):
+        made = problems.attempt(
+            lambda p=prefix: make_backend(p, confs[p], trusted_targets=config["trusted_targets"])  # type: ignore[misc]
+        )
+        if made is None:
+            continue
+        backends[prefix] = made
+        for player in players:
+            asked = player.model is not None and player.model.backend == prefix
+            if asked and player.options.get("constrain_to_legal") and not made.constrains:
+                problems.add(
+                    f"agents.{player.name}.constrain_to_legal=true: {prefix}_ models are asked "
+                    f"through {type(made).__name__}, which cannot constrain an answer. Leave it "
+                    "out, or choose a vllm_, direct_ or litellm_ model."
+                )
+    return backends
 
 
 def _player_config(player: PlayerSpec) -> dict[str, Any]:

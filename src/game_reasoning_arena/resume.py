@@ -31,6 +31,11 @@ from game_reasoning_arena.records import (
 
 #: Episodes that ended so are final; others are played again.
 FINAL = frozenset({Status.COMPLETED, Status.FORFEIT})
+#: Where two runs ask different things though their configurations are the same.
+UNSEEN_CHANGE = (
+    "nothing that stands in it; so a file that it names was changed (prompt template, prompts, "
+    "policy table), or another version of this program wrote it"
+)
 
 
 @dataclass(kw_only=True)
@@ -49,6 +54,11 @@ class Past:
     replaced: list[EpisodeRecord] = field(default_factory=list)  # not final, to be played again
     recalled: set[CallKey] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        """What there is, in a line."""
+        answers = len(self.answers) + len(self.responses)
+        return f"{len(self.episodes)} episodes and {answers} answers are there already"
 
 
 def load_past(directory: Path) -> Past:

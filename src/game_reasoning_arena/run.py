@@ -188,6 +188,10 @@ async def run_async(
         done = {record.episode for record in past.episodes}
         todo = [plan for plan in plans if plan.episode not in done]
         shown.expect(len(plans), done=len(done))
+        if past.run_id is not None:
+            log.info("resumed (%d): %s", past.times_resumed, past)
+        for note in past.notes:
+            log.warning("%s", note)
         log.info("run %s: %d of %d episodes to play", run_id, len(todo), len(plans))
         story.lag.start()
         # What is loaded by now outlives the run: the collector need not go through it again and

@@ -24,6 +24,20 @@ class Stop:
         self.reason: str | None = None
         self._meters: list[Meter] = []
         self._loading = False
+        self._closing = False
+
+    @contextmanager
+    def while_closing(self) -> Iterator[None]:
+        """Around what comes after the last answer: a stop leaves it to its end, and what is called
+        off after a second signal is no failure."""
+        self._closing = True
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self.reason is None:
+                raise
+        finally:
+            self._closing = False
 
     @contextmanager
     def while_loading(self, long: bool) -> Iterator[None]:
@@ -95,7 +109,7 @@ class Stop:
             nonlocal timer
             if self._in_flight() and loop.time() < until:
                 timer = loop.call_later(LOOK_S, look, until)
-            else:
+            elif not self._closing:
                 task.cancel()
 
         with _routed(loop, stop):

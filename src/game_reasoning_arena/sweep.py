@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from game_reasoning_arena.errors import ConfigProblems, UserError
 from game_reasoning_arena.paths import add_conf_dir, added_conf_dir
-from game_reasoning_arena.preflight import check_directory, prepare
+from game_reasoning_arena.preflight import check_directory
 from game_reasoning_arena.progress import Progress, make_progress
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.writer import DirectoryLock
@@ -34,6 +34,7 @@ from game_reasoning_arena.sweeping.store import (
     load_sweep,
     read_json,
 )
+from game_reasoning_arena.sweeping.stored import stored_experiment
 from game_reasoning_arena.sweeping.table import show_sweep, worst
 
 if TYPE_CHECKING:
@@ -205,7 +206,8 @@ def _prepare_stored(sweep: Sweep, jobs: Sequence[Job], *, check_backends: bool) 
     """Make the experiments of jobs that the words of today do not describe.
 
     Raises:
-        ConfigProblems: a job's file is gone, or this machine cannot run it.
+        ConfigProblems: a job's file is gone, a file that it names was changed, or this machine
+            cannot run it.
     """
     problems: list[str] = []
     for job in jobs:
@@ -216,10 +218,11 @@ def _prepare_stored(sweep: Sweep, jobs: Sequence[Job], *, check_backends: bool) 
             problems.append(f"{sweep.job_file(job)} is missing or damaged: job {job.number}.")
             continue
         try:
-            cfg = OmegaConf.create(stored["config"])
-            job.experiment = prepare(cfg, check_backends=check_backends)
+            job.experiment = stored_experiment(stored, check_backends=check_backends)
         except ConfigProblems as error:
             problems += [problem for problem in error.problems if problem not in problems]
+        except UserError as error:
+            problems.append(str(error))
     if problems:
         raise ConfigProblems(problems)
 

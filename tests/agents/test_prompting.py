@@ -129,6 +129,10 @@ def test_a_file_is_read_anew(tmp_path: Path) -> None:
     ("source", "says"),
     [
         ('{% extends "line.j2" %}{% block user %}{{ sate }}{% endblock %}', "'sate'. Did you mean"),
+        (
+            '{% extends "line.j2" %}{% block user %}{{ sate }}{{ turm }}{% endblock %}',
+            "unknown variable 'sate' and 'turm'",
+        ),
         ('{% extends "line.j2" %}{% block user %}{{ state }', "mine.j2, line 1"),
         ('{% set answer_form = "line" %}{% block user %}{% endblock %}', "no block 'system'"),
         (

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from game_reasoning_arena.sweeping.worker import play_job
 from tests.arena import finish, run_json, start_arena
 from tests.cluster.sweeps import (
     CANARY,
@@ -39,6 +40,20 @@ def test_processes_play_what_one_process_plays(tmp_path: Path, whole: Path) -> N
     assert [
         {k: v for k, v in row.items() if k not in timing} for row in table(tmp_path / "mine")
     ] == [{k: v for k, v in row.items() if k not in timing} for row in table(alone)]
+
+
+def test_a_worker_plays_nothing_else_than_was_checked(tmp_path: Path) -> None:
+    sweep = tmp_path / "mine"
+    ran = run_sweep(tmp_path, *JOBLIB, "seed=1,2", "episodes=2")
+    assert ran.code == 0, ran.err
+    file = sweep / ".jobs" / "1.json"
+    shutil.rmtree(sweep / jobs(sweep)[1]["directory"])
+    (sweep / ".jobs" / "1.end.json").unlink()
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"identity": "another"}))
+    play_job(str(file))
+    end = json.loads((sweep / ".jobs" / "1.end.json").read_text())
+    assert end["status"] == "error"
+    assert "would ask something else now" in end["reason"]
 
 
 def test_keys_are_the_workers_own(tmp_path: Path, loopback: LoopbackServer) -> None:

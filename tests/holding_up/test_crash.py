@@ -207,6 +207,9 @@ def test_a_run_is_resumed_and_replayed_from_anywhere(
     assert len(lines(directory / "episodes.jsonl")) == 2
     replayed = arena("replay", "../kept", "--output", "again")
     assert replayed.code == 0, replayed.err
+    again = arena("replay", "../kept", "--output", "again")
+    assert again.code == 2
+    assert "--output again holds a run already" in again.err
     assert (tmp_path / "elsewhere" / "again" / "run.json").is_file()
     assert Path.cwd() == tmp_path / "elsewhere"
 

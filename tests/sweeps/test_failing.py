@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from game_reasoning_arena.agents import prompting
 from tests.arena import Arena, Ran, episodes, finish, lines, run_json, start_arena
 from tests.loopback import LoopbackServer
 from tests.sweeps.reading import jobs, statuses, sweep_json, table
@@ -42,6 +44,68 @@ def test_a_failing_job_leaves_the_others_alone(arena: Arena, loopback: LoopbackS
     again = arena("resume", str(ran.directory))
     assert again.code == 0, again.err
     assert {request["body"]["model"] for request in loopback.requests()} == {"bad"}
+
+
+def unfinished(job: Path) -> None:
+    """As if the job had been killed while it wrote its second episode."""
+    path = job / "episodes.jsonl"
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0] + b'{"epi')
+    told = run_json(job) | {"status": "interrupted"}
+    (job / "run.json").write_text(json.dumps(told))
+
+
+def test_a_job_that_goes_on_says_so_and_what_was_repaired(arena: Arena) -> None:
+    sweep = arena("-m", "seed=1,2", "episodes=3", "hydra.sweep.dir=kept").directory
+    job = sweep / jobs(sweep)[1]["directory"]
+    unfinished(job)
+    again = arena("resume", "kept")
+    assert again.code == 0, again.err
+    assert len(lines(job / "episodes.jsonl")) == 3
+    repaired = "episodes.jsonl: a torn last line of 5 bytes was cut off"
+    assert f"job 1: {repaired}\n" in again.err
+    logged = (job / "arena.log").read_text()
+    assert "resumed (1): 1 episodes and" in logged
+    assert repaired in logged
+
+
+def test_a_template_that_was_changed_is_not_mixed_into_a_sweep(
+    arena: Arena, tmp_path: Path
+) -> None:
+    template = tmp_path / "mine.j2"
+    template.write_text((prompting.SHIPPED / "line.j2").read_text() + "{# of my own #}\n")
+    words = ("agents.player_0.template=mine.j2", "seed=1,2", "episodes=3", "hydra.sweep.dir=kept")
+    sweep = arena("-m", *words).directory
+    job = sweep / jobs(sweep)[1]["directory"]
+    unfinished(job)
+    before = (job / "responses.jsonl").read_bytes()
+    template.write_text(template.read_text() + "{# of today #}\n")
+    for resume in (("resume", "kept"), ("-m", *words, "sweep.resume=kept")):
+        ran = arena(*resume)
+        assert ran.code == 2
+        assert "a file that it names was changed" in ran.err
+    assert (job / "responses.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_ctrl_c_while_backends_close(tmp_path: Path, signals: int) -> None:
+    process = start_arena(
+        "-m",
+        "+backend.leaving._target_=tests.sweeps.broken.LeavingBackend",
+        f"+backend.leaving.signals={signals}",
+        "trusted_targets=[tests.sweeps.broken]",
+        "catalog.models=[{name: leaving_random}]",
+        "agents.player_0.model=leaving_random",
+        "seed=1,2",
+        "episodes=2",
+        "hydra.sweep.dir=mine",
+        cwd=tmp_path,
+        PYTHONPATH=str(Path(__file__).parents[2]),
+    )
+    ran = finish(process)
+    assert ran.code == 130, ran.err
+    assert "Traceback" not in ran.err
+    assert statuses(tmp_path / "mine") == ["completed", "completed"]
+    assert (tmp_path / "closed").exists() == (signals == 1)  # the second one stops at once
 
 
 def test_a_fault_in_the_program_stays_in_its_job(arena: Arena) -> None:

@@ -143,7 +143,7 @@ def test_all_problems_of_all_jobs_are_told_and_nothing_is_left(
         "there is no simulation called 'kuhn_pokr'. Did you mean 'kuhn_poker'",
         "(in 8 of 16 jobs: simulation=kuhn_pokr)",
         "OPENAI_API_KEY, which is not set",
-        "(in 4 of 16 jobs",
+        "(in 8 of 16 jobs: agents.player_0.model=litellm_openai/x)",
         "no scripted model 'scripted_frist'",
         "agents.player_0.sampling.temperature",
         "(in 8 of 16 jobs: agents.player_0.sampling.temperature=9)",

@@ -133,7 +133,8 @@ class Template:
             unknown = sorted(meta.find_undeclared_variables(tree) - VARIABLES.keys() - {"self"})
             if unknown:
                 raise UserError(
-                    f"The prompt template {self.name} uses an unknown variable {unknown[0]!r}. "
+                    f"The prompt template {self.name} uses an unknown variable "
+                    f"{' and '.join(map(repr, unknown))}. "
                     + choose_from(unknown[0], VARIABLES, limit=len(VARIABLES))
                 )
             for block, code in env.get_template(following).blocks.items():

@@ -56,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
         if output is None:
             kept = tempfile.TemporaryDirectory(prefix="arena-replay-")
             output = Path(stack.enter_context(kept))
+        elif (output / layout.RUN).exists():
+            raise UserError(f"--output {output} holds a run already. Choose another directory.")
         output = output.resolve()
         return _replay(stack.enter_context(where_begun(directory)), output)
 

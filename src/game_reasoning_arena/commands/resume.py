@@ -6,7 +6,6 @@ arena resume outputs/2026-11-22/10-23-45-123456
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,6 @@ from typing import Any
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.recording import layout
-
-log = logging.getLogger(__name__)
 
 HELP = """Finish an unfinished run: answers that are on disk are used again, only the rest is asked
 for. KEY=VALUE words may change how it is carried out (concurrency, budget.*, backend limits); a
@@ -58,11 +55,8 @@ def run(args: argparse.Namespace) -> int:
         _refuse_changes(directory, experiment)
         for note in past.notes:
             sys.stderr.write(f"{note}\n")
-        answers = len(past.answers) + len(past.responses)
-        there = f"{len(past.episodes)} episodes and {answers} answers are there already"
-        sys.stderr.write(f"{there}\n")
+        sys.stderr.write(f"{past}\n")
         with job_log(directory):
-            log.info("resumed (%d): %s", past.times_resumed, there)
             result = play(experiment, directory, overrides=args.overrides, past=past)
     show_result(result)
     return result.exit_code
@@ -91,7 +85,8 @@ def experiment_of(
             "outputs/DATE/TIME."
         )
     words = ["--config", str(path), *(overrides or [])]
-    return prepare(compose_words(words, _config_dir(directory)), check_backends=checked)
+    cfg = compose_words(words, _config_dir(directory))
+    return prepare(cfg, check_backends=checked, played=not checked)
 
 
 def _config_dir(directory: Path) -> str | None:
@@ -105,14 +100,10 @@ def _config_dir(directory: Path) -> str | None:
     return told if told is not None and Path(told).is_dir() else None
 
 
-_NO_CHANGE = (
-    "  nothing that stands in it; so a file that it names was changed (prompt template, prompts,\n"
-    "  policy table), or another version of this program wrote it"
-)
-
-
 def _refuse_changes(directory: Path, experiment: Experiment) -> None:
     import orjson
+
+    from game_reasoning_arena.resume import UNSEEN_CHANGE
 
     recorded = orjson.loads((directory / layout.RUN).read_bytes())
     from game_reasoning_arena.command_line import read_plain_file
@@ -129,7 +120,7 @@ def _refuse_changes(directory: Path, experiment: Experiment) -> None:
     ]
     raise UserError(
         f"{directory} was begun with another configuration, so its answers cannot be used:\n"
-        + ("\n".join(changes) or _NO_CHANGE)
+        + ("\n".join(changes) or f"  {UNSEEN_CHANGE}")
         + "\nTake the changes back, or start a new run."
     )
 

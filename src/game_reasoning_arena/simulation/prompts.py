@@ -17,7 +17,13 @@ from time import perf_counter
 from typing import Any
 
 from game_reasoning_arena.agents.base_agent import Agent, PlayerSpec
-from game_reasoning_arena.errors import BackendError, BudgetReached, UserError
+from game_reasoning_arena.errors import (
+    BackendError,
+    BudgetReached,
+    ConfigProblems,
+    UserError,
+    problems_of,
+)
 from game_reasoning_arena.records import EpisodePlan, EpisodeRecord, Status
 from game_reasoning_arena.simulation.base import Simulation
 from game_reasoning_arena.simulation.seating import seeds
@@ -66,8 +72,8 @@ class PromptsSimulation(Simulation):
     def __init__(self, prompts: Sequence[str], *, repeats: int = 1) -> None:
         if not prompts:
             raise UserError("simulation.file holds no prompts.")
-        if repeats < 1:
-            raise UserError(f"simulation.repeats={repeats} must be at least 1.")
+        if wrong := _repeat_problems(repeats):
+            raise ConfigProblems(wrong)
         self.name = "prompts"
         self.prompts = tuple(prompts)
         self.repeats = repeats
@@ -75,10 +81,14 @@ class PromptsSimulation(Simulation):
     @classmethod
     def from_conf(cls, conf: Mapping[str, Any]) -> PromptsSimulation:
         """From a plain dict in the form of ``schema.PromptsConf``."""
-        file = conf.get("file")
-        if not isinstance(file, str) or not file or file == "???":
-            raise UserError("simulation.file is not set. It takes a .jsonl, .csv or .txt file.")
-        return cls(read_prompts(file), repeats=int(conf.get("repeats", 1)))
+        file, repeats = conf.get("file"), int(conf.get("repeats", 1))
+        try:
+            if not isinstance(file, str) or not file or file == "???":
+                raise UserError("simulation.file is not set. It takes a .jsonl, .csv or .txt file.")
+            return cls(read_prompts(file), repeats=repeats)
+        except UserError as error:
+            found = [*problems_of(error), *_repeat_problems(repeats)]
+            raise ConfigProblems(list(dict.fromkeys(found))) from error
 
     def check(self, players: Sequence[PlayerSpec], *, everybody: bool = True) -> list[str]:
         """Only language models answer prompts, and without the options that moves need."""
@@ -144,6 +154,10 @@ class PromptsSimulation(Simulation):
             duration_s=perf_counter() - started,
             error=error,
         )
+
+
+def _repeat_problems(repeats: int) -> list[str]:
+    return [] if repeats >= 1 else [f"simulation.repeats={repeats} must be at least 1."]
 
 
 def read_prompts(file: str) -> list[str]:

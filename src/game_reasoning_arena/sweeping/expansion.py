@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import orjson
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -23,6 +22,7 @@ from game_reasoning_arena.errors import ConfigProblems
 from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.explain import explain_composition
 from game_reasoning_arena.preflight import prepare
+from game_reasoning_arena.serving import Serving, backend_key
 from game_reasoning_arena.sweeping.composing import Compose, Composer
 
 _BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
@@ -109,7 +109,7 @@ def expand(
     """
     parts = _sorted(words)
     presets = [f"{key}={value}" for key, value in (cfg.hydra.sweeper.get("params") or {}).items()]
-    axes, given = _choices([*presets, *parts.task])
+    axes, given, unreadable = _choices([*presets, *parts.task])
     swept = [key for key, values in axes.items() if len(values) > 1 or key in given]
     combinations = [list(c) for c in itertools.product(*axes.values())]
     overrides = [[f"{k}={v}" for k, v in zip(axes, c, strict=True)] for c in combinations]
@@ -118,14 +118,13 @@ def expand(
     ]
     problems = _Problems()
     candidates = []
-    backends = _Checks()
+    serving = Serving()
     composer = Composer(compose, parts.hydra)
     wrong: dict[str, str] = {}  # words that do not compose, told once and left out from then on
     for number, job in enumerate(overrides):
         problems.add(number, [wrong[word] for word in job if word in wrong])
         try:
             job_cfg = composer([word for word in job if word not in wrong])
-            experiment = prepare(job_cfg, check_backends=False)
         except ConfigProblems as error:
             problems.add(number, error.problems)
             told = [(w, f"{as_typed(w)}: ") for w in job]
@@ -133,37 +132,16 @@ def expand(
                 w: text for w, head in told for text in error.problems if text.startswith(head)
             }
             continue
-        if check_backends and not experiment.estimate:
-            problems.add(number, backends.of(experiment))
+        try:
+            experiment = prepare(job_cfg, check_backends=check_backends, serving=serving)
+        except ConfigProblems as error:
+            problems.add(number, error.problems)
+            continue
         experiment.config["sweep"]["resume"] = None
         candidates.append(Candidate(overrides=job, values=values[number], experiment=experiment))
-    if problems.found:
-        raise ConfigProblems(problems.told(values))
+    if unreadable or problems.found:
+        raise ConfigProblems([*unreadable, *problems.told(values)])
     return candidates
-
-
-def backend_key(prefix: str, experiment: Experiment) -> str:
-    """Backends with the same key can be one object."""
-    conf = experiment.config["backend"][prefix]
-    return prefix + orjson.dumps(conf, option=orjson.OPT_SORT_KEYS).decode()
-
-
-class _Checks:
-    """Asks each distinct backend about each distinct set of models once."""
-
-    def __init__(self) -> None:
-        self._asked: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-
-    def of(self, experiment: Experiment) -> list[str]:
-        found: list[str] = []
-        for prefix, backend in experiment.backends.items():
-            models = [model for model in experiment.models if model.backend == prefix]
-            # All of a model counts: the same name can mean another address in another job.
-            key = (backend_key(prefix, experiment), tuple(map(repr, models)))
-            if key not in self._asked:
-                self._asked[key] = backend.check(models)
-            found += self._asked[key]
-        return found
 
 
 def share_backends(experiments: Sequence[Experiment]) -> list[Experiment]:
@@ -173,7 +151,9 @@ def share_backends(experiments: Sequence[Experiment]) -> list[Experiment]:
         replace(
             experiment,
             backends={
-                prefix: shared.setdefault(backend_key(prefix, experiment), backend)
+                prefix: shared.setdefault(
+                    backend_key(prefix, experiment.config["backend"][prefix]), backend
+                )
                 for prefix, backend in experiment.backends.items()
             },
         )
@@ -189,8 +169,9 @@ def _sorted(words: Sequence[str]) -> _Words:
     return parts
 
 
-def _choices(words: list[str]) -> tuple[dict[str, list[str]], set[str]]:
-    """Each key with its values, later words winning; and the keys that were given as a sweep."""
+def _choices(words: list[str]) -> tuple[dict[str, list[str]], set[str], list[str]]:
+    """Each key with its values, later words winning; the keys that were given as a sweep; and what
+    is wrong with the words that are left out."""
     from hydra.core.global_hydra import GlobalHydra
 
     loader = GlobalHydra.instance().config_loader()
@@ -206,20 +187,20 @@ def _choices(words: list[str]) -> tuple[dict[str, list[str]], set[str]]:
                 continue
             key = override.get_key_element()
             if override.is_sweep_override():
-                axes[key] = list(override.sweep_string_iterator())
-                swept.add(key)
-                if not axes[key]:
+                values = list(override.sweep_string_iterator())
+                if not values:
                     problems.append(f"{word}: no value comes of it.")
                 elif _plain(key).startswith("sweep."):
                     problems.append(f"{word}: how a sweep is carried out cannot itself be swept.")
+                else:
+                    axes[key] = values
+                    swept.add(key)
             else:
                 axes[key] = [override.get_value_element_as_str()]
                 swept.discard(key)
         except HydraException as error:
             problems.append(explain_composition(error, word, None))
-    if problems:
-        raise ConfigProblems(problems)
-    return axes, swept
+    return axes, swept, problems
 
 
 def _all_shards(word: str) -> str:

@@ -54,7 +54,8 @@ async def _play_all(sweep: Sweep, jobs: Sequence[Job], shown: Progress) -> str |
         for shift in _shifts(jobs):
             if stop.requested:
                 break
-            async with AsyncExitStack() as stack:
+            stack = AsyncExitStack()
+            try:
                 try:
                     await open_backends(_wanted(shift), stack, stop, shown.say)
                 except Interrupted:
@@ -65,6 +66,9 @@ async def _play_all(sweep: Sweep, jobs: Sequence[Job], shown: Progress) -> str |
                     sweep.write()
                     continue
                 await _play_shift(sweep, shift, stop, shown, budget)
+            finally:
+                with stop.while_closing():
+                    await stack.aclose()
     return stop.reason
 
 
@@ -105,6 +109,8 @@ async def _play(sweep: Sweep, job: Job, stop: Stop, shown: Progress, budget: Bud
                 lock = DirectoryLock(directory)
                 past = load_past(directory)
                 budget.totals.merge(past.totals)
+                for note in past.notes:
+                    shown.say(f"job {job.number}: {note}")
             try:
                 result = await run_async(
                     experiment,

@@ -8,6 +8,7 @@ from pathlib import Path
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.experiment import NOT_IDENTITY
 from game_reasoning_arena.recording import layout
+from game_reasoning_arena.resume import UNSEEN_CHANGE
 from game_reasoning_arena.sweeping.expansion import Candidate
 from game_reasoning_arena.sweeping.store import Job, Sweep, read_json
 
@@ -61,7 +62,7 @@ def refuse_changes(sweep: Sweep, matched: Sequence[tuple[Job | None, Candidate]]
     for job, candidate in matched:
         blank = [key for key in sweep.axes if key not in candidate.values]
         if job is None and (blank or candidate.values in known):
-            changes = _changes(sweep, candidate, blank) or ["written by another version"]
+            changes = _changes(sweep, candidate, blank) or [UNSEEN_CHANGE]
             told = "".join(f"\n  {change}" for change in changes)
             raise UserError(
                 f"{sweep.path}: these words change what the sweep asks, so the job would be none "

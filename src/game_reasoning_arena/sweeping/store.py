@@ -156,6 +156,7 @@ class Sweep:
             "overrides": job.overrides,
             "cwd": str(Path.cwd()),
             "config_dir": self.config_dir,
+            "identity": job.identity,
             "config": job.experiment.config,
         }
         text = orjson.dumps(content, default=dict, option=orjson.OPT_INDENT_2).decode()

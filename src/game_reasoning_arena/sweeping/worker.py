@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from omegaconf import OmegaConf
 
 from game_reasoning_arena.environment import load_environment
 from game_reasoning_arena.errors import ArenaError, BudgetReached, Interrupted, UserError
@@ -28,7 +27,6 @@ from game_reasoning_arena.faults import fault_of
 from game_reasoning_arena.meter import Budget
 from game_reasoning_arena.opening import open_backends
 from game_reasoning_arena.paths import add_conf_dir
-from game_reasoning_arena.preflight import prepare
 from game_reasoning_arena.progress import Progress
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.writer import DirectoryLock
@@ -39,6 +37,7 @@ from game_reasoning_arena.secrets import Redactor
 from game_reasoning_arena.stopping import GRACE_S, Stop
 from game_reasoning_arena.sweeping.logs import job_log
 from game_reasoning_arena.sweeping.store import end_file, read_json, replace_file, stop_file
+from game_reasoning_arena.sweeping.stored import stored_experiment
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +79,7 @@ def _play(file: Path) -> tuple[Status, str | None]:
     directory = Path(job["directory"])
     _end_gently_at_time_limits()
     with job_log(directory):
-        experiment = prepare(OmegaConf.create(job["config"]))
+        experiment = stored_experiment(job)
         if (directory / layout.RUN).is_file():
             with DirectoryLock(directory):
                 result = run_coroutine(_run(file, job, experiment, resumes=True))

@@ -13,7 +13,13 @@ from msgspec.structs import replace
 
 from game_reasoning_arena.agents.base_agent import Actor, Agent, PlayerSpec
 from game_reasoning_arena.agents.randomness import Purpose, Stream, derive
-from game_reasoning_arena.errors import BackendError, BudgetReached, UserError
+from game_reasoning_arena.errors import (
+    BackendError,
+    BudgetReached,
+    ConfigProblems,
+    UserError,
+    problems_of,
+)
 from game_reasoning_arena.profiling import part
 from game_reasoning_arena.records import (
     EpisodePlan,
@@ -32,7 +38,7 @@ from game_reasoning_arena.simulation.open_spiel.dice_play import (
     no_such_player,
 )
 from game_reasoning_arena.simulation.open_spiel.loading import Game, State, load_game, quiet_engine
-from game_reasoning_arena.simulation.open_spiel.texts import Texts
+from game_reasoning_arena.simulation.open_spiel.texts import Texts, unknown_texts
 from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
 from game_reasoning_arena.simulation.seating import incomplete_deals, seat_plan
 
@@ -75,8 +81,8 @@ class OpenSpielSimulation(Simulation):
                 f"simulation.game={game_string!r} is a mean-field game, which has populations "
                 "in place of players. Choose another game."
             )
-        if max_moves is not None and max_moves < 1:
-            raise UserError(f"simulation.max_moves={max_moves} is below 1. null is no limit.")
+        if wrong := _limit_problems(max_moves):
+            raise ConfigProblems(wrong)
         self.rules = rules
         self.max_moves = max_moves
         self.texts = Texts(self.game, state, board)
@@ -102,13 +108,13 @@ class OpenSpielSimulation(Simulation):
                 "simulation.game is not set. It takes OpenSpiel's own game string, such as "
                 'tic_tac_toe or "leduc_poker(players=3)".'
             )
-        return cls(
-            game,
-            max_moves=conf.get("max_moves"),
-            rules=conf.get("rules"),
-            state=str(conf.get("state") or "auto"),
-            board=str(conf.get("board") or "auto"),
-        )
+        max_moves = conf.get("max_moves")
+        state, board = str(conf.get("state") or "auto"), str(conf.get("board") or "auto")
+        try:
+            return cls(game, max_moves=max_moves, rules=conf.get("rules"), state=state, board=board)
+        except UserError as error:
+            found = [*problems_of(error), *_limit_problems(max_moves), *unknown_texts(state, board)]
+            raise ConfigProblems(list(dict.fromkeys(found))) from error
 
     def check(self, players: Sequence[PlayerSpec], *, everybody: bool = True) -> list[str]:
         """Everything that can be known wrong about these players here."""
@@ -256,6 +262,12 @@ def _require_actions(game: Game, game_string: str) -> None:
             f"simulation.game={game_string!r} cannot be played here, since its moves have no "
             f"numbers: {' '.join(str(error).split())}"
         ) from error
+
+
+def _limit_problems(max_moves: int | None) -> list[str]:
+    if max_moves is None or max_moves >= 1:
+        return []
+    return [f"simulation.max_moves={max_moves} is below 1. null is no limit."]
 
 
 class _Episode:

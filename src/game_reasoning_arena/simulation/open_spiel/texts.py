@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pyspiel
 
-from game_reasoning_arena.errors import UserError, choose_from
+from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from
 from game_reasoning_arena.records import Move, MoveBy
 from game_reasoning_arena.simulation.open_spiel.boards import BOARDS, board_for
 from game_reasoning_arena.simulation.open_spiel.loading import Game, State
@@ -17,6 +17,16 @@ STATES = ("auto", "observation", "information_state", "full")
 #: Games without hidden information whose observation leaves out what everybody knows: payoffs
 #: before the only move (all one-shot games), or all rounds but the last.
 _SHOWN_IN_FULL = frozenset({"repeated_game"})
+
+
+def unknown_texts(state: str, board: str) -> list[str]:
+    """What is wrong with ``simulation.state`` and ``simulation.board`` in any game."""
+    found = []
+    if state not in STATES:
+        found.append(f"simulation.state={state!r} is unknown. {choose_from(state, STATES)}")
+    if board not in BOARDS:
+        found.append(f"simulation.board={board!r} is unknown. {choose_from(board, BOARDS)}")
+    return found
 
 
 class Texts:
@@ -41,10 +51,8 @@ class Texts:
         one_shot = kind.information == pyspiel.GameType.Information.ONE_SHOT
         self._observation = bool(kind.provides_observation_string)
         self._information_state = bool(kind.provides_information_state_string)
-        if state not in STATES:
-            raise UserError(f"simulation.state={state!r} is unknown. {choose_from(state, STATES)}")
-        if board not in BOARDS:
-            raise UserError(f"simulation.board={board!r} is unknown. {choose_from(board, BOARDS)}")
+        if unknown := unknown_texts(state, board):
+            raise ConfigProblems(unknown)
         if state == "auto":
             state = self._automatic(one_shot)
         if state == "full" and self.hidden:

@@ -1,0 +1,37 @@
+"""The experiment of a job's file again: in a worker, or when a sweep goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.experiment import Experiment
+from game_reasoning_arena.preflight import prepare
+
+
+def stored_experiment(job: Mapping[str, Any], *, check_backends: bool = True) -> Experiment:
+    """What the job was to run when its sweep was checked.
+
+    Its configuration stands by itself but for the files that it names, and what catalogs say of
+    models that it does not describe; what they make another experiment by now is refused.
+
+    Args:
+        job: the content of ``.jobs/N.json``; relative paths begin in the working directory.
+        check_backends: ask the backends whether they could serve, here and now.
+
+    Raises:
+        ConfigProblems: it cannot be run here.
+        UserError: it would be another experiment.
+    """
+    experiment = prepare(OmegaConf.create(job["config"]), check_backends=check_backends)
+    if job.get("identity") not in (None, experiment.identity):
+        raise UserError(
+            f"{job['directory']} would ask something else now than when its sweep was checked, "
+            "though its configuration is the same: a file that it names was changed (prompt "
+            "template, prompts, policy table), or the catalog's entry of one of its models, or "
+            "the program is of another version here. Take the change back, or start a new sweep."
+        )
+    return experiment
