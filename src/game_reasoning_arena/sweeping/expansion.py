@@ -135,6 +135,10 @@ def expand(
             continue
         if check_backends and not experiment.estimate:
             problems.add(number, backends.of(experiment))
+            if "replay" in experiment.backends:
+                from game_reasoning_arena.backends.replay_checks import recording_problems
+
+                problems.add(number, recording_problems(experiment))
         experiment.config["sweep"]["resume"] = None
         candidates.append(Candidate(overrides=job, values=values[number], experiment=experiment))
     if problems.found:
