@@ -110,13 +110,18 @@ class Experiment:
             prefix: {k: v for k, v in conf.items() if k not in BACKEND_NOT_IDENTITY}
             for prefix, conf in self.config["backend"].items()
         }
-        if contents := dict(self._contents()):
-            kept["contents"] = contents
+        if self.contents:
+            kept["contents"] = self.contents
         text = orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(text).hexdigest()[:12]
 
+    @cached_property
+    def contents(self) -> dict[str, str]:
+        """Hashes of what stands in the files that the configuration names, by who names them."""
+        return dict(self._contents())
+
     def _contents(self) -> Iterator[tuple[str, str]]:
-        """What stands in files that the configuration names: their paths say little."""
+        """The same, one by one: a path says little."""
         for player in self.players:
             template, table = player.options.get("template"), player.options.get("table")
             if template and player.type == "llm":
@@ -129,6 +134,26 @@ class Experiment:
                 yield f"{player.name}.table", hashlib.sha256(table_bytes).hexdigest()
         if isinstance(self.simulation, PromptsSimulation):
             yield "prompts", _digest(self.simulation.prompts)
+
+
+def changed_files(
+    then: Mapping[str, str], now: Mapping[str, str], config: Mapping[str, Any]
+) -> list[str]:
+    """The settings that name files whose content was another one, as ``KEY=PATH``.
+
+    Args:
+        then: ``contents`` of a run, from its ``run.json``.
+        now: ``contents`` of an experiment.
+        config: the experiment's.
+    """
+    found = []
+    for key in sorted(then.keys() & now.keys()):
+        if then[key] != now[key]:
+            player, _, option = key.rpartition(".")
+            node = config["agents"][player] if player else config["simulation"]
+            name = f"agents.{key}" if player else "simulation.file"
+            found.append(f"{name}={node[option if player else 'file']}")
+    return found
 
 
 def _digest(content: object) -> str:

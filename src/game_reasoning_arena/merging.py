@@ -25,7 +25,7 @@ from game_reasoning_arena.sweeping.states import is_locked, totals_of
 
 #: What a merged run.json takes from the first shard's.
 _SHARED = (
-    *("format_version", "identity", "game", "seed", "players"),
+    *("format_version", "identity", "contents", "game", "seed", "players"),
     *("git", "packages", "python", "platform", "determinism", "cwd", "config_dir"),
 )
 

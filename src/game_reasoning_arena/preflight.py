@@ -116,13 +116,11 @@ def prepare(
     config["backend"] = {prefix: backend_confs[prefix] for prefix in sorted(used)}
     config["agents"] = {player.name: _player_config(player) for player in players}
     _write_down_models(config, models, catalog)
-    if check_backends and "replay" in used:
-        _check_recordings(config, players)
     probe = config["probe"]
     if probe is None:
         probe = any(model.provider and model.provider.api_key_env for model in models)
     failure = config["on_failure"]
-    return Experiment(
+    experiment = Experiment(
         seed=config["seed"],
         episodes=config["episodes"],
         concurrency=config["concurrency"],
@@ -143,6 +141,12 @@ def prepare(
         config=config,
         shard=shard,
     )
+    if check_backends and "replay" in used:
+        from game_reasoning_arena.backends.replay_checks import recording_problems
+
+        if mismatches := recording_problems(experiment):
+            raise ConfigProblems(mismatches)
+    return experiment
 
 
 def check_directory(directory: Path) -> None:
@@ -177,19 +181,6 @@ def _check_prices(models: Sequence[Model], problems: Problems) -> None:
                 f"budget.usd: the price of {model.name} is unknown, so a budget in USD could not "
                 "be kept. Use budget.tokens or budget.calls."
             )
-
-
-def _check_recordings(config: Mapping[str, Any], players: Sequence[PlayerSpec]) -> None:
-    from game_reasoning_arena.backends.replay_checks import replay_mismatches
-
-    found = [
-        problem
-        for player in players
-        if player.model is not None and player.model.backend == "replay"
-        for problem in replay_mismatches(config, player.name, Path(player.model.model_id))
-    ]
-    if found:
-        raise ConfigProblems(found)
 
 
 def _backends(

@@ -83,8 +83,9 @@ def load_past(directory: Path) -> Past:
         started_at=run.get("started_at"),
         overrides=tuple(run.get("overrides") or ()),
         times_resumed=run.get("resumed", 0) + 1,
-        sittings=_sittings(directory, run),
     )
+    written = _last_written(directory)  # before anything is rewritten
+    answered = 0.0
     kept_episodes: dict[int, EpisodeRecord] = {}
     path = directory / layout.EPISODES
     lines = _repaired_lines(path, past)
@@ -105,6 +106,8 @@ def load_past(directory: Path) -> Past:
     for number, line in enumerate(_repaired_lines(path, past), start=1):
         with _damage_told(path, number):
             response = response_of(line)
+        if response.started_at is not None:
+            answered = max(answered, response.started_at + (response.latency_s or 0.0))
         if response.outcome is None:
             past.totals.failed_calls += 1
             past.totals.requests += 1 + response.retries
@@ -114,6 +117,8 @@ def load_past(directory: Path) -> Past:
             past.responses.append(response)
         else:
             past.answers[response.key] = line
+    # A copied file is younger than what stands in it.
+    past.sittings = _sittings(run, min(written, answered) if answered else written)
     return past
 
 
@@ -138,20 +143,21 @@ def where_begun(directory: Path) -> Iterator[Path]:
         yield there
 
 
-def _sittings(directory: Path, run: Mapping[str, Any]) -> list[tuple[float, float]]:
-    """When the run was played; one that was killed ended when its last line was written."""
-    told = run.get("sittings") or [[run["started_at"], run.get("finished_at")]]
-    written = [
-        path.stat().st_mtime
-        for path in (
-            directory / layout.RUN,
-            directory / layout.EPISODES,
-            directory / layout.RESPONSES,
-        )
-        if path.exists()
-    ]
+def _last_written(directory: Path) -> float:
+    names = (layout.RUN, layout.EPISODES, layout.RESPONSES)
+    return max(path.stat().st_mtime for name in names if (path := directory / name).exists())
+
+
+def _sittings(run: Mapping[str, Any], last_sign: float) -> list[tuple[float, float]]:
+    """When the run was played, each begun and ended; one that was killed ended with its last line.
+
+    Args:
+        run: the content of ``run.json``.
+        last_sign: when that was.
+    """
+    told = run.get("sittings") or [[run.get("started_at"), run.get("finished_at")]]
     return [
-        (begun, max(begun, *written) if ended is None else ended)
+        (begun, max(begun, last_sign) if ended is None else ended)
         for begun, ended in told
         if begun is not None
     ]

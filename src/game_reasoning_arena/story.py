@@ -140,6 +140,7 @@ def run_head(
         "run_id": run_id,
         "format_version": FORMAT_VERSION,
         "identity": experiment.identity,
+        "contents": experiment.contents,
         "game": experiment.simulation.name,
         "seed": experiment.seed,
         "overrides": [*past.overrides, *overrides],

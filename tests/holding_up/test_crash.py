@@ -191,6 +191,40 @@ def test_time_in_which_a_run_lay_idle_is_not_its_duration(arena: Arena) -> None:
     assert "resumed (1): 1 episodes and" in (directory / "arena.log").read_text()
 
 
+def test_a_copied_run_is_not_older_than_its_answers(arena: Arena) -> None:
+    directory = arena("episodes=4", "hydra.run.dir=mine").directory
+    killed = run_json(directory)
+    killed |= {"status": "running", "finished_at": None, "sittings": [[killed["started_at"], None]]}
+    (directory / "run.json").write_text(json.dumps(killed))
+    last = max(
+        line["started_at"] + line["latency_s"] for line in lines(directory / "responses.jsonl")
+    )
+    copied_at = killed["started_at"] + 3600
+    for path in directory.iterdir():
+        os.utime(path, (copied_at, copied_at))
+    assert arena("resume", "mine").code == 0
+    assert run_json(directory)["sittings"][0] == [killed["started_at"], last]
+
+
+def test_where_a_run_was_begun_is_told_when_it_is_gone(
+    arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    monkeypatch.chdir(begun)
+    (begun / "mine.j2").write_text('{% extends "line.j2" %}')
+    ran = arena("agents.player_0.template=mine.j2", "episodes=1", "hydra.run.dir=../kept")
+    assert ran.code == 0, ran.err
+    monkeypatch.chdir(tmp_path)
+    begun.rename(tmp_path / "moved")
+    lost = arena("resume", "kept")
+    assert lost.code == 2
+    assert f"kept was begun in {begun}, which is not there any more" in lost.err
+    monkeypatch.chdir(tmp_path / "moved")
+    found = arena("resume", "../kept")
+    assert found.code == 0, found.err
+
+
 def test_a_run_is_resumed_and_replayed_from_anywhere(
     arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

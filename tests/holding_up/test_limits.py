@@ -222,6 +222,57 @@ def test_a_recording_of_other_questions_is_refused_before_the_run(
     assert len(list((tmp_path / "outputs").glob("*/*"))) == 1
 
 
+def test_a_file_with_another_content_asks_other_questions(arena: Arena, tmp_path: Path) -> None:
+    template = tmp_path / "mine.j2"
+    template.write_text('{% extends "line.j2" %}')
+    words = ("agents.player_0.template=mine.j2", "episodes=2")
+    assert arena(*words, "hydra.run.dir=mine").code == 0
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "mine.j2").write_text(template.read_text())
+    replayed = ("agents.player_0.model=replay_mine", "episodes=2")
+    same = arena(*replayed, "agents.player_0.template=kept/mine.j2", "hydra.run.dir=same")
+    assert same.code == 0, same.err
+
+    template.write_text('{% extends "line.j2" %}{% block system %}Win. {{ super() }}{% endblock %}')
+    before = sorted(tmp_path.iterdir())
+    for asked in (
+        ("resume", "mine"),
+        ("replay", "mine", "--output", "again"),
+        (*replayed, words[0], "hydra.run.dir=other"),
+        ("-m", *replayed, words[0], "hydra.sweep.dir=other"),
+    ):
+        ran = arena(*asked)
+        assert ran.code == 2, asked
+        assert "agents.player_0.template=mine.j2" in ran.err
+        assert "another content" in ran.err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_prompts_that_were_changed_ask_other_questions(arena: Arena, tmp_path: Path) -> None:
+    (tmp_path / "few.txt").write_text("One.\nTwo.\n")
+    words = ("simulation=prompts", "simulation.file=few.txt", "agents=llm")
+    first = ("agents.player_0.model=scripted_first", "hydra.run.dir=mine")
+    assert arena(*words, *first).code == 0
+    assert arena(*words, "agents.player_0.model=replay_mine", "hydra.run.dir=two").code == 0
+    (tmp_path / "few.txt").write_text("One.\nThree.\n")
+    for asked in (("replay", "mine"), (*words, "agents.player_0.model=replay_mine")):
+        ran = arena(*asked)
+        assert ran.code == 2
+        assert "simulation.file=few.txt" in ran.err
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_episodes_that_a_recording_did_not_end_are_told_before_the_run(
+    arena: Arena, tmp_path: Path
+) -> None:
+    assert arena("episodes=4", "shard=1/2", "hydra.run.dir=mine").code == 0
+    ran = arena("episodes=4", "agents.player_0.model=replay_mine")
+    assert ran.code == 2
+    assert "2 episodes were not played to their end there (" in ran.err
+    part = arena("episodes=4", "shard=1/2", "agents.player_0.model=replay_mine")
+    assert part.code == 0, part.err
+
+
 def test_the_runs_of_a_sweep_are_replayed_one_by_one(arena: Arena) -> None:
     arena("-m", "seed=1,2", "episodes=1", "hydra.sweep.dir=swept")
     ran = arena("replay", "swept")

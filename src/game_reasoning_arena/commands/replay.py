@@ -16,7 +16,7 @@ import orjson
 
 from game_reasoning_arena.agents.human_agent import RECORDED
 from game_reasoning_arena.backends.replay_backend import Recording
-from game_reasoning_arena.commands.resume import experiment_of
+from game_reasoning_arena.commands.resume import experiment_of, files_changed_since
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.recording import layout
@@ -75,7 +75,13 @@ def _replay(directory: Path, output: Path) -> int:
     from game_reasoning_arena.run import run as play
 
     was = _episodes(directory)
-    experiment = _recorded(experiment_of(directory, checked=False), directory, frozenset(was))
+    experiment = experiment_of(directory, checked=False)
+    if changed := files_changed_since(directory, experiment):
+        raise UserError(
+            f"{directory} was played with another content of {', '.join(changed)}, so its answers "
+            "are to other questions. Put the files back as they were, then replay it."
+        )
+    experiment = _recorded(experiment, directory, frozenset(was))
     recording = Recording(directory)
     result = play(experiment, output, replace_askers=lambda _: recording, quiet=True)
     if result.reason:

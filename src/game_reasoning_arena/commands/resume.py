@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.errors import ConfigProblems, UserError
 from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.recording import layout
 
@@ -85,38 +85,59 @@ def experiment_of(
             "outputs/DATE/TIME."
         )
     words = ["--config", str(path), *(overrides or [])]
-    cfg = compose_words(words, _config_dir(directory))
-    return prepare(cfg, check_backends=checked, played=not checked)
+    run = _run_json(directory)
+    config_dir = run.get("config_dir")
+    if config_dir is not None and not Path(config_dir).is_dir():
+        config_dir = None  # what it held stands in config.yaml
+    try:
+        cfg = compose_words(words, config_dir)
+        return prepare(cfg, check_backends=checked, played=not checked)
+    except ConfigProblems as error:
+        begun = run.get("cwd")
+        if begun is None or Path(begun).is_dir():
+            raise
+        gone = (
+            f"{directory} was begun in {begun}, which is not there any more, so files that it "
+            f"names were looked for in {Path.cwd()}. Call this where they are now."
+        )
+        raise ConfigProblems([*error.problems, gone]) from error
 
 
-def _config_dir(directory: Path) -> str | None:
-    """The ``--config-dir`` that the run was begun with, if it is still there."""
+def _run_json(directory: Path) -> dict[str, Any]:
     import orjson
 
     try:
-        told = orjson.loads((directory / layout.RUN).read_bytes()).get("config_dir")
+        content = orjson.loads((directory / layout.RUN).read_bytes())
     except (OSError, orjson.JSONDecodeError):
-        return None  # told by whoever reads the run
-    return told if told is not None and Path(told).is_dir() else None
+        return {}  # told by whoever reads the run
+    return content if isinstance(content, dict) else {}
+
+
+def files_changed_since(directory: Path, experiment: Experiment) -> list[str]:
+    """The settings that name files which were changed since a run was begun, as ``KEY=PATH``."""
+    from game_reasoning_arena.experiment import changed_files
+
+    then = _run_json(directory).get("contents") or {}
+    return changed_files(then, experiment.contents, experiment.config)
 
 
 def _refuse_changes(directory: Path, experiment: Experiment) -> None:
-    import orjson
-
-    from game_reasoning_arena.resume import UNSEEN_CHANGE
-
-    recorded = orjson.loads((directory / layout.RUN).read_bytes())
     from game_reasoning_arena.command_line import read_plain_file
+    from game_reasoning_arena.resume import UNSEEN_CHANGE
 
     before = _flat(read_plain_file(directory / layout.CONFIG))
     same_shard = before.get("shard") == experiment.config["shard"]
-    if same_shard and recorded.get("identity") == experiment.identity:
+    if same_shard and _run_json(directory).get("identity") == experiment.identity:
         return
     now = _flat(dict(experiment.config))
     changes = [
         f"  {key}: {before.get(key, 'not set')} -> {now.get(key, 'not set')}"
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key)
+    ]
+    changes += [
+        f"  the file of {changed} has another content"
+        for changed in files_changed_since(directory, experiment)
     ]
     raise UserError(
         f"{directory} was begun with another configuration, so its answers cannot be used:\n"
