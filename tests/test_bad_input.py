@@ -70,6 +70,10 @@ MISTAKES = {
         ["-m", "simulation.game=tic_tac_toe,chess"],
         ["with the rules of tic_tac_toe told", "(in 1 of 2 jobs: simulation.game=chess)"],
     ),
+    "rules of other parameters": (
+        ["simulation=connect_four", "simulation.game=connect_four(rows=5)"],
+        ["with the rules of connect_four told", "Set simulation.rules"],
+    ),
     "rules of another game, no preset": (
         ["simulation=kuhn_poker", "simulation.game=nim"],
         ["with the rules of kuhn_poker told", "simulation=openspiel simulation.game=nim"],

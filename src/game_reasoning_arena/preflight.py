@@ -26,12 +26,13 @@ from game_reasoning_arena.player_checks import check_players
 from game_reasoning_arena.reaching import unreachable
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.records import Model, Sampling
-from game_reasoning_arena.schema import ProviderConf
+from game_reasoning_arena.schema import SIMULATION_TYPES, ProviderConf
 from game_reasoning_arena.serving import Serving
 from game_reasoning_arena.sharding import Shard
 from game_reasoning_arena.simulation.factory import make_simulation
 from game_reasoning_arena.value_checks import (
     Problems,
+    against_schema,
     check_completeness,
     check_providers,
     check_ranges,
@@ -84,7 +85,7 @@ def prepare(
     )
     backend_confs: dict[str, Any] = dict(config["backend"] or {})
     players = check_players(config, catalog, backend_confs, run_sampling, env_sampling, problems)
-    simulation = problems.attempt(lambda: make_simulation(config["simulation"]))
+    simulation = problems.attempt(lambda: make_simulation(_filled_simulation(config, problems)))
     if simulation is not None and check_seats:
         told = any(player.type in ("llm", "human") for player in players)
         if not played and told and (misled := simulation.misleading()) is not None:
@@ -147,6 +148,18 @@ def prepare(
         if mismatches := recording_problems(experiment):
             raise ConfigProblems(mismatches)
     return experiment
+
+
+def _filled_simulation(config: dict[str, Any], problems: Problems) -> dict[str, Any]:
+    """The ``simulation`` node with all its settings: a preset of the user's own may lack some."""
+    node: dict[str, Any] = config["simulation"]
+    kind = SIMULATION_TYPES.get(str(node.get("type", "openspiel")))
+    if kind is not None:
+        node, wrong = against_schema(kind, node, "simulation")
+        for problem in wrong:
+            problems.add(problem)
+        config["simulation"] = node
+    return node
 
 
 def check_directory(directory: Path) -> None:

@@ -231,6 +231,10 @@ class PromptsConf:
     repeats: int = 1
 
 
+#: What ``simulation.type`` takes, with the settings of each.
+SIMULATION_TYPES: dict[str, type] = {"openspiel": OpenSpielConf, "prompts": PromptsConf}
+
+
 @dataclass
 class ArenaConf:
     """A run."""

@@ -112,7 +112,7 @@ def test_a_run_keeps_its_template_and_is_not_resumed_with_another_one(
     file.write_text(source.replace("One", "Two"))
     resumed = arena("resume", str(ran.directory))
     assert resumed.code == 2
-    assert "a file that it names was changed (prompt template" in resumed.err
+    assert "the file of agents.player_0.template=./mine.j2 has another content" in resumed.err
     assert run_json(arena(*words).directory)["identity"] != run["identity"]
     file.write_text(source)
     assert run_json(arena(*words).directory)["identity"] == run["identity"]
@@ -135,6 +135,10 @@ def test_a_file_is_read_anew(tmp_path: Path) -> None:
         ),
         ('{% extends "line.j2" %}{% block user %}{{ state }', "mine.j2, line 1"),
         ('{% set answer_form = "line" %}{% block user %}{% endblock %}', "no block 'system'"),
+        (
+            '{% extends "line.j2" %}{% block sytem %}You are a master.{% endblock %}',
+            "a block 'sytem' that nothing shows. Did you mean 'system'",
+        ),
         (
             "{% block system %}{% endblock %}{% block user %}{% endblock %}"
             "{% block feedback %}{% endblock %}",

@@ -123,6 +123,7 @@ class Template:
         answer_form: AnswerForm | None = None
         following: str | None = name
         visited: set[str] = set()
+        reached = set(BLOCKS)  # and what stands in other blocks or is called
         while following is not None:
             if following in visited:
                 raise UserError(f"The prompt template {self.name} extends itself.")
@@ -141,8 +142,16 @@ class Template:
                 self._blocks.setdefault(block, []).append(code)
             for node in tree.find_all(nodes.Block):
                 self._trees.setdefault(node.name, node)
+                reached |= {inner.name for inner in node.find_all(nodes.Block)}
+            reached |= {node.attr for node in tree.find_all(nodes.Getattr)}  # self.block()
             answer_form = answer_form or self._declared(tree)
             following = self._parent(tree)
+        for block in self._trees:
+            if block not in reached:
+                raise UserError(
+                    f"The prompt template {self.name} has a block {block!r} that nothing shows. "
+                    + choose_from(block, BLOCKS)
+                )
         return answer_form
 
     def _try_out(self) -> None:

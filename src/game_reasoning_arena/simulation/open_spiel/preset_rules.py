@@ -1,7 +1,8 @@
 """Rules that ship with one game are told of no other.
 
 ``simulation.game=chess`` changes the game of the preset that is chosen, and would keep its rules: a
-language model would be told how tic-tac-toe is played, and its bad moves would be its fault.
+language model would be told how tic-tac-toe is played, and its bad moves would be its fault. The
+same holds of ``connect_four(rows=5)`` and rules that tell of six rows.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.paths import conf_dirs
-from game_reasoning_arena.simulation.open_spiel.loading import short_name
+from game_reasoning_arena.simulation.open_spiel.loading import load_game, short_name
 
 
 def rules_of_another_game(game_string: str, rules: str | None) -> str | None:
@@ -28,9 +30,16 @@ def rules_of_another_game(game_string: str, rules: str | None) -> str | None:
         preset = _read(path)
         if str(preset.get("rules") or "").strip() != rules.strip():
             continue
-        if short_name(str(preset.get("game"))) == name:
+        theirs = str(preset.get("game"))
+        if short_name(theirs) != name:
+            others.append(path.stem)
+        elif _parameters(theirs) == _parameters(game_string):
             return None
-        others.append(path.stem)
+        else:
+            return (
+                f"simulation.game={game_string} would be played with the rules of {theirs} told to "
+                "the players. Set simulation.rules to those of this game; null tells none."
+            )
     if not others:
         return None
     instead = (
@@ -42,6 +51,15 @@ def rules_of_another_game(game_string: str, rules: str | None) -> str | None:
         f"simulation.game={game_string} would be played with the rules of {others[0]} told to the "
         f"players. Write {instead}, or set simulation.rules to this game's own."
     )
+
+
+def _parameters(game_string: str) -> list[tuple[str, str]]:
+    """All parameters of a game, those that are not given included."""
+    try:
+        parameters = load_game(game_string).get_parameters()
+    except UserError:
+        return []  # a preset of the user's own that cannot be played
+    return sorted((name, str(value)) for name, value in parameters.items())
 
 
 def _presets(folder: Path) -> list[Path]:
