@@ -59,6 +59,13 @@ MISTAKES = {
         ["agents.player_0.constrain_to_legal=true"],
         ["agents.player_0.constrain_to_legal=true: scripted_ models", "cannot constrain"],
     ),
+    "constraint in a form that cannot be said": (
+        [
+            *("+provider.lab.api_base=http://127.0.0.1:1/v1", "agents.player_0.model=direct_lab/m"),
+            "agents.player_0.constrain_to_legal=true",
+        ],
+        ["agents.player_0.constrain_to_legal=true: direct_lab/m", "template=json"],
+    ),
     "list for a choice": (["seats=[a]"], ["seats=[a]: give one of: rotate, fixed."]),
     "empty directory": (["hydra.run.dir="], ["hydra.run.dir is empty"]),
     "empty model": (["agents.player_0.model="], ["agents.player_0.model is not set"]),

@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from game_reasoning_arena.agents.base_agent import OnFailure, PlayerSpec
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.factory import make_backend
+from game_reasoning_arena.backends.openai_protocol import no_constraint
 from game_reasoning_arena.catalog import Catalog
 from game_reasoning_arena.environment import sampling_from_environment
 from game_reasoning_arena.errors import ConfigProblems, UserError
@@ -212,14 +213,28 @@ def _backends(
             continue
         backends[prefix] = made
         for player in players:
-            asked = player.model is not None and player.model.backend == prefix
-            if asked and player.options.get("constrain_to_legal") and not made.constrains:
-                problems.add(
-                    f"agents.{player.name}.constrain_to_legal=true: {prefix}_ models are asked "
-                    f"through {type(made).__name__}, which cannot constrain an answer. Leave it "
-                    "out, or choose a vllm_, direct_ or litellm_ model."
-                )
+            if player.model is not None and player.model.backend == prefix:
+                problems.attempt(lambda p=player, m=made: _check_constraint(p, m))  # type: ignore[misc]
     return backends
+
+
+def _check_constraint(player: PlayerSpec, backend: BaseLLMBackend) -> None:
+    """A constraint must be one that the backend can keep in this answer form."""
+    if not player.options.get("constrain_to_legal"):
+        return
+    assert player.model is not None
+    where = f"agents.{player.name}.constrain_to_legal=true"
+    if not backend.constrains:
+        raise UserError(
+            f"{where}: {player.model.backend}_ models are asked through {type(backend).__name__}, "
+            "which cannot constrain an answer. Leave it out, or choose a vllm_, direct_ or "
+            "litellm_ model."
+        )
+    from game_reasoning_arena.agents.prompting import load_template
+
+    form = load_template(str(player.options.get("template") or "line")).answer_form
+    if form not in backend.constrains:
+        raise UserError(f"{where}: {no_constraint(player.model)}")
 
 
 def _player_config(player: PlayerSpec) -> dict[str, Any]:

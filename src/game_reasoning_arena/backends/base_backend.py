@@ -13,7 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from msgspec.structs import replace
 
@@ -45,8 +45,9 @@ class BaseLLMBackend(ABC):
     #: Processes that share the client's work on calls; what they can carry grows with them.
     processes: int = 1
 
-    #: Whether ``Request.constraint`` is kept to; else ``constrain_to_legal`` is refused.
-    constrains: ClassVar[bool] = False
+    #: In which answer forms (line, json) ``Request.constraint`` is kept to; in others
+    #: ``constrain_to_legal`` is refused.
+    constrains: frozenset[str] = frozenset()
 
     def __init__(
         self,

@@ -40,8 +40,6 @@ class DirectBackend(BaseLLMBackend):
         policy: the limits that every backend has, see :class:`BaseLLMBackend`.
     """
 
-    constrains = True
-
     def __init__(
         self,
         *,
@@ -55,6 +53,8 @@ class DirectBackend(BaseLLMBackend):
             raise ValueError(f"structured must be json_schema or vllm, not {structured!r}")
         self._stream = stream
         self._structured = structured
+        # A JSON schema is all that the protocol itself has; vLLM's own field takes any texts.
+        self.constrains = frozenset({"json"} if structured == "json_schema" else {"line", "json"})
         self._trust_env = trust_env
         self._session: aiohttp.ClientSession | None = None
 

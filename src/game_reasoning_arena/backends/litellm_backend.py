@@ -55,7 +55,7 @@ class LiteLLMBackend(BaseLLMBackend):
         policy: the limits that every backend has, see :class:`BaseLLMBackend`.
     """
 
-    constrains = True
+    constrains = frozenset({"json"})
 
     def __init__(
         self,

@@ -51,7 +51,7 @@ class VLLMBackend(BaseLLMBackend):
         policy: the limits that every backend has, see :class:`BaseLLMBackend`.
     """
 
-    constrains = True
+    constrains = frozenset({"line", "json"})
 
     def __init__(
         self,
