@@ -97,3 +97,15 @@ def test_a_fault_before_the_run_is_one_of_its_problems(
     assert says in ran.err
     assert "tic_tac_toe" in ran.err
     assert not (tmp_path / "outputs").exists()
+
+
+def test_a_fault_in_a_ping_is_told_in_a_line(tmp_path: Path) -> None:
+    run_with(tmp_path, "async def generate(self, request): return {}['gone']")
+    ran = finish(
+        start_arena("doctor", "--ping", "mine_x", "trusted_targets=[my_backends]", cwd=tmp_path)
+    )
+    assert ran.code == 1
+    assert ran.err == (
+        "arena: mine_x: a fault in the program: KeyError: 'gone' (my_backends.py, line 7, in "
+        "generate).\n"
+    )

@@ -273,6 +273,14 @@ def test_episodes_that_a_recording_did_not_end_are_told_before_the_run(
     assert part.code == 0, part.err
 
 
+def test_a_run_without_a_finished_episode_is_not_replayed(arena: Arena) -> None:
+    directory = arena("episodes=1", "hydra.run.dir=mine").directory
+    (directory / "episodes.jsonl").unlink()
+    ran = arena("replay", "mine")
+    assert ran.code == 2
+    assert "no episode that was played to its end" in ran.err
+
+
 def test_the_runs_of_a_sweep_are_replayed_one_by_one(arena: Arena) -> None:
     arena("-m", "seed=1,2", "episodes=1", "hydra.sweep.dir=swept")
     ran = arena("replay", "swept")

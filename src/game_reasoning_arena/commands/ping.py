@@ -12,9 +12,11 @@ from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.factory import default_backend_confs, make_backend
 from game_reasoning_arena.catalog import Catalog
 from game_reasoning_arena.commands.tables import show_table
-from game_reasoning_arena.errors import BackendError, ConfigProblems
+from game_reasoning_arena.errors import ArenaError, BackendError, ConfigProblems, Fault
 from game_reasoning_arena.event_loop import run_coroutine
+from game_reasoning_arena.faults import describe_fault
 from game_reasoning_arena.probing import probe_request
+from game_reasoning_arena.reaching import unreachable
 from game_reasoning_arena.records import Model, Reply
 
 
@@ -32,7 +34,7 @@ def ping(name: str, *, files: Sequence[Path] = (), overrides: Sequence[str] = ()
     catalog, confs, trusted = _composed(files, overrides) if overrides else _shipped(files)
     model = catalog.resolve(name, backends=confs)
     backend = make_backend(model.backend, confs[model.backend], trusted_targets=trusted)
-    if problems := backend.check([model]):
+    if problems := [*backend.check([model]), *unreachable([model])]:
         raise ConfigProblems(problems)
     try:
         reply = run_coroutine(_ask(backend, model))
@@ -40,6 +42,10 @@ def ping(name: str, *, files: Sequence[Path] = (), overrides: Sequence[str] = ()
         tried = f" after {error.retries + 1} tries" if error.retries else ""
         sys.stderr.write(f"{model.name}: no answer{tried}: {error.kind}: {error}\n")
         return 1
+    except ArenaError:
+        raise
+    except Exception as error:
+        raise Fault(f"{model.name}: a fault in the program: {describe_fault(error)}.") from error
     show_table(("ping", model.name), list(_rows(model, reply).items()))
     return 0
 

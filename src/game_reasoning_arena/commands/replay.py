@@ -74,7 +74,12 @@ def _runs_of(sweep: Path) -> str:
 def _replay(directory: Path, output: Path) -> int:
     from game_reasoning_arena.run import run as play
 
-    was = _episodes(directory)
+    was = _episodes(directory) if (directory / layout.EPISODES).is_file() else {}
+    if not was:
+        raise UserError(
+            f"{directory} holds no episode that was played to its end, so there is nothing to "
+            f"replay. Finish it with `arena resume {directory}`."
+        )
     experiment = experiment_of(directory, checked=False)
     if changed := files_changed_since(directory, experiment):
         raise UserError(
