@@ -213,7 +213,7 @@ def as_primary_config(content: Mapping[str, Any]) -> dict[str, Any]:
     """The file's content on top of the shipped defaults.
 
     A word where a group is meant chooses an option (``simulation: kuhn_poker``). ``agents`` are
-    exactly those of the file, and a game of the file brings its preset's rules with it.
+    exactly those of the file, and a game of the file (without parameters) brings its preset's rules.
     """
     body = dict(content)
     groups = [group for group in _GROUPS if isinstance(body.get(group), str)]
@@ -231,9 +231,9 @@ def as_primary_config(content: Mapping[str, Any]) -> dict[str, Any]:
 def _preset_for(simulation: Mapping[str, Any]) -> str:
     if simulation.get("type") == "prompts" or "file" in simulation:
         return "prompts"
-    game = str(simulation.get("game", "")).partition("(")[0]
-    for directory in conf_dirs():
-        if game and (directory / "simulation" / f"{game}.yaml").is_file():
+    game = str(simulation.get("game", ""))
+    for directory in conf_dirs():  # rules are told of their own parameters only
+        if game and "(" not in game and (directory / "simulation" / f"{game}.yaml").is_file():
             return game
     return "openspiel" if game else "tic_tac_toe"
 
