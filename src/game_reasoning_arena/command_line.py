@@ -213,7 +213,7 @@ def as_primary_config(content: Mapping[str, Any]) -> dict[str, Any]:
     """The file's content on top of the shipped defaults.
 
     A word where a group is meant chooses an option (``simulation: kuhn_poker``). ``agents`` are
-    exactly those of the file, and a game of the file (without parameters) brings its preset's rules.
+    exactly those of the file, and a game without parameters brings its preset's rules with it.
     """
     body = dict(content)
     groups = [group for group in _GROUPS if isinstance(body.get(group), str)]
