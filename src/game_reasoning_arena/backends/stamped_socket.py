@@ -6,7 +6,6 @@ A busy process reads a socket late. Linux notes when each segment arrived and te
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import socket
 import struct
@@ -22,14 +21,21 @@ _ROOM = socket.CMSG_SPACE(_TIMESPEC.size) if _STAMPED is not None else 0
 
 @functools.cache
 def arrivals_are_stamped() -> bool:
-    """Whether the system notes when bytes came, so that a busy reader changes no latency."""
+    """Whether the system notes when bytes came, so that a busy reader changes no latency.
+
+    Linux begins to stamp a moment after the first socket asks for it and ceases when none is left
+    that did. The socket that asks here stays open as long as the process, so that one moment
+    serves every session.
+    """
     if _STAMPED is None:
         return False
-    with socket.socket() as probe:
-        try:
-            probe.setsockopt(socket.SOL_SOCKET, _STAMPED, 1)
-        except OSError:
-            return False
+    asks = socket.socket()
+    try:
+        asks.setsockopt(socket.SOL_SOCKET, _STAMPED, 1)
+    except OSError:
+        asks.close()
+        return False
+    asks.detach()  # open, and nobody's to close
     return True
 
 
@@ -42,9 +48,8 @@ class StampedSocket(socket.socket):
         super().__init__(*arguments, **named)
         self.sent_at: float | None = None  # the newest bytes were given to the system
         self.received_at: float | None = None  # the newest bytes that were read came
-        if _STAMPED is not None:
-            with contextlib.suppress(OSError):  # then the time of reading has to do
-                self.setsockopt(socket.SOL_SOCKET, _STAMPED, 1)
+        if arrivals_are_stamped():  # else the time of reading has to do
+            self.setsockopt(socket.SOL_SOCKET, _STAMPED or 0, 1)
 
     def send(self, data: Any, flags: int = 0, /) -> int:
         """See ``socket.socket``."""
