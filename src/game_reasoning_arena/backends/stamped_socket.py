@@ -51,6 +51,15 @@ class StampedSocket(socket.socket):
         if arrivals_are_stamped():  # else the time of reading has to do
             self.setsockopt(socket.SOL_SOCKET, _STAMPED or 0, 1)
 
+    def connect(self, address: Any, /) -> None:
+        """See ``socket.socket``."""
+        try:
+            super().connect(address)
+        except BlockingIOError:
+            # A peer on this machine has accepted by now, which saves a turn of the event loop; any
+            # other raises the same once more.
+            super().connect(address)
+
     def send(self, data: Any, flags: int = 0, /) -> int:
         """See ``socket.socket``."""
         now = time.monotonic()
