@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from tests.arena import Arena, finish, start_arena
 
@@ -65,6 +66,26 @@ MISTAKES = {
             "agents.player_0.constrain_to_legal=true",
         ],
         ["agents.player_0.constrain_to_legal=true: direct_lab/m", "template=json"],
+    ),
+    "key that nothing knows": (
+        ["+temperature=0"],
+        ["temperature is no setting and would change nothing. Did you mean sampling.temperature?"],
+    ),
+    "misspelt new key": (["+epsodes=3"], ["Did you mean episodes?"]),
+    "no list": (["sampling.stop=END"], ["give a list: sampling.stop=[END]"]),
+    "no bot": (["agents.player_1.type=bot"], ["player_1.bot is not set", "uniform_random"]),
+    "bracket": (["agents.player_0.model=[a"], ["the value lacks a ]"]),
+    "one quote": (
+        ["agents.player_0.system_prompt=it's"],
+        ["one ' without its pair", '"agents.player_0.system_prompt=\\"it\'s\\""'],
+    ),
+    "comma in a text": (
+        ["agents.player_0.system_prompt=Think, then move"],
+        ["add -m", "'agents.player_0.system_prompt=\"Think, then move\"'"],
+    ),
+    "text with signs": (
+        ["agents.player_0.system_prompt=play (well)=x"],
+        ["cannot be read", "'agents.player_0.system_prompt=\"play (well)=x\"'"],
     ),
     "list for a choice": (["seats=[a]"], ["seats=[a]: give one of: rotate, fixed."]),
     "empty directory": (["hydra.run.dir="], ["hydra.run.dir is empty"]),
@@ -306,6 +327,34 @@ def test_a_plain_file_with_a_mistake(
     assert ran.code == 2
     assert told in ran.err
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_run_is_no_configuration_but_holds_one(arena: Arena) -> None:
+    assert arena("hydra.run.dir=mine", "episodes=1").code == 0
+    for given in ("mine", "mine/run.json"):
+        ran = arena("--config", given)
+        assert ran.code == 2
+        assert ran.err.endswith("--config mine/config.yaml\n")
+    assert arena("--config", "mine/config.yaml").code == 0
+
+
+def test_a_key_that_others_refer_to_is_no_mistake(arena: Arena, tmp_path: Path) -> None:
+    ran = arena("+who=random", "agents.player_0.type=${who}", "hydra.run.dir=mine")
+    assert ran.code == 0, ran.err
+    assert "who" not in (tmp_path / "mine" / "config.yaml").read_text()
+
+
+def test_a_plain_file_may_choose_options_as_hydra_does(arena: Arena, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "defaults: [simulation: kuhn_poker, override /agents: random_vs_random, _self_]\n"
+        "simulation: {max_moves: 1}\nepisodes: 2\n"
+    )
+    ran = arena("--config", "mine.yaml", "hydra.run.dir=run")
+    assert ran.code == 0, ran.err
+    config = OmegaConf.load(tmp_path / "run" / "config.yaml")
+    assert config.simulation.game == "kuhn_poker"
+    assert config.simulation.max_moves == 1
+    assert config.agents.player_0.type == "random"
 
 
 def test_another_programs_configuration_is_recognised(arena: Arena, tmp_path: Path) -> None:

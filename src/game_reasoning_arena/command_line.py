@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.paths import conf_dirs
+from game_reasoning_arena.recording import layout
 from game_reasoning_arena.schema import AGENT_TYPES
 
 PLAIN_FILE = "plain_file"
@@ -162,6 +163,10 @@ def read_plain_file(path: Path) -> dict[str, Any]:
     Raises:
         UserError: with the file, the line and the cause.
     """
+    if path.is_dir():
+        inside = path / layout.CONFIG
+        what = f"--config {inside}" if inside.is_file() else "--config FILE"
+        raise UserError(f"--config {path} is a directory; give a file: {what}")
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -186,6 +191,12 @@ def read_plain_file(path: Path) -> dict[str, Any]:
         raise UserError(
             f"--config {path}: holds no mapping. Write e.g. "
             '{"agents": {"player_0": {"type": "llm", "model": "scripted_random"}}}'
+        )
+    if "run_id" in content and "status" in content:
+        beside = path.with_name(layout.CONFIG)
+        raise UserError(
+            f"--config {path} is what a run wrote of itself. Its configuration lies beside it: "
+            f"--config {beside}"
         )
     content.pop("hydra", None)
     return content
@@ -212,20 +223,41 @@ def plain_file_content() -> dict[str, Any] | None:
 def as_primary_config(content: Mapping[str, Any]) -> dict[str, Any]:
     """The file's content on top of the shipped defaults.
 
-    A word where a group is meant chooses an option (``simulation: kuhn_poker``). ``agents`` are
-    exactly those of the file, and a game without parameters brings its preset's rules with it.
+    A word where a group is meant chooses an option (``simulation: kuhn_poker``), as does an entry
+    of ``defaults`` where that holds nothing else. ``agents`` are exactly those of the file, and a
+    game without parameters brings its preset's rules with it.
     """
     body = dict(content)
-    groups = [group for group in _GROUPS if isinstance(body.get(group), str)]
-    chosen: list[Any] = ["config", *({f"override /{g}": body.pop(g)} for g in groups)]
+    options = _options_chosen(body.get("defaults"))
+    if options is not None:
+        del body["defaults"]
+    words = {group: body.pop(group) for group in _GROUPS if isinstance(body.get(group), str)}
+    options = (options or {}) | words
     if "agents" in body:
-        chosen.append({"override /agents": "none"})
+        options.setdefault("agents", "none")
     simulation = body.get("simulation")
     if isinstance(simulation, Mapping):
-        chosen.append({"override /simulation": _preset_for(simulation)})
+        options.setdefault("simulation", _preset_for(simulation))
+    chosen = ["config", *({f"override /{group}": name} for group, name in options.items())]
     if isinstance(body.get("backend"), Mapping):
         body.pop("defaults", None)
     return {"defaults": [*chosen, "_self_"], **body}
+
+
+def _options_chosen(defaults: object) -> dict[str, str] | None:
+    """The options that a defaults list chooses; None for one that builds a whole configuration."""
+    if not isinstance(defaults, list):
+        return None
+    chosen: dict[str, str] = {}
+    for entry in defaults:
+        if entry in ("_self_", "config"):
+            continue
+        pairs = entry.items() if isinstance(entry, Mapping) else ()
+        groups = {str(key).removeprefix("override ").lstrip("/"): value for key, value in pairs}
+        if not groups or not groups.keys() <= set(_GROUPS):
+            return None
+        chosen |= groups
+    return chosen
 
 
 def _preset_for(simulation: Mapping[str, Any]) -> str:

@@ -25,6 +25,10 @@ _NO_NUMBER = re.compile(r"Value '(.*)' of type '\w+' could not be converted to (
 _NO_BOOL = re.compile(r"Value '(.*)' is not a valid bool")
 _NO_CHOICE = re.compile(r"Invalid value '(.*)', expected one of \[(.*)\]")
 _NO_ENUM = re.compile(r"Value (.*) \(\w+\) is not a valid input for <enum '(\w+)'>")
+_NO_LIST = re.compile(r"Invalid value assigned: (\w+) is not a ListConfig")
+_NO_GRAMMAR = re.compile(
+    r"no viable alternative|LexerNoViableAlt|mismatched input|extraneous input"
+)
 _NO_NULL = re.compile(r"Incompatible value 'None'|field '\w+' is not Optional|is not Optional")
 _FULL_KEY = re.compile(r"full_key: (\S+)")
 
@@ -42,7 +46,9 @@ def explain_composition(error: Exception, word: str | None, cfg: DictConfig | No
     if (broken := _broken_file(error)) is not None:
         return f"{said}{broken}"
     if word and "Ambiguous value for argument" in text:
-        return f"{said}several values: add -m for a sweep (arena -m {as_typed(word)})."
+        key, _, value = as_typed(word).partition("=")
+        text = f" A comma in one text: {_quoted(key, value)}" if ", " in value else ""
+        return f"{said}several values: add -m for a sweep (arena -m {as_typed(word)}).{text}"
     if word and cfg is not None and _NO_GROUP_VALUE.search(text):
         key = word.partition("=")[0].lstrip("+")
         inside = OmegaConf.select(cfg, key)
@@ -76,12 +82,17 @@ def explain_composition(error: Exception, word: str | None, cfg: DictConfig | No
         return said + _unknown_key(key.lstrip("+~"), cfg)
     if word and (spaced := _SPACED.fullmatch(word)):
         return f"{said}write no spaces around the = sign: {spaced.group(1)}={spaced.group(2)}"
+    if word and "=" in word and _NO_GRAMMAR.search(text):
+        return f"{said}{_grammar(word)}"
     if word and "Error parsing override" in text:
         detail = [line for line in text.splitlines() if line and "Error parsing" not in line]
         return (
             f"{said}cannot be read as KEY=VALUE ({detail[0] if detail else 'syntax'}). Quote a "
             "value with special characters twice: 'key=\"a, b\"'"
         )
+    if word and _NO_LIST.search(text):
+        key, _, value = as_typed(word).partition("=")
+        return f"{said}give a list: {key}=[{value}]"
     if (wanted := wanted_value(text)) is not None:
         value, wish = wanted
         if not word and full_key:
@@ -91,6 +102,29 @@ def explain_composition(error: Exception, word: str | None, cfg: DictConfig | No
     if full_key and full_key.group(1) not in said:
         return f"{said}{full_key.group(1)}: {first}"
     return f"{said}{first}"
+
+
+def _grammar(word: str) -> str:
+    """Why Hydra cannot read a word, as far as that can be guessed, and how to write it."""
+    key, _, value = as_typed(word).partition("=")
+    for opening, closing in ("[]", "{}", "()"):
+        if value.count(opening) != value.count(closing):
+            missing = closing if value.count(opening) > value.count(closing) else opening
+            return f"the value lacks a {missing}."
+    for quote in ("'", '"'):
+        if value.count(quote) % 2:
+            return f"the value holds one {quote} without its pair. {_quoted(key, value)}"
+    return f"the value cannot be read. {_quoted(key, value)}"
+
+
+def _quoted(key: str, value: str) -> str:
+    """How to write a word whose value Hydra is to take as it stands."""
+    if "'" not in value and '"' not in value:
+        word = f"'{key}=\"{value}\"'"
+    else:  # inside the shell's double quotes, where both can be written
+        inner = value.replace("\\", "\\\\").replace('"', '\\"')
+        word = '"' + f'{key}="{inner}"'.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"Quote it for Hydra, and the whole word for the shell: {word}"
 
 
 def no_value_itself(key: str, cfg: DictConfig) -> str:

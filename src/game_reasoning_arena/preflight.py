@@ -27,7 +27,7 @@ from game_reasoning_arena.player_checks import check_players
 from game_reasoning_arena.reaching import unreachable
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.records import Model, Sampling
-from game_reasoning_arena.schema import SIMULATION_TYPES, ProviderConf
+from game_reasoning_arena.schema import SIMULATION_TYPES, ArenaConf, ProviderConf
 from game_reasoning_arena.serving import Serving
 from game_reasoning_arena.sharding import Shard
 from game_reasoning_arena.simulation.factory import make_simulation
@@ -35,6 +35,7 @@ from game_reasoning_arena.value_checks import (
     Problems,
     against_schema,
     check_completeness,
+    check_names,
     check_providers,
     check_ranges,
     check_sampling,
@@ -70,6 +71,8 @@ def prepare(
     config: dict[str, Any] = {str(key): value for key, value in plain.items() if key != "hydra"}
 
     check_completeness(config)
+    if not played:
+        check_names(cfg, problems)
     check_ranges(config, problems)
     if config["trusted_targets"] and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # as with `python -m`: trusted modules may lie here
@@ -115,6 +118,7 @@ def prepare(
     assert simulation is not None
     assert catalog is not None
 
+    config = {field.name: config[field.name] for field in fields(ArenaConf)}  # helping keys served
     config["backend"] = {prefix: backend_confs[prefix] for prefix in sorted(used)}
     config["agents"] = {player.name: _player_config(player) for player in players}
     _write_down_models(config, models, catalog)
@@ -171,8 +175,8 @@ def check_directory(directory: Path) -> None:
     """
     if (directory / layout.RUN).exists():
         raise UserError(
-            f"{directory} holds a run already. Finish it with `arena resume {directory}`, or "
-            "choose another directory (hydra.run.dir=...)."
+            f"{directory} holds a run already. Choose another directory (hydra.run.dir=...), or, "
+            f"if that run is not finished, `arena resume {directory}`."
         )
     parent = directory
     while not parent.exists() and parent != parent.parent:

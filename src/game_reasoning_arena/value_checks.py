@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from
+from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from, near
 from game_reasoning_arena.explain import wanted_value
 from game_reasoning_arena.paths import user_conf
 from game_reasoning_arena.records import Sampling
@@ -72,6 +72,34 @@ def check_completeness(config: Mapping[str, Any]) -> None:
                 f"{where} does not set {', '.join(missing)}. Rename it if it belongs to another "
                 "program, or begin it with `defaults: [/schema/arena@_global_, ...]`."
             ]
+        )
+
+
+def check_names(cfg: DictConfig, problems: Problems) -> None:
+    """Keys beside the known ones, as ``+temperature=0`` makes them, would change nothing.
+
+    One that another setting refers to (``agents.player_0.model=${mine}``) is somebody's own help.
+    """
+    known = [field.name for field in fields(ArenaConf)]
+    unknown = [str(key) for key in cfg if key not in known and key != "hydra"]
+    if not unknown:
+        return
+    written = OmegaConf.to_container(cfg, resolve=False)
+    assert isinstance(written, dict)
+    said = repr({key: value for key, value in written.items() if key != "hydra"})
+    homes = {
+        str(name): f"{group}.{name}"
+        for group, node in written.items()
+        if group in known and isinstance(node, Mapping)
+        for name in node
+    }
+    for key in unknown:
+        if f"${{{key}}}" in said or f"${{{key}." in said:
+            continue
+        meant = near(key, known) or [homes[name] for name in near(key, homes, n=1)]
+        problems.add(
+            f"{key} is no setting and would change nothing. "
+            + (f"Did you mean {meant[0]}?" if meant else choose_from(key, known, limit=30))
         )
 
 

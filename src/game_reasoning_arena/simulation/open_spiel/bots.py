@@ -33,6 +33,8 @@ def bot_problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[str]
     where = f"agents.{spec.name}.bot"
     name = spec.options.get("bot")
     known = pyspiel.registered_bots()
+    if name in (None, "???"):
+        return [f"{where} is not set. {choose_from('', known)}"]
     if not isinstance(name, str) or name not in known:
         return [f"{where}={name!r} is no bot of OpenSpiel. {choose_from(str(name), known)}"]
     if name not in pyspiel.bots_that_can_play_game(simulation.game):
