@@ -11,7 +11,8 @@ ArenaError
 ├── Fault                   an exception that nobody raised on purpose ended a run
 └── BackendError            no answer could be had: an outage, never a bad move
     ├── AuthError           401, 403, a missing key            fatal: stops the run
-    ├── BadRequestError     400, 404, 422, refused parameters  fatal for this call
+    ├── BadRequestError     400, 422, refused parameters   fatal for this call
+    │   └── NotFoundError   404: no such model or address  fatal: stops the run
     ├── ContextOverflowError  the prompt does not fit the model
     ├── QuotaError          the account is empty               fatal: stops the run
     ├── RateLimitedError    429                                retried
@@ -136,6 +137,13 @@ class BadRequestError(BackendError):
     """The provider refuses this request, and would again."""
 
     kind = "bad_request"
+
+
+class NotFoundError(BadRequestError):
+    """There is no such model, or nothing at this address: no other call would fare better."""
+
+    kind = "not_found"
+    stops_run = True
 
 
 class ContextOverflowError(BackendError):

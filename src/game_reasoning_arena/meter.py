@@ -47,7 +47,7 @@ class Totals:
         if reply.latency_s and reply.client_s is not None:
             self.client_s += reply.client_s
             self.latency_s += reply.latency_s
-            self.distorted += reply.client_s > DISTORTION * reply.latency_s
+            self.distorted += reply.client_s > max(DISTORTION * reply.latency_s, DISTORTION_S)
 
     def merge(self, other: Totals) -> None:
         """Count what another counted, too."""
@@ -60,14 +60,19 @@ class Totals:
         return self.prompt_tokens + self.completion_tokens
 
     def as_dict(self) -> dict[str, Any]:
-        """For ``run.json``: a cost is null as soon as one call's is unknown."""
+        """For ``run.json``: a cost is null as soon as one call's is unknown.
+
+        Nobody says what failed calls cost; where none was answered, nothing is known at all.
+        """
+        nothing_known = self.calls == 0 and self.failed_calls > 0
+        tokens_known = self.untokened == 0 and not nothing_known
         return {
             "calls": self.calls,
             "requests": self.requests,
             "failed_calls": self.failed_calls,
-            "prompt_tokens": self.prompt_tokens if self.untokened == 0 else None,
-            "completion_tokens": self.completion_tokens if self.untokened == 0 else None,
-            "cost_usd": self.cost_usd if self.unpriced == 0 else None,
+            "prompt_tokens": self.prompt_tokens if tokens_known else None,
+            "completion_tokens": self.completion_tokens if tokens_known else None,
+            "cost_usd": self.cost_usd if self.unpriced == 0 and not nothing_known else None,
             "known_cost_usd": self.cost_usd,
             "calls_without_price": self.unpriced,
             "calls_without_token_counts": self.untokened,
@@ -75,8 +80,10 @@ class Totals:
         }
 
 
-#: A call is distorted when the client added more than this share of the provider's time.
+#: A call is distorted when the client added more than this share of the provider's time, and more
+#: than these seconds: the first calls of a run open connections.
 DISTORTION = 0.25
+DISTORTION_S = 0.02
 
 
 @dataclass(kw_only=True)

@@ -53,9 +53,9 @@ def show_result(result: RunResult, *, next_step: bool = True) -> None:
         console.print(_held_up(held_up, result.totals["calls"], models), markup=False)
     if result.profile is not None:
         console.print(_where_time_went(result.profile), markup=False)
-    one_reason = len(result.outages) == 1 and next(iter(result.outages)) in (result.reason or "")
-    for reason, count in () if one_reason else result.outages.items():
-        console.print(f"outage ({count} x): {reason}", markup=False, soft_wrap=True)
+    for reason, count in result.outages.items():
+        if reason.partition(": ")[2] not in (result.reason or ""):
+            console.print(f"outage ({count} x): {reason}", markup=False, soft_wrap=True)
     unfinished = result.status is not Status.COMPLETED or result.outages
     if next_step and result.status is not Status.COMPLETED:
         console.print(f"{result.status}: {result.reason}", markup=False, soft_wrap=True)
@@ -65,6 +65,8 @@ def show_result(result: RunResult, *, next_step: bool = True) -> None:
             "elsewhere. Choose a model that can answer.",
             soft_wrap=True,
         )
+    elif next_step and result.status is Status.ERROR and not result.begun:
+        console.print("nothing was answered: when that is mended, start it again")
     elif next_step and unfinished:
         more = ""
         if result.status is Status.BUDGET and result.reason:

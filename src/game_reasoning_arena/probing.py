@@ -44,7 +44,8 @@ async def probe_models(
         try:
             reply = await meter.over(askers[model.backend]).complete(probe_request(model))
         except BackendError as error:
-            return f"{model.name}: {error.kind}: {error}"
+            said = str(error)
+            return said if said.startswith(model.name) else f"{model.name}: {said}"
         return {
             "model": model.name,
             "text": reply.text,

@@ -66,6 +66,7 @@ class RunResult:
     profile: Mapping[str, Any] | None = None  # with profile=true
     unpaired: Sequence[str] = ()  # what keeps deals from being paired
     resumable: bool = True  # whether playing on could finish it
+    begun: bool = True  # whether anything is there to go on from
 
     @property
     def exit_code(self) -> int:
@@ -239,6 +240,7 @@ async def run_async(
             profile=profile,
             unpaired=tuple(story.head["unpaired"]),
             resumable=not isinstance(story.failure, ReplayMiss),
+            begun=story.begun,
         )
 
 

@@ -81,6 +81,12 @@ class Story:
             return Status.ERROR, f"{self.counts[Status.ERROR]} episodes ended by an outage: {first}"
         return Status.COMPLETED, None
 
+    @property
+    def begun(self) -> bool:
+        """Whether a question was answered or an episode ended otherwise than by an outage."""
+        answered = any(row["calls"] for row in self.summary.rows())
+        return answered or any(n for status, n in self.counts.items() if status != Status.ERROR)
+
     def recount(self) -> None:
         """Count what an earlier part of this run played."""
         for episode in self.past.episodes:

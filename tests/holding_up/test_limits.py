@@ -47,6 +47,35 @@ def test_a_rejected_key_stops_the_run_and_keeps_what_is_finished(lab: Lab) -> No
     assert len(episodes(ran.directory)) == 100
 
 
+@pytest.mark.parametrize("backend", ["direct", "litellm"])
+def test_a_wrong_model_name_costs_no_night(lab: Lab, backend: str) -> None:
+    lab.server.set(faults=[{"status": 404}])
+    ran = lab("episodes=100", "concurrency=4", f"agents.player_0.model={backend}_my_lab/smal")
+    assert ran.code == 1
+    assert len(lab.server.requests()) <= 4
+    assert f"Check the model's name, 'smal', and the address {lab.server.url}." in ran.out
+    assert "nothing was answered: when that is mended, start it again" in ran.out
+    assert "arena resume" not in ran.out
+    totals = run_json(ran.directory)["totals"]
+    assert totals["failed_calls"] > 0
+    assert totals["cost_usd"] is None
+    assert totals["prompt_tokens"] is None
+    assert summary(ran.directory)[0]["cost_usd"] == ""
+
+
+def test_a_server_that_wants_a_key_says_where_to_name_it(lab: Lab) -> None:
+    lab.server.set(faults=[{"status": 401}])
+    ran = lab("episodes=1")
+    assert "provider.my_lab.api_key_env=MY_KEY" in ran.out
+
+
+def test_an_address_without_its_version_is_told(lab: Lab) -> None:
+    lab.server.set(faults=[{"status": 404}])
+    address = lab.server.url.removesuffix("/v1")
+    ran = lab("episodes=1", f"provider.my_lab.api_base={address}")
+    assert f"the address {address}, which most often ends in /v1." in ran.out
+
+
 def test_an_outage_is_no_lost_game(lab: Lab) -> None:
     lab.server.set(faults=[{"status": 400, "skip": 10, "count": 2}])
     ran = lab("episodes=20", "concurrency=1")

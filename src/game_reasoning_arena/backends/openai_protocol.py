@@ -19,6 +19,7 @@ from game_reasoning_arena.errors import (
     BackendError,
     BadRequestError,
     ContextOverflowError,
+    NotFoundError,
     QuotaError,
     RateLimitedError,
     TransientError,
@@ -50,6 +51,7 @@ _BAD_KEY = re.compile(
     r"|api[ _-]?key[^.]{0,40}(?:not valid|invalid|incorrect|expired|missing|not found)",
     re.IGNORECASE,
 )
+_VERSIONED = re.compile(r"/v\d+\w*/?(?:\?|$)")
 _MODERATED = re.compile(r"moderation|flagged|content policy", re.IGNORECASE)
 
 
@@ -76,9 +78,27 @@ def error_for(
         said = said[:LONGEST_ERROR] + " ..."
     message = f"{model.name}: {who} answered {status or 'with an error'}: {said or '(no text)'}"
     kind = _kind(status, f"{code or ''} {text}")
-    if kind is AuthError and model.provider and model.provider.api_key_env:
-        message += f" Check the key in {model.provider.api_key_env}."
+    if model.provider is not None:
+        message += _advice(kind, model, model.provider)
     return kind(message, status=status, retry_after=retry_after)
+
+
+def _advice(kind: type[BackendError], model: Model, provider: Provider) -> str:
+    """What can be done about an error that will come again, with a space before it."""
+    if kind is AuthError and provider.api_key_env:
+        return f" Check the key in {provider.api_key_env}."
+    if kind is AuthError and provider.api_base:
+        return (
+            " If it wants a key, put that into an environment variable and name the variable: "
+            f"provider.{provider.name}.api_key_env=MY_KEY."
+        )
+    if kind is NotFoundError and provider.api_base:
+        address = clean(model, provider.api_base)
+        version = "" if _VERSIONED.search(address) else ", which most often ends in /v1"
+        return f" Check the model's name, {model.model_id!r}, and the address {address}{version}."
+    if kind is NotFoundError:
+        return f" Check the model's name, {model.model_id!r}."
+    return ""
 
 
 def no_connection(model: Model, error: BaseException) -> TransientError:
@@ -110,6 +130,8 @@ def _kind(status: int | None, text: str) -> type[BackendError]:
         return AuthError
     if status == 403:
         return BadRequestError if _MODERATED.search(text) else AuthError
+    if status == 404:
+        return NotFoundError
     if status is not None and 400 <= status < 500 and status not in (408, 409, 425):
         return BadRequestError
     return TransientError

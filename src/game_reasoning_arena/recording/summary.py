@@ -198,6 +198,7 @@ class Summary:
     def _as_dict(self, name: str, seat: int, row: _Row) -> dict[str, Any]:
         player = self._players[name]
         asked = player.model is not None
+        known = asked and not (row.outages and not row.calls)  # nobody says what outages cost
         return {
             "player": name,
             "seat": seat,
@@ -221,7 +222,7 @@ class Summary:
             **{outcome.value: row.outcomes[outcome] if asked else None for outcome in FAILURES},
             "latency_p50_s": row.latencies.at(0.5),
             "latency_p95_s": row.latencies.at(0.95),
-            "prompt_tokens": row.prompt_tokens if asked and not row.untokened else None,
-            "completion_tokens": row.completion_tokens if asked and not row.untokened else None,
-            "cost_usd": row.cost if asked and not row.unpriced else None,
+            "prompt_tokens": row.prompt_tokens if known and not row.untokened else None,
+            "completion_tokens": row.completion_tokens if known and not row.untokened else None,
+            "cost_usd": row.cost if known and not row.unpriced else None,
         }
