@@ -46,7 +46,7 @@ def test_a_fault_in_an_answer_ends_the_run_and_says_how_to_go_on(tmp_path: Path)
         "error: a fault in the program: KeyError: '[redacted:MINE_API_KEY]' (my_backends.py, "
         "line 7, in generate). arena.log holds the traceback." in ran.out
     )
-    assert f"finish it with: arena resume {ran.directory}" in ran.out
+    assert "nothing was answered: when that is mended, start it again" in ran.out
     log = (ran.directory / "arena.log").read_text()
     assert "Traceback" in log
     assert 'my_backends.py", line 7' in log
@@ -60,6 +60,21 @@ def test_a_fault_in_an_answer_ends_the_run_and_says_how_to_go_on(tmp_path: Path)
     again = finish(start_arena("resume", str(ran.directory), cwd=tmp_path))
     assert again.code == 0, again.err
     assert run_json(ran.directory)["episodes"] == {"planned": 2, "forfeit": 2}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("'e2e4'", "Mine.generate gave str, but must return a game_reasoning_arena.records.Reply"),
+        ("None", "Mine.generate gave NoneType"),
+        ("Reply(text=None)", "Mine.generate gave a Reply whose text is None"),
+    ],
+)
+def test_what_is_no_reply_is_told_with_its_class(tmp_path: Path, given: str, says: str) -> None:
+    ran = run_with(tmp_path, f"async def generate(self, request): return {given}")
+    assert ran.code == 1
+    assert says in ran.out
+    assert "Traceback" not in ran.out + ran.err
 
 
 @pytest.mark.parametrize("method", ["async def start", "def loading"])
@@ -85,6 +100,8 @@ def test_a_fault_in_closing_takes_nothing_from_the_run(tmp_path: Path) -> None:
         ("def check(self, models): return {}['gone']", "Mine cannot check its models: KeyError"),
         ("def __init__(self): {}['gone']", "backend.mine: Mine cannot be made: KeyError: 'gone'"),
         ("x = )", "which cannot be imported: SyntaxError: unmatched ')' (my_backends.py, line 7)"),
+        ("def generate(self, request): return Reply(text='')", "written `async def generate("),
+        ("def __init__(self): pass", "Mine.__init__ must call super().__init__(...)"),
         ("x = {}['gone']", "KeyError: 'gone' (my_backends.py, line 7, in Mine)"),
     ],
 )

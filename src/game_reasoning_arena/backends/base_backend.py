@@ -18,7 +18,7 @@ from typing import Any, Self
 from msgspec.structs import replace
 
 from game_reasoning_arena.backends.limits import Lane
-from game_reasoning_arena.errors import BackendError, RateLimitedError, TimeoutExceededError
+from game_reasoning_arena.errors import BackendError, Fault, RateLimitedError, TimeoutExceededError
 from game_reasoning_arena.records import Model, Reply, Request
 
 #: The status by which some providers say "overloaded" where others say 429.
@@ -92,6 +92,7 @@ class BaseLLMBackend(ABC):
 
         Raises:
             BackendError: of the last try; ``retries`` and ``timing`` say what went before.
+            Fault: ``generate`` gave no reply.
         """
         lane = self._lane(request.model)
         retries = 0
@@ -106,7 +107,7 @@ class BaseLLMBackend(ABC):
             used: Reply | None = None
             try:
                 async with asyncio.timeout(limit_s) as timer:
-                    reply = await self.generate(request)
+                    reply = self._kept_to_contract(await self.generate(request))
                 used = self._timed(reply, began, began_at, queue_s, retries)
                 return used
             except TimeoutError as error:
@@ -168,6 +169,19 @@ class BaseLLMBackend(ABC):
         trace: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+    def _kept_to_contract(self, reply: object) -> Reply:
+        if not isinstance(reply, Reply):
+            raise Fault(
+                f"{type(self).__name__}.generate gave {type(reply).__name__}, but must return a "
+                "game_reasoning_arena.records.Reply: Reply(text=...)."
+            )
+        if not isinstance(reply.text, str):
+            raise Fault(
+                f"{type(self).__name__}.generate gave a Reply whose text is {reply.text!r}; where "
+                "a model says nothing, that is ''."
+            )
+        return reply
 
     def _lane(self, model: Model) -> Lane:
         endpoint = model.endpoint
