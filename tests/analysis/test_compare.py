@@ -288,7 +288,49 @@ def test_only_runs_that_repeat_deals_are_told_apart(tmp_path: Path) -> None:
         make_run(tmp_path / name, _versus_random("vllm_a"), episodes=10)
     make_run(tmp_path / "third", _versus_random("vllm_a"), game="leduc_poker", episodes=10)
     labels = {row["who"] for row in _quiet(tmp_path).tables[1].rows if "vllm" in row["who"]}
-    assert labels == {"vllm_a [first]", "vllm_a [second]", "vllm_a"}
+    assert labels == {"vllm_a [first]", "vllm_a [second]", "vllm_a [third]"}
+    make_run(tmp_path / "fourth", _versus_random("vllm_a"), game="chess", episodes=10)
+    labels = {row["who"] for row in _quiet(tmp_path).tables[1].rows if "vllm" in row["who"]}
+    assert labels == {"vllm_a [first]", "vllm_a [second]", "vllm_a [other runs]"}
+
+
+def test_rows_that_do_not_compare_are_named(tmp_path: Path) -> None:
+    strong, weak = Player("vllm_a"), Player("vllm_b")
+    make_run(tmp_path / "a", {"player_0": strong, "player_1": Player()}, episodes=10)
+    make_run(tmp_path / "b", {"player_0": weak, "player_1": Player()}, episodes=10)
+    alike = _quiet(tmp_path)
+    assert "met different opponents" not in " ".join(alike.tables[1].notes)
+    make_run(tmp_path / "c", {"player_0": strong, "player_1": Player("vllm_c")}, episodes=10)
+    (note,) = [n for n in _quiet(tmp_path).tables[1].notes if "met different opponents" in n]
+    assert note.startswith("tic_tac_toe: vllm_a and vllm_b (one of 3 such pairs)")
+
+
+def test_a_row_of_runs_that_differ_says_so(tmp_path: Path) -> None:
+    for name, moves in (("a", 4), ("b", 9)):
+        make_run(
+            tmp_path / name,
+            _versus_random(f"vllm_{name}"),
+            episodes=10,
+            config={"simulation": {"game": "tic_tac_toe", "max_moves": moves}},
+        )
+    (note,) = [n for n in _quiet(tmp_path).tables[1].notes if "one row of runs" in n]
+    assert note == (
+        "random, tic_tac_toe: one row of runs between which these differ: "
+        "config simulation.max_moves."
+    )
+
+
+def test_pairs_that_share_nothing_are_named_and_fill_no_rows(tmp_path: Path) -> None:
+    for number, model in enumerate(("vllm_a", "vllm_b")):
+        players = {"player_0": Player(model), "player_1": Player(f"vllm_other_{model}")}
+        make_run(tmp_path / model, players, episodes=10, seed=number)
+    (table,) = [table for table in _quiet(tmp_path).tables if table.key == "pairs"]
+    assert {frozenset((row["a"], row["b"])) for row in table.rows} == {
+        frozenset({"vllm_a", "vllm_other_vllm_a"}),
+        frozenset({"vllm_b", "vllm_other_vllm_b"}),
+    }
+    (note,) = [note for note in table.notes if "cannot be compared" in note]
+    assert note.startswith("vllm_a and vllm_b; vllm_a and vllm_other_vllm_b; ")
 
 
 def test_control_characters_of_others_reach_no_terminal_and_no_file(

@@ -75,9 +75,11 @@ class Comparison:
     def tables(self) -> list[Table]:
         """All tables, in the order they are shown."""
         responses = self.responses
+        results = results_table(self.standings, self.policy)
+        results.notes += differences.pooled(self.differences, self.standings)
         return [
             runs_table(self.loaded),
-            results_table(self.standings, self.policy),
+            results,
             policies_table(self.standings),
             pairs_table(self.pairs),
             ratings_table(self.ratings),

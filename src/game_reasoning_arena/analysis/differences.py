@@ -73,6 +73,22 @@ def confounders(table: Table) -> list[str]:
     return [str(row["what"]) for row in table.rows if row["confounds"]]
 
 
+def pooled(table: Table, standings: Standings) -> Iterator[str]:
+    """Competitors whose episodes come from runs between which a confounder differs."""
+    found: dict[str, list[str]] = defaultdict(list)
+    suspects = [row for row in table.rows if row["confounds"]]
+    for (game, who), part in standings.table.groupby(["game", "who"], sort=False):
+        runs = part["run"].unique()
+        unlike = [
+            str(row["what"]) for row in suspects if len({row[f"run{run}"] for run in runs}) > 1
+        ]
+        if unlike:
+            more = f" and {len(unlike) - 3} more" if len(unlike) > 3 else ""
+            found[", ".join(unlike[:3]) + more].append(f"{who}, {game}")
+    for unlike_, whos in found.items():
+        yield f"{'; '.join(whos)}: one row of runs between which these differ: {unlike_}."
+
+
 def prompt_diffs(loaded: LoadedRuns) -> list[str]:
     """Unified diffs of system messages, and of first questions to the same deal, that differ."""
     names = run_names(loaded)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 
 import pandas as pd
 
@@ -58,12 +59,38 @@ def results_table(standings: Standings, policy: str) -> Table:
             "cut at limit: ended by max_moves; they count by the returns as they stood, which in "
             "most games is a draw."
         )
+    table.notes += _unlike(standings)
     if table.rows:
         table.notes.append(
             "Rates are of all episodes that began; score (win 1, draw 1/2) and mean return are of "
             "decided episodes, with intervals that draw whole seeds."
         )
     return table
+
+
+def _unlike(standings: Standings) -> Iterator[str]:
+    """Games in which models met different opponents, each other left aside."""
+    asked = {competitor.label for competitor in standings.who.values() if competitor.asked}
+    two = standings.table[standings.table["players"] == 2]
+    # `against` names a rival without its run: the same opponent whatever the run.
+    plain = dict(zip(two["rival"], two["against"], strict=True))
+    for game, rows in two.groupby("game", sort=False):
+        met = {
+            str(who): set(part["against"])
+            for who, part in rows.groupby("who", sort=False)
+            if who in asked
+        }
+        unlike = [
+            f"{a} and {b}"
+            for a, b in combinations(met, 2)
+            if met[a] - {plain.get(b)} != met[b] - {plain.get(a)}
+        ]
+        if unlike:
+            yield (
+                f"{game}: {unlike[0]}"
+                + (f" (one of {len(unlike)} such pairs)" if len(unlike) > 1 else "")
+                + " met different opponents, so their rows do not compare with each other."
+            )
 
 
 def _result_row(game: str, who: str, part: pd.DataFrame, policy: str) -> dict[str, Value]:

@@ -84,7 +84,7 @@ def standings(loaded: LoadedRuns) -> Standings:
             if row["seat"] is not None and who[row["run"], row["player"]].asked is asked
         )
         if doubles:
-            _split(who, seated, doubles, run_names(loaded))
+            _split(who, seated, _tails(seated, doubles, run_names(loaded)))
             if asked:
                 notes.append(
                     "The same deals were played with the same settings in several runs, so these "
@@ -206,25 +206,42 @@ def _game_string(loaded: LoadedRuns, run: int) -> str:
     return str(configured or (known if isinstance(known, str) else "unknown game"))
 
 
+def _tails(
+    seated: Sequence[Mapping[str, Any]], doubles: set[tuple[str, int]], names: Sequence[str]
+) -> dict[tuple[str, int], str]:
+    """What is put after a label in a run, for labels that are told apart by run.
+
+    The runs of such a label that repeat no other stay together.
+    """
+    split = {label for label, _ in doubles}
+    alone: dict[str, set[int]] = {label: set() for label in split}
+    for row in seated:
+        if row["who"] in split and (row["who"], row["run"]) not in doubles:
+            alone[row["who"]].add(row["run"])
+    tails = {(label, run): f" [{names[run]}]" for label, run in doubles}
+    for label, runs in alone.items():
+        for run in runs:
+            tails[label, run] = f" [{names[run]}]" if len(runs) == 1 else " [other runs]"
+    return tails
+
+
 def _split(
     who: dict[Who, Competitor],
     seated: list[dict[str, Any]],
-    doubles: set[tuple[str, int]],
-    names: list[str],
+    tails: Mapping[tuple[str, int], str],
 ) -> None:
-    """Put the run's name into the labels of those runs, in ``who`` and in ``who`` and ``rival``.
+    """Put the runs' tails after their labels, in ``who`` and in ``who`` and ``rival``.
 
     ``against`` keeps the label without the run, so that opponents with the same settings stay the
     same opponents.
     """
     for (run, player), competitor in list(who.items()):
-        if (competitor.label, run) in doubles:
-            tail = f" [{names[run]}]"
+        if (tail := tails.get((competitor.label, run))) is not None:
             twin = competitor.twin_of
             who[run, player] = replace(
                 competitor, label=competitor.label + tail, twin_of=twin and twin + tail
             )
     for row in seated:
         for column in ("rival", "who"):
-            if (row[column], row["run"]) in doubles:
-                row[column] = f"{row[column]} [{names[row['run']]}]"
+            if (tail := tails.get((row[column], row["run"]))) is not None:
+                row[column] += tail

@@ -55,7 +55,9 @@ def pairs_table(pairs: list[Pair]) -> Table:
             Column("needed", "episodes for 80 % power", "count"),
         ],
     )
-    for pair in sorted(pairs, key=lambda p: (p.adjusted is None, p.adjusted or 0.0, p.p or 0.0)):
+    strangers = [pair for pair in pairs if pair.basis == "nothing shared"]
+    known = [pair for pair in pairs if pair.basis != "nothing shared"]
+    for pair in sorted(known, key=lambda p: (p.adjusted is None, p.adjusted or 0.0, p.p or 0.0)):
         test = pair.test
         row: dict[str, Value] = {
             "a": pair.a,
@@ -93,10 +95,11 @@ def pairs_table(pairs: list[Pair]) -> Table:
             "same opponents: win rates of different deals, Newcombe's interval, no test. Run them "
             "with the same seed to compare them deal by deal."
         )
-    if any(pair.basis == "nothing shared" for pair in pairs):
+    if strangers:
         table.notes.append(
-            "nothing shared: they share no deals, no opponents and never met. Run them with the "
-            "same seed and opponents to compare them."
+            f"{_some(list(_named(strangers, pairs)))}: cannot be compared, since they share no "
+            "deals, no opponents and never met. Run them with the same seed and opponents to "
+            "compare them."
         )
     return table
 
@@ -127,14 +130,19 @@ def _side(interval: Estimate) -> int | None:
 
 def _disagreements(pairs: list[Pair]) -> Iterator[str]:
     """A line per reason for which verdicts and intervals disagree, with the pairs it is true of."""
-    games = {pair.game for pair in pairs}
     found: dict[str, list[str]] = {}
-    for pair in pairs:
+    for pair, name in zip(pairs, _named(pairs, pairs), strict=True):
         if (reason := disagreement(pair)) is not None:
-            where = f" at {pair.game}" if len(games) > 1 else ""
-            found.setdefault(reason, []).append(f"{pair.a} and {pair.b}{where}")
+            found.setdefault(reason, []).append(name)
     for reason, which in found.items():
         yield f"{_some(which)}: {reason}"
+
+
+def _named(some: list[Pair], pairs: list[Pair]) -> Iterator[str]:
+    """Both names of each of some pairs, with the game where all pairs have several."""
+    several = len({pair.game for pair in pairs}) > 1
+    for pair in some:
+        yield f"{pair.a} and {pair.b}" + (f" at {pair.game}" if several else "")
 
 
 def _some(texts: list[str]) -> str:
