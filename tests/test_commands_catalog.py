@@ -138,7 +138,7 @@ def test_a_failed_ping_says_why(arena: Arena, loopback: LoopbackServer) -> None:
     Path("lab.yaml").write_text(f"providers:\n  my_lab: {{api_base: '{loopback.url}'}}\n")
     ran = arena("doctor", "--ping", "direct_my_lab/absent", "--files", "lab.yaml")
     assert ran.code == 1
-    assert "bad_request" in ran.err
+    assert "not_found" in ran.err
     assert arena("doctor", "--ping", "litellm_groq/x").code == 2
 
 

@@ -16,6 +16,8 @@ from typing import Any
 # Python's socket module has no name for it; the number is that of all Linux but parisc and sparc.
 _STAMPED = 35 if sys.platform == "linux" else None
 _TIMESPEC = struct.Struct("@ll")
+#: How far apart the two clocks may be read.
+_CLOCKS_AGREE_S = 0.0002
 _ROOM = socket.CMSG_SPACE(_TIMESPEC.size) if _STAMPED is not None else 0
 
 
@@ -37,6 +39,15 @@ def arrivals_are_stamped() -> bool:
         return False
     asks.detach()  # open, and nobody's to close
     return True
+
+
+def _both_clocks() -> tuple[float, float]:
+    """Seconds of ``time.monotonic`` and of ``time.time`` at one moment."""
+    for _ in range(5):
+        before, wall, after = time.monotonic(), time.time(), time.monotonic()
+        if after - before < _CLOCKS_AGREE_S:
+            break  # else another process had the processor in between
+    return before, wall
 
 
 class StampedSocket(socket.socket):
@@ -96,15 +107,17 @@ class StampedSocket(socket.socket):
         return read
 
     def _came(self, notes: list[tuple[int, int, bytes]]) -> None:
-        now = time.monotonic()
+        now, wall = _both_clocks()
+        came = now
         for level, kind, raw in notes:
             if level == socket.SOL_SOCKET and kind == _STAMPED and len(raw) == _TIMESPEC.size:
                 seconds, nanoseconds = _TIMESPEC.unpack(raw)
-                waited = time.time() - seconds - nanoseconds * 1e-9
-                # No answer comes before its question: then the wall clock was set in between.
-                if waited >= 0 and (self.sent_at is None or now - waited >= self.sent_at):
-                    now -= waited
-        self.received_at = now
+                came = now - (wall - seconds - nanoseconds * 1e-9)
+        if self.sent_at is not None and self.sent_at - _CLOCKS_AGREE_S < came < self.sent_at:
+            came = self.sent_at
+        # Neither from the future nor before its question: then the wall clock was set in between.
+        believed = came <= now and (self.sent_at is None or came >= self.sent_at)
+        self.received_at = came if believed else now
 
 
 def stamped_socket(address: tuple[Any, ...]) -> StampedSocket:
