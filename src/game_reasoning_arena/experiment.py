@@ -84,6 +84,18 @@ class Experiment:
         )
         return whole if self.shard is None else self.shard.take(whole)
 
+    def extends(self, episodes: int) -> bool:
+        """Whether the same run with so many episodes is the beginning of this one."""
+        if self.shard is not None or episodes >= len(self.plans()):
+            return False
+        shorter = self.simulation.plan(
+            episodes=episodes,
+            seed=self.seed,
+            rotate=self.rotate,
+            players=[player.name for player in self.players],
+        )
+        return shorter == list(self.plans()[: len(shorter)])
+
     @property
     def unpaired(self) -> list[str]:
         """What keeps players from having had every seat in the same deals, in plain words."""
@@ -105,7 +117,12 @@ class Experiment:
     @property
     def identity(self) -> str:
         """A short hash of what matters: runs with the same identity asked the same questions."""
+        return self.identity_of(self.episodes)
+
+    def identity_of(self, episodes: int) -> str:
+        """The identity of the same run with so many episodes."""
         kept = {key: value for key, value in self.config.items() if key not in NOT_IDENTITY}
+        kept["episodes"] = episodes
         kept["backend"] = {
             prefix: {k: v for k, v in conf.items() if k not in BACKEND_NOT_IDENTITY}
             for prefix, conf in self.config["backend"].items()

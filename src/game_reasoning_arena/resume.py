@@ -53,6 +53,8 @@ class Past:
     totals: Totals = field(default_factory=Totals)
     replaced: list[EpisodeRecord] = field(default_factory=list)  # not final, to be played again
     recalled: set[CallKey] = field(default_factory=set)
+    extended: list[dict[str, Any]] = field(default_factory=list)  # each from, to, at (Unix time)
+    extended_now: bool = False  # the last of them is this sitting's
     notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -83,6 +85,7 @@ def load_past(directory: Path) -> Past:
         started_at=run.get("started_at"),
         overrides=tuple(run.get("overrides") or ()),
         times_resumed=run.get("resumed", 0) + 1,
+        extended=list(run.get("extended") or ()),
     )
     written = _last_written(directory)  # before anything is rewritten
     answered = 0.0

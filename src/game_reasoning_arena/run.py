@@ -183,7 +183,7 @@ async def run_async(
             profile=Profile() if experiment.profile else None,
         )
         story.recount()
-        if past.run_id is None:
+        if past.run_id is None or past.extended_now:
             writer.config(as_yaml(experiment.config))
         story.write_run(Status.RUNNING, None)
         done = {record.episode for record in past.episodes}

@@ -153,6 +153,7 @@ def run_head(
         "cwd": str(Path.cwd()),  # relative paths of the configuration begin here
         "config_dir": added_conf_dir(),
         "resumed": past.times_resumed,
+        "extended": past.extended,
         "unpaired": experiment.unpaired,
         "players": {
             player.name: {

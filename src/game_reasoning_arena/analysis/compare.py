@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -99,6 +99,7 @@ class Comparison:
         if line:
             found.append(line)
         found += _progress(self.loaded, self.standings)
+        found += _extended(self.loaded)
         found += self._sharing(asked)
         found += self.standings.notes
         return found
@@ -174,6 +175,18 @@ def runs_table(loaded: LoadedRuns) -> Table:
 
 def _known(value: Any) -> Any:
     return None if pd.isna(value) else value
+
+
+def _extended(loaded: LoadedRuns) -> Iterator[str]:
+    """Runs that were made longer after something was known of them."""
+    for name, reader in zip(run_names(loaded), loaded.readers, strict=True):
+        steps = reader.run.get("extended") or ()
+        if steps:
+            numbers = [str(step["from"]) for step in steps] + [str(steps[-1]["to"])]
+            yield (
+                f"{name}: was extended ({' -> '.join(numbers)} episodes). If its results decided "
+                "that, its p values are too small and its intervals too narrow."
+            )
 
 
 def _progress(loaded: LoadedRuns, seen: Standings) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.recording import layout
 
 HELP = """Finish an unfinished run: answers that are on disk are used again, only the rest is asked
-for. KEY=VALUE words may change how it is carried out (concurrency, budget.*, backend limits); a
-change of what is asked is refused."""
+for. KEY=VALUE words may change how it is carried out (concurrency, budget.*, backend limits), and
+episodes=MORE extends a run of a game; any other change of what is asked is refused."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +54,10 @@ def run(args: argparse.Namespace) -> int:
         past = load_past(directory)
         experiment = experiment_of(directory, args.overrides)
         _refuse_changes(directory, experiment)
+        if (before := _extended_from(directory, experiment)) is not None:
+            past.extended.append({"from": before, "to": experiment.episodes, "at": time.time()})
+            past.extended_now = True
+            past.notes.append(f"extended from {before} to {experiment.episodes} episodes")
         for note in past.notes:
             sys.stderr.write(f"{note}\n")
         sys.stderr.write(f"{past}\n")
@@ -129,6 +134,13 @@ def _refuse_changes(directory: Path, experiment: Experiment) -> None:
     same_shard = before.get("shard") == experiment.config["shard"]
     if same_shard and _run_json(directory).get("identity") == experiment.identity:
         return
+    if _extended_from(directory, experiment) is not None:
+        if not (directory.resolve().parent / layout.SWEEP).is_file():
+            return
+        raise UserError(
+            f"{directory} is a job of a sweep, whose jobs keep their number of episodes. Start the "
+            "sweep anew with more."
+        )
     now = _flat(dict(experiment.config))
     changes = [
         f"  {key}: {before.get(key, 'not set')} -> {now.get(key, 'not set')}"
@@ -142,8 +154,18 @@ def _refuse_changes(directory: Path, experiment: Experiment) -> None:
     raise UserError(
         f"{directory} was begun with another configuration, so its answers cannot be used:\n"
         + ("\n".join(changes) or f"  {UNSEEN_CHANGE}")
-        + "\nTake the changes back, or start a new run."
+        + "\nTake the changes back, or start a new run. Of what is asked, only the number of "
+        "episodes of a game can change, and only upwards."
     )
+
+
+def _extended_from(directory: Path, experiment: Experiment) -> int | None:
+    """The episodes that a run was planned with, if the experiment has more and is else the same."""
+    run = _run_json(directory)
+    planned = (run.get("episodes") or {}).get("planned")
+    if not isinstance(planned, int) or not experiment.extends(planned):
+        return None
+    return planned if run.get("identity") == experiment.identity_of(planned) else None
 
 
 def _flat(node: Any, prefix: str = "") -> dict[str, Any]:

@@ -1,0 +1,86 @@
+"""A run that turns out to be too short is made longer, and says so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.arena import Arena, episodes, lines, run_json
+
+
+def _results(directory: Path) -> list[tuple[Any, ...]]:
+    return sorted(
+        (line["episode"], line["seed"], line["seats"], line["returns"], line["moves"])
+        for line in lines(directory / "episodes.jsonl")
+    )
+
+
+@pytest.mark.parametrize("begun_with", [7, 8])
+def test_a_longer_run_is_the_one_that_was_begun_so(
+    arena: Arena, tmp_path: Path, begun_with: int
+) -> None:
+    words = ("simulation=kuhn_poker", "sampling.temperature=0.5")
+    assert arena("hydra.run.dir=grown", f"episodes={begun_with}", *words).code == 0
+    answers = len(lines(tmp_path / "grown" / "responses.jsonl"))
+    longer = arena("resume", "grown", "episodes=20")
+    assert longer.code == 0, longer.err
+    assert f"extended from {begun_with} to 20 episodes" in longer.err
+    assert f"{begun_with} episodes and {answers} answers are there already" in longer.err
+    assert arena("hydra.run.dir=whole", "episodes=20", *words).code == 0
+    assert _results(tmp_path / "grown") == _results(tmp_path / "whole")
+    grown, whole = run_json(tmp_path / "grown"), run_json(tmp_path / "whole")
+    assert grown["identity"] == whole["identity"]
+    assert grown["episodes"] == {"planned": 20, "completed": 20}
+    assert [(step["from"], step["to"]) for step in grown["extended"]] == [(begun_with, 20)]
+    assert whole["extended"] == []
+    told = arena("compare", "grown", "whole").out
+    assert f"grown: was extended ({begun_with} -> 20 episodes). If its results decided" in told
+    assert "whole: was" not in told
+    assert arena("resume", "grown").code == 0  # 20 is its length now
+    assert len(episodes(tmp_path / "grown")) == 20
+
+
+def test_a_kill_between_its_files_leaves_an_extension_to_resume(
+    arena: Arena, tmp_path: Path
+) -> None:
+    assert arena("hydra.run.dir=mine", "episodes=4").code == 0
+    before = (tmp_path / "mine" / "run.json").read_text()
+    assert arena("resume", "mine", "episodes=6").code == 0
+    (tmp_path / "mine" / "run.json").write_text(before)  # config.yaml is written first
+    ran = arena("resume", "mine")
+    assert ran.code == 0, ran.err
+    run = run_json(tmp_path / "mine")
+    assert [(step["from"], step["to"]) for step in run["extended"]] == [(4, 6)]
+
+
+@pytest.mark.parametrize(
+    ("begun", "words"),
+    [
+        ((), ("episodes=2",)),
+        ((), ("episodes=9", "seed=1")),
+        (("shard=0/2",), ("episodes=9",)),
+        (("simulation=prompts", "agents=llm"), ("simulation.repeats=3",)),
+    ],
+    ids=["shorter", "another seed", "a shard", "prompts"],
+)
+def test_nothing_else_can_change(
+    arena: Arena, tmp_path: Path, begun: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    assert arena("hydra.run.dir=mine", "episodes=4", *begun).code == 0
+    before = (tmp_path / "mine" / "run.json").read_bytes()
+    ran = arena("resume", "mine", *words)
+    assert ran.code == 2
+    assert "only the number of episodes of a game can change, and only upwards" in ran.err
+    assert (tmp_path / "mine" / "run.json").read_bytes() == before
+
+
+def test_a_job_of_a_sweep_keeps_its_length(arena: Arena, tmp_path: Path) -> None:
+    assert arena("-m", "seed=1,2", "episodes=2", "hydra.sweep.dir=swept").code == 0
+    job = next(path.parent for path in (tmp_path / "swept").glob("*/run.json"))
+    ran = arena("resume", str(job), "episodes=4")
+    assert ran.code == 2
+    assert "is a job of a sweep, whose jobs keep their number of episodes" in ran.err
+    assert json.loads((job / "run.json").read_text())["episodes"]["planned"] == 2
