@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,14 @@ class Usage:
             calls=round(self.calls * factor),
             prompt_tokens=self.prompt_tokens * factor,
             completion_tokens=self.completion_tokens * factor,
+        )
+
+    def plus(self, other: Usage) -> Usage:
+        """Both together."""
+        return Usage(
+            calls=self.calls + other.calls,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
         )
 
 
@@ -92,47 +101,62 @@ def estimate(experiment: Experiment) -> dict[str, Usage]:
     return {name: one.scaled(factor) for name, one in usage.items()}
 
 
-def print_estimate(experiment: Experiment) -> int:
-    """Show the estimate; exit code 0."""
+def print_estimate(jobs: Mapping[str, Experiment]) -> int:
+    """Show what each job would use, and all together; exit code 0.
+
+    Args:
+        jobs: by what sets them apart; a single run has nothing to set it apart.
+    """
     from rich.console import Console
     from rich.table import Table
 
-    usage = estimate(experiment)
     table = Table(box=None, pad_edge=False, header_style="bold")
+    several = len(jobs) > 1
     for column in (
-        "model",
-        "calls",
-        "prompt tokens",
-        "completion tokens",
-        "price without rethinks, at most",
+        *(["job"] if several else []),
+        *("model", "calls", "prompt tokens", "completion tokens"),
+        "price, at most",
     ):
-        table.add_column(column, justify="left" if column == "model" else "right")
-    unknown = []
-    total = 0.0
-    for model in experiment.models:
-        one = usage.get(model.name, Usage())
-        price = _price(model, one)
-        if price is None:
-            unknown.append(model.name)
-        total += price or 0.0
-        table.add_row(
-            model.name,
-            f"{one.calls:,}",
-            f"{one.prompt_tokens:,.0f}",
-            f"{one.completion_tokens:,.0f}",
-            "unknown" if price is None else f"${price:,.4f}",
-        )
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+        named = column in ("job", "model")
+        table.add_column(column, justify="left" if named else "right", overflow="fold")
+    unknown: list[str] = []
+    all_used, known, dry = Usage(), 0.0, 0
+    for name, experiment in jobs.items():
+        usage = estimate(experiment)
+        dry = max(dry, min(DRY_EPISODES, len(experiment.plans())))
+        for model in experiment.models:
+            one = usage.get(model.name, Usage())
+            price = _price(model, one)
+            if price is None:
+                unknown.append(model.name)
+            known += price or 0.0
+            all_used = all_used.plus(one)
+            table.add_row(*([name] if several else []), model.name, *_numbers(one, price))
+    if several:
+        table.add_row("all jobs", "", *_numbers(all_used, None if unknown else known))
+    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
     console.print(table)
-    if len(unknown) < len(experiment.models):
-        console.print(f"known prices together: ${total:,.4f}")
     if unknown:
-        console.print(f"price unknown: {', '.join(unknown)}", markup=False)
+        if known:
+            console.print(f"known prices together: ${known:,.4f}")
+        names = ", ".join(dict.fromkeys(unknown))
+        console.print(f"price unknown: {names}", markup=False, soft_wrap=True)
     console.print(
-        f"Estimated from {DRY_EPISODES} dry episodes of a stand-in: prompt tokens as characters/4, "
-        "every answer max_tokens long, no rethinks. Nothing was asked and nothing was written."
+        f"Estimated from {dry} dry episodes of a stand-in{' per job' if several else ''}: prompt "
+        "tokens as characters/4, every answer max_tokens long, no rethinks. Nothing was asked and "
+        "nothing was written.",
+        soft_wrap=True,
     )
     return 0
+
+
+def _numbers(used: Usage, price: float | None) -> tuple[str, str, str, str]:
+    return (
+        f"{used.calls:,}",
+        f"{used.prompt_tokens:,.0f}",
+        f"{used.completion_tokens:,.0f}",
+        "unknown" if price is None else f"${price:,.4f}",
+    )
 
 
 def _price(model: Model, used: Usage) -> float | None:

@@ -279,7 +279,7 @@ def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
     if experiment.estimate:
         from game_reasoning_arena.estimate import print_estimate
 
-        return print_estimate(experiment)
+        return print_estimate({"": experiment})
 
     from game_reasoning_arena.outcome import show_result
     from game_reasoning_arena.run import run

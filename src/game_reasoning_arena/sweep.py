@@ -280,12 +280,14 @@ def _not_elsewhere(candidates: Sequence[Candidate]) -> list[str]:
 def _estimate(candidates: Sequence[Candidate]) -> int:
     from game_reasoning_arena.estimate import print_estimate
 
-    for candidate in candidates:
-        said = "  ".join(f"{key}={value}" for key, value in candidate.values.items())
-        sys.stdout.write(f"{said or 'the only job'}\n")
-        sys.stdout.flush()
-        print_estimate(candidate.experiment)
-    return 0
+    return print_estimate(
+        {
+            "  ".join(f"{key}={value}" for key, value in candidate.values.items()): (
+                candidate.experiment
+            )
+            for candidate in candidates
+        }
+    )
 
 
 def _directory(cfg: DictConfig) -> Path:

@@ -252,8 +252,18 @@ def test_keys_reach_no_file_of_a_sweep(
 
 
 def test_an_estimate_of_a_sweep_runs_nothing(arena: Arena, tmp_path: Path) -> None:
-    ran = arena("-m", "seed=1,2", "episodes=4", "estimate=true")
+    model = "agents.player_0.model=litellm_openai/gpt-4o-mini"
+    ran = arena("-m", "seed=1,2", "episodes=4", "estimate=true", model)
     assert ran.code == 0, ran.err
-    assert "seed=1" in ran.out
-    assert "seed=2" in ran.out
+    _, first, second, both, note = ran.out.splitlines()
+    assert first.split()[:2] == ["seed=1", "litellm_openai/gpt-4o-mini"]
+    assert second.split()[:2] == ["seed=2", "litellm_openai/gpt-4o-mini"]
+    assert both.split()[:2] == ["all", "jobs"]
+
+    def numbers(line: str) -> list[float]:
+        return [float(text.strip("$").replace(",", "")) for text in line.split()[2:]]
+
+    together = zip(numbers(first), numbers(second), numbers(both), strict=True)
+    assert all(one + other == pytest.approx(all_, abs=1.1) for one, other, all_ in together)
+    assert "from 4 dry episodes of a stand-in per job" in note
     assert list(tmp_path.iterdir()) == []
