@@ -92,6 +92,16 @@ def test_doctor_says_what_is_missing(arena: Arena, monkeypatch: pytest.MonkeyPat
     assert "Missing for every run: no-such-distribution" in ran.out
 
 
+def test_doctor_finds_a_broken_file_and_shows_the_rest(arena: Arena, tmp_path: Path) -> None:
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "mine.yaml").write_text("name: [x\n")
+    ran = arena("doctor")
+    assert ran.code == 1
+    assert "open-spiel" in ran.out
+    assert f"Broken: {tmp_path}/conf/model/mine.yaml:2: broken YAML" in ran.out
+    assert "Ready" not in ran.out
+
+
 def test_doctor_lists_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "no nvidia-smi" in doctor.gpus()[0]

@@ -14,9 +14,7 @@ PLAYS = "async def generate(self, request): return Reply(text='x')"
 def run_with(tmp_path: Path, body: str, *words: str, **environment: str) -> Ran:
     """A run with a backend whose class has this body."""
     (tmp_path / "conf" / "backend").mkdir(parents=True)
-    (tmp_path / "conf" / "backend" / "mine.yaml").write_text(
-        "# @package backend.mine\n_target_: my_backends.Mine\n"
-    )
+    (tmp_path / "conf" / "backend" / "mine.yaml").write_text("_target_: my_backends.Mine\n")
     (tmp_path / "my_backends.py").write_text(
         "from game_reasoning_arena.backends import BaseLLMBackend\n"
         "from game_reasoning_arena.records import Reply\n\n\n"

@@ -78,7 +78,8 @@ class CatalogSource(ConfigSource):
         if group == "model" and (body := self._model(option)) is not None:
             content: dict[str, Any] = {"defaults": ["/schema/model/base@_here_", "_self_"], **body}
         elif group == "backend" and option == ALL:
-            content = {"defaults": list(self.backends)}
+            # Each under its own name, whether or not its file says `# @package backend.NAME`.
+            content = {"defaults": [f"{name}@{name}" for name in self.backends]}
         else:
             raise ConfigLoadError(f"The catalog has no {config_path!r}.")
         return ConfigResult(

@@ -10,6 +10,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from game_reasoning_arena.backends.factory import default_backend_confs
@@ -17,7 +18,7 @@ from game_reasoning_arena.catalog import Catalog
 from game_reasoning_arena.commands.models import add_files
 from game_reasoning_arena.commands.tables import say, show_table
 from game_reasoning_arena.environment import key_is_set, load_environment
-from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.errors import UserError, problems_of
 from game_reasoning_arena.paths import conf_dirs
 
 NAME = "doctor"
@@ -64,10 +65,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check everything, or ping; 1 if something that every run needs is missing.
+    """Check everything, or ping; 1 if something that every run needs is missing or broken.
 
     Raises:
-        ConfigProblems: what is wrong in the catalog's files.
         UserError: the model to ping is not known, or cannot be called.
     """
     if args.overrides and not args.ping:
@@ -78,15 +78,23 @@ def run(args: argparse.Namespace) -> int:
         from game_reasoning_arena.commands.ping import ping
 
         return ping(args.ping, files=args.files, overrides=args.overrides)
-    catalog = Catalog.load(files=args.files)
     missing = _show_software()
     say()
     _show_machine()
     say()
-    _show_catalog(catalog)
-    say()
-    say(f"Missing for every run: {', '.join(missing)}." if missing else "Ready to run: arena")
-    return 1 if missing else 0
+    broken: Sequence[str] = ()
+    try:
+        _show_catalog(Catalog.load(files=args.files))
+        say()
+    except UserError as error:
+        broken = problems_of(error)
+    if missing:
+        say(f"Missing for every run: {', '.join(missing)}.")
+    for problem in broken:
+        say(f"Broken: {problem}")
+    if not (missing or broken):
+        say("Ready to run: arena")
+    return 1 if missing or broken else 0
 
 
 def _show_software() -> list[str]:
