@@ -22,7 +22,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, run_job
 from hydra.errors import HydraException
 from hydra.types import HydraContext, RunMode
-from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from game_reasoning_arena import catalog_source, schema
@@ -33,6 +33,11 @@ from game_reasoning_arena.errors import ArenaError, ConfigProblems, Fault, UserE
 from game_reasoning_arena.explain import explain_composition
 from game_reasoning_arena.faults import fault_of
 from game_reasoning_arena.help_text import help_text
+from game_reasoning_arena.output_directory import (
+    check_directory,
+    chosen_directory,
+    claim_directory,
+)
 from game_reasoning_arena.paths import shipped_conf
 from game_reasoning_arena.sweeping.composing import without_hydra
 from game_reasoning_arena.sweeping.presets import sweep_without_m
@@ -257,7 +262,7 @@ def _prefer_our_launchers() -> None:
 
 
 def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
-    from game_reasoning_arena.preflight import check_directory, prepare
+    from game_reasoning_arena.preflight import prepare
 
     cfg = session.compose(config_name, overrides, RunMode.RUN)
     job_cfg = without_hydra(cfg)
@@ -322,47 +327,3 @@ def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
 def _select_directory(cfg: DictConfig) -> Path:
     HydraConfig.instance().set_config(cfg)
     return chosen_directory(cfg, "hydra.run.dir")
-
-
-def chosen_directory(cfg: DictConfig, key: str) -> Path:
-    """The directory that ``key`` names, absolute.
-
-    Raises:
-        UserError: it is empty, which would be the working directory.
-    """
-    chosen = str(OmegaConf.select(cfg, key) or "").strip()
-    if not chosen:
-        raise UserError(
-            f"{key} is empty, so the files would lie among those of this directory. Name a "
-            "directory for them, or leave it out."
-        )
-    return Path(chosen).absolute()
-
-
-def claim_directory(cfg: DictConfig, key: str, directory: Path) -> Path:
-    """Make the directory so that no other run of the same moment has it, and set ``key`` to it.
-
-    A default name carries microseconds; where another process was as fast, the next free
-    microsecond is taken. A name that the user chose is taken as it is.
-
-    Raises:
-        UserError: it cannot be made.
-    """
-    chosen = any(word.startswith(key) for word in cfg.hydra.overrides.hydra)
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            try:
-                directory.mkdir(exist_ok=chosen)
-                break
-            except FileExistsError:
-                stem, _, micros = directory.name.rpartition("-")
-                directory = directory.with_name(f"{stem}-{(int(micros) + 1) % 1_000_000:06d}")
-    except OSError as error:
-        raise UserError(
-            f"The directory {directory} cannot be made: {error.strerror or error}. Choose another "
-            f"with {key}=..."
-        ) from error
-    with read_write(cfg.hydra):
-        OmegaConf.update(cfg, key, str(directory))
-    return directory

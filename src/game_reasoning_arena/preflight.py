@@ -6,7 +6,6 @@ the one that will be used, or raises ConfigProblems with the whole list.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
@@ -25,7 +24,6 @@ from game_reasoning_arena.errors import ConfigProblems, UserError
 from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.player_checks import check_players
 from game_reasoning_arena.reaching import unreachable
-from game_reasoning_arena.recording import layout
 from game_reasoning_arena.records import Model, Sampling
 from game_reasoning_arena.schema import SIMULATION_TYPES, ArenaConf, ProviderConf
 from game_reasoning_arena.serving import Serving
@@ -165,28 +163,6 @@ def _filled_simulation(config: dict[str, Any], problems: Problems) -> dict[str, 
             problems.add(problem)
         config["simulation"] = node
     return node
-
-
-def check_directory(directory: Path) -> None:
-    """Fail if a run could not be written there; makes nothing.
-
-    Raises:
-        UserError: a run is there, or the nearest existing parent is not writable.
-    """
-    if (directory / layout.RUN).exists():
-        raise UserError(
-            f"{directory} holds a run already. Choose another directory (hydra.run.dir=...), or, "
-            f"if that run is not finished, `arena resume {directory}`."
-        )
-    parent = directory
-    while not parent.exists() and parent != parent.parent:
-        parent = parent.parent
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        what = "is not a directory" if not parent.is_dir() else "is not writable"
-        raise UserError(
-            f"The output directory {directory} cannot be made: {parent} {what}. "
-            "Choose another with hydra.run.dir=... or mend its permissions."
-        )
 
 
 def _check_prices(models: Sequence[Model], problems: Problems) -> None:

@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from game_reasoning_arena.errors import ConfigProblems, UserError
+from game_reasoning_arena.output_directory import (
+    check_directory,
+    chosen_directory,
+    claim_directory,
+)
 from game_reasoning_arena.paths import add_conf_dir, added_conf_dir
-from game_reasoning_arena.preflight import check_directory
 from game_reasoning_arena.progress import Progress, make_progress
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.writer import DirectoryLock
@@ -65,7 +69,6 @@ def run_sweep(
     Raises:
         ConfigProblems: everything that is wrong with any job; nothing was run or written.
     """
-    from game_reasoning_arena.hydra_app import claim_directory
     from game_reasoning_arena.sweeping.launchers import make_launcher
 
     words = ["sweep.resume=last" if word == "sweep=resume" else word for word in overrides]
@@ -292,8 +295,6 @@ def _estimate(candidates: Sequence[Candidate]) -> int:
 
 def _directory(cfg: DictConfig) -> Path:
     from hydra.core.hydra_config import HydraConfig
-
-    from game_reasoning_arena.hydra_app import chosen_directory
 
     HydraConfig.instance().set_config(cfg)
     return chosen_directory(cfg, "hydra.sweep.dir")
