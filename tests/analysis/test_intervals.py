@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from game_reasoning_arena.analysis.intervals import clustered_mean, newcombe, small_sample, wilson
 
@@ -146,7 +147,33 @@ def test_clustered_mean_is_repeatable_and_knows_its_limits() -> None:
     one = clustered_mean([1.0, 0.0], [5, 5])
     assert (one.value, one.low, one.high) == (0.5, None, None)
     same = clustered_mean([1.0, 0.0, 1.0, 0.0], [1, 1, 2, 2])
-    assert (same.low, same.high) == (0.5, 0.5)
+    assert (same.value, same.low, same.high) == (0.5, None, None)
+
+
+def test_clusters_that_all_agree_are_no_certainty() -> None:
+    """0 of 20, Clopper and Pearson's one-sided bound: 1 - 0.05^(1/20) = 0.1391, as
+    scipy.stats.binomtest(0, 20, alternative="less") has it."""
+    lost = clustered_mean([0.0] * 40, [k // 2 for k in range(40)], limits=(0.0, 1.0))
+    bound = stats.binomtest(0, 20, alternative="less").proportion_ci(0.95, method="exact").high
+    assert bound == pytest.approx(0.1391, abs=5e-5)
+    assert (lost.low, lost.high) == pytest.approx((0.0, bound))
+    even = clustered_mean([1.0, 0.0] * 20, [k // 2 for k in range(40)], limits=(0.0, 1.0))
+    assert (even.low, even.high) == pytest.approx((0.5 - bound / 2, 0.5 + bound / 2))
+
+
+@pytest.mark.parametrize("strength", [0.6, 0.85, 0.95, 0.99])
+def test_clustered_mean_covers_players_who_nearly_always_win(strength: float) -> None:
+    """Ten deals: most samples of the strong ones hold no lost deal."""
+    rng = np.random.default_rng(3)
+    repeats = 400
+    covered = 0
+    for _ in range(repeats):
+        wins = (rng.random(10) < strength).astype(float)
+        found = clustered_mean(wins, range(10), limits=(0.0, 1.0), resamples=500)
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= strength <= found.high
+    assert covered / repeats > 0.95 - 4 * math.sqrt(0.95 * 0.05 / repeats)
 
 
 def test_small_samples_are_called_small() -> None:

@@ -69,6 +69,7 @@ def clustered_mean(
     values: ArrayLike,
     clusters: Sequence[Hashable],
     *,
+    limits: tuple[float, float] | None = None,
     confidence: float = CONFIDENCE,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -82,14 +83,19 @@ def clustered_mean(
     ``scipy.stats.bootstrap``: with few seeds plain percentiles and BCa are too narrow (with ten
     seeds and poker's returns they cover 92 % and 90 %, this one 95 %).
 
+    Where all k clusters agree there is nothing to resample. At least 0.05^(1/k) of all clusters are
+    then like them (C. J. Clopper and E. S. Pearson, 1934, Biometrika 26, 404-413), and the rest lies
+    somewhere between the limits.
+
     Args:
         values: one number per episode.
         clusters: the seed of each.
+        limits: the least and the greatest value that there can be.
         seed: of the resampling, so that the same data give the same interval.
 
     Returns:
-        the mean; bounds are None with fewer than two clusters, and equal to it when all clusters
-        agree. ``n`` is the number of values.
+        the mean; bounds are None with fewer than two clusters, and where all clusters agree and no
+        limits are known. ``n`` is the number of values.
     """
     sums, counts = cluster_sums(values, clusters)
     n = int(counts.sum())
@@ -99,7 +105,11 @@ def clustered_mean(
     if len(sums) < 2:
         return Estimate(mean, None, None, n)
     if np.allclose(sums / counts, mean):
-        return Estimate(mean, mean, mean, n)
+        if limits is None:
+            return Estimate(mean, None, None, n)
+        alike = (1 - confidence) ** (1 / len(sums))
+        low, high = (alike * mean + (1 - alike) * limit for limit in limits)
+        return Estimate(mean, low, high, n)
 
     def ratio(total: Any, count: Any, axis: int = -1) -> Any:
         return total.sum(axis=axis) / count.sum(axis=axis)

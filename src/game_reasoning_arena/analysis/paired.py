@@ -55,14 +55,18 @@ def mcnemar_exact(b: int, c: int) -> float:
 
 
 def paired_difference(
-    differences: ArrayLike, clusters: Sequence[Hashable], *, seed: int = 0
+    differences: ArrayLike,
+    clusters: Sequence[Hashable],
+    *,
+    limits: tuple[float, float] | None = None,
+    seed: int = 0,
 ) -> Estimate:
     """The mean difference with a bootstrap interval that draws whole seeds.
 
     Source: as :func:`~game_reasoning_arena.analysis.intervals.clustered_mean`, on differences
     within pairs (Davison and Hinkley 1997).
     """
-    return clustered_mean(differences, clusters, seed=seed)
+    return clustered_mean(differences, clusters, limits=limits, seed=seed)
 
 
 def sign_flip_test(

@@ -148,7 +148,7 @@ def _paired(pair: Pair, matched: pd.DataFrame, policy: str) -> Pair:
         pair.returns = paired_difference(profits, return_seeds)
     if len(gaps):
         pair.test = sign_test(gaps)
-        pair.difference = paired_difference(gaps, seeds)
+        pair.difference = paired_difference(gaps, seeds, limits=(-1.0, 1.0))
         pair.unit, pair.tested = "deal and seat", pair.test.pairs
     if _rich(profits, steps=(0.0, 1.0, 2.0)) or not len(gaps):
         pair.n = len(profits)
@@ -186,7 +186,7 @@ def _met(pair: Pair, mine: pd.DataFrame, other: pd.DataFrame, policy: str) -> Pa
     profits, return_seeds = _profits(met)
     pair.n = len(gaps)
     if len(gaps):
-        pair.difference = paired_difference(gaps, seeds)
+        pair.difference = paired_difference(gaps, seeds, limits=(-1.0, 1.0))
         sums, counts = cluster_sums(gaps, seeds)
         pair.test = sign_test(sums)
         pair.unit, pair.tested = "deal", pair.test.pairs

@@ -129,7 +129,8 @@ def _result_row(game: str, who: str, part: pd.DataFrame, policy: str) -> dict[st
 def score_of(part: pd.DataFrame, policy: str) -> Estimate:
     """Mean score of decided episodes in [0, 1], with an interval clustered by seed."""
     decided = part[part[policy].notna()]
-    return clustered_mean(decided[policy].map(SCORES).astype(float), list(decided["seed"]))
+    scores = decided[policy].map(SCORES).astype(float)
+    return clustered_mean(scores, list(decided["seed"]), limits=(0.0, 1.0))
 
 
 def policies_table(standings: Standings) -> Table:
