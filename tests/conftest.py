@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,11 @@ from tests.loopback import LoopbackServer
 # How long an example takes says more of the machine than of the code.
 hypothesis.settings.register_profile("arena", deadline=None)
 hypothesis.settings.load_profile("arena")
+
+# A shell starts what runs in its background deaf to Ctrl-C, and so would be all that tests start
+# and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SETTINGS = {"HYDRA_FULL_ERROR", "MAX_TOKENS", "TEMPERATURE", "OPENAI_API_BASE"}
 
