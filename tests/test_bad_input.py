@@ -72,6 +72,8 @@ MISTAKES = {
         ["temperature is no setting and would change nothing. Did you mean sampling.temperature?"],
     ),
     "misspelt new key": (["+epsodes=3"], ["Did you mean episodes?"]),
+    "no key": (["episodes:=3"], ["'episodes:' is no name of a setting"]),
+    "smile": (["agents.player_0.system_prompt=Well :)"], ["lacks a (", "If it is a text: Quote"]),
     "no list": (["sampling.stop=END"], ["give a list: sampling.stop=[END]"]),
     "no bot": (["agents.player_1.type=bot"], ["player_1.bot is not set", "uniform_random"]),
     "bracket": (["agents.player_0.model=[a"], ["the value lacks a ]"]),
@@ -336,6 +338,21 @@ def test_a_run_is_no_configuration_but_holds_one(arena: Arena) -> None:
         assert ran.code == 2
         assert ran.err.endswith("--config mine/config.yaml\n")
     assert arena("--config", "mine/config.yaml").code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["+who=random", "agents.player_0.type=${...who}"],
+        ["+who=random", "agents.player_0.type=${oc.select:who,llm}"],
+        ["+who=[random]", "agents.player_0.type=${who[0]}"],
+        ["+tag=mine", "hydra.run.dir=out_${tag}"],
+        ["-m", "+tag=a,b", "hydra.sweep.dir=out", "hydra.sweep.subdir=x_${tag}"],
+    ],
+)
+def test_any_reference_makes_a_key_useful(arena: Arena, words: list[str]) -> None:
+    ran = arena(*words, "episodes=1")
+    assert ran.code == 0, ran.err
 
 
 def test_a_key_that_others_refer_to_is_no_mistake(arena: Arena, tmp_path: Path) -> None:

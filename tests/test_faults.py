@@ -65,7 +65,9 @@ def test_a_fault_in_an_answer_ends_the_run_and_says_how_to_go_on(tmp_path: Path)
     [
         ("'e2e4'", "Mine.generate gave str, but must return a game_reasoning_arena.records.Reply"),
         ("None", "Mine.generate gave NoneType"),
-        ("Reply(text=None)", "Mine.generate gave a Reply whose text is None"),
+        ("Reply(text=None)", "Mine.generate gave a Reply whose text is None; it must be a text"),
+        ("Reply(text='x', prompt_tokens='5')", "whose prompt_tokens is '5'; it must be a number"),
+        ("Reply(text={'x' * 9999: 1})", "whose text is {'xxxxxxxxxxxx...xxxxxxxxxxxxx': 1}; it"),
     ],
 )
 def test_what_is_no_reply_is_told_with_its_class(tmp_path: Path, given: str, says: str) -> None:
@@ -73,6 +75,26 @@ def test_what_is_no_reply_is_told_with_its_class(tmp_path: Path, given: str, say
     assert ran.code == 1
     assert says in ran.out
     assert "Traceback" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def generate(self, request): return Reply(text='')",
+        "import functools\n    @functools.wraps(print)\n"
+        "    def generate(self, request): return Reply(text='')",
+    ],
+)
+def test_a_generate_that_does_not_wait_is_told(tmp_path: Path, body: str) -> None:
+    ran = run_with(tmp_path, body)
+    assert ran.code == 1
+    assert "Mine.generate gave Reply at once; write it as `async def generate(" in ran.out
+
+
+def test_a_generate_that_hands_on_is_taken(tmp_path: Path) -> None:
+    inner = "async def inner(self, request): return Reply(text='x')"
+    ran = run_with(tmp_path, f"{inner}\n    def generate(self, r): return self.inner(r)")
+    assert ran.code == 0, ran.err
 
 
 @pytest.mark.parametrize("method", ["async def start", "def loading"])
@@ -98,7 +120,6 @@ def test_a_fault_in_closing_takes_nothing_from_the_run(tmp_path: Path) -> None:
         ("def check(self, models): return {}['gone']", "Mine cannot check its models: KeyError"),
         ("def __init__(self): {}['gone']", "backend.mine: Mine cannot be made: KeyError: 'gone'"),
         ("x = )", "which cannot be imported: SyntaxError: unmatched ')' (my_backends.py, line 7)"),
-        ("def generate(self, request): return Reply(text='')", "written `async def generate("),
         ("def __init__(self): pass", "Mine.__init__ must call super().__init__(...)"),
         ("x = {}['gone']", "KeyError: 'gone' (my_backends.py, line 7, in Mine)"),
     ],

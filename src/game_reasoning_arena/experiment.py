@@ -84,17 +84,18 @@ class Experiment:
         )
         return whole if self.shard is None else self.shard.take(whole)
 
-    def extends(self, episodes: int) -> bool:
-        """Whether the same run with so many episodes is the beginning of this one."""
-        if self.shard is not None or episodes >= len(self.plans()):
+    def begins_like(self, episodes: int) -> bool:
+        """Whether the same run with so many episodes and this one begin with the same ones."""
+        if self.shard is not None:
             return False
-        shorter = self.simulation.plan(
+        other = self.simulation.plan(
             episodes=episodes,
             seed=self.seed,
             rotate=self.rotate,
             players=[player.name for player in self.players],
         )
-        return shorter == list(self.plans()[: len(shorter)])
+        shared = min(len(other), len(self.plans()))
+        return other[:shared] == list(self.plans()[:shared])
 
     @property
     def unpaired(self) -> list[str]:

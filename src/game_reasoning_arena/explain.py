@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from typing import Any
@@ -20,6 +21,7 @@ _NO_KEY = re.compile(
     r"(?:Key '([^']+)' (?:is not in struct|not in '\w+'))|Could not override '([^']+)'"
 )
 _NO_GROUP_VALUE = re.compile(r"Invalid type assigned: \w+ is not a subclass of \w+Conf\b")
+_KEY = re.compile(r"[+~]{0,2}[\w./@:-]*\w")
 _SPACED = re.compile(r"([\w./@+~-]+)(?:\s+=\s*|=\s+)(.*)")
 _NO_NUMBER = re.compile(r"Value '(.*)' of type '\w+' could not be converted to (Integer|Float)")
 _NO_BOOL = re.compile(r"Value '(.*)' is not a valid bool")
@@ -47,7 +49,7 @@ def explain_composition(error: Exception, word: str | None, cfg: DictConfig | No
         return f"{said}{broken}"
     if word and "Ambiguous value for argument" in text:
         key, _, value = as_typed(word).partition("=")
-        text = f" A comma in one text: {_quoted(key, value)}" if ", " in value else ""
+        text = f" A comma in one text: {quoted(key, value)}" if ", " in value else ""
         return f"{said}several values: add -m for a sweep (arena -m {as_typed(word)}).{text}"
     if word and cfg is not None and _NO_GROUP_VALUE.search(text):
         key = word.partition("=")[0].lstrip("+")
@@ -107,23 +109,30 @@ def explain_composition(error: Exception, word: str | None, cfg: DictConfig | No
 def _grammar(word: str) -> str:
     """Why Hydra cannot read a word, as far as that can be guessed, and how to write it."""
     key, _, value = as_typed(word).partition("=")
+    if not _KEY.fullmatch(key):
+        return f"{key!r} is no name of a setting. Write KEY=VALUE, as in episodes=5."
     for opening, closing in ("[]", "{}", "()"):
         if value.count(opening) != value.count(closing):
             missing = closing if value.count(opening) > value.count(closing) else opening
-            return f"the value lacks a {missing}."
+            return f"the value lacks a {missing}. If it is a text: {quoted(key, value)}"
     for quote in ("'", '"'):
         if value.count(quote) % 2:
-            return f"the value holds one {quote} without its pair. {_quoted(key, value)}"
-    return f"the value cannot be read. {_quoted(key, value)}"
+            return f"the value holds one {quote} without its pair. {quoted(key, value)}"
+    return f"the value cannot be read. {quoted(key, value)}"
 
 
-def _quoted(key: str, value: str) -> str:
-    """How to write a word whose value Hydra is to take as it stands."""
-    if "'" not in value and '"' not in value:
-        word = f"'{key}=\"{value}\"'"
-    else:  # inside the shell's double quotes, where both can be written
-        inner = value.replace("\\", "\\\\").replace('"', '\\"')
-        word = '"' + f'{key}="{inner}"'.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def quoted(key: str, value: str) -> str:
+    """How to write a word whose value Hydra is to take as it stands, on a command line."""
+    # Backslashes count for Hydra only before a quote.
+    inner = re.sub(r'(\\*)"', r'\1\1\\"', value)
+    inner = re.sub(r"(\\+)$", r"\1\1", inner)
+    word = f'{key}="{inner}"'
+    if "'" not in word:
+        word = f"'{word}'"
+    elif any(sign in word for sign in "$`\\!"):
+        word = shlex.quote(word)
+    else:
+        word = '"' + word.replace('"', '\\"') + '"'
     return f"Quote it for Hydra, and the whole word for the shell: {word}"
 
 

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.meter import Totals
 from game_reasoning_arena.preflight import prepare
-from game_reasoning_arena.provenance import new_run_id
+from game_reasoning_arena.provenance import PROVENANCE, new_run_id
 from game_reasoning_arena.recording.config_text import as_yaml
 from game_reasoning_arena.recording.reader import RunReader, find_runs
 from game_reasoning_arena.recording.summary import Summary
@@ -78,6 +78,7 @@ def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunR
                 **{key: parts[0].run[key] for key in _SHARED if key in parts[0].run},
                 "overrides": [],
                 "resumed": 0,
+                **_history(parts),
                 "unpaired": unpaired,
                 "merged": [_origin(part) for part in parts],
                 "status": status,
@@ -143,6 +144,19 @@ def _origin(part: RunReader) -> dict[str, Any]:
         "shard": part.config.get("shard"),
         "status": part.status,
     }
+
+
+def _history(parts: Sequence[RunReader]) -> dict[str, list[Any]]:
+    """How the parts were extended, and by what they were played where not as the first one."""
+    first = {key: parts[0].run[key] for key in PROVENANCE if key in parts[0].run}
+    extended: list[Any] = []
+    earlier: list[Any] = []
+    for part in parts:
+        own = {key: part.run[key] for key in PROVENANCE if key in part.run}
+        extended += [s for s in part.run.get("extended") or () if s not in extended]
+        others = [*(part.run.get("earlier_provenance") or ()), own]
+        earlier += [one for one in others if one and one != first and one not in earlier]
+    return {"extended": extended, "earlier_provenance": earlier}
 
 
 def _times(parts: Sequence[RunReader]) -> dict[str, float | None]:

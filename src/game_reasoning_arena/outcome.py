@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from game_reasoning_arena.errors import NotFoundError, ReplayMiss
 from game_reasoning_arena.records import Status
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def show_result(result: RunResult, *, next_step: bool = True) -> None:
     unfinished = result.status is not Status.COMPLETED or result.outages
     if next_step and result.status is not Status.COMPLETED:
         console.print(f"{result.status}: {result.reason}", markup=False, soft_wrap=True)
-    if not result.resumable:
+    if isinstance(result.cause, ReplayMiss):
         console.print(
             "A recording answers what it was asked, no more: the other players have led the game "
             "elsewhere. Choose a model that can answer.",
@@ -67,6 +68,13 @@ def show_result(result: RunResult, *, next_step: bool = True) -> None:
         )
     elif next_step and result.status is Status.ERROR and not result.begun:
         console.print("nothing was answered: when that is mended, start it again")
+    elif next_step and isinstance(result.cause, NotFoundError):
+        console.print(
+            "with another address, or when the server has that model: arena resume "
+            f"{result.directory} [provider.NAME.api_base=...]; for another model begin a new run",
+            markup=False,
+            soft_wrap=True,
+        )
     elif next_step and unfinished:
         more = ""
         if result.status is Status.BUDGET and result.reason:

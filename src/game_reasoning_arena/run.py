@@ -19,7 +19,7 @@ from typing import Any
 from game_reasoning_arena.agents.base_agent import Agent, Asker
 from game_reasoning_arena.agents.factory import make_agent
 from game_reasoning_arena.cache import ResponseCache
-from game_reasoning_arena.errors import ArenaError, Interrupted, ReplayMiss, RunStorageError
+from game_reasoning_arena.errors import ArenaError, Interrupted, RunStorageError
 from game_reasoning_arena.event_loop import Rest, run_coroutine
 from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.faults import fault_of
@@ -65,7 +65,7 @@ class RunResult:
     outages: Mapping[str, int] = field(default_factory=dict)  # what episodes ended by, how often
     profile: Mapping[str, Any] | None = None  # with profile=true
     unpaired: Sequence[str] = ()  # what keeps deals from being paired
-    resumable: bool = True  # whether playing on could finish it
+    cause: BaseException | None = None  # what ended it, if anything did
     begun: bool = True  # whether anything is there to go on from
 
     @property
@@ -183,7 +183,7 @@ async def run_async(
             profile=Profile() if experiment.profile else None,
         )
         story.recount()
-        if past.run_id is None or past.extended_now:
+        if past.run_id is None:
             writer.config(as_yaml(experiment.config))
         story.write_run(Status.RUNNING, None)
         done = {record.episode for record in past.episodes}
@@ -239,7 +239,7 @@ async def run_async(
             outages={redactor.redact(why): n for why, n in story.outages.most_common(3)},
             profile=profile,
             unpaired=tuple(story.head["unpaired"]),
-            resumable=not isinstance(story.failure, ReplayMiss),
+            cause=story.failure or story.meter.fatal,
             begun=story.begun,
         )
 

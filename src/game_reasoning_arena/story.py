@@ -15,7 +15,7 @@ from game_reasoning_arena.meter import Meter, Totals
 from game_reasoning_arena.paths import added_conf_dir
 from game_reasoning_arena.profiling import LoopLag, Profile, part
 from game_reasoning_arena.progress import Progress
-from game_reasoning_arena.provenance import provenance
+from game_reasoning_arena.provenance import PROVENANCE, provenance
 from game_reasoning_arena.recording.summary import Summary
 from game_reasoning_arena.recording.writer import RunWriter
 from game_reasoning_arena.records import FORMAT_VERSION, EpisodeRecord, ResponseRecord, Status
@@ -142,6 +142,7 @@ def run_head(
     experiment: Experiment, run_id: str, overrides: Sequence[str], past: Past
 ) -> dict[str, Any]:
     """The part of ``run.json`` that stays as it is while the run plays."""
+    told = provenance(experiment)
     return {
         "run_id": run_id,
         "format_version": FORMAT_VERSION,
@@ -154,6 +155,7 @@ def run_head(
         "config_dir": added_conf_dir(),
         "resumed": past.times_resumed,
         "extended": past.extended,
+        "earlier_provenance": _earlier(past.provenances, told),
         "unpaired": experiment.unpaired,
         "players": {
             player.name: {
@@ -163,5 +165,15 @@ def run_head(
             }
             for player in experiment.players
         },
-        **provenance(experiment),
+        **told,
     }
+
+
+def _earlier(before: Sequence[Mapping[str, Any]], now: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """By what the earlier sittings were played, each once, where that differs from now."""
+    known = {key: now[key] for key in PROVENANCE}
+    found: list[dict[str, Any]] = []
+    for one in map(dict, before):
+        if one and one != known and one not in found:
+            found.append(one)
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
@@ -80,27 +81,41 @@ def check_names(cfg: DictConfig, problems: Problems) -> None:
 
     One that another setting refers to (``agents.player_0.model=${mine}``) is somebody's own help.
     """
-    known = [field.name for field in fields(ArenaConf)]
-    unknown = [str(key) for key in cfg if key not in known and key != "hydra"]
+    unknown = unknown_names(cfg)
     if not unknown:
         return
-    written = OmegaConf.to_container(cfg, resolve=False)
-    assert isinstance(written, dict)
-    said = repr({key: value for key, value in written.items() if key != "hydra"})
+    known = [field.name for field in fields(ArenaConf)]
+    said = written(cfg)
     homes = {
-        str(name): f"{group}.{name}"
-        for group, node in written.items()
-        if group in known and isinstance(node, Mapping)
-        for name in node
+        name: f"{group}.{name}"
+        for group in known
+        if isinstance(node := cfg.get(group), DictConfig)
+        for name in map(str, node)
     }
     for key in unknown:
-        if f"${{{key}}}" in said or f"${{{key}." in said:
+        if refers_to(said, key):
             continue
         meant = near(key, known) or [homes[name] for name in near(key, homes, n=1)]
         problems.add(
             f"{key} is no setting and would change nothing. "
             + (f"Did you mean {meant[0]}?" if meant else choose_from(key, known, limit=30))
         )
+
+
+def unknown_names(cfg: DictConfig) -> list[str]:
+    """The keys of a configuration that no setting has."""
+    known = {field.name for field in fields(ArenaConf)} | {"hydra"}
+    return [str(key) for key in cfg if key not in known]
+
+
+def written(cfg: DictConfig) -> str:
+    """A configuration as text, with its references as they were written."""
+    return repr(OmegaConf.to_container(cfg, resolve=False))
+
+
+def refers_to(text: str, key: str) -> bool:
+    """Whether a reference (``${key}``, ``${..key.below}``, ``${oc.select:key}``) names the key."""
+    return re.search(rf"\$\{{[^}}]*\b{re.escape(key)}\b", text) is not None
 
 
 def check_ranges(config: Mapping[str, Any], problems: Problems) -> None:

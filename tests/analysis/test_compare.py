@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.recording import load_runs
 from game_reasoning_arena.records import Status
 from tests.analysis.make_runs import Player, make_run
+from tests.arena import Arena
 
 
 def _versus_random(model: str, **more: object) -> dict[str, Player]:
@@ -302,7 +304,7 @@ def test_rows_that_do_not_compare_are_named(tmp_path: Path) -> None:
     assert "met different opponents" not in " ".join(alike.tables[1].notes)
     make_run(tmp_path / "c", {"player_0": strong, "player_1": Player("vllm_c")}, episodes=10)
     (note,) = [n for n in _quiet(tmp_path).tables[1].notes if "met different opponents" in n]
-    assert note.startswith("tic_tac_toe: vllm_a and vllm_b (one of 3 such pairs)")
+    assert note.startswith("tic_tac_toe: vllm_a and vllm_b (one of 2 such pairs)")
 
 
 def test_a_row_of_runs_that_differ_says_so(tmp_path: Path) -> None:
@@ -497,3 +499,71 @@ def test_a_backend_that_only_one_model_needs_is_no_confounder(tmp_path: Path) ->
     make_run(tmp_path / "2", _versus_random("direct_lab/c"), config=config)
     assert "config backend.direct.stream" in _quiet(tmp_path).caveats[0]
     assert "max_retries" not in _quiet(tmp_path).caveats[0]
+
+
+def test_equal_players_who_never_change_seats_are_not_told_apart(arena: Arena) -> None:
+    """Two random players: the first seat wins tic-tac-toe more often."""
+    words = ("agents=llm_vs_random", "episodes=400", "seed=2")
+    assert arena("hydra.run.dir=fixed", "seats=fixed", *words).code == 0
+    told = arena("compare", "fixed").out
+    assert "scripted_random is ahead, but nobody changed seats" in told
+    assert "nobody changed seats, so a rating holds the worth of its player's seat" in told
+    assert "scripted_random is better" not in told
+
+
+def test_games_against_several_opponents_are_counted_apart(tmp_path: Path) -> None:
+    make_run(tmp_path / "a", _versus_random("vllm_a"), episodes=10)
+    players = {"player_0": Player("vllm_a"), "player_1": Player("vllm_b")}
+    make_run(tmp_path / "b", players, episodes=6)
+    comparison = _quiet(tmp_path)
+    (note,) = [note for note in comparison.tables[1].notes if "several opponents" in note]
+    assert note == ("one row of games against several opponents: vllm_a (random 10, vllm_b 6).")
+    ratings = next(table for table in comparison.tables if table.key == "ratings")
+    assert {row["who"]: row["games"] for row in ratings.rows} == {
+        "vllm_a": 16, "random": 10, "vllm_b": 6,
+    }  # fmt: skip
+
+
+def test_the_same_games_are_counted_once(arena: Arena, tmp_path: Path) -> None:
+    assert arena("-m", "shard=all/2", "episodes=8", "hydra.sweep.dir=parts").code == 0
+    assert arena("merge", "parts", "--output", "whole").code == 0
+    shutil.copytree(tmp_path / "whole", tmp_path / "copy")
+    ran = arena("compare", "whole", "parts", "copy")
+    assert ran.out.count("is a part of whole, which was merged: left out.") == 2
+    assert "note: copy is a copy of whole (the same run): left out." in ran.out
+    (row,) = [r for r in _quiet(tmp_path).tables[1].rows if r["who"] == "scripted_random"]
+    assert row["began"] == 8
+
+
+def test_prompts_are_neither_won_nor_lost(arena: Arena) -> None:
+    words = ("simulation=prompts", "agents=llm_vs_llm", "agents.player_1.model=scripted_first")
+    assert arena("hydra.run.dir=asked", *words).code == 0
+    told = arena("compare", "asked").out
+    assert "win %" not in told.replace("episodes win", "")
+    assert "Which is better" not in told
+
+
+def test_players_who_only_failed_together_have_met(arena: Arena) -> None:
+    fails = [f"backend.scripted.{way}=0" for way in ("illegal", "truncated", "empty")]
+    ran = arena(
+        "hydra.run.dir=both", "simulation=matrix_rps", "agents=llm_vs_llm", "episodes=4",
+        "agents.player_0.model=scripted_sloppy", "agents.player_1.model=scripted_sloppy",
+        "agents.player_1.sampling.temperature=0.7", "on_failure.rethinks=0",
+        "backend.scripted.unparsable=1", *fails,
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    told = arena("compare", "both").out
+    assert "no game between them was decided" in told
+    assert "met different opponents" not in told
+
+
+@pytest.mark.parametrize("option", ["--csv", "--json", "--markdown", "--latex", "--reasoning"])
+def test_a_runs_records_are_not_written_over(arena: Arena, tmp_path: Path, option: str) -> None:
+    assert arena("hydra.run.dir=mine", "episodes=2").code == 0
+    for name in ("run.json", "responses.jsonl", "episodes.jsonl"):
+        before = (tmp_path / "mine" / name).read_bytes()
+        for words in (("compare", "mine", option), ("report", "mine", "--output")):
+            ran = arena(*words, f"mine/{name}")
+            assert ran.code == 2
+            assert f"mine/{name} is a record of the run in mine. Name another file." in ran.err
+        assert (tmp_path / "mine" / name).read_bytes() == before

@@ -38,7 +38,9 @@ def _standings(
                     **dict.fromkeys(POLICIES, result),
                 }
             )  # fmt: skip
-    who = {(run, "player_0"): Competitor(label, {}, True) for run, label in enumerate(chances)}
+    who = {
+        (run, "player_0"): Competitor(label, {}, True, label) for run, label in enumerate(chances)
+    }
     return Standings(pd.DataFrame(rows), who)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
+import struct
 import sys
 import time
 from collections.abc import Iterator
@@ -96,6 +98,62 @@ def test_a_wall_clock_that_is_set_in_between_is_not_believed(
     ours.recv(64)
     assert ours.received_at is not None
     assert ours.received_at >= looked
+
+
+@linux
+@pytest.mark.parametrize(
+    ("early_s", "believed"), [(-0.01, True), (0.0001, True), (0.001, False), (5.0, False)]
+)
+def test_clocks_that_are_read_a_little_apart_are_believed(
+    pair: tuple[StampedSocket, socket.socket],
+    early_s: float,
+    believed: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, _ = pair
+    ours.send(b"question")
+    sent_at = ours.sent_at
+    assert sent_at is not None
+    now, wall = sent_at + 0.05, 1_000_000.0
+    monkeypatch.setattr(stamped_socket, "_both_clocks", lambda: (now, wall))
+    stamp = wall - (now - sent_at) - early_s  # so long before the question
+    note = struct.pack("@ll", int(stamp), int(stamp % 1 * 1e9))
+    ours._came([(socket.SOL_SOCKET, 35, note)])
+    assert ours.received_at is not None
+    expected = max(sent_at - early_s, sent_at) if believed else now
+    assert ours.received_at == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_two_clocks_are_read_again_when_something_came_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = iter([10.0, 10.5, 11.0, 11.00001])
+    monkeypatch.setattr(time, "monotonic", lambda: next(read))
+    assert stamped_socket._both_clocks()[0] == 11.0
+
+
+@pytest.mark.parametrize("system", ["linux", "darwin"])
+def test_where_a_second_connect_is_an_error_it_is_not_made(
+    system: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    calls = []
+
+    def connect(_: socket.socket, address: object) -> None:
+        calls.append(address)
+        if len(calls) == 1:
+            raise BlockingIOError(errno.EINPROGRESS, "in progress")
+        if system == "darwin":
+            raise OSError(errno.EISCONN, "is connected")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    with StampedSocket(socket.AF_INET, socket.SOCK_STREAM) as ours:
+        if system == "linux":
+            ours.connect(("127.0.0.1", 1))
+            assert len(calls) == 2
+        else:
+            with pytest.raises(BlockingIOError):
+                ours.connect(("127.0.0.1", 1))
 
 
 @linux

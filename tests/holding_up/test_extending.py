@@ -27,7 +27,7 @@ def test_a_longer_run_is_the_one_that_was_begun_so(
     answers = len(lines(tmp_path / "grown" / "responses.jsonl"))
     longer = arena("resume", "grown", "episodes=20")
     assert longer.code == 0, longer.err
-    assert f"extended from {begun_with} to 20 episodes" in longer.err
+    assert f"{begun_with} episodes were planned, now 20" in longer.err
     assert f"{begun_with} episodes and {answers} answers are there already" in longer.err
     assert arena("hydra.run.dir=whole", "episodes=20", *words).code == 0
     assert _results(tmp_path / "grown") == _results(tmp_path / "whole")
@@ -57,24 +57,55 @@ def test_a_kill_between_its_files_leaves_an_extension_to_resume(
 
 
 @pytest.mark.parametrize(
-    ("begun", "words"),
+    ("begun", "words", "told"),
     [
-        ((), ("episodes=2",)),
-        ((), ("episodes=9", "seed=1")),
-        (("shard=0/2",), ("episodes=9",)),
-        (("simulation=prompts", "agents=llm"), ("simulation.repeats=3",)),
+        ((), ("episodes=2",), "has come to episode 4 already"),
+        ((), ("episodes=9", "seed=1"), "seed: 0 -> 1"),
+        (("shard=0/2",), ("episodes=9",), "where the run is no shard"),
+        (("simulation=prompts", "agents=llm"), ("simulation.repeats=3",), "of a game can change"),
     ],
     ids=["shorter", "another seed", "a shard", "prompts"],
 )
 def test_nothing_else_can_change(
-    arena: Arena, tmp_path: Path, begun: tuple[str, ...], words: tuple[str, ...]
+    arena: Arena, tmp_path: Path, begun: tuple[str, ...], words: tuple[str, ...], told: str
 ) -> None:
     assert arena("hydra.run.dir=mine", "episodes=4", *begun).code == 0
     before = (tmp_path / "mine" / "run.json").read_bytes()
     ran = arena("resume", "mine", *words)
     assert ran.code == 2
-    assert "only the number of episodes of a game can change, and only upwards" in ran.err
+    assert told in ran.err
     assert (tmp_path / "mine" / "run.json").read_bytes() == before
+
+
+def test_what_was_said_for_one_sitting_is_not_kept(arena: Arena, tmp_path: Path) -> None:
+    assert arena("hydra.run.dir=mine", "episodes=4").code == 0
+    before = (tmp_path / "mine" / "config.yaml").read_text()
+    stopped = arena("resume", "mine", "episodes=400", "budget.calls=20", "concurrency=1")
+    assert stopped.code == 3
+    after = (tmp_path / "mine" / "config.yaml").read_text()
+    assert after == before.replace("episodes: 4\n", "episodes: 400\n")
+    # Too long after all: what has not been come to can be left out again.
+    reached = max(line["episode"] for line in lines(tmp_path / "mine" / "responses.jsonl")) + 1
+    assert arena("resume", "mine", f"episodes={reached}").code == 0
+    assert run_json(tmp_path / "mine")["episodes"] == {"planned": reached, "completed": reached}
+
+
+def test_versions_that_differ_between_parts_are_told(arena: Arena, tmp_path: Path) -> None:
+    assert arena("hydra.run.dir=mine", "episodes=4").code == 0
+    file = tmp_path / "mine" / "run.json"
+    run = json.loads(file.read_text())
+    now = run["packages"]["open-spiel"]
+    run["packages"]["open-spiel"] = "1.0"
+    file.write_text(json.dumps(run))
+    longer = arena("resume", "mine", "episodes=6")
+    assert f"was played with other versions: open-spiel 1.0 -> {now}" in longer.err
+    assert run_json(tmp_path / "mine")["earlier_provenance"][0]["packages"]["open-spiel"] == "1.0"
+    told = "mine: was played in parts with different versions (open-spiel 1.0 -> "
+    assert told in arena("compare", "mine").out
+    assert arena("merge", "mine", "--output", "merged").code == 0
+    merged = arena("compare", "merged").out
+    assert "merged: was played in parts with different versions" in merged
+    assert "merged: was extended (4 -> 6 episodes)" in merged
 
 
 def test_a_job_of_a_sweep_keeps_its_length(arena: Arena, tmp_path: Path) -> None:

@@ -63,6 +63,14 @@ def test_a_wrong_model_name_costs_no_night(lab: Lab, backend: str) -> None:
     assert summary(ran.directory)[0]["cost_usd"] == ""
 
 
+def test_a_404_on_the_way_is_no_reason_to_ask_the_same_again(lab: Lab) -> None:
+    lab.server.set(faults=[{"status": 404, "skip": 20}])
+    ran = lab("episodes=100", "concurrency=2")
+    assert ran.code == 1
+    assert f"arena resume {ran.directory} [provider.NAME.api_base=...]" in ran.out
+    assert "for another model begin a new run" in ran.out
+
+
 def test_a_server_that_wants_a_key_says_where_to_name_it(lab: Lab) -> None:
     lab.server.set(faults=[{"status": 401}])
     ran = lab("episodes=1")

@@ -13,7 +13,8 @@ Mathematical Monthly 64, 28-33, and A. Albert and J. A. Anderson (1984), Biometr
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +51,7 @@ class Ratings:
         seat: advantage of the first seat in points.
         ties: the tie parameter v; None when no game was drawn.
         games: how many games were used.
+        played: how many of them each player played.
         regularised: True when a weak prior was needed, since results are too one-sided, as where
             someone, or the first seat, won everything.
     """
@@ -59,6 +61,7 @@ class Ratings:
     seat: Estimate
     ties: float | None
     games: int
+    played: Mapping[str, int]
     regularised: bool
 
     def difference(self, a: str, b: str, confidence: float = CONFIDENCE) -> Estimate:
@@ -166,6 +169,7 @@ def _fit(names: Sequence[str], games: Sequence[Game], confidence: float) -> Rati
         seat=estimate(size) if seated else Estimate(None, n=len(games)),
         ties=float(np.exp(theta[size + 1])) if tied else None,
         games=len(games),
+        played=Counter(name for game in games for name in (game.first, game.second)),
         regularised=not finite,
     )
 

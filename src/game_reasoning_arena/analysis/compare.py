@@ -25,6 +25,8 @@ from game_reasoning_arena.analysis.tables import Column, Table
 from game_reasoning_arena.analysis.time_spent import time_table
 from game_reasoning_arena.analysis.verdicts import pairs_table
 from game_reasoning_arena.errors import UserError, choose_from
+from game_reasoning_arena.provenance import changed_versions
+from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.frames import LoadedRuns, rows
 
 
@@ -77,11 +79,17 @@ class Comparison:
         responses = self.responses
         results = results_table(self.standings, self.policy)
         results.notes += differences.pooled(self.differences, self.standings)
+        pairs = pairs_table(self.pairs)
+        if any(row["needed"] for row in pairs.rows) and _can_be_longer(self.loaded):
+            pairs.notes.append(
+                "A run is made longer by `arena resume RUN episodes=N`; p values hold for a number "
+                "that was decided before its results were seen."
+            )
         return [
             runs_table(self.loaded),
             results,
             policies_table(self.standings),
-            pairs_table(self.pairs),
+            pairs,
             ratings_table(self.ratings),
             costs.failures_table(responses),
             costs.latency_table(responses),
@@ -99,7 +107,7 @@ class Comparison:
         if line:
             found.append(line)
         found += _progress(self.loaded, self.standings)
-        found += _extended(self.loaded)
+        found += _changed_on_the_way(self.loaded)
         found += self._sharing(asked)
         found += self.standings.notes
         return found
@@ -177,16 +185,31 @@ def _known(value: Any) -> Any:
     return None if pd.isna(value) else value
 
 
-def _extended(loaded: LoadedRuns) -> Iterator[str]:
-    """Runs that were made longer after something was known of them."""
-    for name, reader in zip(run_names(loaded), loaded.readers, strict=True):
+def _changed_on_the_way(loaded: LoadedRuns) -> Iterator[str]:
+    """Runs whose length or versions were others when a part of them was played."""
+    for name, reader, run in zip(run_names(loaded), loaded.readers, rows(loaded.runs), strict=True):
         steps = reader.run.get("extended") or ()
-        if steps:
+        if steps and run.finished > min(step["from"] for step in steps):
             numbers = [str(step["from"]) for step in steps] + [str(steps[-1]["to"])]
             yield (
                 f"{name}: was extended ({' -> '.join(numbers)} episodes). If its results decided "
                 "that, its p values are too small and its intervals too narrow."
             )
+        earlier = reader.run.get("earlier_provenance") or ()
+        changed = [text for before in earlier for text in changed_versions(before, reader.run)]
+        if changed:
+            yield (
+                f"{name}: was played in parts with different versions "
+                f"({', '.join(dict.fromkeys(changed))}), which may make a difference."
+            )
+
+
+def _can_be_longer(loaded: LoadedRuns) -> bool:
+    """Whether `arena resume RUN episodes=MORE` would be taken for one of the runs."""
+    return any(
+        not reader.config.get("shard") and not (reader.path.parent / layout.SWEEP).is_file()
+        for reader in loaded.readers
+    )
 
 
 def _progress(loaded: LoadedRuns, seen: Standings) -> list[str]:

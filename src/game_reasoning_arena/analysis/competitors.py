@@ -31,12 +31,14 @@ Who = tuple[int, str]
 class Competitor:
     """A label with the settings behind it; ``asked`` is True when a model is asked.
 
+    ``unsplit`` is the label without the run, where runs are told apart.
     ``twin_of`` is the label without the player's name where the settings met themselves, else None.
     """
 
     label: str
     settings: Mapping[str, Any]
     asked: bool
+    unsplit: str
     twin_of: str | None = None
 
 
@@ -54,9 +56,8 @@ def competitors(loaded: LoadedRuns) -> dict[Who, Competitor]:
         (run, name), label = who, plain(labels[who])
         twin = often[run, labels[who]] > 1  # the same settings twice in one run
         asked = own.get("model") is not None
-        found[who] = Competitor(
-            f"{label} as {plain(name)}" if twin else label, own, asked, label if twin else None
-        )
+        shown = f"{label} as {plain(name)}" if twin else label
+        found[who] = Competitor(shown, own, asked, shown, label if twin else None)
     return found
 
 

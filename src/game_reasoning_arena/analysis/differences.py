@@ -17,6 +17,7 @@ import orjson
 from game_reasoning_arena.analysis.competitors import run_names
 from game_reasoning_arena.analysis.standings import Standings
 from game_reasoning_arena.analysis.tables import Column, Table
+from game_reasoning_arena.provenance import MATTERS
 from game_reasoning_arena.recording.frames import LoadedRuns
 
 #: Parts of the configuration that are settings of who is compared, or do not touch results.
@@ -80,7 +81,9 @@ def pooled(table: Table, standings: Standings) -> Iterator[str]:
     for (game, who), part in standings.table.groupby(["game", "who"], sort=False):
         runs = part["run"].unique()
         unlike = [
-            str(row["what"]) for row in suspects if len({row[f"run{run}"] for run in runs}) > 1
+            str(row["what"])
+            for row in suspects  # None is not known, and no value of its own
+            if len({row[f"run{run}"] for run in runs} - {None}) > 1
         ]
         if unlike:
             more = f" and {len(unlike) - 3} more" if len(unlike) > 3 else ""
@@ -174,14 +177,10 @@ def _environment(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
                 _text(values.get(key)) if i in known else None for i, values in enumerate(flat)
             ]
             if len({cells[i] for i in known}) > 1:
-                ours = part == "packages" and key.replace("_", "-") in _MATTERS
+                ours = part == "packages" and key.replace("_", "-") in MATTERS
                 # A package that only some runs needed, for their models, is a part of who played.
                 versions = {cell for cell in cells if cell is not None}
                 yield f"{part} {key}", confounds and ours and len(versions) > 1, cells
-
-
-#: Packages whose version can change what is asked or how it is judged.
-_MATTERS = ("game-reasoning-arena", "open-spiel", "litellm", "vllm", "torch", "transformers")
 
 
 def _within_a_game(cells: Cells, standings: Standings) -> bool:

@@ -83,9 +83,9 @@ def clustered_mean(
     ``scipy.stats.bootstrap``: with few seeds plain percentiles and BCa are too narrow (with ten
     seeds and poker's returns they cover 92 % and 90 %, this one 95 %).
 
-    Where all k clusters agree there is nothing to resample. At least 0.05^(1/k) of all clusters are
-    then like them (C. J. Clopper and E. S. Pearson, 1934, Biometrika 26, 404-413), and the rest lies
-    somewhere between the limits.
+    Where all k clusters agree there is nothing to resample. At least 0.05^(1/k) of all clusters
+    are then like them (C. J. Clopper and E. S. Pearson, 1934, Biometrika 26, 404-413), and the
+    rest lies somewhere between the limits.
 
     Args:
         values: one number per episode.

@@ -24,7 +24,7 @@ from game_reasoning_arena.analysis.paired import (
     sign_flip_test,
     sign_test,
 )
-from game_reasoning_arena.analysis.standings import POLICIES, SCORES, Standings
+from game_reasoning_arena.analysis.standings import POLICIES, SCORES, Standings, decides
 
 _UNITS: Final = {None: "games", "deal": "deals", "deal and seat": "pairs of games"}
 
@@ -38,6 +38,7 @@ class Pair:
     ``difference`` is of scores, A minus B, in [-1, 1]; ``returns`` of mean returns. ``n`` counts
     the episodes of each side behind them, ``tested`` the units that the test took: of a ``unit`` of
     ``deal``, all its episodes together, or ``deal and seat``, one episode of each side.
+    ``one_seat``: they met, each always in the same seat.
     """
 
     game: str
@@ -54,6 +55,7 @@ class Pair:
     adjusted: float | None = None
     needed: int | None = None
     depends_on_policy: bool = False
+    one_seat: bool = False
 
     @property
     def resolved(self) -> bool:
@@ -66,8 +68,12 @@ class Pair:
             return "cannot be compared"
         if self.resolved:
             better = self.a if self.lead() > 0 else self.b
+            if self.one_seat:
+                return f"{better} is ahead, but nobody changed seats"
             tail = ", but it depends on how forfeits count" if self.depends_on_policy else ""
             return f"{better} is better{tail}"
+        if self.p is None and self.basis == "met":
+            return "no game between them was decided"
         if self.p is None:
             low, high = self.difference.low, self.difference.high
             if low is None or high is None or low <= 0 <= high:
@@ -96,6 +102,8 @@ def compare_pairs(standings: Standings, policy: str) -> list[Pair]:
     asked = {c.label for c in standings.who.values() if c.asked}
     pairs = []
     for game, part in standings.table.groupby("game", sort=False):
+        if not decides(part):
+            continue
         labels = list(dict.fromkeys(part["who"]))
         wanted = [
             (a, b)
@@ -127,6 +135,8 @@ def _compare(
     common.discard("")
     if common:
         return _unpaired(Pair(game, a, b, "same opponents"), mine, other, common, policy)
+    if len(mine.merge(other, on=["run", "episode"])):  # where both failed nobody is a rival
+        return Pair(game, a, b, "met")
     return Pair(game, a, b, "nothing shared")
 
 
@@ -185,6 +195,7 @@ def _met(pair: Pair, mine: pd.DataFrame, other: pd.DataFrame, policy: str) -> Pa
     gaps, seeds = _gaps(met, policy)
     profits, return_seeds = _profits(met)
     pair.n = len(gaps)
+    pair.one_seat = mine["seat"].nunique() == 1
     if len(gaps):
         pair.difference = paired_difference(gaps, seeds, limits=(-1.0, 1.0))
         sums, counts = cluster_sums(gaps, seeds)

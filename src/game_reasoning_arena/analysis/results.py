@@ -10,7 +10,7 @@ import pandas as pd
 from game_reasoning_arena.analysis.bradley_terry import Game, Ratings, rate
 from game_reasoning_arena.analysis.estimates import UNKNOWN, Estimate
 from game_reasoning_arena.analysis.intervals import clustered_mean, small_sample, wilson
-from game_reasoning_arena.analysis.standings import POLICIES, SCORES, Standings
+from game_reasoning_arena.analysis.standings import POLICIES, SCORES, Standings, decides
 from game_reasoning_arena.analysis.tables import Column, Table, Value
 
 _APART = ("error", "budget", "interrupted", "unfinished", "running")
@@ -50,7 +50,7 @@ def results_table(standings: Standings, policy: str) -> Table:
     for game, who, part in groups(standings.table):
         table.rows.append(_result_row(game, who, part, policy))
         decided = int(part[policy].notna().sum())
-        shared = int(part["players"].max()) > 1
+        shared = int(part["players"].max()) > 1 and decides(part)
         if shared and (note := small_sample(decided)):
             small.setdefault((game, note), []).append(who)
     table.notes += [f"{', '.join(whos)}, {game}: {note}." for (game, note), whos in small.items()]
@@ -59,31 +59,47 @@ def results_table(standings: Standings, policy: str) -> Table:
             "cut at limit: ended by max_moves; they count by the returns as they stood, which in "
             "most games is a draw."
         )
+    table.notes += _several_opponents(standings)
     table.notes += _unlike(standings)
-    if table.rows:
+    if any(row["played_out"] is not None for row in table.rows):
         table.notes.append(
-            "Rates are of all episodes that began; score (win 1, draw 1/2) and mean return are of "
-            "decided episodes, with intervals that draw whole seeds."
+            "Rates are of all episodes that began, the score (win 1, draw 1/2) of decided ones, "
+            "the mean return of those with a return (a forfeit has none); intervals draw whole "
+            "seeds."
         )
     return table
 
 
-def _unlike(standings: Standings) -> Iterator[str]:
-    """Games in which models met different opponents, each other left aside."""
-    asked = {competitor.label for competitor in standings.who.values() if competitor.asked}
+def _several_opponents(standings: Standings) -> Iterator[str]:
+    """Whose row is of games against several opponents, with their numbers."""
+    asked = {c.label for c in standings.who.values() if c.asked}
     two = standings.table[standings.table["players"] == 2]
-    # `against` names a rival without its run: the same opponent whatever the run.
-    plain = dict(zip(two["rival"], two["against"], strict=True))
+    found = []
+    for _, who, part in groups(two[two["who"].isin(asked)]):
+        against = part["against"].value_counts(sort=False)
+        if len(against) > 1:
+            named = [f"{name} {count}" for name, count in against.items()]
+            more = f", {len(named) - 4} more" if len(named) > 4 else ""
+            found.append(f"{who} ({', '.join(named[:4])}{more})")
+    if found:
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        yield f"one row of games against several opponents: {'; '.join(found[:3])}{more}."
+
+
+def _unlike(standings: Standings) -> Iterator[str]:
+    """Games in which models that never met had different opponents."""
+    asked = {c.label: c.unsplit for c in standings.who.values() if c.asked}
+    two = standings.table[standings.table["players"] == 2]
     for game, rows in two.groupby("game", sort=False):
         met = {
-            str(who): set(part["against"])
+            str(who): set(part["against"])  # without runs: the same opponent in each
             for who, part in rows.groupby("who", sort=False)
             if who in asked
         }
         unlike = [
             f"{a} and {b}"
             for a, b in combinations(met, 2)
-            if met[a] - {plain.get(b)} != met[b] - {plain.get(a)}
+            if met[a] != met[b] and asked[b] not in met[a]
         ]
         if unlike:
             yield (
@@ -97,7 +113,7 @@ def _result_row(game: str, who: str, part: pd.DataFrame, policy: str) -> dict[st
     if policy == "drop":  # dropped episodes leave the denominator too
         part = part[part[policy].notna() | ~part["loss"].notna()]
     began = len(part)
-    shared = bool((part["players"] > 1).any())
+    shared = bool((part["players"] > 1).any()) and decides(part)
     results = part[policy].value_counts()
 
     def share(key: str) -> Estimate:
@@ -122,7 +138,7 @@ def _result_row(game: str, who: str, part: pd.DataFrame, policy: str) -> dict[st
         "limit": int(part["move_limit"].sum()),
         "score": score_of(part, policy) if shared else UNKNOWN,
         "returns": clustered_mean(played["returns"], list(played["seed"])),
-        "played_out": len(played),
+        "played_out": len(played) if decides(part) else None,
     }
 
 
@@ -195,12 +211,18 @@ def ratings_table(rated: dict[str, list[Ratings]]) -> Table:
         for number, fit in enumerate(groups_, 1):
             for who, rating in fit.ratings.items():
                 group = number if len(groups_) > 1 else None
+                played = fit.played[who]
                 table.rows.append(
-                    {"who": who, "game": game, "group": group, "rating": rating, "games": fit.games}
+                    {"who": who, "game": game, "group": group, "rating": rating, "games": played}
                 )
             shown = Column("seat", "", "rating").show(fit.seat)
             if fit.seat.known:
                 table.notes.append(f"{game}: the first seat is worth {shown} points.")
+            else:
+                table.notes.append(
+                    f"{game}: nobody changed seats, so a rating holds the worth of its player's "
+                    "seat."
+                )
             if fit.regularised:
                 table.notes.append(
                     f"{game}: somebody, or a seat, won or lost everything, so a weak prior keeps "

@@ -95,6 +95,12 @@ def standings(loaded: LoadedRuns) -> Standings:
     return Standings(table, who, notes)
 
 
+def decides(rows: pd.DataFrame) -> bool:
+    """Whether these episodes can be won or lost; answers to prompts cannot."""
+    completed = rows[rows["status"] == "completed"]
+    return completed.empty or bool(completed["returns"].notna().any())
+
+
 _COLUMNS = [
     "run", "episode", "seed", "game", "seat", "player", "who", "against", "rival", "players",
     "status", "cause", "substituted", "move_limit", "returns", *POLICIES,
@@ -108,7 +114,7 @@ def _finished(loaded: LoadedRuns, who: dict[Who, Competitor]) -> Iterator[dict[s
         run = line.run
         for name in seats:
             if (run, name) not in who:
-                who[run, name] = Competitor(plain(name), {"type": "unknown"}, False)
+                who[run, name] = Competitor(plain(name), {"type": "unknown"}, False, plain(name))
         labels = [who[run, name].label for name in seats]
         game = games[run] if games[run].partition("(")[0] == line.game else str(line.game)
         failed = line.failed or {}

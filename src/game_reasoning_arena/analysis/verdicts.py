@@ -88,8 +88,11 @@ def pairs_table(pairs: list[Pair]) -> Table:
     if any(row["needed"] is not None for row in table.rows):
         table.notes.append(
             "episodes for 80 % power: as many of each side would resolve a difference as large as "
-            "the one seen (uncorrected for many pairs) four times in five. "
-            "`arena resume RUN episodes=N` makes a run longer."
+            "the one seen (uncorrected for many pairs) four times in five."
+        )
+    if any(pair.one_seat for pair in pairs):
+        table.notes.append(
+            "nobody changed seats: a difference may be the seats'. Play with seats=rotate to tell."
         )
     if any(pair.basis == "same opponents" for pair in pairs):
         table.notes.append(

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import reprlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from inspect import isawaitable
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,6 +25,13 @@ from game_reasoning_arena.records import Model, Reply, Request
 
 #: The status by which some providers say "overloaded" where others say 429.
 _OVERLOADED = 529
+
+#: What backends of the user's own are likeliest to get wrong in a reply; None is allowed beside.
+_OF_A_REPLY: tuple[tuple[str, type | tuple[type, ...]], ...] = (
+    *((name, str) for name in ("text", "reasoning", "finish_reason")),
+    *((name, int) for name in ("prompt_tokens", "completion_tokens")),
+    *((name, (int, float)) for name in ("latency_s", "cost_usd")),
+)
 
 
 class BaseLLMBackend(ABC):
@@ -107,7 +116,14 @@ class BaseLLMBackend(ABC):
             used: Reply | None = None
             try:
                 async with asyncio.timeout(limit_s) as timer:
-                    reply = self._kept_to_contract(await self.generate(request))
+                    answer = self.generate(request)
+                    if not isawaitable(answer):
+                        raise self._broken(
+                            f"gave {type(answer).__name__} at once; write it as `async def "
+                            "generate(self, request)`, and work that blocks as `await "
+                            "asyncio.to_thread(...)` in it"
+                        )
+                    reply = self._kept_to_contract(await answer)
                 used = self._timed(reply, began, began_at, queue_s, retries)
                 return used
             except TimeoutError as error:
@@ -172,16 +188,21 @@ class BaseLLMBackend(ABC):
 
     def _kept_to_contract(self, reply: object) -> Reply:
         if not isinstance(reply, Reply):
-            raise Fault(
-                f"{type(self).__name__}.generate gave {type(reply).__name__}, but must return a "
-                "game_reasoning_arena.records.Reply: Reply(text=...)."
+            raise self._broken(
+                f"gave {type(reply).__name__}, but must return a "
+                "game_reasoning_arena.records.Reply: Reply(text=...)"
             )
-        if not isinstance(reply.text, str):
-            raise Fault(
-                f"{type(self).__name__}.generate gave a Reply whose text is {reply.text!r}; where "
-                "a model says nothing, that is ''."
-            )
+        for name, kind in _OF_A_REPLY:
+            value = getattr(reply, name)
+            if not (isinstance(value, kind) or (value is None and name != "text")):
+                wanted = "a text ('' where a model says nothing)" if kind is str else "a number"
+                raise self._broken(
+                    f"gave a Reply whose {name} is {reprlib.repr(value)}; it must be {wanted}"
+                )
         return reply
+
+    def _broken(self, how: str) -> Fault:
+        return Fault(f"{type(self).__name__}.generate {how}.")
 
     def _lane(self, model: Model) -> Lane:
         endpoint = model.endpoint

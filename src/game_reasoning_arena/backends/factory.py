@@ -66,7 +66,7 @@ def make_backend(
             f"{where}: {cls.__name__} cannot be made: {describe_fault(cause or error)}."
         ) from error
     assert isinstance(backend, BaseLLMBackend)
-    if not hasattr(backend, "max_concurrency"):
+    if not hasattr(backend, "_lanes"):
         raise UserError(
             f"{where}: {cls.__name__}.__init__ must call super().__init__(...), which keeps limits "
             "and retries."
@@ -164,12 +164,6 @@ def _backend_class(target: str, where: str) -> type[BaseLLMBackend]:
         raise UserError(
             f"{where}._target_ is {target!r}, which is no backend; it must be a subclass of "
             "game_reasoning_arena.backends.BaseLLMBackend."
-        )
-    generate = found.generate
-    if not (inspect.iscoroutinefunction(generate) or hasattr(generate, "__wrapped__")):
-        raise UserError(
-            f"{where}: {class_name}.generate must be written `async def generate(self, request)`. "
-            "Work that blocks goes into `await asyncio.to_thread(...)` there."
         )
     return found
 

@@ -68,7 +68,9 @@ class StampedSocket(socket.socket):
             super().connect(address)
         except BlockingIOError:
             # A peer on this machine has accepted by now, which saves a turn of the event loop; any
-            # other raises the same once more.
+            # other raises the same once more. Other systems call the first of these an error.
+            if sys.platform != "linux":
+                raise
             super().connect(address)
 
     def send(self, data: Any, flags: int = 0, /) -> int:

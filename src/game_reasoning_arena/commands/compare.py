@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.recording import layout
 
 if TYPE_CHECKING:
     from game_reasoning_arena.analysis.compare import Comparison
@@ -145,10 +146,15 @@ def check_writable(path: Path) -> None:
     """Fail if a file could not be written there, before anything is computed or a judge is paid.
 
     Raises:
-        UserError: it is a directory, or the nearest directory above is not writable.
+        UserError: it is a directory or a run's own record, or the nearest directory above is not
+            writable.
     """
     if path.is_dir():
         raise UserError(f"{path} is a directory. Name a file in it.")
+    if path.name in layout.RECORDS and any(
+        (path.parent / name).exists() for name in (layout.RUN, layout.SWEEP)
+    ):
+        raise UserError(f"{path} is a record of the run in {path.parent}. Name another file.")
     above = path if path.exists() else path.parent
     while not above.exists() and above != above.parent:
         above = above.parent

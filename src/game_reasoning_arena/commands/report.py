@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from game_reasoning_arena.analysis.compare import Comparison
     from game_reasoning_arena.analysis.report import write_report
+    from game_reasoning_arena.commands.compare import check_writable
     from game_reasoning_arena.recording.frames import load_runs
 
     loaded = load_runs(*args.directories, moves=True, notice=lambda _: None)
@@ -52,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     output = args.output or page
     if output.is_dir():
         output /= page.name
+    check_writable(output)
     title = args.title or f"Arena report: {names}"
     size = write_report(Comparison(loaded, args.forfeits), output, title=title)
     for notice in loaded.notices:

@@ -9,11 +9,14 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from game_reasoning_arena.errors import ConfigProblems, UserError
 from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.recording import layout
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.resume import Past
 
 HELP = """Finish an unfinished run: answers that are on disk are used again, only the rest is asked
 for. KEY=VALUE words may change how it is carried out (concurrency, budget.*, backend limits), and
@@ -40,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
         with where_begun(directory) as directory:
             return resume_sweep(directory, args.overrides)
     from game_reasoning_arena.outcome import show_result
+    from game_reasoning_arena.provenance import changed_versions, provenance
     from game_reasoning_arena.recording.writer import DirectoryLock
     from game_reasoning_arena.resume import load_past, where_begun
     from game_reasoning_arena.run import run as play
@@ -53,11 +57,10 @@ def run(args: argparse.Namespace) -> int:
     with DirectoryLock(directory), where_begun(directory) as directory:
         past = load_past(directory)
         experiment = experiment_of(directory, args.overrides)
-        _refuse_changes(directory, experiment)
-        if (before := _extended_from(directory, experiment)) is not None:
-            past.extended.append({"from": before, "to": experiment.episodes, "at": time.time()})
-            past.extended_now = True
-            past.notes.append(f"extended from {before} to {experiment.episodes} episodes")
+        _refuse_changes(directory, experiment, past)
+        _set_length(directory, experiment, past)
+        if changed := changed_versions(past.provenances[-1], provenance(experiment)):
+            past.notes.append(f"what is there was played with other versions: {', '.join(changed)}")
         for note in past.notes:
             sys.stderr.write(f"{note}\n")
         sys.stderr.write(f"{past}\n")
@@ -126,21 +129,32 @@ def files_changed_since(directory: Path, experiment: Experiment) -> list[str]:
     return changed_files(then, experiment.contents, experiment.config)
 
 
-def _refuse_changes(directory: Path, experiment: Experiment) -> None:
+def _refuse_changes(directory: Path, experiment: Experiment, past: Past) -> None:
     from game_reasoning_arena.command_line import read_plain_file
     from game_reasoning_arena.resume import UNSEEN_CHANGE
 
     before = _flat(read_plain_file(directory / layout.CONFIG))
     same_shard = before.get("shard") == experiment.config["shard"]
-    if same_shard and _run_json(directory).get("identity") == experiment.identity:
+    run = _run_json(directory)
+    if same_shard and run.get("identity") == experiment.identity:
         return
-    if _extended_from(directory, experiment) is not None:
-        if not (directory.resolve().parent / layout.SWEEP).is_file():
-            return
-        raise UserError(
-            f"{directory} is a job of a sweep, whose jobs keep their number of episodes. Start the "
-            "sweep anew with more."
-        )
+    planned = (run.get("episodes") or {}).get("planned")
+    if (
+        isinstance(planned, int)
+        and run.get("identity") == experiment.identity_of(planned)
+        and experiment.begins_like(planned)
+    ):
+        if (directory.resolve().parent / layout.SWEEP).is_file():
+            raise UserError(
+                f"{directory} is a job of a sweep, whose jobs keep their number of episodes. Start "
+                "the sweep anew with more."
+            )
+        if past.reached > experiment.episodes:
+            raise UserError(
+                f"episodes={experiment.episodes}: {directory} has come to episode {past.reached} "
+                "already; nothing that was played is taken out of a run."
+            )
+        return
     now = _flat(dict(experiment.config))
     changes = [
         f"  {key}: {before.get(key, 'not set')} -> {now.get(key, 'not set')}"
@@ -155,17 +169,26 @@ def _refuse_changes(directory: Path, experiment: Experiment) -> None:
         f"{directory} was begun with another configuration, so its answers cannot be used:\n"
         + ("\n".join(changes) or f"  {UNSEEN_CHANGE}")
         + "\nTake the changes back, or start a new run. Of what is asked, only the number of "
-        "episodes of a game can change, and only upwards."
+        "episodes of a game can change, where the run is no shard."
     )
 
 
-def _extended_from(directory: Path, experiment: Experiment) -> int | None:
-    """The episodes that a run was planned with, if the experiment has more and is else the same."""
+def _set_length(directory: Path, experiment: Experiment, past: Past) -> None:
+    """Write down another number of episodes, and nothing else that was said for this sitting."""
+    from game_reasoning_arena.command_line import read_plain_file
+    from game_reasoning_arena.recording.config_text import as_yaml
+
     run = _run_json(directory)
-    planned = (run.get("episodes") or {}).get("planned")
-    if not isinstance(planned, int) or not experiment.extends(planned):
-        return None
-    return planned if run.get("identity") == experiment.identity_of(planned) else None
+    if run.get("identity") != experiment.identity:
+        before = run["episodes"]["planned"]
+        past.extended.append({"from": before, "to": experiment.episodes, "at": time.time()})
+        past.notes.append(f"{before} episodes were planned, now {experiment.episodes}")
+    path = directory / layout.CONFIG
+    config = read_plain_file(path)
+    if config.get("episodes") != experiment.episodes:
+        fresh = path.with_name(f".{path.name}.new")
+        fresh.write_text(as_yaml({**config, "episodes": experiment.episodes}), encoding="utf-8")
+        fresh.replace(path)
 
 
 def _flat(node: Any, prefix: str = "") -> dict[str, Any]:

@@ -17,7 +17,13 @@ import pandas as pd
 
 from game_reasoning_arena.errors import UserError, choose_from
 from game_reasoning_arena.recording import columns as layout
-from game_reasoning_arena.recording.reader import Notice, RunDataWarning, RunReader, find_runs
+from game_reasoning_arena.recording.reader import (
+    Notice,
+    RunDataWarning,
+    RunReader,
+    each_once,
+    find_runs,
+)
 
 
 @dataclass(slots=True)
@@ -207,7 +213,8 @@ def load_runs(
         else:
             notice(sentence)
 
-    return LoadedRuns(find_runs(*paths, notice=hear), notices, columns=columns, moves=moves)
+    readers = each_once(find_runs(*paths, notice=hear), hear)
+    return LoadedRuns(readers, notices, columns=columns, moves=moves)
 
 
 def rows(table: pd.DataFrame) -> Iterator[Any]:

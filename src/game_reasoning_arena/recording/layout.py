@@ -14,3 +14,8 @@ PROFILE: Final = "profile.json"
 SWEEP: Final = "sweep.json"
 SWEEP_TABLE: Final = "sweep.csv"
 LOCK: Final = ".lock"
+
+#: All of them: nothing else is written over one.
+RECORDS: Final = frozenset(
+    {CONFIG, RUN, RESPONSES, EPISODES, SUMMARY, LOG, PROFILE, SWEEP, SWEEP_TABLE, LOCK}
+)

@@ -11,7 +11,7 @@ import glob
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -238,6 +238,39 @@ def find_runs(*paths: Path | str, notice: Notice | None = None) -> list[RunReade
         asked = ", ".join(str(path) for path in paths)
         raise UserError(f"There is no run in {asked}: no directory holds one of {_MARKS}.")
     return list(found.values())
+
+
+def each_once(readers: Sequence[RunReader], notice: Notice) -> list[RunReader]:
+    """Runs without copies of another, and without the parts of one that was merged from them.
+
+    Of copies the one with the most episodes stays: the others were left behind by it.
+    """
+    kept: dict[str, RunReader] = {}
+    for reader in readers:
+        run_id = str(reader.run.get("run_id") or reader.path)
+        other = kept.get(run_id)
+        if other is not None and _length(other) >= _length(reader):
+            notice(f"{reader.path} is a copy of {other.path} (the same run): left out.")
+            continue
+        if other is not None:
+            notice(f"{other.path} is a copy of {reader.path} (the same run): left out.")
+        kept[run_id] = reader
+    wholes = {
+        part.get("run_id"): reader
+        for reader in kept.values()
+        for part in reader.run.get("merged") or ()
+    }
+    found = []
+    for run_id, reader in kept.items():
+        if (whole := wholes.get(run_id)) is not None:
+            notice(f"{reader.path} is a part of {whole.path}, which was merged: left out.")
+        else:
+            found.append(reader)
+    return found
+
+
+def _length(reader: RunReader) -> int:
+    return sum(1 for _ in reader.episodes())
 
 
 def _expand(path: Path | str) -> list[Path]:

@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from game_reasoning_arena.command_line import drop_settings_of_old_types
 from game_reasoning_arena.errors import ConfigProblems
+from game_reasoning_arena.value_checks import refers_to, unknown_names, written
 
 #: Composes a configuration from words: ``Session.compose`` with the configuration's name.
 Compose = Callable[[list[str], RunMode], DictConfig]
@@ -39,6 +40,7 @@ class Composer:
         self._loader = GlobalHydra.instance().config_loader()
         self._groups = set(self._loader.list_groups(""))
         self._bases: dict[tuple[str, ...], DictConfig] = {}
+        self._hydra = ""  # Hydra's own part as written, the same for all jobs
 
     def __call__(self, words: Sequence[str]) -> DictConfig:
         """A job's configuration, without Hydra's own part.
@@ -54,6 +56,7 @@ class Composer:
             # The last step of Hydra's own composition, after all files are merged.
             ConfigLoaderImpl._apply_overrides_to_config(values, cfg)
             drop_settings_of_old_types(cfg, words)
+            _drop_names_for(self._hydra, cfg)
             return cfg
         except (HydraException, OmegaConfBaseException, ValueError, ConfigProblems):
             return without_hydra(self._compose([*self._hydra_words, *words], RunMode.RUN))
@@ -61,6 +64,7 @@ class Composer:
     def _base(self, chosen: tuple[str, ...]) -> DictConfig:
         if chosen not in self._bases:
             cfg = self._compose([*self._hydra_words, *chosen], RunMode.RUN)
+            self._hydra = written(cfg.hydra)
             self._bases[chosen] = without_hydra(cfg)
         return self._bases[chosen]
 
@@ -71,8 +75,20 @@ class Composer:
 
 
 def without_hydra(cfg: DictConfig) -> DictConfig:
-    """The configuration of the run alone."""
+    """The configuration of the run alone, without keys that only Hydra's own part refers to."""
     plain = copy.deepcopy(cfg)  # masked_copy would forget the types of the values
     with read_write(plain), open_dict(plain):
-        plain.pop("hydra", None)
+        hydra = plain.pop("hydra", None)
+    if hydra is not None:
+        _drop_names_for(written(hydra), plain)
     return plain
+
+
+def _drop_names_for(hydra: str, cfg: DictConfig) -> None:
+    """Take out the keys that Hydra's own part, as written, refers to and nothing else does."""
+    if unknown := unknown_names(cfg):
+        rest = written(cfg)
+        with read_write(cfg), open_dict(cfg):
+            for key in unknown:
+                if refers_to(hydra, key) and not refers_to(rest, key):
+                    cfg.pop(key)

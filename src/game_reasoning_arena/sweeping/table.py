@@ -104,7 +104,11 @@ def show_sweep(sweep: Sweep) -> None:
     if sweep.status != Status.COMPLETED:
         if sweep.reason:
             console.print(f"{sweep.status}: {sweep.reason}", markup=False, soft_wrap=True)
-        console.print(f"finish it with: arena resume {sweep.path}", markup=False, soft_wrap=True)
+        spent = (job.reason or "" for job in sweep.jobs if job.status == Status.BUDGET)
+        more = "".join(sorted({f" {reason.partition('=')[0]}=MORE" for reason in spent}))
+        console.print(
+            f"finish it with: arena resume {sweep.path}{more}", markup=False, soft_wrap=True
+        )
     console.print(f"directory: {sweep.path}", markup=False, soft_wrap=True)
 
 
@@ -157,7 +161,7 @@ def _line(name: str, seats: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         return line
     failures = sum(row[outcome.value] or 0 for row in seats for outcome in FAILURES)
     p50 = sorted({f"{r['latency_p50_s']:.3f}" for r in seats if r["latency_p50_s"] is not None})
-    costs = [row["cost_usd"] for row in seats if row["calls"]]
+    costs = [row["cost_usd"] for row in seats if row["calls"] or row["outages"]]
     line["failures"], line["calls"] = str(failures), str(sum(row["calls"] for row in seats))
     line["p50 s"] = p50[0] if len(p50) == 1 else f"{p50[0]} to {p50[-1]}" if p50 else "?"
     line["cost $"] = "?" if None in costs else f"{sum(costs):.4f}"
