@@ -5,6 +5,7 @@ Each is a wrapper with the same ``complete`` as a backend, so that players canno
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from game_reasoning_arena.agents.base_agent import Asker
+from game_reasoning_arena.backends.limits import most_tokens
 from game_reasoning_arena.errors import BackendError, BudgetReached, Interrupted
 from game_reasoning_arena.records import CallKey, Reply, Request
 
@@ -86,9 +88,18 @@ DISTORTION = 0.25
 DISTORTION_S = 0.02
 
 
+#: Answers after which their mean says what the next one uses; before, its upper limit does.
+MEAN_FROM = 8
+
+
 @dataclass(kw_only=True)
 class Budget:
-    """Limits of a run or, when shared, of a sweep; None is no limit."""
+    """Limits of a run or, when shared, of a sweep; None is no limit.
+
+    Tokens and money are known when an answer is there. So that many calls at once do not pass a
+    limit together, a call waits while those in flight may use up what is left; alone it may pass
+    the limit by its own size.
+    """
 
     usd: float | None = None
     tokens: int | None = None
@@ -96,27 +107,66 @@ class Budget:
     totals: Totals = field(default_factory=Totals)
     in_flight: int = 0
     name: str = "budget"
+    _waiting: list[asyncio.Future[None]] = field(default_factory=list, repr=False)
 
     def enter(self) -> None:
         """Take a place for one call.
-
-        What is in flight is counted at the mean of what came back, so that many calls at once
-        overshoot by little.
 
         Raises:
             BudgetReached: no place is left.
         """
         spent = self.totals
-        share = self.in_flight / spent.calls if spent.calls else 0.0
         if self.calls is not None and spent.calls + spent.failed_calls + self.in_flight >= (
             self.calls
         ):
             raise BudgetReached(f"{self.name}.calls={self.calls} is used up")
-        if self.tokens is not None and spent.tokens * (1 + share) >= self.tokens:
+        if self.tokens is not None and spent.tokens >= self.tokens:
             raise BudgetReached(f"{self.name}.tokens={self.tokens} is used up")
-        if self.usd is not None and spent.cost_usd * (1 + share) >= self.usd:
+        if self.usd is not None and spent.cost_usd >= self.usd:
             raise BudgetReached(f"{self.name}.usd={self.usd} is used up")
         self.in_flight += 1
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self.in_flight -= 1
+        waiting, self._waiting = self._waiting, []
+        for turn in waiting:
+            if not turn.done():
+                turn.set_result(None)
+
+    def crowded(self, request: Request) -> bool:
+        """Whether this call had better wait for one of those in flight."""
+        if self.in_flight == 0 or (self.tokens is None and self.usd is None):
+            return False
+        spent, calls = self.totals, self.in_flight + 1
+        known = spent.calls >= MEAN_FROM
+        if self.tokens is not None:
+            each = spent.tokens / spent.calls if known else sum(most_tokens(request))
+            if spent.tokens + calls * each > self.tokens:
+                return True
+        if self.usd is not None:
+            price = spent.cost_usd / spent.calls if known else _highest_price(request)
+            return spent.cost_usd + calls * price > self.usd
+        return False
+
+    async def turn(self) -> None:
+        """Wait until a call in flight is done."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        await turn
+
+
+def _highest_price(request: Request) -> float:
+    """USD that a request is not likely to exceed; 0 where the price is not known."""
+    from game_reasoning_arena.backends.openai_protocol import Usage
+    from game_reasoning_arena.backends.prices import cost_usd
+
+    model = request.model
+    if model.provider is None:
+        return 0.0
+    prompt, completion = most_tokens(request)
+    usage = Usage(prompt_tokens=prompt, completion_tokens=completion)
+    return cost_usd(model.provider.name, model.model_id, usage) or 0.0
 
 
 class Meter:
@@ -157,12 +207,17 @@ class Meter:
         entered: list[Budget] = []
         try:
             for budget in self._budgets:
+                while budget.crowded(request):
+                    await budget.turn()
+                    if self.stopping is not None:
+                        raise Interrupted(self.stopping)
                 budget.enter()
                 entered.append(budget)
-        except BudgetReached as error:
+        except BaseException as error:
             for budget in entered:
-                budget.in_flight -= 1
-            self.budget_note = str(error)
+                budget.leave()
+            if isinstance(error, BudgetReached):
+                self.budget_note = str(error)
             raise
         self.in_flight += 1
         try:
@@ -178,7 +233,7 @@ class Meter:
         finally:
             self.in_flight -= 1
             for budget in entered:
-                budget.in_flight -= 1
+                budget.leave()
         for totals in (self.totals, *(budget.totals for budget in self._budgets)):
             totals.add(reply)
         text, reasoning = self._kept(reply.text), reply.reasoning

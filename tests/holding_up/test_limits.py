@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from game_reasoning_arena.meter import Budget, Meter
+from game_reasoning_arena.records import Reply, Request
 from tests.arena import Arena, Ran, episodes, lines, run_json, summary
 from tests.loopback import LoopbackServer
+from tests.test_meter import REQUEST
 
 
 @pytest.fixture
@@ -134,6 +138,40 @@ def test_a_budget_is_a_clean_stop(lab: Lab, budget: str, limit: int) -> None:
     assert len(episodes(ran.directory)) == 50
     seeds = [request["body"]["seed"] for request in lab.server.requests()]
     assert len(seeds) == len(set(seeds))
+
+
+@pytest.mark.parametrize("limit", [1000, 9000])
+def test_many_calls_at_once_pass_a_limit_by_one_call_at_most(lab: Lab, limit: int) -> None:
+    lab.server.set(latency=0.02)
+    ran = lab("episodes=200", "concurrency=64", f"budget.tokens={limit}")
+    assert ran.code == 3
+    answers = lines(ran.directory / "responses.jsonl")
+    used = [answer["prompt_tokens"] + answer["completion_tokens"] for answer in answers]
+    # Their size is not known before: those in flight at the end count at the mean.
+    assert limit <= sum(used) <= limit * 1.05 + max(used)
+    assert lab.server.stats()["max_in_flight"] > 1
+
+
+def test_a_stop_ends_what_waits_for_room() -> None:
+    async def run() -> tuple[int, list[str]]:
+        asked, went = 0, asyncio.Event()
+
+        class Slow:
+            async def complete(self, request: Request) -> Reply:
+                nonlocal asked
+                asked += 1
+                await went.wait()
+                return Reply(text="", prompt_tokens=90, completion_tokens=5)
+
+        meter = Meter(Budget(tokens=100))
+        tasks = [asyncio.ensure_future(meter.ask(Slow(), REQUEST)) for _ in range(3)]
+        await asyncio.sleep(0)
+        meter.stop("enough")
+        went.set()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        return asked, [type(one).__name__ for one in ended]
+
+    assert asyncio.run(run()) == (1, ["Reply", "Interrupted", "Interrupted"])
 
 
 def test_a_budget_in_usd_needs_known_prices(lab: Lab) -> None:

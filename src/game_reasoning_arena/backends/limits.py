@@ -124,7 +124,7 @@ class Lane:
     async def enter(self, request: Request) -> Permit:
         """Wait for a turn. What waits here holds no permit."""
         now = time.monotonic()
-        tokens = self._wanted_tokens(request) if self._tokens else 0.0
+        tokens = sum(most_tokens(request)) if self._tokens else 0.0
         delay = max(
             self.paused_until - now,
             self._requests.reserve(1.0, now) if self._requests else 0.0,
@@ -221,8 +221,8 @@ class Lane:
         if self._tokens:
             self._tokens.give_back(tokens)
 
-    @staticmethod
-    def _wanted_tokens(request: Request) -> float:
-        written = sum(len(message["content"]) for message in request.messages)
-        most = request.sampling.max_tokens or DEFAULT_MAX_TOKENS
-        return written / _CHARS_PER_TOKEN + most
+
+def most_tokens(request: Request) -> tuple[int, int]:
+    """Prompt and completion tokens that a request is not likely to exceed."""
+    written = sum(len(message["content"]) for message in request.messages)
+    return written // _CHARS_PER_TOKEN, request.sampling.max_tokens or DEFAULT_MAX_TOKENS
