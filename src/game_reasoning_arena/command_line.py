@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.paths import conf_dirs
@@ -175,11 +176,14 @@ def read_plain_file(path: Path) -> dict[str, Any]:
         raise UserError(f"--config {path}: is no text file ({error.reason}).") from error
     try:
         if path.suffix == ".json":
-            content = json.loads(text)
+            content = json.loads(text, object_pairs_hook=_each_once)
         else:
             import yaml
 
-            content = yaml.safe_load(text)
+            # Hydra's reading of YAML, which takes no key twice.
+            content = OmegaConf.to_container(OmegaConf.create(text))
+    except UserError as error:
+        raise UserError(f"--config {path}: {error}.") from None
     except json.JSONDecodeError as error:
         raise UserError(f"--config {path}, line {error.lineno}: {error.msg}.") from error
     except yaml.YAMLError as error:
@@ -187,6 +191,9 @@ def read_plain_file(path: Path) -> dict[str, Any]:
         where = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "no valid YAML"
         raise UserError(f"--config {path}{where}: {problem}.") from error
+    except OmegaConfBaseException as error:
+        said = str(error).splitlines()[0]
+        raise UserError(f"--config {path}: {said}") from error
     if not isinstance(content, dict):
         raise UserError(
             f"--config {path}: holds no mapping. Write e.g. "
@@ -199,6 +206,16 @@ def read_plain_file(path: Path) -> dict[str, Any]:
             f"--config {beside}"
         )
     content.pop("hydra", None)
+    return content
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose keys differ."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise UserError(f"the key {twice!r} stands there twice")
     return content
 
 

@@ -236,6 +236,10 @@ def _unknown_key(key: str, cfg: DictConfig) -> str:
         return f"{where} holds a value, so {key} cannot be set below it."
     names = [str(name) for name in node if name != "hydra"]
     inside = f" in {where}" if where else ""
+    for name in names:
+        if isinstance(below := node.get(name), DictConfig) and rest in below:
+            there = ".".join(filter(None, (where, name, key[len(where) :].lstrip("."))))
+            return f"there is no setting {rest!r}{inside}. Did you mean {there}?"
     if where in ("agents", "provider"):
         return (
             f"there is no {rest!r}{inside}. {choose_from(rest, names)} To add one, write +{key}=..."

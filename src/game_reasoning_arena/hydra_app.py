@@ -40,7 +40,7 @@ from game_reasoning_arena.output_directory import (
 )
 from game_reasoning_arena.paths import shipped_conf
 from game_reasoning_arena.sweeping.composing import without_hydra
-from game_reasoning_arena.sweeping.presets import sweep_without_m
+from game_reasoning_arena.sweeping.presets import sweep_without_m, words_of_the_other_kind
 
 log = logging.getLogger(__name__)
 
@@ -273,6 +273,7 @@ def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
     except ConfigProblems as error:
         problems += error.problems
     problems += sweep_without_m(cfg, overrides)
+    problems += words_of_the_other_kind(overrides, sweeping=False)
     directory = Path()
     try:
         directory = _select_directory(cfg)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +145,14 @@ def prepare(
         config=config,
         shard=shard,
     )
+    if shard is not None and not experiment.plans():
+        deals = len({plan.seed for plan in replace(experiment, shard=None).plans()})
+        raise ConfigProblems(
+            [
+                f"shard=.../{shard.count} leaves parts without episodes: a run is split by deals, "
+                f"and {deals} of them make at most {deals} parts."
+            ]
+        )
     if check_backends and "replay" in used:
         from game_reasoning_arena.backends.replay_checks import recording_problems
 

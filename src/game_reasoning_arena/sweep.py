@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from game_reasoning_arena.records import Status
 from game_reasoning_arena.secrets import Redactor
 from game_reasoning_arena.sweeping.expansion import Candidate, expand, master_config
 from game_reasoning_arena.sweeping.matching import find_last, match, refuse_changes
+from game_reasoning_arena.sweeping.presets import words_of_the_other_kind
 from game_reasoning_arena.sweeping.states import refresh
 from game_reasoning_arena.sweeping.store import (
     PENDING,
@@ -91,6 +93,8 @@ def run_sweep(
         )
     except ConfigProblems as error:
         problems += error.problems
+    problems += words_of_the_other_kind(words, sweeping=True)
+    problems += _twice(candidates)
     directory = _directory(cfg)
     try:
         check_directory(directory)
@@ -278,6 +282,20 @@ def _not_elsewhere(candidates: Sequence[Candidate]) -> list[str]:
                 "an environment variable instead (api_key_env), and set it where they run."
             )
     return list(dict.fromkeys(problems))
+
+
+def _twice(candidates: Sequence[Candidate]) -> list[str]:
+    """Jobs that would be played, and paid, more than once."""
+    often = Counter(
+        ", ".join(f"{key}={value}" for key, value in candidate.values.items())
+        for candidate in candidates
+    )
+    return [
+        f"{said or 'the job'} stands {count} times in the sweep, and would give the same run. Give "
+        "each value once; repeats are other seeds (seed=0,1,2)."
+        for said, count in often.items()
+        if count > 1
+    ]
 
 
 def _estimate(candidates: Sequence[Candidate]) -> int:

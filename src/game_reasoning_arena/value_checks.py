@@ -179,7 +179,10 @@ def _merge_each(node: DictConfig, values: Mapping[Any, Any], where: str) -> list
         below = node.get(key) if key in known else None
         typed = isinstance(below, DictConfig) and is_dataclass(OmegaConf.get_type(below))
         if key not in known:
-            wrong.append(f"{where}.{key} is no known setting. {choose_from(str(key), known)}")
+            groups = [name for name in known if isinstance(node.get(name), DictConfig)]
+            inside = [f"{name}.{key}" for name in groups if key in node[name]]
+            hint = f"Did you mean {where}.{inside[0]}?" if inside else choose_from(str(key), known)
+            wrong.append(f"{where}.{key} is no known setting. {hint}")
         elif isinstance(below, DictConfig) and typed and isinstance(value, Mapping):
             wrong += _merge_each(below, value, f"{where}.{key}")
         else:

@@ -29,3 +29,15 @@ def sweep_without_m(cfg: DictConfig, overrides: Sequence[str]) -> list[str]:
         f"played. Play it: arena -m {shlex.join(overrides)}\n"
         f"For one run give a value to each: {' '.join(f'{key}=...' for key in axes)}"
     ]
+
+
+def words_of_the_other_kind(overrides: Sequence[str], *, sweeping: bool) -> list[str]:
+    """Words that only a sweep, or only a single run, would heed."""
+    found = []
+    for word in overrides:
+        key = word.partition("=")[0].lstrip("+~")
+        if sweeping and key == "hydra.run.dir":
+            found.append(f"{word}: a sweep (-m) lies in hydra.sweep.dir=...")
+        elif not sweeping and key.startswith(("hydra/launcher", "hydra.launcher.", "hydra.sweep.")):
+            found.append(f"{word} is of sweeps, and would change nothing without -m.")
+    return found
