@@ -86,6 +86,10 @@ MISTAKES = {
         ["-m", "shard=all/20", "episodes=10"],
         ["5 of them make at most 5 parts", "in 15 of 20 jobs"],
     ),
+    "template for prompts": (
+        ["simulation=prompts", "agents=llm", "agents.player_0.template=json"],
+        ["agents.player_0.template: prompts are sent as they stand"],
+    ),
     "no key": (["episodes:=3"], ["'episodes:' is no name of a setting"]),
     "smile": (["agents.player_0.system_prompt=Well :)"], ["lacks a (", "If it is a text: Quote"]),
     "no list": (["sampling.stop=END"], ["give a list: sampling.stop=[END]"]),

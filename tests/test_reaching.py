@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -75,3 +77,35 @@ def test_who_listens_has_a_key_or_lies_behind_a_proxy_is_not_looked_at(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     assert arena(keyless, model, "episodes=1").code == 0
     assert asked == []
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_https_at_a_server_of_http_is_told(
+    arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: bool
+) -> None:
+    """It would be tried for minutes: some servers are silent where they cannot read a request."""
+    monkeypatch.setattr(reaching, "HANDSHAKE_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    held.append(connection)
+                    if answers and connection.recv(64):
+                        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        held: list[socket.socket] = []
+        threading.Thread(target=serve, daemon=True).start()
+        port = server.getsockname()[1]
+        ran = arena(
+            f"+provider.lab.api_base=https://127.0.0.1:{port}/v1",
+            "agents.player_0.model=direct_lab/m",
+        )
+        server.shutdown(socket.SHUT_RDWR)
+    for connection in held:
+        connection.close()
+    assert ran.code == 2
+    assert f"nothing can be asked at 127.0.0.1:{port} (no TLS handshake" in ran.err
+    assert "is it http://?" in ran.err
+    assert list(tmp_path.iterdir()) == []

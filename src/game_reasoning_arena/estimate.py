@@ -120,7 +120,8 @@ def print_estimate(jobs: Mapping[str, Experiment]) -> int:
         named = column in ("job", "model")
         table.add_column(column, justify="left" if named else "right", overflow="fold")
     unknown: list[str] = []
-    all_used, known, dry = Usage(), 0.0, 0
+    all_used, dry = Usage(), 0
+    prices: dict[str, float] = dict.fromkeys(jobs, 0.0)  # as far as they are known
     for name, experiment in jobs.items():
         usage = estimate(experiment)
         dry = max(dry, min(DRY_EPISODES, len(experiment.plans())))
@@ -129,11 +130,15 @@ def print_estimate(jobs: Mapping[str, Experiment]) -> int:
             price = _price(model, one)
             if price is None:
                 unknown.append(model.name)
-            known += price or 0.0
+            prices[name] += price or 0.0
             all_used = all_used.plus(one)
             table.add_row(*([name] if several else []), model.name, *_numbers(one, price))
+    known = sum(prices.values())
     if several:
         table.add_row("all jobs", "", *_numbers(all_used, None if unknown else known))
+    if not table.row_count:
+        sys.stdout.write("No player asks a model, so nothing would be used.\n")
+        return 0
     console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
     console.print(table)
     if unknown:
@@ -141,6 +146,14 @@ def print_estimate(jobs: Mapping[str, Experiment]) -> int:
             console.print(f"known prices together: ${known:,.4f}")
         names = ", ".join(dict.fromkeys(unknown))
         console.print(f"price unknown: {names}", markup=False, soft_wrap=True)
+    for name, experiment in jobs.items():
+        limit = experiment.budget["usd"]
+        if limit is not None and prices[name] > limit:
+            console.print(
+                f"budget.usd={limit:g} may end {name or 'the run'} before it is finished",
+                markup=False,
+                soft_wrap=True,
+            )
     console.print(
         f"Estimated from {dry} dry episodes of a stand-in{' per job' if several else ''}: prompt "
         "tokens as characters/4, every answer max_tokens long, no rethinks. Nothing was asked and "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import socket
+import ssl
 import time
 from collections.abc import Iterable
 from urllib.parse import urlsplit
@@ -18,6 +19,9 @@ from game_reasoning_arena.records import Model
 
 #: Seconds to wait for a connection; a server that takes longer is left to the run.
 WAIT_S = 2.0
+
+#: Seconds that a server which takes connections may take for its handshake.
+HANDSHAKE_S = 5.0
 
 #: Seconds for which a look is believed, so that a sweep's jobs share one.
 BELIEVED_S = 10
@@ -36,7 +40,10 @@ def unreachable(models: Iterable[Model]) -> list[str]:
         host, port = address.hostname, address.port or _DEFAULT_PORTS.get(address.scheme)
         if host is None or port is None or getproxies().keys() - {"no"}:
             continue
-        why = _refusal(host, port, int(time.monotonic() / BELIEVED_S))
+        moment = int(time.monotonic() / BELIEVED_S)
+        why = _refusal(host, port, moment)
+        if why is None and address.scheme == "https":
+            why = _no_tls(host, port, moment)
         if why is not None:
             problems.append(
                 f"{model.name}: nothing can be asked at {host}:{port} ({why}). Start the server, "
@@ -53,4 +60,22 @@ def _refusal(host: str, port: int, _moment: int) -> str | None:
         return None
     except OSError as error:
         return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
+    return None
+
+
+@functools.lru_cache(maxsize=256)
+def _no_tls(host: str, port: int, _moment: int) -> str | None:
+    """Why no TLS can be spoken there; certificates are left to whoever calls."""
+    try:
+        with socket.create_connection((host, port), timeout=WAIT_S) as plain:
+            plain.settimeout(HANDSHAKE_S)
+            ssl.create_default_context().wrap_socket(plain, server_hostname=host).close()
+    except ssl.SSLCertVerificationError:
+        return None
+    except TimeoutError:
+        return f"no TLS handshake within {HANDSHAKE_S:g} s; is it http://?"
+    except ssl.SSLError as error:
+        return f"no TLS handshake, {error.reason}; is it http://?"
+    except OSError:
+        return "the connection was closed at the TLS handshake; is it http://?"
     return None

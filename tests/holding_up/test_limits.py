@@ -221,6 +221,14 @@ def test_an_estimate_asks_nothing_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_estimate_looks_at_the_budget(arena: Arena) -> None:
+    model = "agents.player_0.model=litellm_openai/gpt-4o"
+    ran = arena("estimate=true", model, "episodes=500", "budget.usd=0.001")
+    assert "budget.usd=0.001 may end the run before it is finished" in ran.out
+    ran = arena("estimate=true", "agents=random_vs_random", "budget.usd=0.001")
+    assert ran.out == "No player asks a model, so nothing would be used.\n"
+
+
 def test_the_cache_answers_the_same_run_again_and_collapses_no_repeats(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

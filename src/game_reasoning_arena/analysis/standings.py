@@ -86,9 +86,10 @@ def standings(loaded: LoadedRuns) -> Standings:
         if doubles:
             _split(who, seated, _tails(seated, doubles, run_names(loaded)))
             if asked:
+                named = ", ".join(sorted({label for label, _ in doubles}))
                 notes.append(
-                    "The same deals were played with the same settings in several runs, so these "
-                    f"are told apart by run: {', '.join(sorted({label for label, _ in doubles}))}."
+                    "Players with the same settings played the same deals in several runs, so "
+                    f"these are told apart by run: {named}."
                 )
     table = pd.DataFrame(seated, columns=_COLUMNS)
     table["returns"] = table["returns"].astype("float64")

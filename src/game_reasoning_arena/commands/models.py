@@ -48,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
     if not shown:
         close = near(args.filter, catalog.names())
         hint = f" Near: {', '.join(close)}." if close else ""
+        if "=" in args.filter:
+            hint = " It takes a word to look for, and lists of your own by --files FILE."
         say(f"No listed model contains {args.filter!r}.{hint} `arena models` lists all.")
         return 1
     show_table(("model", "ready", "description", "listed in"), shown)

@@ -105,6 +105,11 @@ class PromptsSimulation(Simulation):
                 )
             if spec.options.get("constrain_to_legal"):
                 found.append(f"{where}.constrain_to_legal: prompts have no legal moves.")
+            if spec.options.get("template", "line") != "line":
+                found.append(
+                    f"{where}.template: prompts are sent as they stand, after the system_prompt if "
+                    "there is one; a template has nothing to do."
+                )
             if spec.options.get("votes", 1) != 1:
                 found.append(f"{where}.votes: prompts have no moves to vote on; use repeats.")
         return found

@@ -27,10 +27,11 @@ def problems(
     if everybody:
         n = simulation.players
         found += seat_problems(players, n, n, simulation.game_string)
-    if found and simulation.game.get_type().max_num_players > simulation.players:
+    kind = simulation.game.get_type()
+    if found and kind.min_num_players <= len(players) <= kind.max_num_players:
         found[0] += (
             f" Or choose the number with simulation.game="
-            f'"{simulation.name}(players={len(players)})" if the game allows it.'
+            f'"{simulation.name}(players={len(players)})".'
         )
     readers = [spec for spec in players if spec.type in ("llm", "human")]
     if readers and (unseen := simulation.texts.problem()):
