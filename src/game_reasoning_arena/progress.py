@@ -83,6 +83,14 @@ class PlainProgress(Progress):
     def __init__(self) -> None:
         super().__init__()
         self._next = time.monotonic() + PLAIN_EVERY_S
+        self._handler = _Warnings(self.say)
+
+    def __enter__(self) -> Self:
+        logging.getLogger().addHandler(self._handler)
+        return super().__enter__()
+
+    def __exit__(self, *what: Any) -> None:
+        logging.getLogger().removeHandler(self._handler)
 
     def update(self, totals: Totals) -> None:
         if time.monotonic() >= self._next:
@@ -115,11 +123,10 @@ class LiveProgress(Progress):
         )
         self._task = self._bar.add_task(title, total=None, state="")
         self._next = 0.0
-        self._handler: logging.Handler | None = None
+        self._handler = _Warnings(self.say)
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self._handler = _AboveTheBar(self._console.print)
         logging.getLogger().addHandler(self._handler)
         self._bar.reset(self._task)  # time counts from the first question, not from the loading
         self._bar.__enter__()
@@ -128,8 +135,7 @@ class LiveProgress(Progress):
     def __exit__(self, *what: Any) -> None:
         self._bar.update(self._task, completed=self.done)
         self._bar.__exit__(*what)
-        if self._handler is not None:
-            logging.getLogger().removeHandler(self._handler)
+        logging.getLogger().removeHandler(self._handler)
 
     def update(self, totals: Totals) -> None:
         now = time.monotonic()
@@ -143,16 +149,16 @@ class LiveProgress(Progress):
         self._console.print(text, markup=False, highlight=False)
 
 
-class _AboveTheBar(logging.Handler):
-    """Warnings appear above the live display."""
+class _Warnings(logging.Handler):
+    """Warnings of the log appear on the terminal too, above a live display."""
 
-    def __init__(self, show: Callable[..., None]) -> None:
+    def __init__(self, show: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)
         self.addFilter(RedactingFilter())
         self._show = show
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._show(f"{record.levelname.lower()}: {record.getMessage()}", markup=False)
+        self._show(f"{record.levelname.lower()}: {record.getMessage()}")
 
 
 def make_progress(experiment: Experiment, *, quiet: bool) -> Progress:

@@ -192,7 +192,7 @@ async def run_async(
         if past.run_id is not None:
             log.info("resumed (%d): %s", past.times_resumed, past)
         for note in past.notes:
-            log.warning("%s", note)
+            log.info("%s", note)  # whoever resumes tells it on the terminal
         log.info("run %s: %d of %d episodes to play", run_id, len(todo), len(plans))
         story.lag.start()
         # What is loaded by now outlives the run: the collector need not go through it again and

@@ -88,6 +88,16 @@ def test_an_address_without_its_version_is_told(lab: Lab) -> None:
     assert f"the address {address}, which most often ends in /v1." in ran.out
 
 
+@pytest.mark.parametrize("backend", ["direct", "litellm"])
+def test_why_a_call_is_tried_again_is_told_once(lab: Lab, backend: str) -> None:
+    lab.server.set(faults=[{"status": 503, "count": 9}])
+    model = f"agents.player_0.model={backend}_my_lab/small"
+    ran = lab("episodes=8", model, f"backend.{backend}.backoff_s=0.01")
+    assert ran.code == 0, ran.err
+    assert ran.err.count("answered 503: Service unavailable. Trying again, up to 5 times") == 1
+    assert "Trying again" in (ran.directory / "arena.log").read_text()
+
+
 def test_an_outage_is_no_lost_game(lab: Lab) -> None:
     lab.server.set(faults=[{"status": 400, "skip": 10, "count": 2}])
     ran = lab("episodes=20", "concurrency=1")

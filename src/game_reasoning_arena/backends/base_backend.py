@@ -8,6 +8,7 @@ retry layer, the deadline, timing.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import reprlib
 import time
@@ -22,6 +23,8 @@ from msgspec.structs import replace
 from game_reasoning_arena.backends.limits import Lane
 from game_reasoning_arena.errors import BackendError, Fault, RateLimitedError, TimeoutExceededError
 from game_reasoning_arena.records import Model, Reply, Request
+
+log = logging.getLogger(__name__)
 
 #: The status by which some providers say "overloaded" where others say 429.
 _OVERLOADED = 529
@@ -84,6 +87,7 @@ class BaseLLMBackend(ABC):
         self.max_concurrency = max_concurrency
         self.client_share = client_share
         self._lanes: dict[str, Lane] = {}
+        self._told: set[tuple[str, str]] = set()
         # Only the length of waits comes from here, never anything that a result depends on.
         self._jitter = random.Random()
 
@@ -148,6 +152,7 @@ class BaseLLMBackend(ABC):
             pause = self._pause(retries, failure.retry_after)
             if spent_s + pause >= self.deadline_s:
                 raise failure
+            self._say_once(request.model, failure)
             await asyncio.sleep(pause)
             retries += 1
             queue_s += pause
@@ -185,6 +190,17 @@ class BaseLLMBackend(ABC):
         trace: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+    def _say_once(self, model: Model, failure: BackendError) -> None:
+        """Minutes may pass until tries are used up, and nobody else says why nothing comes."""
+        told = (model.endpoint, failure.kind)
+        if told not in self._told:
+            self._told.add(told)
+            log.warning(
+                "%s Trying again, up to %d times (each kind of failure is told once).",
+                failure,
+                self.max_retries,
+            )
 
     def _kept_to_contract(self, reply: object) -> Reply:
         if not isinstance(reply, Reply):
