@@ -61,6 +61,55 @@ def test_no_process_survives_its_owner(number: signal.Signals) -> None:
     assert is_gone(child)
 
 
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_a_process_that_only_wrote_itself_down_does_not_survive(
+    tmp_path: Path, forgotten: bool
+) -> None:
+    """Its owner may die between starting it and learning its number."""
+    log = tmp_path / "engine.log"
+    script = f"""
+import multiprocessing, sys, time
+from pathlib import Path
+from game_reasoning_arena.backends.vllm_process import Guard, engine_surroundings, started_file
+
+log = Path({str(log)!r})
+guard = Guard()
+guard.watch_those_in(started_file(log))
+with engine_surroundings(log):
+    child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,))
+    child.start()
+while not started_file(log).is_file() or not started_file(log).read_text().endswith("\\n"):
+    time.sleep(0.01)
+if {forgotten}:
+    guard._say(f"{{child.pid}}\\n")
+print(child.pid, flush=True)
+sys.stdin.read()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    with process:
+        child = int(process.stdout.readline())
+        assert vllm_guard.written_in([str(log.with_suffix(".pids"))]) == {
+            child: vllm_guard.start_time(child)
+        }
+        process.kill()
+        process.wait()
+    if forgotten:
+        time.sleep(vllm_guard.APPEAR_S + 0.5)
+        assert vllm_guard.start_time(child) != ""
+        os.kill(child, signal.SIGKILL)
+    else:
+        assert is_gone(child)
+
+
+def test_a_torn_line_of_a_process_is_no_process(tmp_path: Path) -> None:
+    file = tmp_path / "engine.pids"
+    file.write_text("12 345\n\n67\n8 9x\n")
+    assert vllm_guard.written_in([str(file), str(tmp_path / "gone")]) == {12: "345"}
+
+
 def test_a_dismissed_guard_leaves_everything_alone() -> None:
     process, child = owner("guard.dismiss()")
     with process:

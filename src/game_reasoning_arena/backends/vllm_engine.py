@@ -31,6 +31,7 @@ from game_reasoning_arena.backends.vllm_process import (
     engine_surroundings,
     kill,
     kill_at_once,
+    started_file,
 )
 from game_reasoning_arena.backends.vllm_settings import EngineSettings
 from game_reasoning_arena.errors import EngineDeadError, UserError, choose_from
@@ -192,6 +193,7 @@ async def _load(settings: EngineSettings, loop: asyncio.AbstractEventLoop) -> En
     if settings.supplied:
         log.info("A CPU needs these, and nobody set them: %s", dict(settings.supplied))
     started = loop.time()
+    _guard.watch_those_in(started_file(directory / "engine.log"))
     before = {process.pid for process in engine_processes()}
     stop = threading.Event()
     work = _in_thread(lambda: _construct(settings, directory / "engine.log", stop))

@@ -1,8 +1,9 @@
 """A bystander that stops engine processes when their owner is gone, however it went.
 
 Run by path with the standard library alone (``python -I vllm_guard.py``) and fed through standard
-input: ``PID START`` lines name a process and its start time, ``PID`` alone says that it was stopped
-in good order, ``done`` that all were. The end of the input without it means that the owner died
+input: ``PID START`` lines name a process and its start time, ``file PATH`` a file to which
+processes add such lines themselves as they start, ``PID`` alone says that one was stopped in good
+order, ``done`` that all were. The end of the input without it means that the owner died
 (SIGTERM, SIGKILL, a crash): an engine waits for requests for ever and would hold its memory.
 """
 
@@ -10,6 +11,9 @@ import os
 import signal
 import sys
 import time
+
+#: Seconds that a process has to write itself down after its owner's death.
+APPEAR_S = 1.0
 
 #: Seconds between asking a process to end and ending it.
 GRACE_S = 10.0
@@ -66,19 +70,45 @@ def stop(processes: dict[int, str], grace_s: float = GRACE_S) -> None:
         end_group(pid)
 
 
+def written_in(files: list[str]) -> dict[int, str]:
+    """Processes and their start times in files that may be gone or end in the middle of a line."""
+    found: dict[int, str] = {}
+    for name in files:
+        try:
+            with open(name, encoding="utf-8") as file:
+                lines = file.read().splitlines()
+        except OSError:
+            continue
+        for line in lines:
+            pid, _, began = line.strip().partition(" ")
+            if pid.isdigit() and began.isdigit():
+                found[int(pid)] = began
+    return found
+
+
 def main() -> None:
     """Listen until told that all is done, or until the owner is gone."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # outlive the owner by as long as it takes
     watched: dict[int, str] = {}
+    stopped: set[int] = set()
+    files: list[str] = []
     for line in sys.stdin:
-        if line.strip() == "done":
+        first, _, rest = line.strip().partition(" ")
+        if first == "done":
             return
-        pid, _, began = line.strip().partition(" ")
-        if began:
-            watched[int(pid)] = began
+        if first == "file":
+            files.append(rest)
+        elif rest:
+            watched[int(first)] = rest
         else:
-            watched.pop(int(pid), None)
+            watched.pop(int(first), None)
+            stopped.add(int(first))
+    if files:
+        time.sleep(APPEAR_S)
+    for pid, began in written_in(files).items():
+        if pid not in stopped:
+            watched.setdefault(pid, began)
     stop(watched)
 
 

@@ -103,6 +103,11 @@ def _start_tracker() -> None:
         sys.warnoptions.pop()
 
 
+def started_file(log: Path) -> Path:
+    """Where engine processes write who they are, before anybody else can know of them."""
+    return log.with_suffix(".pids")
+
+
 def _write_wrapper(log: Path) -> Path | None:
     """A stand-in for the interpreter that sends all output to the log; None where none can run."""
     wrapper = log.with_suffix(".sh")
@@ -111,6 +116,7 @@ def _write_wrapper(log: Path) -> Path | None:
         "#!/bin/sh\n"
         "unset VLLM_CONFIGURE_LOGGING\n"
         f"exec >>{output} 2>&1\n"
+        f"echo $$ $(cut -d ' ' -f 22 /proc/$$/stat) >>{shlex.quote(str(started_file(log)))}\n"
         "own=$(command -v setsid) || own=\n"
         f'exec $own {shlex.quote(sys.executable)} "$@"\n',
         encoding="utf-8",
@@ -131,6 +137,10 @@ class Guard:
         if pid in self._known:
             return
         self._known.add(pid)
+        self._begin()
+        self._say(f"{pid} {vllm_guard.start_time(pid)}\n")
+
+    def _begin(self) -> None:
         if self._bystander is None:
             self._bystander = subprocess.Popen(  # noqa: S603  our own file, our own interpreter
                 [sys.executable, "-I", "-S", vllm_guard.__file__],
@@ -139,7 +149,11 @@ class Guard:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        self._say(f"{pid} {vllm_guard.start_time(pid)}\n")
+
+    def watch_those_in(self, file: Path) -> None:
+        """Have those stopped, too, that write themselves into a file (see ``started_file``)."""
+        self._begin()
+        self._say(f"file {file}\n")
 
     def forget(self, pid: int) -> None:
         """``pid`` was stopped in good order; the number may soon be another process's."""
