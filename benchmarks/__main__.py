@@ -23,6 +23,7 @@ from benchmarks.figures import Ratio, load, table
 
 PARTS = (
     "bench_startup",
+    "bench_random",
     "bench_play",
     "bench_backends",
     "bench_litellm_workers",

@@ -5,8 +5,7 @@
 - many calls: episodes at 256 in flight (prompt, call, parse, record) beside a bare aiohttp loop
   that makes the same calls, and the recorded latencies beside the server's own;
 - games: 20 and 200 games at 200 ms a call beside their critical path, the longest game's calls one
-  after the other; and, through LiteLLM, beside a bare `litellm.acompletion` loop;
-- random play: episodes per second, records included, beside a bare pyspiel loop.
+  after the other; and, through LiteLLM, beside a bare `litellm.acompletion` loop.
 
 All in one process and one run, rounds interleaved, medians shown; ratios travel, times do not. A
 round that is thrown away goes first, so that nobody pays for imports.
@@ -15,7 +14,6 @@ round that is thrown away goes first, so that nobody pays for imports.
 from __future__ import annotations
 
 import asyncio
-import random
 import shutil
 import tempfile
 import time
@@ -36,9 +34,6 @@ LATENCY_S = 0.2
 
 #: What was measured, in seconds or numbers.
 Figures = dict[str, float]
-
-#: Random games that a bare loop plays in about 0.2 s.
-RANDOM = {"tic_tac_toe": 20_000, "kuhn_poker": 20_000, "connect_four": 6_000}
 
 
 def play(words: list[str]) -> tuple[float, list[dict[str, Any]], float]:
@@ -161,28 +156,6 @@ def games(server: LoopbackServer, backend: str, game: str, number: int) -> Figur
     }
 
 
-def random_play(game: str, number: int) -> Figures:
-    """Random players, everything recorded, beside pyspiel alone; processor seconds."""
-    import pyspiel
-
-    words = ["agents=random_vs_random", f"simulation={game}", f"episodes={number}"]
-    _, _, took = play(words)
-    loaded = pyspiel.load_game(game)
-    dice = random.Random(0)
-    began = time.process_time()
-    for _ in range(number):
-        state = loaded.new_initial_state()
-        while not state.is_terminal():
-            if state.is_chance_node():
-                outcomes, weights = zip(*state.chance_outcomes(), strict=True)
-                state.apply_action(dice.choices(outcomes, weights)[0])
-            else:
-                state.apply_action(dice.choice(state.legal_actions()))
-        state.returns()
-    bare = time.process_time() - began
-    return {"episodes_per_s": number / took, "bare_episodes_per_s": number / bare}
-
-
 def measure(server: LoopbackServer) -> dict[str, Figures]:
     """One round of everything."""
     found = {"many calls": many_calls(server)}
@@ -190,8 +163,6 @@ def measure(server: LoopbackServer) -> dict[str, Figures]:
         for number in (20, 200):
             found[f"{number} games of {game}"] = games(server, "direct", game, number)
     found["litellm"] = games(server, "litellm", "tic_tac_toe", 200)
-    for game, number in RANDOM.items():
-        found[f"random {game}"] = random_play(game, number)
     return found
 
 
@@ -241,16 +212,6 @@ def ratios(rounds: list[dict[str, Figures]]) -> list[figures.Ratio]:
             unit="s",
         )
     )
-    found += [
-        figures.ratio(
-            f"random {game}, recorded: episodes/s of bare pyspiel",
-            pairs(f"random {game}", "episodes_per_s", "bare_episodes_per_s"),
-            goal=1 / 3,
-            more=True,
-            unit="/s",
-        )
-        for game in RANDOM
-    ]
     return found
 
 

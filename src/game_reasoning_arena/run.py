@@ -42,7 +42,7 @@ from game_reasoning_arena.story import Story, run_head
 log = logging.getLogger(__name__)
 
 #: Episodes that begin before the event loop looks at its sockets again.
-STARTED_TOGETHER = 4
+STARTED_TOGETHER = 8
 
 EXIT_CODES = {
     Status.COMPLETED: 0,
