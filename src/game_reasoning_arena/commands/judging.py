@@ -120,16 +120,8 @@ def with_judge(
         asked=len(chosen),
         verdicts=len(chosen) - len(errors),
         causes=dict(Counter(errors).most_common()),
-        totals=_known(totals),
+        totals=totals.as_dict(),
     )
-
-
-def _known(totals: Totals) -> dict[str, Any]:
-    """The totals, with null for what no answer told: a call that failed may have been billed."""
-    known = totals.as_dict()
-    if totals.failed_calls and not totals.calls:
-        known |= {"prompt_tokens": None, "completion_tokens": None, "cost_usd": None}
-    return known
 
 
 def judge_with_model(

@@ -40,7 +40,7 @@ class Composer:
         self._loader = GlobalHydra.instance().config_loader()
         self._groups = set(self._loader.list_groups(""))
         self._bases: dict[tuple[str, ...], DictConfig] = {}
-        self._hydra = ""  # Hydra's own part as written, the same for all jobs
+        self._hydra = DictConfig({})  # Hydra's own part, the same for all jobs
 
     def __call__(self, words: Sequence[str]) -> DictConfig:
         """A job's configuration, without Hydra's own part.
@@ -64,7 +64,7 @@ class Composer:
     def _base(self, chosen: tuple[str, ...]) -> DictConfig:
         if chosen not in self._bases:
             cfg = self._compose([*self._hydra_words, *chosen], RunMode.RUN)
-            self._hydra = written(cfg.hydra)
+            self._hydra = cfg.hydra
             self._bases[chosen] = without_hydra(cfg)
         return self._bases[chosen]
 
@@ -80,15 +80,15 @@ def without_hydra(cfg: DictConfig) -> DictConfig:
     with read_write(plain), open_dict(plain):
         hydra = plain.pop("hydra", None)
     if hydra is not None:
-        _drop_names_for(written(hydra), plain)
+        _drop_names_for(hydra, plain)
     return plain
 
 
-def _drop_names_for(hydra: str, cfg: DictConfig) -> None:
-    """Take out the keys that Hydra's own part, as written, refers to and nothing else does."""
+def _drop_names_for(hydra: DictConfig, cfg: DictConfig) -> None:
+    """Take out the keys that Hydra's own part refers to and nothing else does."""
     if unknown := unknown_names(cfg):
-        rest = written(cfg)
+        own, rest = written(hydra), written(cfg)
         with read_write(cfg), open_dict(cfg):
             for key in unknown:
-                if refers_to(hydra, key) and not refers_to(rest, key):
+                if refers_to(own, key) and not refers_to(rest, key):
                     cfg.pop(key)
