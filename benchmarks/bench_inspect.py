@@ -40,8 +40,8 @@ def ours(server: LoopbackServer, backend: str, file: Path) -> float:
     words = [*model_words(server, backend), "simulation=prompts", f"simulation.file={file}"]
     if backend == "litellm":
         words.append("backend.litellm.client_share=null")  # as many in flight as inspect_ai has
-    took, answers, _ = play([*words, "agents=llm", f"concurrency={IN_FLIGHT}"])
-    return len(answers) / took
+    played = play([*words, "agents=llm", f"concurrency={IN_FLIGHT}"])
+    return len(played.answers) / played.took_s
 
 
 def main() -> None:

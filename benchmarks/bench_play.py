@@ -20,7 +20,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from tests.loopback import LoopbackServer
@@ -36,8 +36,21 @@ LATENCY_S = 0.2
 Figures = dict[str, float]
 
 
-def play(words: list[str]) -> tuple[float, list[dict[str, Any]], float]:
-    """Seconds of a run, its answers, and its processor seconds."""
+class Played(NamedTuple):
+    """A run's answers, and its seconds.
+
+    ``took_s`` is the whole call of ``run``; ``duration_s`` what the run writes down: all but the
+    closing of connections, as with the bare loops. ``cpu_s`` are processor seconds of the call.
+    """
+
+    answers: list[dict[str, Any]]
+    took_s: float
+    duration_s: float
+    cpu_s: float
+
+
+def play(words: list[str]) -> Played:
+    """Play once, in a directory that is thrown away."""
     directory = Path(tempfile.mkdtemp(prefix="arena-bench-"))
     try:
         experiment = prepare(compose_words(words))
@@ -45,8 +58,10 @@ def play(words: list[str]) -> tuple[float, list[dict[str, Any]], float]:
         result = run(experiment, directory / "run", quiet=True)
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
         assert result.exit_code == 0, result.reason
+        told = orjson.loads((directory / "run" / "run.json").read_bytes())
         text = (directory / "run" / "responses.jsonl").read_bytes()
-        return took, [orjson.loads(line) for line in text.splitlines()], cpu
+        answers = [orjson.loads(line) for line in text.splitlines()]
+        return Played(answers, took, told["duration_s"], cpu)
     finally:
         shutil.rmtree(directory)
 
@@ -124,12 +139,13 @@ def many_calls(server: LoopbackServer) -> Figures:
     """Whole episodes at 256 in flight, directly."""
     words = [*model_words(server, "direct"), "simulation=connect_four", "episodes=512"]
     server.reset()
-    took, answers, _ = play([*words, "concurrency=256"])
+    played = play([*words, "concurrency=256"])
+    answers = played.answers
     seen = server.stats()
     bare = asyncio.run(bare_aiohttp(server, answers, 256))
     recorded = [answer["latency_s"] for answer in answers]
     return {
-        "calls_per_s": len(answers) / took,
+        "calls_per_s": len(answers) / played.took_s,
         "bare_calls_per_s": len(answers) / bare,
         "recorded_p50_s": at(recorded, 0.5),
         "server_p50_s": seen["latency_p50_s"],
@@ -142,13 +158,15 @@ def games(server: LoopbackServer, backend: str, game: str, number: int) -> Figur
     """Games beside their critical path, and beside a bare loop that makes the same calls."""
     words = [*model_words(server, backend), f"simulation={game}", f"episodes={number}"]
     in_flight = 64 if backend == "litellm" else 256
-    took, answers, _ = play([*words, f"concurrency={in_flight}"])
+    played = play([*words, f"concurrency={in_flight}"])
+    answers = played.answers
     calls: dict[int, int] = defaultdict(int)
     for answer in answers:
         calls[answer["episode"]] += 1
     bare = bare_litellm if backend == "litellm" else bare_aiohttp
     return {
-        "seconds": took,
+        "seconds": played.duration_s,
+        "whole_call_s": played.took_s,
         "calls": float(len(answers)),
         "critical_path_s": max(calls.values()) * LATENCY_S,
         "bare_s": asyncio.run(bare(server, answers, in_flight)),
@@ -192,14 +210,15 @@ def ratios(rounds: list[dict[str, Figures]]) -> list[figures.Ratio]:
     ]
     for what in rounds[0]:
         if "games of" in what:
-            for anchor, name, goal in (
-                ("critical_path_s", "critical path", 1.3),
-                ("bare_s", "bare aiohttp loop", None),
+            for ours, anchor, name, goal in (
+                ("seconds", "critical_path_s", "over the critical path", 1.3),
+                ("whole_call_s", "critical_path_s", "and connections closed, over it", None),
+                ("seconds", "bare_s", "over the bare aiohttp loop", None),
             ):
                 found.append(
                     figures.ratio(
-                        f"direct, {what} over the {name}",
-                        pairs(what, "seconds", anchor),
+                        f"direct, {what} {name}",
+                        pairs(what, ours, anchor),
                         goal=goal,
                         unit="s",
                     )

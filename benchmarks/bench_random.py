@@ -23,7 +23,7 @@ def random_play(game: str, number: int) -> Figures:
     import pyspiel
 
     words = ["agents=random_vs_random", f"simulation={game}", f"episodes={number}"]
-    _, _, took = play(words)
+    took = play(words).cpu_s
     loaded = pyspiel.load_game(game)
     dice = random.Random(0)
     began = time.process_time()

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import socket
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -133,6 +134,50 @@ class _TimedResponse(aiohttp.ClientResponse):
         return response
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Connects to numeric addresses without a resolver and a race between several answers of it.
+
+    A server next door (vLLM, SGLang, Ollama, ...) is often named by its number and asked by
+    hundreds of episodes at once; the way around costs a fifth of each first call.
+    """
+
+    async def _create_connection(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> ResponseHandler:
+        # Documented as what subclasses override, in spite of its name.
+        host, port = req.url.raw_host, req.url.port
+        if req.proxy or req.is_ssl() or host is None or port is None or not _is_ipv4(host):
+            return await super()._create_connection(req, traces, timeout)
+        loop = asyncio.get_running_loop()
+        stamped = StampedSocket(socket.AF_INET, socket.SOCK_STREAM)
+        stamped.setblocking(False)
+        try:
+            try:
+                stamped.connect((host, port))
+            except BlockingIOError:
+                async with asyncio.timeout(timeout.sock_connect):
+                    await loop.sock_connect(stamped, (host, port))
+            _, protocol = await loop.create_connection(self._factory, sock=stamped)
+        except OSError as error:
+            stamped.close()
+            if isinstance(error, TimeoutError) and error.errno is None:
+                raise  # the limit's, not the system's
+            raise aiohttp.ClientConnectorError(req.connection_key, error) from error
+        except BaseException:
+            stamped.close()
+            raise
+        return protocol
+
+
+@functools.lru_cache(maxsize=64)
+def _is_ipv4(host: str) -> bool:
+    try:
+        socket.inet_pton(socket.AF_INET, host)
+    except OSError:
+        return False
+    return True
+
+
 def open_session(*, trust_env: bool = False, keep_bodies: bool = False) -> aiohttp.ClientSession:
     """A session without limits, timeouts and cookies of its own, whose requests can be watched.
 
@@ -141,7 +186,7 @@ def open_session(*, trust_env: bool = False, keep_bodies: bool = False) -> aioht
         keep_bodies: whether a watching wire gets the request's body, for callers that do not make
             it themselves.
     """
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30, socket_factory=stamped_socket)
+    connector = _Connector(limit=0, keepalive_timeout=30, socket_factory=stamped_socket)
     # aiohttp has no public way to name the protocol's class. Where this one is not used, no times
     # are taken and the backends fall back to their own clock; a test says so.
     factory: Any = functools.partial(_TimedProtocol, loop=asyncio.get_running_loop())
