@@ -211,6 +211,18 @@ MANY = {
         *["simulation=prompts", "simulation.file=absent.txt", "simulation.repeats=0", "agents=llm"],
         ["absent.txt", "simulation.repeats=0"],
     ),
+    "prompts like games": (
+        *["simulation=prompts", "agents=llm", "episodes=3", "seats=fixed"],
+        ["simulation.limit=N", "prompts have no seats"],
+    ),
+    "a sweep of prompts like games": (
+        *["-m", "simulation=prompts", "agents=llm", "episodes=3", "seats=fixed", "seed=1,2"],
+        ["simulation.limit=N", "prompts have no seats"],
+    ),
+    "numbers of prompts": (
+        *["simulation=prompts", "simulation.limit=0", "simulation.repeats=-1", "agents=llm"],
+        ["simulation.limit=0 must be at least 1", "simulation.repeats=-1"],
+    ),
     "a sweep's words": (
         *["-m", "seed=range(", "episodes=abc,2", "sweep.parallel_jobs=1,2"],
         ["seed=range(", "episodes=abc", "cannot itself be swept"],

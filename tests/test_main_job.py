@@ -109,6 +109,20 @@ def test_prompts_are_answered_by_every_agent(arena: Arena, tmp_path: Path) -> No
     assert {line["outcome"] for line in answers} == {"answered"}
 
 
+def test_a_trial_asks_only_the_first_prompts(arena: Arena, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("What is a fork?\nName an opening.\nWhat is a pin?\n")
+    prompts = ["simulation=prompts", "simulation.file=mine.txt", "simulation.repeats=2"]
+    ran = arena(*prompts, "agents=llm", "simulation.limit=2")
+    assert ran.code == 0, ran.err
+    asked = [line["messages"][-1]["content"] for line in lines(ran.directory / "responses.jsonl")]
+    assert sorted(asked) == ["Name an opening."] * 2 + ["What is a fork?"] * 2
+
+
+def test_a_sweep_over_prompts_and_games_may_say_how_many_games(arena: Arena) -> None:
+    ran = arena("-m", "simulation=prompts,tic_tac_toe", "agents=llm_vs_llm", "episodes=2")
+    assert ran.code == 0, ran.err
+
+
 def test_two_providers_and_a_stand_in_in_one_run(arena: Arena, loopback: LoopbackServer) -> None:
     loopback.set(answer="play")
     ran = arena(

@@ -263,6 +263,7 @@ def _prefer_our_launchers() -> None:
 
 def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
     from game_reasoning_arena.preflight import prepare
+    from game_reasoning_arena.simulation.prompts import words_for_games
 
     cfg = session.compose(config_name, overrides, RunMode.RUN)
     job_cfg = without_hydra(cfg)
@@ -274,6 +275,8 @@ def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
         problems += error.problems
     problems += sweep_without_m(cfg, overrides)
     problems += words_of_the_other_kind(overrides, sweeping=False)
+    if experiment is not None:
+        problems += words_for_games(overrides, [experiment.simulation])
     directory = Path()
     try:
         directory = _select_directory(cfg)

@@ -229,6 +229,7 @@ class PromptsConf:
     type: str = "prompts"
     file: str = MISSING
     repeats: int = 1
+    limit: int | None = None
 
 
 #: What ``simulation.type`` takes, with the settings of each.

@@ -27,6 +27,7 @@ from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.writer import DirectoryLock
 from game_reasoning_arena.records import Status
 from game_reasoning_arena.secrets import Redactor
+from game_reasoning_arena.simulation.prompts import words_for_games
 from game_reasoning_arena.sweeping.expansion import Candidate, expand, master_config
 from game_reasoning_arena.sweeping.matching import find_last, match, refuse_changes
 from game_reasoning_arena.sweeping.presets import words_of_the_other_kind
@@ -94,6 +95,7 @@ def run_sweep(
     except ConfigProblems as error:
         problems += error.problems
     problems += words_of_the_other_kind(words, sweeping=True)
+    problems += words_for_games(words, [one.experiment.simulation for one in candidates])
     problems += _twice(candidates)
     directory = _directory(cfg)
     try:

@@ -63,31 +63,38 @@ class PromptTurn:
 class PromptsSimulation(Simulation):
     """A list of prompts, each answered ``repeats`` times by every agent.
 
+    Args:
+        prompts: the texts.
+        repeats: how often each is asked.
+        limit: only the first so many prompts; None for all.
+
     Raises:
-        UserError: no prompts, or ``repeats`` below 1.
+        UserError: no prompts, or ``repeats`` or ``limit`` below 1.
     """
 
     open_ended = True
 
-    def __init__(self, prompts: Sequence[str], *, repeats: int = 1) -> None:
+    def __init__(
+        self, prompts: Sequence[str], *, repeats: int = 1, limit: int | None = None
+    ) -> None:
         if not prompts:
             raise UserError("simulation.file holds no prompts.")
-        if wrong := _repeat_problems(repeats):
+        if wrong := _number_problems(repeats, limit):
             raise ConfigProblems(wrong)
         self.name = "prompts"
-        self.prompts = tuple(prompts)
+        self.prompts = tuple(prompts[:limit])
         self.repeats = repeats
 
     @classmethod
     def from_conf(cls, conf: Mapping[str, Any]) -> PromptsSimulation:
         """From a plain dict in the form of ``schema.PromptsConf``."""
-        file, repeats = conf.get("file"), int(conf.get("repeats", 1))
+        file, repeats, limit = conf.get("file"), int(conf.get("repeats", 1)), conf.get("limit")
         try:
             if not isinstance(file, str) or not file or file == "???":
                 raise UserError("simulation.file is not set. It takes a .jsonl, .csv or .txt file.")
-            return cls(read_prompts(file), repeats=repeats)
+            return cls(read_prompts(file), repeats=repeats, limit=limit)
         except UserError as error:
-            found = [*problems_of(error), *_repeat_problems(repeats)]
+            found = [*problems_of(error), *_number_problems(repeats, limit)]
             raise ConfigProblems(list(dict.fromkeys(found))) from error
 
     def check(self, players: Sequence[PlayerSpec], *, everybody: bool = True) -> list[str]:
@@ -161,8 +168,34 @@ class PromptsSimulation(Simulation):
         )
 
 
-def _repeat_problems(repeats: int) -> list[str]:
-    return [] if repeats >= 1 else [f"simulation.repeats={repeats} must be at least 1."]
+def _number_problems(repeats: int, limit: int | None) -> list[str]:
+    numbers = {"repeats": repeats, "limit": limit}
+    return [
+        f"simulation.{name}={number} must be at least 1."
+        for name, number in numbers.items()
+        if number is not None and number < 1
+    ]
+
+
+def words_for_games(overrides: Sequence[str], simulations: Sequence[Simulation]) -> list[str]:
+    """What is wrong with words that count or seat games where every run is of prompts.
+
+    Args:
+        overrides: the words as Hydra got them.
+        simulations: of all runs that the words make.
+    """
+    if not simulations or not all(isinstance(one, PromptsSimulation) for one in simulations):
+        return []
+    words = {word.partition("=")[0].lstrip("+~"): word for word in overrides}
+    found = []
+    if "episodes" in words:
+        found.append(
+            f"{words['episodes']}: prompts are asked simulation.repeats times each, whatever "
+            "episodes says. For the first so many prompts of the file: simulation.limit=N"
+        )
+    if "seats" in words:
+        found.append(f"{words['seats']}: prompts have no seats; every agent answers each.")
+    return found
 
 
 def read_prompts(file: str) -> list[str]:
