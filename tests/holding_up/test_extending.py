@@ -59,9 +59,9 @@ def test_a_kill_between_its_files_leaves_an_extension_to_resume(
 @pytest.mark.parametrize(
     ("begun", "words", "told"),
     [
-        ((), ("episodes=2",), "has come to episode 4 already"),
-        ((), ("episodes=9", "seed=1"), "seed: 0 -> 1"),
-        (("shard=0/2",), ("episodes=9",), "where the run is no shard"),
+        (("episodes=4",), ("episodes=2",), "has come to episode 4 already"),
+        (("episodes=4",), ("episodes=9", "seed=1"), "seed: 0 -> 1"),
+        (("episodes=4", "shard=0/2"), ("episodes=9",), "where the run is no shard"),
         (("simulation=prompts", "agents=llm"), ("simulation.repeats=3",), "of a game can change"),
     ],
     ids=["shorter", "another seed", "a shard", "prompts"],
@@ -69,7 +69,7 @@ def test_a_kill_between_its_files_leaves_an_extension_to_resume(
 def test_nothing_else_can_change(
     arena: Arena, tmp_path: Path, begun: tuple[str, ...], words: tuple[str, ...], told: str
 ) -> None:
-    assert arena("hydra.run.dir=mine", "episodes=4", *begun).code == 0
+    assert arena("hydra.run.dir=mine", *begun).code == 0
     before = (tmp_path / "mine" / "run.json").read_bytes()
     ran = arena("resume", "mine", *words)
     assert ran.code == 2
