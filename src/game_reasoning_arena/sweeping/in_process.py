@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
+from typing import Any
 
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.errors import ArenaError, Interrupted
@@ -136,22 +137,26 @@ async def _play(sweep: Sweep, job: Job, stop: Stop, shown: Progress, budget: Bud
     sweep.write()
 
 
-def _local(job: Job) -> frozenset[str]:
-    """The models of a job that are loaded into this process."""
-    assert job.experiment is not None
-    return frozenset(m.name for m in job.experiment.models if m.model_path and not m.provider)
+def _loads(jobs: Sequence[Job]) -> dict[type[BaseLLMBackend], dict[str, Any]]:
+    """What the jobs have loaded into this process, by the kind of backend."""
+    found: dict[type[BaseLLMBackend], dict[str, Any]] = {}
+    for backend, models in _wanted(jobs):
+        if loads := backend.loads(models):
+            found.setdefault(type(backend), {}).update(loads)
+    return found
 
 
 def _shifts(jobs: Sequence[Job]) -> list[list[Job]]:
-    """All jobs at once, unless the engines they need do not fit beside each other.
+    """All jobs at once, unless what they have loaded does not fit beside each other.
 
-    Then those that need the same engines go together, one set of engines after the other.
+    Then those that need the same go together, one set of engines after the other.
     """
-    if len({_local(job) for job in jobs}) < 2 or not _crowded(jobs):
+    if not any(kind.no_room_for(loads) for kind, loads in _loads(jobs).items()):
         return [list(jobs)]
     shifts: dict[frozenset[str], list[Job]] = {}
     for job in jobs:
-        shifts.setdefault(_local(job), []).append(job)
+        needed = frozenset(key for loads in _loads([job]).values() for key in loads)
+        shifts.setdefault(needed, []).append(job)
     return list(shifts.values())
 
 
@@ -164,11 +169,6 @@ def _wanted(jobs: Sequence[Job]) -> list[tuple[BaseLLMBackend, list[Model]]]:
             _, models = found.setdefault(id(backend), (backend, {}))
             models |= {m.name: m for m in job.experiment.models if m.backend == prefix}
     return [(backend, list(models.values())) for backend, models in found.values()]
-
-
-def _crowded(jobs: Sequence[Job]) -> bool:
-    """Whether a backend that finds nothing wrong with each job does with all of them at once."""
-    return any(backend.check(models) for backend, models in _wanted(jobs))
 
 
 class _JobProgress(Progress):
