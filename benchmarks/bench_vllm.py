@@ -72,6 +72,9 @@ SHAPES: dict[str, dict[str, Any]] = {
 MAX_TOKENS = {"tiny": 16}
 MAX_TOKENS_OF_REAL_SIZE = 128
 
+#: How far the ways' tokens may be apart.
+SAME_WORK = 1.02
+
 #: What the tokenizers of shapes of real size learn their words from: English, code, prompts.
 ROOT = Path(__file__).parents[1]
 TEXTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("src/**/*.py")])
@@ -190,12 +193,14 @@ async def measure(
     names = list(ways)
     for number in range(options.rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:
-            await engine.llm.reset_prefix_cache()
+            if await engine.llm.reset_prefix_cache() is False:
+                raise SystemExit("the engine kept its prefix cache: the ways are not comparable")
             began = time.perf_counter()
             tokens = await ways[name]()
             same_work |= set() if name == "one_by_one" else {tokens}
             rates[name].append(tokens / (time.perf_counter() - began))
-    if len(same_work) > 1:
+    # Noise that happens to name a move makes a game longer, and on a GPU it is not always the same.
+    if max(same_work) > SAME_WORK * min(same_work):
         raise SystemExit(f"the ways are not comparable: they gave {same_work} tokens")
     print(
         f"{len(chains)} episodes, {sum(map(len, chains))} prompts, "
@@ -231,7 +236,7 @@ async def run(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
         if shape:
             engine["load_format"] = "dummy"  # the engine makes up its weights where they belong
     backend = VLLMBackend(
-        dtype="bfloat16",
+        dtype=options.dtype,
         max_model_len=2048,
         engine=engine,
         timeout_s=3600,
@@ -262,6 +267,7 @@ def main() -> None:
     parser.add_argument("--game", default="kuhn_poker")
     parser.add_argument("--episodes", type=int, default=64)
     parser.add_argument("--max-tokens", type=int, help="of an answer (tiny: 16, else 128)")
+    parser.add_argument("--dtype", default="bfloat16", help="float16 for GPUs before Ampere")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the result there")
     options = parser.parse_args()

@@ -33,6 +33,7 @@ ENGINE_KEYS = (
     "tensor_parallel_size",
     "pipeline_parallel_size",
     "data_parallel_size",
+    "device_ids",
     "distributed_executor_backend",
     "max_model_len",
     "max_num_seqs",

@@ -45,6 +45,7 @@ from game_reasoning_arena.sweeping.stored import stored_experiment
 from game_reasoning_arena.sweeping.table import show_sweep, worst
 
 if TYPE_CHECKING:
+    from game_reasoning_arena.backends.base_backend import BaseLLMBackend
     from game_reasoning_arena.hydra_app import Session
     from game_reasoning_arena.sweeping.launchers import Launcher
 
@@ -104,6 +105,7 @@ def run_sweep(
         problems.append(str(error))
     if launcher is not None:
         problems += _not_elsewhere(candidates)
+        problems += _on_the_same_gpus(candidates, launcher)
     if problems:
         raise ConfigProblems(problems)
     first = candidates[0].experiment.config["sweep"]
@@ -284,6 +286,28 @@ def _not_elsewhere(candidates: Sequence[Candidate]) -> list[str]:
                 "an environment variable instead (api_key_env), and set it where they run."
             )
     return list(dict.fromkeys(problems))
+
+
+def _on_the_same_gpus(candidates: Sequence[Candidate], launcher: Launcher) -> list[str]:
+    """Whether processes that know nothing of each other would load more than a GPU holds."""
+    sharing = launcher.sharing(len(candidates))
+    if sharing is None:
+        return []
+    at_once, setting = sharing
+    together: dict[type[BaseLLMBackend], dict[str, Any]] = {}
+    for number, candidate in enumerate(candidates[:at_once]):
+        models = candidate.experiment.models
+        for prefix, backend in candidate.experiment.backends.items():
+            loads = backend.loads([model for model in models if model.backend == prefix])
+            # Another process loads the same once more.
+            tagged = {f"{number} {key}": load for key, load in loads.items()}
+            together.setdefault(type(backend), {}).update(tagged)
+    problems = [why for kind, loads in together.items() for why in kind.no_room_for(loads)]
+    return [
+        f"{at_once} jobs at once see the same GPUs. Give each GPUs of its own: {setting}. Else: "
+        + why
+        for why in problems
+    ]
 
 
 def _twice(candidates: Sequence[Candidate]) -> list[str]:

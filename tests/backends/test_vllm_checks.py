@@ -28,11 +28,14 @@ ENGINE_ARGUMENTS = (
     "    hf_overrides: dict = None\n"
     "    load_format: str = 'auto'\n"
     "    distributed_executor_backend: str = None\n"
+    "    generation_config: str = 'auto'\n"
+    "    enable_lora: bool = False\n"
     "class AsyncEngineArgs(EngineArgs):\n"
     "    enable_log_requests: bool = False\n"
 )
 SAMPLING = (
     "class SamplingParams:\n    min_p: float = 0\n    temperature: float = 1\n    _x: int = 0\n"
+    "    logit_bias: dict = None\n"
 )
 
 
@@ -82,7 +85,8 @@ def entry(path: Path | str | None, **more: Any) -> Model:
 
 
 def problems(model: Model, engine: dict[str, Any] | None = None, **named: Any) -> list[str]:
-    return vllm_checks.check_model(model, engine_settings(model, named, engine or {}))
+    made = engine_settings(model, named, engine or {})
+    return vllm_checks.check_model(model, made, on_cpu=False)
 
 
 def test_a_good_entry_has_no_problem(directory: Path) -> None:
@@ -104,6 +108,47 @@ def test_a_missing_directory_names_its_neighbour(directory: Path) -> None:
     [said] = problems(entry(directory.parent / "goood" / "deep"))
     assert "there is no directory" in said
     assert "Did you mean 'good'?" in said
+
+
+def test_what_only_servers_heed_is_refused(directory: Path) -> None:
+    [said] = problems(entry(directory), {"generation_config": "auto"})
+    assert "generation_config: this has no effect on an engine of our own" in said
+    assert problems(entry(directory), {"generation_config": "vllm", "enable_lora": False}) == []
+
+
+def test_more_tokens_than_a_gpu_takes(directory: Path) -> None:
+    """An engine with many entries dies there, and on a CPU it answers."""
+    many = entry(directory, extra={"logit_bias": dict.fromkeys(map(str, range(1025)), 1.0)})
+    [said] = problems(many)
+    assert "logit_bias lists 1025 tokens; vLLM takes up to 1024" in said
+    made = engine_settings(many, {}, {})
+    assert vllm_checks.check_model(many, made, on_cpu=True) == []
+
+
+def test_a_gguf_file_needs_a_vllm_that_reads_it(tmp_path: Path, vllm_source: Path) -> None:
+    file = tmp_path / "model.gguf"
+    file.touch()
+    [said] = problems(entry(file))
+    assert "pip install vllm-gguf-plugin" in said
+    reader = vllm_source / "model_executor" / "layers" / "quantization" / "gguf.py"
+    reader.parent.mkdir(parents=True)
+    reader.touch()
+    assert problems(entry(file)) == []
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"architectures": ["DeepseekV32ForCausalLM"]}, {"model_type": "minicpmv4_6"}],
+    ids=str,
+)
+def test_conversations_that_vllm_formats_itself_need_no_template(
+    directory: Path, config: dict[str, Any]
+) -> None:
+    (directory / "tokenizer_config.json").write_text("{}")
+    [said] = problems(entry(directory))
+    assert "is a base model" in said
+    (directory / "config.json").write_text(json.dumps(config))
+    assert problems(entry(directory)) == []
 
 
 def test_no_model(directory: Path) -> None:

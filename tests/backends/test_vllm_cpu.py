@@ -97,7 +97,17 @@ def test_it_is_part_of_the_engine_and_said(monkeypatch: pytest.MonkeyPatch) -> N
 def test_on_a_gpu_nothing_is_supplied(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vllm_cpu, "is_cpu_build", lambda: False)
     backend = VLLMBackend()
-    assert backend.notes([MODEL]) == []
+    assert "supplied" not in " ".join(backend.notes([MODEL]))
     assert backend.loading([MODEL]) == (
         "Loading vllm_X with vLLM: from half a minute to many, by size."
     )
+
+
+def test_how_far_a_gpus_answers_repeat_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vllm_cpu, "is_cpu_build", lambda: False)
+    monkeypatch.delenv("VLLM_BATCH_INVARIANT", raising=False)
+    [said] = VLLMBackend().notes([MODEL])
+    assert "equal seeds may give other answers" in said
+    monkeypatch.setenv("VLLM_BATCH_INVARIANT", "1")
+    [said] = VLLMBackend().notes([MODEL])
+    assert "do not depend on what else was in the batch" in said

@@ -278,6 +278,16 @@ due to an exception in a background process. See stack trace for root cause.
 """
 
 
+KILLED_WORKER = """\
+(EngineCore pid=11) ERROR 11-22 20:05:29 [multiproc_executor.py:316] Worker proc VllmWorker-1 died \
+unexpectedly (exit code: -9), shutting down executor.
+(EngineCore pid=11) ERROR 11-22 20:05:30 [core.py:1200] EngineCore encountered a fatal error.
+(EngineCore pid=11) ERROR 11-22 20:05:30 [core.py:1200] Traceback (most recent call last):
+(EngineCore pid=11) ERROR 11-22 20:05:30 [core.py:1200] RuntimeError: cancelled
+(EngineCore pid=11) ERROR 11-22 20:05:30 [core.py:1702] RuntimeError: Executor failed.
+"""
+
+
 @pytest.mark.parametrize(
     ("written", "code", "cause"),
     [
@@ -288,6 +298,17 @@ due to an exception in a background process. See stack trace for root cause.
         ),
         (FAILED_START, 1, "ValueError: No memory for the cache blocks."),
         (FAILED_WORKER, 1, "torch.OutOfMemoryError: CUDA out of memory."),
+        (
+            KILLED_WORKER,
+            1,
+            "Worker proc VllmWorker-1 died unexpectedly (exit code: -9): ended by SIGKILL: the "
+            "system may have run out of memory",
+        ),
+        (
+            "Traceback (most recent call last):\ntorch._dynamo.exc.Unsupported: generator\n",
+            1,
+            "torch._dynamo.exc.Unsupported: generator",
+        ),
         ("", -9, "ended by SIGKILL: the system may have run out of memory"),
         ("", -11, "ended by SIGSEGV"),
         ("one\n\nlast words\n", 1, "one / last words"),

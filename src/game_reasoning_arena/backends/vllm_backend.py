@@ -31,6 +31,18 @@ from game_reasoning_arena.backends.vllm_settings import EngineSettings, engine_s
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.records import Message, Model, Reply, Request
 
+#: A server fills in what a request leaves out from the model's generation_config.json, and tells
+#: nobody. These change no probability; sent, they stand in the records too.
+_NEUTRAL: Mapping[str, Any] = {
+    "temperature": 1.0,
+    "top_p": 1.0,
+    "top_k": 0,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+}
+
 _TRIAL: tuple[Message, ...] = ({"role": "user", "content": "Hello"},)
 
 
@@ -102,7 +114,9 @@ class VLLMBackend(BaseLLMBackend):
         if local:
             problems += vllm_devices.check_installation(list(settings.values()))
         for model in local:
-            problems += vllm_checks.check_model(model, settings[model.name])
+            problems += vllm_checks.check_model(
+                model, settings[model.name], on_cpu=vllm_cpu.is_cpu_build()
+            )
             problems += vllm_devices.check_parts(
                 settings[model.name],
                 vllm_devices.gpu_count(Path("/dev"), os.environ),
@@ -122,11 +136,20 @@ class VLLMBackend(BaseLLMBackend):
         return list(dict.fromkeys(problems))
 
     def notes(self, models: Sequence[Model]) -> list[str]:
-        """What the harness set because a CPU needs it; the configuration does not say it."""
-        return [
+        """What the harness set because a CPU needs it, and how far a GPU's answers repeat."""
+        notes = [
             f"vllm: on the CPU, {name} ran with {said} (supplied, not configured)."
             for name, said in self._supplied(models).items()
         ]
+        if self.loads(models) and not vllm_cpu.is_cpu_build():
+            invariant = os.environ.get("VLLM_BATCH_INVARIANT", "0") not in {"", "0"}
+            notes.append(
+                "vllm: answers do not depend on what else was in the batch (VLLM_BATCH_INVARIANT)."
+                if invariant
+                else "vllm: a GPU's sums depend on what else is in the batch, so equal seeds may "
+                "give other answers; VLLM_BATCH_INVARIANT=1 (vLLM's, for some GPUs) prevents it."
+            )
+        return notes
 
     def loads(self, models: Sequence[Model]) -> dict[str, EngineSettings]:
         """The engines that serve these models in this process, by what makes two one."""
@@ -248,10 +271,13 @@ class VLLMBackend(BaseLLMBackend):
         return self._server
 
     def _for_server(self, request: Request) -> Request:
-        if not self._chat_kwargs:
-            return request
-        own = request.model.extra.get("chat_template_kwargs") or {}
-        extra = {**request.model.extra, "chat_template_kwargs": {**self._chat_kwargs, **own}}
+        """The request as an engine of our own would take it: nothing is left to the server."""
+        given = request.sampling.as_dict()
+        extra = {name: value for name, value in _NEUTRAL.items() if name not in given}
+        extra |= request.model.extra
+        if self._chat_kwargs:
+            own = request.model.extra.get("chat_template_kwargs") or {}
+            extra["chat_template_kwargs"] = {**self._chat_kwargs, **own}
         return replace(request, model=dataclasses.replace(request.model, extra=extra))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,17 @@ from game_reasoning_arena.records import Model
 #: Engine arguments that the entry gives under other names.
 _OURS = {"model": "model_path", "tokenizer": "tokenizer_path"}
 
+#: Engine arguments that only vLLM's own server heeds, and what to do instead.
+_OF_SERVERS = {
+    "generation_config": "set temperature, top_p, ... under sampling, others in the entry's extra",
+    "override_generation_config": "set temperature, top_p, ... under sampling, others in extra",
+    "enable_lora": "serve the adapter with `vllm serve` and set api_base, or merge it into a model",
+}
+
+#: The most entries of these that a GPU's engine takes; it dies of more instead of refusing them.
+_MOST_TOKENS = 1024
+_TOKEN_LISTS = ("allowed_token_ids", "logit_bias")
+
 #: Sampling parameters that have a configuration key of their own, or that the harness sets.
 _SAMPLING_KEYS = frozenset({"temperature", "max_tokens", "top_p", "top_k", "stop"})
 _SET_BY_US = frozenset({"seed", "structured_outputs", "output_kind", "n"})
@@ -30,9 +41,9 @@ _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_l
 _HEAD_KEYS = ("num_attention_heads", "n_head", "n_heads")
 
 
-def check_model(model: Model, settings: EngineSettings) -> list[str]:
+def check_model(model: Model, settings: EngineSettings, *, on_cpu: bool) -> list[str]:
     """Everything that is wrong with one entry's files and settings."""
-    problems = _check_arguments(settings) + _check_extra(model)
+    problems = _check_arguments(settings) + _check_extra(model, on_cpu=on_cpu)
     where = f"model_path of {model.name}"
     if not model.model_path:
         return [
@@ -44,13 +55,27 @@ def check_model(model: Model, settings: EngineSettings) -> list[str]:
     if not path.is_absolute():
         problems.insert(0, f"{where} must be an absolute path, not {model.model_path!r}.")
     elif path.suffix == ".gguf" and path.is_file():
-        return problems  # one file holds it all; vLLM reads it
+        return problems + _check_gguf(where)  # one file holds it all
     elif not path.is_dir():
         problems.insert(0, f"{where}: there is no directory {model.model_path}.{nearest(path)}")
     else:
         config, found = check_files(model, path, settings)
         problems += found + _check_sizes(config, settings)
     return problems
+
+
+def _check_gguf(where: str) -> list[str]:
+    """Versions of vLLM from 0.24 on read such files by a plugin."""
+    spec = importlib.util.find_spec("vllm")
+    if spec is None or spec.origin is None:
+        return []  # told elsewhere
+    own = Path(spec.origin).parent / "model_executor/layers/quantization/gguf.py"
+    if own.is_file() or importlib.util.find_spec("vllm_gguf_plugin") is not None:
+        return []
+    return [
+        f"{where}: this vLLM reads no .gguf files without its plugin. pip install vllm-gguf-plugin,"
+        " or name a directory with the model's safetensors."
+    ]
 
 
 def _check_sizes(config: Mapping[str, Any], settings: EngineSettings) -> list[str]:
@@ -60,7 +85,7 @@ def _check_sizes(config: Mapping[str, Any], settings: EngineSettings) -> list[st
     free = (
         any(_stretches(config.get(k)) for k in ("rope_scaling", "rope_parameters"))
         or "hf_overrides" in settings.arguments
-        or os.environ.get("VLLM_ALLOW_LONG_MAX_MODEL_LEN", "0") == "1"
+        or os.environ.get("VLLM_ALLOW_LONG_MAX_MODEL_LEN", "0").lower() in {"1", "true"}
     )
     if isinstance(wanted, int) and known is not None and wanted > known and not free:
         problems.append(
@@ -93,6 +118,10 @@ def _check_arguments(settings: EngineSettings) -> list[str]:
         where = settings.origin_of(name)
         if name in _OURS:
             problems.append(f"{where}: set {_OURS[name]} in the model's entry instead.")
+        elif name in _OF_SERVERS and settings.arguments[name] not in (False, None, "vllm"):
+            problems.append(
+                f"{where}: this has no effect on an engine of our own; {_OF_SERVERS[name]}."
+            )
         elif known and name not in known:
             problems.append(
                 f"{where}: vLLM has no engine argument {name!r}. "
@@ -121,7 +150,7 @@ def _check_arguments(settings: EngineSettings) -> list[str]:
     return problems
 
 
-def _check_extra(model: Model) -> list[str]:
+def _check_extra(model: Model, *, on_cpu: bool) -> list[str]:
     """The entry's ``extra`` goes to vLLM's sampling parameters, so its names must be theirs."""
     problems = []
     known = vllm_fields("sampling_params.py", ("SamplingParams",))
@@ -136,6 +165,13 @@ def _check_extra(model: Model) -> list[str]:
                 f"{where} is no sampling parameter of vLLM. "
                 + choose_from(name, _public(known) - _SAMPLING_KEYS - _SET_BY_US, limit=8)
             )
+    if not on_cpu:
+        problems += [
+            f"extra of {model.name}: {name} lists {len(model.extra[name])} tokens; vLLM takes up "
+            f"to {_MOST_TOKENS}."
+            for name in _TOKEN_LISTS
+            if isinstance(model.extra.get(name), Sized) and len(model.extra[name]) > _MOST_TOKENS
+        ]
     return problems
 
 

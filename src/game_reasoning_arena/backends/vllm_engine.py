@@ -62,6 +62,7 @@ class Engine:
     client_errors: tuple[type[Exception], ...]
     parser_class: Any = None
     users: int = 0
+    _cause: str | None = None
 
     @property
     def log(self) -> Path:
@@ -80,12 +81,14 @@ class Engine:
 
     def death(self) -> EngineDeadError:
         """The error for all who still wait, with the cause from the engine's own log."""
-        for process in self.processes:
-            process.join(1.0)  # its end may be noticed before it is over
-        codes = {process.name: process.exitcode for process in self.processes}
-        cause = cause_of(self.log, since=self.healthy_bytes, exit_codes=codes)
+        if self._cause is None:  # found once: a thousand may wait
+            for process in self.processes:
+                process.join(1.0)  # its end may be noticed before it is over
+            codes = {process.name: process.exitcode for process in self.processes}
+            self._cause = cause_of(self.log, since=self.healthy_bytes, exit_codes=codes)
         return EngineDeadError(
-            f"The vLLM engine of {self.settings.model_path} died: {cause}. Its log: {self.log}"
+            f"The vLLM engine of {self.settings.model_path} died: {self._cause}. "
+            f"Its log: {self.log}"
         )
 
 
@@ -360,6 +363,9 @@ def _explain(
             f"{type(failure).__name__}: {_plain(failure)}"
         )
     cause = cause_of(engine_log, exit_codes=codes)
+    own = _plain(failure)
+    if "see root cause" not in own.lower():  # nothing but "look elsewhere"
+        cause = f"{cause}; {own}" if own not in cause else cause
     return EngineDeadError(
         f"The vLLM engine for {settings.model_path} did not start: {cause}. Its log: {engine_log}"
     )

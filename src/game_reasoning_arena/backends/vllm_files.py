@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,16 @@ _TOKENIZER_FILES = (
     "tekken.json",
     "*.tiktoken",
     "tiktoken.model",
+)
+
+#: Values of ``load_format`` for weights that lie elsewhere, under other names, or nowhere.
+_OTHER_WEIGHTS = frozenset({"dummy", "tensorizer", "runai_streamer", "runai_streamer_sharded"})
+
+#: Models whose conversations vLLM formats in code, or by templates of its own, as it tells by
+#: ``architectures`` and ``model_type`` in config.json (beginnings of them; read in 0.32.0).
+_FORMATTED = (
+    *("DeepseekV32", "DeepseekV4", "MoonshotKimia", "KimiK3", "Inkling"),
+    *("minicpmv", "deepseek_vl_v2", "deepseek_ocr", "unlimited", "paligemma", "blip-2"),
 )
 
 #: Bytes at the front of a safetensors file that tell how long its header is.
@@ -47,7 +58,7 @@ def check_files(
             "`hf download NAME --local-dir DIRECTORY` has one."
         ]
     problems: list[str] = []
-    if settings.arguments.get("load_format") != "dummy":
+    if settings.arguments.get("load_format") not in _OTHER_WEIGHTS:
         problems += _check_weights(path, where)
     config, problem = _read_config(path, where)
     problems += problem
@@ -59,7 +70,7 @@ def check_files(
             "Set tokenizer_path in the entry to a directory that holds it."
         )
     else:
-        problems += _check_template(model, tokenizer, settings)
+        problems += _check_template(model, tokenizer, settings, config)
     return config, problems
 
 
@@ -121,7 +132,9 @@ def _read_config(path: Path, where: str) -> tuple[dict[str, Any], list[str]]:
     return ({**read, **inner} if isinstance(inner, dict) else read), []
 
 
-def _check_template(model: Model, tokenizer: Path, settings: EngineSettings) -> list[str]:
+def _check_template(
+    model: Model, tokenizer: Path, settings: EngineSettings, config: Mapping[str, Any]
+) -> list[str]:
     """An explicit template must exist; a tokenizer without one must have an explicit one."""
     key = f"chat_template of {model.name}"
     if model.chat_template is not None:
@@ -131,6 +144,9 @@ def _check_template(model: Model, tokenizer: Path, settings: EngineSettings) -> 
         return [f"{key}: there is no file {model.chat_template}."]
     if settings.arguments.get("tokenizer_mode", "auto") not in {"auto", "hf", "slow"}:
         return []  # these modes format conversations in code
+    kinds = [*(config.get("architectures") or []), config.get("model_type")]
+    if any(str(kind).startswith(_FORMATTED) for kind in kinds):
+        return []  # and if not, the start tries the template
     if any(
         next(tokenizer.glob(form), None)
         for form in ("chat_template*", "additional_chat_templates", "tekken.json")

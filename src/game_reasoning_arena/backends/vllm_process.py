@@ -28,7 +28,8 @@ _ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
 }
 
-_PROCESS_NAME = "EngineCore"
+#: Of the engine, and of what coordinates several (``data_parallel_size``).
+_PROCESS_NAMES = ("EngineCore", "VLLM_DP_Coordinator")
 
 #: What vLLM puts before the lines of its own log, and before those of its workers.
 _PREFIX = re.compile(
@@ -36,7 +37,8 @@ _PREFIX = re.compile(
     r"|^(?:ERROR|WARNING|INFO|DEBUG)\s\S+\s\S+\s\[[^\]]*\]\s?"
 )
 _RAISED = re.compile(
-    r"^(?:[A-Za-z_][\w.]*\.)?[A-Za-z_]\w*(?:Error|Exception|Failure|Exit)(?::.*)?$"
+    r"^(?:[A-Za-z_][\w.]*\.)?"
+    r"(?:[A-Za-z_]\w*(?:Error|Exception|Failure|Exit)|Unsupported|OutOfResources)(?::.*)?$"
 )
 _MARKS = ("failed to start", "fatal error", "WorkerProc hit an exception")
 #: Exceptions that only say that another one, elsewhere in the log, was the cause.
@@ -46,12 +48,16 @@ _SECOND_HAND = (
     "initialization failed",
     "enginecore encountered",
     "enginedeaderror",
+    "executor failed",
+    "runtimeerror: cancelled",
 )
+#: What an engine says of a worker that could say nothing itself.
+_WORKER_DIED = re.compile(r"^.*\bdied unexpectedly(?: \(exit code: (?P<code>-?\d+)\))?")
 
 
 def engine_processes() -> list[BaseProcess]:
     """The engine processes that this process has started and that still run."""
-    return [p for p in multiprocessing.active_children() if p.name.startswith(_PROCESS_NAME)]
+    return [p for p in multiprocessing.active_children() if p.name.startswith(_PROCESS_NAMES)]
 
 
 @contextmanager
@@ -75,7 +81,7 @@ def engine_surroundings(log: Path) -> Iterator[None]:
 
     def without_main(name: str) -> dict[str, Any]:
         data: dict[str, Any] = prepare(name)
-        if name.startswith(_PROCESS_NAME):
+        if name.startswith(_PROCESS_NAMES):
             data.pop("init_main_from_name", None)
             data.pop("init_main_from_path", None)
         return data
@@ -234,7 +240,11 @@ def _first_cause(lines: list[str]) -> str | None:
         if _RAISED.match(line) and not any(s in line.lower() for s in _SECOND_HAND)
     ]
     if not raised:
-        return None
+        died = next(filter(None, map(_WORKER_DIED.match, lines)), None)
+        if died is None:
+            return None
+        how = _how_it_ended(int(died["code"])) if died["code"] else ""
+        return f"{died[0]}: {how}" if how else died[0]
     after = [entry for entry in raised if marked is not None and entry[0] > marked]
     at, line = after[0] if after else raised[-1]
     more = lines[at + 1 : at + 4]  # validation errors go on below their first line

@@ -58,6 +58,13 @@ class Launcher(ABC):
     def cancel(self) -> None:
         """End at once whatever still runs or waits."""
 
+    def sharing(self, jobs: int) -> tuple[int, str] | None:
+        """How many of so many jobs may use the same GPUs at once, and the setting against it.
+
+        None where each has GPUs of its own, as a scheduler gives them.
+        """
+        return None
+
     def close(self) -> None:
         """Let go of the cluster; jobs that still run go on."""
 

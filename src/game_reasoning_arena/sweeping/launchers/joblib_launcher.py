@@ -50,10 +50,17 @@ class JoblibLauncher(Launcher):
                 raise UserError(
                     f"hydra.launcher.n_jobs={n_jobs}: there are GPUs for {len(slots)} jobs at once."
                 )
+        self._dealt_out = bool(slots)
         wanted = (len(slots) or os.cpu_count() or 1) if n_jobs == -1 else n_jobs
         self._idle = [_Worker(slots[i] if slots else None) for i in range(wanted)]
         self._busy: list[_Worker] = []
         self._queue: list[Path] = []
+
+    def sharing(self, jobs: int) -> tuple[int, str] | None:
+        """All workers see all GPUs unless they were dealt out."""
+        if self._dealt_out:
+            return None
+        return min(jobs, len(self._idle) + len(self._busy)), "hydra.launcher.gpus=[0,1,...]"
 
     def submit(self, job_files: Sequence[Path]) -> None:
         """Queue the jobs; as many as there are workers run at once."""

@@ -49,6 +49,13 @@ class RayLauncher(Launcher):
         }
         self._tasks: dict[Any, Path] = {}
 
+    def sharing(self, jobs: int) -> tuple[int, str] | None:
+        """Ray deals out GPUs to those who ask for them; who does not sees all."""
+        share = self._wanted["GPU"]
+        if share >= 1:
+            return None
+        return min(jobs, int(1 / share)) if share else jobs, "hydra.launcher.num_gpus=1"
+
     def submit(self, job_files: Sequence[Path]) -> None:
         """Hand the jobs to Ray, which starts each when there is room for it.
 
