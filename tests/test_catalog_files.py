@@ -31,6 +31,13 @@ def problems(*files: Path, **more: object) -> tuple[str, ...]:
         ),
         ("models:\n  - name: litellm_a\n    sampling: {temperature: 3}\n", 2, ["3", "0 to 2"]),
         ("models:\n  - name: litellm_a\n    engine: 3\n", 2, ["engine", "mapping"]),
+        ("models:\n  - name: litellm_a\n    prices: {inptu: 1}\n", 2, ["Did you mean 'input'"]),
+        ("models:\n  - name: litellm_a\n    prices: {input: 1}\n", 2, ["output are both needed"]),
+        (
+            "models:\n  - name: litellm_a\n    prices: {input: 1, output: free}\n",
+            2,
+            ["'free'", "USD per million tokens"],
+        ),
         ("models:\n  - 3\n", 2, ["3 is no model"]),
         ("models: litellm_a\n", 1, ["a text", "one `- name` a line"]),
         ("modles:\n  - litellm_a\n", 1, ["'modles'", "Did you mean 'models'"]),

@@ -183,6 +183,7 @@ class Catalog:
                 chat_template=entry.chat_template,
                 engine=entry.engine,
                 extra=entry.extra,
+                prices=entry.prices,
             )
         return replace(model, backend=prefix)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from game_reasoning_arena.errors import choose_from
-from game_reasoning_arena.records import Provider, Sampling
+from game_reasoning_arena.records import PRICES, Provider, Sampling
 from game_reasoning_arena.sampling import parse_sampling
 from game_reasoning_arena.schema import ModelConf, ProviderConf
 
@@ -66,6 +66,7 @@ class ModelEntry:
     sampling: Sampling = field(default_factory=Sampling)
     engine: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    prices: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,10 +187,11 @@ def _check_settings(settings: dict[str, Any], where: str, problems: list[str]) -
         if value is not None and not isinstance(value, str):
             problems.append(f"{where}: {key} is {value!r}; it must be a text.")
             settings.pop(key)
-    for key in ("sampling", "engine", "extra"):
+    for key in ("sampling", "engine", "extra", "prices"):
         if key in settings and not isinstance(settings[key], Mapping):
             problems.append(f"{where}: {key} holds {kind(settings[key])}; it must be a mapping.")
             settings[key] = {}
+    _check_prices(settings.get("prices") or {}, where, problems)
     variable = settings.get("api_key_env")
     if variable and (not _VARIABLE.fullmatch(variable) or re.match(r"sk[-_]", variable)):
         # The value is not shown: it may be the key itself.
@@ -227,6 +229,20 @@ def _with_environment(
         return None
     assert isinstance(resolved, dict)
     return {str(key): value for key, value in resolved.items()}
+
+
+def _check_prices(prices: Mapping[str, Any], where: str, problems: list[str]) -> None:
+    for key, value in prices.items():
+        if key not in PRICES:
+            problems.append(
+                f"{where}: prices has an unknown key {key!r}. {choose_from(str(key), PRICES)}"
+            )
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+            problems.append(
+                f"{where}: prices: {key} is {value!r}; it is USD per million tokens, 0 or more."
+            )
+    if prices and prices.keys() <= PRICES.keys() and not {"input", "output"} <= prices.keys():
+        problems.append(f"{where}: prices: input and output are both needed.")
 
 
 def _check_vllm(name: str, settings: dict[str, Any], where: str, problems: list[str]) -> None:

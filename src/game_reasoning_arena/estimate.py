@@ -177,9 +177,9 @@ def _price(model: Model, used: Usage) -> float | None:
     from game_reasoning_arena.backends import prices
     from game_reasoning_arena.backends.openai_protocol import Usage as Tokens
 
-    if model.provider is None:
-        return 0.0 if model.backend in ("scripted", "replay") else None
+    if model.backend in ("scripted", "replay"):
+        return 0.0
     tokens = Tokens(
         prompt_tokens=round(used.prompt_tokens), completion_tokens=round(used.completion_tokens)
     )
-    return prices.cost_usd(model.provider.name, model.model_id, tokens)
+    return prices.cost_usd(model, tokens)

@@ -128,6 +128,13 @@ class Experiment:
             prefix: {k: v for k, v in conf.items() if k not in BACKEND_NOT_IDENTITY}
             for prefix, conf in self.config["backend"].items()
         }
+        kept["catalog"] = {
+            **kept["catalog"],
+            "models": [
+                {k: v for k, v in entry.items() if k != "prices"}
+                for entry in kept["catalog"]["models"]
+            ],
+        }
         if self.contents:
             kept["contents"] = self.contents
         text = orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)

@@ -162,11 +162,9 @@ def _highest_price(request: Request) -> float:
     from game_reasoning_arena.backends.prices import cost_usd
 
     model = request.model
-    if model.provider is None:
-        return 0.0
     prompt, completion = most_tokens(request)
     usage = Usage(prompt_tokens=prompt, completion_tokens=completion)
-    return cost_usd(model.provider.name, model.model_id, usage) or 0.0
+    return cost_usd(model, usage) or 0.0
 
 
 class Meter:

@@ -178,10 +178,11 @@ def _check_prices(models: Sequence[Model], problems: Problems) -> None:
     from game_reasoning_arena.backends.prices import prices_of
 
     for model in models:
-        if model.provider and prices_of(model.provider.name, model.model_id) is None:
+        if model.provider and prices_of(model) is None:
             problems.add(
                 f"budget.usd: the price of {model.name} is unknown, so a budget in USD could not "
-                "be kept. Use budget.tokens or budget.calls."
+                "be kept. Give its entry `prices: {input: ..., output: ...}` (USD per million "
+                "tokens), or use budget.tokens or budget.calls."
             )
 
 
@@ -249,6 +250,8 @@ def _write_down_models(config: dict[str, Any], models: Sequence[Model], catalog:
             entry["engine"] = dict(model.engine)
         if model.extra:
             entry["extra"] = dict(model.extra)
+        if model.prices:
+            entry["prices"] = dict(model.prices)
         if sampling := model.sampling.as_dict():
             entry["sampling"] = sampling
         if provider := model.provider:

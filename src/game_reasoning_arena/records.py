@@ -116,6 +116,15 @@ class Provider:
     known_to_litellm: bool = False
 
 
+#: What a model's entry may say of its prices, with the names that LiteLLM's table has for them.
+PRICES = {
+    "input": "input_cost_per_token",
+    "output": "output_cost_per_token",
+    "cached_input": "cache_read_input_token_cost",
+    "reasoning": "output_cost_per_reasoning_token",
+}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Model:
     """A model as it is called: the catalog's entry, resolved.
@@ -138,6 +147,8 @@ class Model:
     engine: Mapping[str, Any] = field(default_factory=dict)
     #: More fields of the request body, passed as they are (``reasoning_effort``, ...).
     extra: Mapping[str, Any] = field(default_factory=dict)
+    #: USD per million tokens, by the names in ``PRICES``; empty: as LiteLLM's table has it.
+    prices: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def endpoint(self) -> str:

@@ -101,6 +101,7 @@ class ModelConf:
     sampling: SamplingConf = field(default_factory=SamplingConf)
     engine: dict[str, Any] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
+    prices: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

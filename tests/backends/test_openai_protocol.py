@@ -27,6 +27,7 @@ from game_reasoning_arena.errors import (
     RateLimitedError,
     TransientError,
 )
+from game_reasoning_arena.records import Model, Provider
 from tests.backends.calls import provider, request
 
 MODEL = request(provider("http://127.0.0.1:1/v1", api_key_env="LAB_API_KEY")).model
@@ -123,13 +124,44 @@ def test_credentials_are_found_in_the_authority_only() -> None:
     assert credentials("http://c/v1@x:y") is None
 
 
+def model_of(provider: str, model_id: str, **prices: float) -> Model:
+    return Model(
+        name=f"direct_{provider}/{model_id}",
+        backend="direct",
+        model_id=model_id,
+        provider=Provider(name=provider),
+        prices=prices,
+    )
+
+
 def test_prices_are_the_tables() -> None:
     usage = read_usage({"prompt_tokens": 1000, "completion_tokens": 100})
-    assert cost_usd("openai", "gpt-4o-mini", usage) == pytest.approx(1000 * 1.5e-7 + 100 * 6e-7)
-    assert cost_usd("deepseek", "deepseek-chat", usage) == pytest.approx(2.8e-4 + 4.2e-5)
-    assert cost_usd("groq", "gpt-4o-mini", usage) is None  # another provider's model
-    assert cost_usd("my_lab", "some-model", usage) is None
-    assert cost_usd("openai", "gpt-4o-mini", read_usage({"prompt_tokens": 5})) is None
+    mini = model_of("openai", "gpt-4o-mini")
+    assert cost_usd(mini, usage) == pytest.approx(1000 * 1.5e-7 + 100 * 6e-7)
+    chat = model_of("deepseek", "deepseek-chat")
+    assert cost_usd(chat, usage) == pytest.approx(2.8e-4 + 4.2e-5)
+    assert cost_usd(model_of("groq", "gpt-4o-mini"), usage) is None  # another provider's model
+    assert cost_usd(model_of("my_lab", "some-model"), usage) is None
+    assert cost_usd(mini, read_usage({"prompt_tokens": 5})) is None
+
+
+def test_an_entrys_own_prices_go_first() -> None:
+    """In USD per million tokens, as price lists have them."""
+    usage = read_usage(
+        {
+            "prompt_tokens": 1000,
+            "completion_tokens": 100,
+            "prompt_tokens_details": {"cached_tokens": 400},
+            "completion_tokens_details": {"reasoning_tokens": 60},
+        }
+    )
+    plain = model_of("my_lab", "some-model", input=2.0, output=10.0)
+    assert cost_usd(plain, usage) == pytest.approx(1000 * 2e-6 + 100 * 10e-6)
+    full = model_of("openai", "gpt-4o-mini", input=2, output=10, cached_input=0.5, reasoning=20)
+    assert cost_usd(full, usage) == pytest.approx(
+        600 * 2e-6 + 400 * 0.5e-6 + 40 * 10e-6 + 60 * 20e-6
+    )
+    assert cost_usd(model_of("my_lab", "free", input=0, output=0), usage) == 0.0
 
 
 def test_long_prompts_may_cost_more() -> None:
@@ -148,4 +180,5 @@ def test_long_prompts_may_cost_more() -> None:
         300_000 * entry["input_cost_per_token" + suffix]
         + 10 * entry["output_cost_per_token" + suffix]
     )
-    assert cost_usd("gemini", name.removeprefix("gemini/"), usage) == pytest.approx(expected)
+    model = model_of("gemini", name.removeprefix("gemini/"))
+    assert cost_usd(model, usage) == pytest.approx(expected)

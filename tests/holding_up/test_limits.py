@@ -239,6 +239,33 @@ def test_an_estimate_looks_at_the_budget(arena: Arena) -> None:
     assert ran.out == "No player asks a model, so nothing would be used.\n"
 
 
+def test_a_price_of_ones_own_counts_and_keeps_a_budget(
+    arena: Arena, loopback: LoopbackServer, tmp_path: Path
+) -> None:
+    """Prices change no question: the run is the same run, and can be resumed under another."""
+    loopback.set(answer="play", usage={"prompt_tokens": 1000, "completion_tokens": 100})
+    catalog = tmp_path / "conf" / "catalog" / "direct_models.yaml"
+    catalog.parent.mkdir(parents=True)
+    entry = "models:\n  - name: direct_lab/small\n    prices: {{input: {}, output: 10}}\n"
+    catalog.write_text(entry.format(2))
+    words = [
+        f"+provider.lab.api_base={loopback.url}",
+        *("agents.player_0.model=direct_lab/small", "episodes=6", "probe=false"),
+    ]
+    estimate = arena(*words, "estimate=true")
+    assert "unknown" not in estimate.out
+    ran = arena(*words, "budget.usd=0.02", "concurrency=1", "hydra.run.dir=mine")
+    assert ran.code == 3
+    answers = lines(ran.directory / "responses.jsonl")
+    assert [line["cost_usd"] for line in answers] == pytest.approx([0.003] * len(answers))
+    assert 6 <= len(answers) <= 8
+    before = run_json(ran.directory)["identity"]
+    catalog.write_text(entry.format(4))
+    ran = arena(*words, "hydra.run.dir=dearer")
+    assert ran.code == 0, ran.err
+    assert run_json(ran.directory)["identity"] == before
+
+
 def test_the_cache_answers_the_same_run_again_and_collapses_no_repeats(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

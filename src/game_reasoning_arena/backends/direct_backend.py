@@ -218,7 +218,6 @@ def _reply(request: Request, collected: Collected, body: Mapping[str, Any], wire
     ttft_s = None
     if collected.first_at is not None and sent_at is not None:
         ttft_s = max(0.0, collected.first_at - sent_at)
-    assert model.provider is not None
     return Reply(
         text=text,
         reasoning=collected.reasoning or thinking,
@@ -232,7 +231,7 @@ def _reply(request: Request, collected: Collected, body: Mapping[str, Any], wire
         completion_tokens=usage.completion_tokens,
         reasoning_tokens=usage.reasoning_tokens,
         cached_tokens=usage.cached_tokens,
-        cost_usd=cost_usd(model.provider.name, model.model_id, usage),
+        cost_usd=cost_usd(model, usage),
         served_model=collected.model,
         sent=_without_messages(body),
     )

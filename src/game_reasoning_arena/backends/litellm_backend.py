@@ -337,7 +337,7 @@ def _reply(
     if collected.first_at is not None and wire.sent_at is not None:
         ttft_s = max(0.0, collected.first_at - wire.sent_at)
     assert model.provider is not None
-    cost = cost_usd(model.provider.name, model.model_id, usage)
+    cost = cost_usd(model, usage)
     if cost is None and not model.provider.api_base and usage.prompt_tokens is not None:
         # LiteLLM knows more about its own routes; at any other address its guess is by name only.
         cost = getattr(answer, "_hidden_params", {}).get("response_cost")

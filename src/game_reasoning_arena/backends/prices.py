@@ -1,6 +1,7 @@
-"""What tokens cost, from the table that comes with LiteLLM, read without importing LiteLLM.
+"""What tokens cost: by the model's own entry, else by the table that comes with LiteLLM.
 
-Prices are USD. A model that the table does not hold has an unknown price, which is None, never 0.
+LiteLLM is not imported for it. Prices are USD. A model of which neither knows has an unknown price,
+which is None, never 0.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import orjson
 
 from game_reasoning_arena.backends.openai_protocol import Usage
+from game_reasoning_arena.records import PRICES, Model
 
 _TABLE = "model_prices_and_context_window_backup.json"
 _ABOVE = re.compile(r"input_cost_per_token_above_(\d+)k_tokens$")
@@ -33,9 +35,15 @@ def table() -> Mapping[str, Mapping[str, Any]]:
     return loaded
 
 
+def prices_of(model: Model) -> Mapping[str, Any] | None:
+    """USD per token by the table's names; None where nobody knows them."""
+    if model.prices:
+        return {PRICES[name]: price / 1e6 for name, price in model.prices.items()}
+    return None if model.provider is None else _listed(model.provider.name, model.model_id)
+
+
 @functools.cache
-def prices_of(provider: str, model_id: str) -> Mapping[str, Any] | None:
-    """The table's entry for a provider's model, or None."""
+def _listed(provider: str, model_id: str) -> Mapping[str, Any] | None:
     entry = table().get(f"{provider}/{model_id}")
     if entry is None:
         entry = table().get(model_id)
@@ -44,9 +52,9 @@ def prices_of(provider: str, model_id: str) -> Mapping[str, Any] | None:
     return entry
 
 
-def cost_usd(provider: str, model_id: str, usage: Usage) -> float | None:
+def cost_usd(model: Model, usage: Usage) -> float | None:
     """USD of one call; None where a price or a count is not known."""
-    entry = prices_of(provider, model_id)
+    entry = prices_of(model)
     prompt, completion = usage.prompt_tokens, usage.completion_tokens
     if entry is None or prompt is None or completion is None:
         return None

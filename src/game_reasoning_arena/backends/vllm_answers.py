@@ -10,6 +10,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from game_reasoning_arena.backends.openai_protocol import Usage
+from game_reasoning_arena.backends.prices import cost_usd
 from game_reasoning_arena.backends.vllm_engine import Engine
 from game_reasoning_arena.errors import (
     BackendError,
@@ -82,14 +84,21 @@ async def answer(engine: Engine, request: Request, chat: ChatSettings, number: s
         counted = getattr(parser, "count_reasoning_tokens", lambda _: 0)(said.token_ids)
         # 0 is also what a parser says that cannot count.
         reasoning_tokens = counted or (None if reasoning else 0)
-    reply = Reply(
-        text=text,
-        reasoning=reasoning or None,
-        finish_reason=said.finish_reason,
+    usage = Usage(
         prompt_tokens=len(output.prompt_token_ids),
         completion_tokens=len(said.token_ids),
         reasoning_tokens=reasoning_tokens,
         cached_tokens=output.num_cached_tokens,
+    )
+    reply = Reply(
+        text=text,
+        reasoning=reasoning or None,
+        finish_reason=said.finish_reason,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        cached_tokens=usage.cached_tokens,
+        cost_usd=cost_usd(model, usage),
         served_model=model.model_path,
         sent=sent,
     )
