@@ -64,6 +64,10 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+#: Episodes that ended so came to their end; a resumed run plays others again.
+FINAL = frozenset({Status.COMPLETED, Status.FORFEIT})
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sampling:
     """Sampling parameters; None means not set, so that the provider's own default holds."""

@@ -21,6 +21,7 @@ from game_reasoning_arena.meter import Totals, reply_of
 from game_reasoning_arena.provenance import PROVENANCE
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.records import (
+    FINAL,
     CallKey,
     EpisodeRecord,
     Forfeit,
@@ -30,8 +31,6 @@ from game_reasoning_arena.records import (
     Status,
 )
 
-#: Episodes that ended so are final; others are played again.
-FINAL = frozenset({Status.COMPLETED, Status.FORFEIT})
 #: Where two runs ask different things though their configurations are the same.
 UNSEEN_CHANGE = (
     "nothing that stands in it; so a file that it names was changed (prompt template, prompts, "

@@ -185,6 +185,33 @@ def test_a_run_in_progress_counts_what_began(tmp_path: Path) -> None:
     assert any("torn" in notice for notice in comparison.loaded.notices)
 
 
+def test_what_a_budget_stopped_is_not_finished(arena: Arena) -> None:
+    words = ("agents=llm_vs_random", "episodes=12", "concurrency=4", "budget.calls=18")
+    assert arena("hydra.run.dir=poor", *words).code == 3
+    loaded = load_runs("poor")
+    ended = int((loaded.episodes["status"] == "completed").sum())
+    assert 0 < ended < len(loaded.episodes)
+    assert loaded.runs["finished"].tolist() == [ended]
+    (caveat,) = [c for c in Comparison(loaded).caveats if c.startswith("poor: ")]
+    assert caveat == (
+        f"poor: {ended} of 12 planned episodes are finished (status budget); `arena resume` "
+        "finishes the rest. Episodes that end early finish first, so the finished ones are no "
+        "random sample."
+    )
+
+
+def test_what_was_interrupted_is_no_random_sample(tmp_path: Path) -> None:
+    path = make_run(
+        tmp_path / "run", _versus_random("vllm_a"), episodes=20, status=Status.INTERRUPTED
+    )
+    lines = (path / "episodes.jsonl").read_bytes().splitlines(keepends=True)
+    stopped = [line.replace(b'"completed"', b'"interrupted"') for line in lines[15:]]
+    (path / "episodes.jsonl").write_bytes(b"".join(lines[:15] + stopped))
+    (caveat,) = [c for c in _quiet(path).caveats if c.startswith("run: ")]
+    assert "15 of 20" in caveat
+    assert "no random sample" in caveat
+
+
 def test_poker_is_judged_by_its_returns(tmp_path: Path) -> None:
     for name in ("a", "b"):
         make_run(tmp_path / name, _versus_random(f"vllm_{name}"), game="leduc_poker", episodes=40)

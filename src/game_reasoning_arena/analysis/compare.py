@@ -187,9 +187,10 @@ def _known(value: Any) -> Any:
 
 def _changed_on_the_way(loaded: LoadedRuns) -> Iterator[str]:
     """Runs whose length or versions were others when a part of them was played."""
-    for name, reader, run in zip(run_names(loaded), loaded.readers, rows(loaded.runs), strict=True):
+    last = loaded.episodes.groupby("run")["episode"].max()
+    for number, (name, reader) in enumerate(zip(run_names(loaded), loaded.readers, strict=True)):
         steps = reader.run.get("extended") or ()
-        if steps and run.finished > min(step["from"] for step in steps):
+        if steps and int(last.get(number, -1)) >= min(step["from"] for step in steps):
             numbers = [str(step["from"]) for step in steps] + [str(steps[-1]["to"])]
             yield (
                 f"{name}: was extended ({' -> '.join(numbers)} episodes). If its results decided "
@@ -224,12 +225,18 @@ def _progress(loaded: LoadedRuns, seen: Standings) -> list[str]:
             planned = f" of {run.planned}" if run.planned is not pd.NA else ""
             found.append(
                 f"{name}: in progress (or killed): {run.finished}{planned} episodes are finished. "
-                "What is shown can still change; games that end early finish first, so the "
-                "finished ones are no random sample."
+                f"What is shown can still change.{_biased(run.finished)}"
             )
         elif run.planned is not pd.NA and run.finished < run.planned:
             found.append(
                 f"{name}: {run.finished} of {run.planned} planned episodes are finished "
-                f"(status {run.status}); `arena resume` finishes the rest."
+                f"(status {run.status}); `arena resume` finishes the rest.{_biased(run.finished)}"
             )
     return found
+
+
+def _biased(finished: int) -> str:
+    """What the finished episodes of a run that others began in are not."""
+    if not finished:
+        return ""
+    return " Episodes that end early finish first, so the finished ones are no random sample."

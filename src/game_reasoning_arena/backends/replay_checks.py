@@ -15,7 +15,7 @@ from game_reasoning_arena.command_line import read_plain_file
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.reader import RunReader
-from game_reasoning_arena.resume import FINAL
+from game_reasoning_arena.records import FINAL
 
 if TYPE_CHECKING:
     from game_reasoning_arena.experiment import Experiment

@@ -24,6 +24,7 @@ from game_reasoning_arena.recording.reader import (
     each_once,
     find_runs,
 )
+from game_reasoning_arena.records import FINAL
 
 
 @dataclass(slots=True)
@@ -66,11 +67,11 @@ class LoadedRuns:
     Attributes:
         readers: the directories, in the order of ``runs``.
         runs: one row per directory: run_id, path, status, started_at and finished_at (UTC),
-            duration_s, seed, game, planned (episodes), finished (lines of episodes.jsonl),
+            duration_s, seed, game, planned (episodes), finished (episodes that came to their end),
             format_version, commit, dirty, calls, tokens, cost_usd (null if unknown). Its index is
             the ``run`` column of the other tables.
-        episodes: one row per finished episode; a later line for the same episode, as a resumed
-            run writes it, replaces the earlier one.
+        episodes: one row per episode of episodes.jsonl; a later line for it, as a resumed run
+            writes it, replaces the earlier one.
         notices: what was missing, torn, older or damaged, one sentence each.
     """
 
@@ -124,7 +125,8 @@ class LoadedRuns:
                 yield run, line
 
     def _runs_table(self) -> pd.DataFrame:
-        finished = self.episodes.groupby("run").size()
+        ended = self.episodes[self.episodes["status"].isin(FINAL)]
+        finished = ended.groupby("run").size()
         games = self.episodes.groupby("run")["game"].first()
         rows = []
         for run, reader in enumerate(self.readers):

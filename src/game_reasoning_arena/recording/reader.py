@@ -20,7 +20,7 @@ import orjson
 
 from game_reasoning_arena.errors import UserError, near
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.records import FORMAT_VERSION, Status
+from game_reasoning_arena.records import FINAL, FORMAT_VERSION, Status
 
 #: Told about each thing that could not be read, in one plain sentence.
 Notice = Callable[[str], None]
@@ -243,7 +243,8 @@ def find_runs(*paths: Path | str, notice: Notice | None = None) -> list[RunReade
 def each_once(readers: Sequence[RunReader], notice: Notice) -> list[RunReader]:
     """Runs without copies of another, and without the parts of one that was merged from them.
 
-    Of copies the one with the most episodes stays: the others were left behind by it.
+    Of copies the one with the most episodes that came to their end stays: the others were left
+    behind by it.
     """
     kept: dict[str, RunReader] = {}
     for reader in readers:
@@ -270,7 +271,7 @@ def each_once(readers: Sequence[RunReader], notice: Notice) -> list[RunReader]:
 
 
 def _length(reader: RunReader) -> int:
-    return sum(1 for _ in reader.episodes())
+    return sum(str(line.get("status")) in FINAL for line in reader.episodes())
 
 
 def _expand(path: Path | str) -> list[Path]:

@@ -16,8 +16,8 @@ from game_reasoning_arena.errors import BudgetReached
 from game_reasoning_arena.meter import Budget
 from game_reasoning_arena.progress import Progress
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.records import Status
-from game_reasoning_arena.resume import FINAL, episode_of, response_of
+from game_reasoning_arena.records import FINAL, Status
+from game_reasoning_arena.resume import episode_of, response_of
 from game_reasoning_arena.stopping import GRACE_S
 from game_reasoning_arena.sweeping.launchers import Launcher
 from game_reasoning_arena.sweeping.states import count_line, mark_failed, refresh_job, used
