@@ -19,6 +19,7 @@ from matplotlib.text import Text
 
 from game_reasoning_arena.analysis import plot_results, plot_spread
 from game_reasoning_arena.analysis.compare import Comparison
+from game_reasoning_arena.analysis.intervals import wilson
 from game_reasoning_arena.analysis.plots import INK, _drawn, plots, svg_texts
 from game_reasoning_arena.analysis.standings import SCORES, standings
 from game_reasoning_arena.cli import run_command
@@ -46,6 +47,22 @@ def test_rates_add_up_over_every_episode_that_began(tmp_path: Path) -> None:
     assert row["began"] == 80
     assert row["error"] > 0
     assert row["forfeits"] > 0
+
+
+def test_one_opponent_of_many_models_is_known_by_its_deals(arena: Arena) -> None:
+    """Six models play the same ten deals: the opponent's row holds ten, not 120."""
+    ran = arena(
+        "-m", "simulation=kuhn_poker", "episodes=20", "agents.player_0.model=scripted_sloppy",
+        "agents.player_0.sampling.temperature=0.1,0.2,0.3,0.4,0.5,0.6", "hydra.sweep.dir=six",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    (row,) = [r for r in _quiet(Path("six")).tables[1].rows if r["who"] == "random"]
+    assert row["began"] == 120
+    for result in ("win", "loss"):
+        rate = row[result]
+        plain = wilson(round(rate.value * 120), 120)
+        assert rate.high - rate.low > 2 * (plain.high - plain.low)
+        assert rate.low == pytest.approx(row["score"].low, abs=0.06)
 
 
 def test_policies_differ_just_where_a_player_failed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from game_reasoning_arena.analysis.estimates import Estimate
-from game_reasoning_arena.analysis.intervals import wilson
+from game_reasoning_arena.analysis.intervals import clustered_rate
 from game_reasoning_arena.analysis.standings import Standings
 from game_reasoning_arena.analysis.tables import Column, Table, Value
 from game_reasoning_arena.recording.frames import LoadedRuns
@@ -102,12 +102,12 @@ def failures_table(responses: pd.DataFrame) -> Table:
     for who, part in responses.groupby("who", sort=False, dropna=True):
         answered = part[part["outcome"].notna()]
         counts = answered["outcome"].value_counts()
-        failed = int(sum(counts.get(kind, 0) for kind in FAILURES))
+        failed = answered["outcome"].isin(FAILURES)
         first = answered[answered["attempt"] == 0]
         row: dict[str, Value] = {
             "who": str(who),
             "answers": len(answered),
-            "failed": wilson(failed, len(answered)),
+            "failed": clustered_rate(failed, list(answered["seed"])),
             "first": float(first["outcome"].isin(FAILURES).mean()) if len(first) else None,
         }
         for kind in FAILURES:
@@ -204,7 +204,7 @@ def temperature_points(
         for who, competitor in standings.who.items()
         if competitor.asked
     }
-    counts: dict[tuple[str, str], dict[float, list[int]]] = {}
+    games: dict[tuple[str, str], dict[float, tuple[list[bool], list[int]]]] = {}
     decided = standings.table[standings.table[policy].notna()]
     for (run, player, game), part in decided.groupby(["run", "player", "game"], sort=False):
         one = (int(str(run)), str(player))
@@ -212,11 +212,11 @@ def temperature_points(
         if at is None:
             continue
         model = str(standings.who[one].settings.get("model"))
-        cell = counts.setdefault((model, str(game)), {}).setdefault(float(at), [0, 0])
-        cell[0] += int((part[policy] == "win").sum())
-        cell[1] += len(part)
+        cell = games.setdefault((model, str(game)), {}).setdefault(float(at), ([], []))
+        cell[0].extend(part[policy] == "win")
+        cell[1].extend(part["seed"])
     return {
-        key: {at: wilson(won, n) for at, (won, n) in sorted(points.items())}
-        for key, points in counts.items()
+        key: {at: clustered_rate(won, seeds) for at, (won, seeds) in sorted(points.items())}
+        for key, points in games.items()
         if len(points) > 1
     }

@@ -11,7 +11,11 @@ import numpy as np
 import pandas as pd
 
 from game_reasoning_arena.analysis.estimates import Estimate
-from game_reasoning_arena.analysis.intervals import cluster_sums, newcombe
+from game_reasoning_arena.analysis.intervals import (
+    cluster_sums,
+    clustered_rate,
+    difference_of_rates,
+)
 from game_reasoning_arena.analysis.paired import (
     ALPHA,
     SignTest,
@@ -229,12 +233,14 @@ def _rich(profits: np.ndarray, steps: tuple[float, ...]) -> bool:
 def _unpaired(
     pair: Pair, mine: pd.DataFrame, other: pd.DataFrame, common: set[str], policy: str
 ) -> Pair:
-    sides = []
+    sides, rates = [], []
     for rows in (mine, other):
         kept = rows[rows["against"].isin(common) & rows[policy].notna()]
-        sides.append((int((kept[policy] == "win").sum()), len(kept)))
+        won = kept[policy] == "win"
+        sides.append((int(won.sum()), len(kept)))
+        rates.append(clustered_rate(won, list(kept["seed"])))
     (won_a, n_a), (won_b, n_b) = sides
-    pair.difference = newcombe(won_a, n_a, won_b, n_b)
+    pair.difference = difference_of_rates(*rates)
     low, high = pair.difference.low, pair.difference.high
     if low is not None and high is not None and low <= 0 <= high:
         pair.needed = rates_needed(won_a, n_a, won_b, n_b)

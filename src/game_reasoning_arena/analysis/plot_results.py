@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from game_reasoning_arena.analysis.costs import FAILURES, temperature_points
-from game_reasoning_arena.analysis.intervals import wilson
+from game_reasoning_arena.analysis.intervals import clustered_rate
 from game_reasoning_arena.analysis.plot_style import (
     BLUE,
     CYCLE,
@@ -53,7 +53,7 @@ _KINDS: Final = dict(
 
 
 def results_bars(comparison: Comparison) -> Figure | None:
-    """Win, draw, loss of all episodes that began, with the win rate's Wilson interval."""
+    """Win, draw, loss of all episodes that began, with the win rate's interval."""
     table = comparison.standings.table
     table = table[table["players"] > 1]
     every = list(groups(table))
@@ -106,7 +106,7 @@ def _result_bar(axis: Any, place: int, part: Any, policy: str) -> None:
                 ha="center", fontsize=8,
             )  # fmt: skip
         left += size
-    win = wilson(int(counts.get("win", 0)), began)
+    win = clustered_rate(part[policy] == "win", list(part["seed"]))
     if win.value is not None and win.low is not None and win.high is not None:
         _whisker(axis, win.value, place + 0.2, win.low, win.high)
 
@@ -121,7 +121,7 @@ def _whisker(axis: Any, value: float, place: float, low: float, high: float) -> 
 
 
 def temperature_curves(comparison: Comparison) -> Figure | None:
-    """Win rate over temperature with Wilson intervals, a panel per game."""
+    """Win rate over temperature with intervals, a panel per game."""
     points = temperature_points(comparison.loaded, comparison.standings, comparison.policy)
     if not points:
         return None
@@ -152,34 +152,38 @@ def temperature_curves(comparison: Comparison) -> Figure | None:
 
 
 def failure_bars(comparison: Comparison) -> Figure | None:
-    """What failed answers were, as shares of all answers, with the total's Wilson interval."""
+    """What failed answers were, as shares of all answers, with the total's interval."""
     responses = comparison.responses
     answered = responses[responses["outcome"].notna()]
     every = [(str(w), p) for w, p in answered.groupby("who", sort=False)]
     rows = every[:MOST_ROWS]
-    counts = [(who, len(part), part["outcome"].value_counts()) for who, part in rows]
-    seen = [kind for kind in FAILURES if any(found.get(kind, 0) for _, _, found in counts)]
+    counts = [
+        (
+            who,
+            part["outcome"].value_counts(),
+            clustered_rate(part["outcome"].isin(FAILURES), list(part["seed"])),
+        )
+        for who, part in rows
+    ]
+    seen = [kind for kind in FAILURES if any(found.get(kind, 0) for _, found, _ in counts)]
     if not seen:
         return None
     figure, (axis,) = new_figure(7.2, 1.3 + 0.42 * len(counts))
     highest = 0.0
-    for place, (_, n, found) in enumerate(counts):
+    for place, (_, found, total) in enumerate(counts):
         left = 0.0
         for kind in seen:
             colour, hatch = _KINDS[kind]
-            size = found.get(kind, 0) / n
+            size = found.get(kind, 0) / total.n
             axis.barh(
                 place, size, left=left, height=0.72, color=colour, hatch=hatch,
                 edgecolor="black", linewidth=0.4,
             )  # fmt: skip
             left += size
-        total = wilson(int(sum(found.get(kind, 0) for kind in seen)), n)
-        assert total.value is not None
-        assert total.low is not None
-        assert total.high is not None
-        highest = max(highest, total.high)
-        _whisker(axis, total.value, place, total.low, total.high)
-    axis.set_yticks(range(len(counts)), [f"{who}  (n={n:,})" for who, n, _ in counts])
+        highest = max(highest, total.high or total.value or 0.0)
+        if total.value is not None and total.low is not None and total.high is not None:
+            _whisker(axis, total.value, place, total.low, total.high)
+    axis.set_yticks(range(len(counts)), [f"{who}  (n={total.n:,})" for who, _, total in counts])
     axis.set_ylim(len(counts) - 0.45, -0.55)
     axis.set_xlim(0, min(1.0, highest * 1.05))
     axis.xaxis.set_major_formatter(lambda v, _: f"{v:.1%}" if highest < 0.1 else f"{v:.0%}")

@@ -9,7 +9,7 @@ import pandas as pd
 
 from game_reasoning_arena.analysis.bradley_terry import Game, Ratings, rate
 from game_reasoning_arena.analysis.estimates import UNKNOWN, Estimate
-from game_reasoning_arena.analysis.intervals import clustered_mean, small_sample, wilson
+from game_reasoning_arena.analysis.intervals import clustered_mean, clustered_rate, small_sample
 from game_reasoning_arena.analysis.standings import POLICIES, SCORES, Standings, decides
 from game_reasoning_arena.analysis.tables import Column, Table, Value
 
@@ -64,8 +64,8 @@ def results_table(standings: Standings, policy: str) -> Table:
     if any(row["played_out"] is not None for row in table.rows):
         table.notes.append(
             "Rates are of all episodes that began, the score (win 1, draw 1/2) of decided ones, "
-            "the mean return of those with a return (a forfeit has none); intervals draw whole "
-            "seeds."
+            "the mean return of those with a return (a forfeit has none). Intervals count whole "
+            "seeds: episodes of the same deal are not independent."
         )
     return table
 
@@ -117,7 +117,7 @@ def _result_row(game: str, who: str, part: pd.DataFrame, policy: str) -> dict[st
     results = part[policy].value_counts()
 
     def share(key: str) -> Estimate:
-        return wilson(int(results.get(key, 0)), began) if shared else UNKNOWN
+        return clustered_rate(part[policy] == key, list(part["seed"])) if shared else UNKNOWN
 
     played = part[part["returns"].notna() & (~part["substituted"] | (policy == "as-played"))]
     errors = int((part["status"] == "error").sum())
