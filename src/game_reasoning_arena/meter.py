@@ -35,7 +35,9 @@ class Totals:
     distorted: int = 0
 
     def add(self, reply: Reply) -> None:
-        """Count an answer."""
+        """Count an answer; one from the cache has used nothing."""
+        if reply.from_cache:
+            return
         self.calls += 1
         self.requests += 1 + reply.retries
         self.prompt_tokens += reply.prompt_tokens or 0

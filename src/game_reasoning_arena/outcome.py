@@ -42,6 +42,8 @@ def show_result(result: RunResult, *, next_step: bool = True) -> None:
         console.print("return: the mean over episodes that were played to their end")
     if any(row["cut_at_limit"] for row in result.summary):
         console.print(CUT_NOTE, markup=False)
+    if note := cache_note(result.summary):
+        console.print(note, markup=False)
     models = " ".join(str(row["model"]) for row in result.summary)
     played = ", ".join(f"{count} {status}" for status, count in sorted(result.episodes.items()))
     console.print(f"episodes: {played or 'none'}", markup=False)
@@ -83,6 +85,18 @@ def show_result(result: RunResult, *, next_step: bool = True) -> None:
             f"finish it with: arena resume {result.directory}{more}", markup=False, soft_wrap=True
         )
     console.print(f"directory: {result.directory}", markup=False, soft_wrap=True)
+
+
+def cache_note(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """What is said below a table in which answers came from the cache; None where none did."""
+    cached = sum(row.get("from_cache") or 0 for row in rows)  # older runs do not say
+    if not cached:
+        return None
+    answers = cached + sum(row["calls"] or 0 for row in rows)
+    return (
+        f"{cached} of {answers} answers came from the cache: they are no calls, and add nothing to "
+        "p50 s, tokens and cost $"
+    )
 
 
 def _held_up(calls: int, of: int, models: str) -> str:

@@ -81,7 +81,9 @@ class Profile:
             self._counts[part] = self._counts.get(part, 0) + 1
 
     def answered(self, record: ResponseRecord) -> None:
-        """Count an answer's own times."""
+        """Count an answer's own times; those of one from the cache are an earlier run's."""
+        if record.from_cache:
+            return
         self.add("queue", record.queue_s)
         self.add("wire", record.latency_s)
         self.add("client", record.client_s)

@@ -84,7 +84,7 @@ class Story:
     @property
     def begun(self) -> bool:
         """Whether a question was answered or an episode ended otherwise than by an outage."""
-        answered = any(row["calls"] for row in self.summary.rows())
+        answered = any(row["calls"] or row["from_cache"] for row in self.summary.rows())
         return answered or any(n for status, n in self.counts.items() if status != Status.ERROR)
 
     def recount(self) -> None:

@@ -177,6 +177,30 @@ def test_unknown_cost_stays_unknown(tmp_path: Path) -> None:
     assert rows["litellm_b"]["per_game"] == pytest.approx(0.01 * asked / 10)
 
 
+def test_answers_from_the_cache_cost_and_time_nothing(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "a", _versus_random("litellm_a", cost_usd=0.01), episodes=10)
+    file = path / "responses.jsonl"
+    kept = [orjson.loads(line) for line in file.read_bytes().splitlines()]
+    for line in kept[:7]:
+        line |= {"from_cache": True, "latency_s": 99.0}
+    file.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in kept))
+    comparison = _quiet(path)
+    assert comparison.loaded.responses["from_cache"].sum() == 7
+    tables = {table.key: table for table in comparison.tables}
+    (cost,), (latency,) = tables["cost"].rows, tables["latency"].rows
+    assert cost["cost"] == pytest.approx(0.01 * (len(kept) - 7))
+    assert cost["completion"] == 20 * (len(kept) - 7)
+    assert cost["per_game"] is None
+    assert latency["calls"] == len(kept) - 7
+    assert latency["p99"] is None or latency["p99"] < 99
+    assert tables["failures"].rows[0]["answers"] == len(kept)
+    said = f"litellm_a: 7 of {len(kept)} answers came from the cache"
+    assert any(note.startswith(said) for note in tables["cost"].notes)
+    assert any(note.startswith(said) for note in tables["latency"].notes)
+    axis = plot_spread.latency_distributions(comparison).axes[0]
+    assert axis.get_xlim()[1] < 50
+
+
 def test_what_cannot_be_told_is_said(tmp_path: Path) -> None:
     one = make_run(tmp_path / "one", _versus_random("vllm_a"), episodes=10)
     assert "One run with one model" in _quiet(one).caveats[0]

@@ -31,6 +31,20 @@ def labelled(loaded: LoadedRuns, standings: Standings) -> pd.DataFrame:
     return table.assign(who=who)
 
 
+def called(responses: pd.DataFrame) -> pd.DataFrame:
+    """Without answers from the cache, whose times, tokens and cost are an earlier run's."""
+    return responses[~responses["from_cache"].fillna(False).astype(bool)]
+
+
+def _cached(who: object, part: pd.DataFrame, so: str) -> list[str]:
+    """A sentence where answers came from the cache."""
+    n = len(part) - len(called(part))
+    if not n:
+        return []
+    answers = int(part["outcome"].notna().sum())
+    return [f"{who}: {n} of {answers} answers came from the cache: {so}."]
+
+
 def latency_table(responses: pd.DataFrame) -> Table:
     """Times of answered calls."""
     table = Table(
@@ -38,7 +52,7 @@ def latency_table(responses: pd.DataFrame) -> Table:
         "Latency of answered calls (provider's time, seconds)",
         [
             Column("who", "competitor", names_row=True),
-            Column("calls", "answers", "count"),
+            Column("calls", "calls", "count"),
             Column("p50", "p50", "seconds"),
             Column("p95", "p95", "seconds"),
             Column("p99", "p99", "seconds"),
@@ -53,7 +67,9 @@ def latency_table(responses: pd.DataFrame) -> Table:
         ],
     )
     for who, part in responses.groupby("who", sort=False, dropna=True):
-        answered = part[part["outcome"].notna()]
+        table.notes += _cached(who, part, "their times are an earlier run's, and left out")
+        calls = called(part)
+        answered = calls[calls["outcome"].notna()]
         latency = _quantiles(answered["latency_s"], (0.5, 0.95, 0.99))
         ttft = _quantiles(answered["ttft_s"], (0.5, 0.95))
         queue = _quantiles(answered["queue_s"], (0.5, 0.95))
@@ -72,7 +88,7 @@ def latency_table(responses: pd.DataFrame) -> Table:
                 "queue": queue[0],
                 "queue95": queue[1],
                 "client": client,
-                "retries": _total(part["retries"]),
+                "retries": _total(calls["retries"]),
                 "outages": int(part["outcome"].isna().sum()),
             }
         )
@@ -137,23 +153,31 @@ def cost_table(responses: pd.DataFrame, standings: Standings, policy: str) -> Ta
     )
     wins = standings.table[standings.table[policy] == "win"].groupby("who").size()
     for who, part in responses.groupby("who", sort=False, dropna=True):
-        answered = part[part["outcome"].notna()]
+        free = _cached(
+            who,
+            part,
+            "they used nothing of these runs, so that what an episode or a win costs is not told",
+        )
+        table.notes += free
         games = len(part[["run", "episode"]].drop_duplicates())
-        cost = _total(answered["cost_usd"])
+        calls = called(part)
+        answered = calls[calls["outcome"].notna()]
+        nothing = 0.0 if calls.empty else None
+        cost = _total(answered["cost_usd"], nothing)
         won = int(wins.get(str(who), 0))
-        completion = _total(answered["completion_tokens"])
+        completion = _total(answered["completion_tokens"], nothing)
         table.rows.append(
             {
                 "who": str(who),
                 "games": games,
-                "prompt": _total(answered["prompt_tokens"]),
-                "cached": _total(answered["cached_tokens"]),
+                "prompt": _total(answered["prompt_tokens"], nothing),
+                "cached": _total(answered["cached_tokens"], nothing),
                 "completion": completion,
-                "reasoning": _total(answered["reasoning_tokens"]),
-                "per_answer": None if completion is None else completion / len(answered),
+                "reasoning": _total(answered["reasoning_tokens"], nothing),
+                "per_answer": None if not completion else completion / len(answered),
                 "cost": cost,
-                "per_game": None if cost is None or not games else cost / games,
-                "per_win": None if cost is None or not won else cost / won,
+                "per_game": None if cost is None or not games or free else cost / games,
+                "per_win": None if cost is None or not won or free else cost / won,
             }
         )
         priced = int(answered["cost_usd"].notna().sum())
@@ -175,9 +199,11 @@ def _quantiles(values: pd.Series[Any], at: tuple[float, ...]) -> list[float | No
     return [float(v) for v in np.quantile(known, at)]
 
 
-def _total(values: pd.Series[Any]) -> float | None:
-    """A sum; None as soon as one part is unknown, or there is none."""
-    if not len(values) or values.isna().any():
+def _total(values: pd.Series[Any], of_none: float | None = None) -> float | None:
+    """A sum; None as soon as one part is unknown."""
+    if not len(values):
+        return of_none
+    if values.isna().any():
         return None
     return float(values.sum())
 

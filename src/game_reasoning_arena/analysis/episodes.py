@@ -33,7 +33,7 @@ KINDS: Final = (*FAILURES, "outage", "substitute")
 _KEPT: Final = (
     "seat", "turn", "attempt", "sample", "model", "outcome", "action_text", "finish_reason",
     "latency_s", "ttft_s", "queue_s", "retries", "prompt_tokens", "completion_tokens",
-    "reasoning_tokens", "cost_usd", "served_model", "error", "text", "reasoning",
+    "reasoning_tokens", "cost_usd", "from_cache", "served_model", "error", "text", "reasoning",
 )  # fmt: skip
 
 _RESULTS: Final = {"win": "w", "draw": "d", "loss": "l"}

@@ -123,6 +123,9 @@ RESPONSES: Final[dict[str, Spec]] = {
     "reasoning_tokens": Spec("Int64", "tokens"),
     "cached_tokens": Spec("Int64", "tokens of the prompt that the provider had cached"),
     "cost_usd": Spec("float64", "US dollars"),
+    "from_cache": Spec(
+        "boolean", "whether an earlier run's call was answered so; times, tokens and cost are its"
+    ),
     "requested": Spec("category", "sampling asked for, as JSON", _settings("requested")),
     "sent": Spec("category", "sampling sent without the seed, as JSON", _settings("sent")),
     "dropped": Spec(

@@ -85,6 +85,7 @@ class _Row:
     moves: int = 0
     substitutes: int = 0
     calls: int = 0
+    from_cache: int = 0
     outages: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     latencies: Quantiles = field(default_factory=Quantiles)
@@ -111,10 +112,13 @@ class Summary:
         if record.outcome is None:
             row.outages += 1
             return
-        row.calls += 1
         row.outcomes[record.outcome] += 1
         if record.outcome in FAILURES:
             self.failures[record.outcome] += 1
+        if record.from_cache:  # its times, tokens and cost are an earlier run's
+            row.from_cache += 1
+            return
+        row.calls += 1
         if record.latency_s is not None:
             row.latencies.add(record.latency_s)
         row.prompt_tokens += record.prompt_tokens or 0
@@ -218,6 +222,7 @@ class Summary:
             "moves": row.moves,
             "substituted_moves": row.substitutes,
             "calls": row.calls if asked else None,
+            "from_cache": row.from_cache if asked else None,
             "outages": row.outages if asked else None,
             **{outcome.value: row.outcomes[outcome] if asked else None for outcome in FAILURES},
             "latency_p50_s": row.latencies.at(0.5),

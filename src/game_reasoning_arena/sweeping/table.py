@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from game_reasoning_arena.outcome import CUT_NOTE, PLAIN_WIDTH
+from game_reasoning_arena.outcome import CUT_NOTE, PLAIN_WIDTH, cache_note
 from game_reasoning_arena.recording.summary import FAILURES
 from game_reasoning_arena.records import Status
 from game_reasoning_arena.sweeping.naming import plain_value, short_keys
@@ -21,7 +21,7 @@ SUMMARY_COLUMNS = (
     *("answered", "forfeits", "errors", "unfinished", "cut_at_limit"),
     *("mean_return", "episodes_with_return"),
     *("moves", "substituted_moves"),
-    *("calls", "outages", *(outcome.value for outcome in FAILURES)),
+    *("calls", "from_cache", "outages", *(outcome.value for outcome in FAILURES)),
     *("latency_p50_s", "latency_p95_s", "prompt_tokens", "completion_tokens", "cost_usd"),
 )
 _OWN = ("job", "directory", "status", "reason")
@@ -87,6 +87,8 @@ def show_sweep(sweep: Sweep) -> None:
         )
     if cut:
         console.print(CUT_NOTE, markup=False)
+    if note := cache_note([row for rows in sweep.rows.values() for row in rows]):
+        console.print(note, markup=False)
     if len(lines) > SHOWN:
         console.print(f"... and {len(lines) - SHOWN} more rows in sweep.csv")
     for job in sweep.jobs:

@@ -311,7 +311,8 @@ function attempt(response, k, n) {
       figure("first token", seconds(response.ttft_s)), figure("queue", seconds(response.queue_s)),
       figure("tokens in", tokens(response.prompt_tokens)), figure("out", tokens(response.completion_tokens)),
       figure("reasoning", tokens(response.reasoning_tokens)), figure("cost", response.cost_usd === null ? "–" : `$${response.cost_usd.toFixed(6)}`),
-      figure("finish", known(response.finish_reason)), figure("retries", known(response.retries))
+      figure("finish", known(response.finish_reason)), figure("retries", known(response.retries)),
+      response.from_cache ? figure("from the cache", "these are an earlier call's figures") : null
     ),
   ];
   if (response.error) nodes.push(element("p", { class: "caveat" }, `${response.error.kind ?? "error"}: ${response.error.message ?? ""}`));
