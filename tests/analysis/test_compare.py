@@ -609,6 +609,31 @@ def test_prompts_are_neither_won_nor_lost(arena: Arena) -> None:
     told = arena("compare", "asked").out
     assert "win %" not in told.replace("episodes win", "")
     assert "Which is better" not in told
+    assert "Score %" not in told
+
+
+def test_all_of_an_answer_to_a_prompt_is_what_was_said(arena: Arena, tmp_path: Path) -> None:
+    assert arena("hydra.run.dir=asked", "simulation=prompts", "agents=llm").code == 0
+    ran = arena("compare", "asked", "--reasoning", "words.csv", "--plots", "plots")
+    assert "game ended" not in ran.out
+    assert "undecided" not in ran.out
+    words = pd.read_csv(tmp_path / "words.csv")
+    said = load_runs("asked", columns=["text"]).responses["text"].str.strip()
+    assert (words["chars"] == said.str.len()).all()
+    assert (words["words"] > 10).all()
+
+
+def test_prompts_have_no_bars_of_results(arena: Arena, tmp_path: Path) -> None:
+    """Also where none was answered."""
+    assert arena("hydra.run.dir=asked", "simulation=prompts", "agents=llm").code == 0
+    assert plot_results.results_bars(_quiet(Path("asked"))) is None
+    lines = (tmp_path / "asked/episodes.jsonl").read_text().replace('"completed"', '"error"')
+    (tmp_path / "asked/episodes.jsonl").write_text(lines)
+    assert plot_results.results_bars(_quiet(Path("asked"))) is None
+    make_run(tmp_path / "played", _versus_random("vllm_a"), episodes=4)
+    figure = plot_results.results_bars(_quiet(Path("asked"), Path("played")))
+    assert figure is not None
+    assert [axis.get_title() for axis in figure.axes] == ["tic_tac_toe"]
 
 
 def test_players_who_only_failed_together_have_met(arena: Arena) -> None:

@@ -59,6 +59,8 @@ def test_what_is_looked_at() -> None:
     assert passage("Because.\nFinal Answer: x", None) == ("Because.", "text")
     assert passage("Final Answer: x", "  ") == ("", "text")
     assert passage(None, None) is None
+    assert passage("Yes.", None, whole=True) == ("Yes.", "text")
+    assert passage("Because.\nSo yes.", None, whole=True) == ("Because.\nSo yes.", "text")
 
 
 def test_tables_by_game_and_outcome(tmp_path: Path) -> None:

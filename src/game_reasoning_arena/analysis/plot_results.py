@@ -29,6 +29,7 @@ from game_reasoning_arena.analysis.plot_style import (
     new_figure,
 )
 from game_reasoning_arena.analysis.results import groups
+from game_reasoning_arena.analysis.standings import decides
 
 if TYPE_CHECKING:
     from game_reasoning_arena.analysis.compare import Comparison
@@ -56,7 +57,7 @@ def results_bars(comparison: Comparison) -> Figure | None:
     """Win, draw, loss of all episodes that began, with the win rate's interval."""
     table = comparison.standings.table
     table = table[table["players"] > 1]
-    every = list(groups(table))
+    every = [found for found in groups(table) if decides(found[2])]
     bars = every[:MOST_ROWS]
     if not bars:
         return None

@@ -2,8 +2,9 @@
 
 The rules are word patterns, no judgement of whether a justification is sound. A category is
 present when its pattern occurs at least once, case ignored, whole words only. What is looked at is
-the provider's reasoning text where there is one, else the answer without its final line. English
-only: in other languages the lengths hold and the categories do not.
+the provider's reasoning text where there is one, else the answer without its final line; of answers
+to prompts, which declare no move, all of it. English only: in other languages the lengths hold and
+the categories do not.
 
 For judgements of content plug in a judge: any asynchronous callable from a text to labels, such as
 :class:`ModelJudge`, which asks a model through the same backends that players use. `arena compare
@@ -21,7 +22,7 @@ from typing import Any, Final, Protocol
 import orjson
 import pandas as pd
 
-from game_reasoning_arena.analysis.standings import Standings
+from game_reasoning_arena.analysis.standings import PROMPTS, Standings
 from game_reasoning_arena.analysis.tables import Column, Table
 from game_reasoning_arena.recording.frames import LoadedRuns
 from game_reasoning_arena.records import CallKey, Message, Model, Reply, Request, Sampling
@@ -70,12 +71,22 @@ _COMPILED: Final = {
 _WORD: Final = re.compile(r"\w+(?:['’]\w+)?")
 
 
-def passage(text: str | None, reasoning: str | None) -> tuple[str, str] | None:
-    """What is looked at, and where it stood (``reasoning`` or ``text``); None without any."""
+def passage(
+    text: str | None, reasoning: str | None, *, whole: bool = False
+) -> tuple[str, str] | None:
+    """What is looked at, and where it stood (``reasoning`` or ``text``); None without any.
+
+    Args:
+        text: the answer.
+        reasoning: as the provider gave it.
+        whole: the answer ends with no declaration of a move: it answers a prompt.
+    """
     if reasoning is not None and reasoning.strip():
         return reasoning, "reasoning"
     if text is None:
         return None
+    if whole:
+        return text, "text"
     before, _, last = text.rstrip().rpartition("\n")
     # A lone line is the answer itself unless it is longer than a declaration would be.
     return (before, "text") if before or len(last) <= 80 else (last, "text")
@@ -99,12 +110,12 @@ def passages(
         )
     }
     for run, line in loaded.iter_responses():
-        found = passage(line.get("text"), line.get("reasoning"))
+        game, result = ended.get((run, line["episode"], line["seat"]), (None, None))
+        found = passage(line.get("text"), line.get("reasoning"), whole=str(game) == PROMPTS)
         player = str(line.get("player"))
         if found is None or (run, player) not in standings.who:
             continue
         text, source = found
-        game, result = ended.get((run, line["episode"], line["seat"]), (None, None))
         keys = {key: line.get(key) for key in ("episode", "seat", "turn", "attempt", "sample")}
         yield (
             {
@@ -145,13 +156,14 @@ def reasoning_summary(table: pd.DataFrame) -> Table:
         ],
     )
     filled = table.assign(
-        result=table["result"].fillna("undecided"), game=table["game"].fillna("?")
+        result=table["result"].fillna("undecided").mask(table["game"] == PROMPTS, ""),
+        game=table["game"].fillna("?"),
     )
     for (who, game, result), part in filled.groupby(["who", "game", "result"], sort=False):
         row: dict[str, Any] = {
             "who": str(who),
             "game": str(game),
-            "result": str(result),
+            "result": str(result) or None,
             "answers": len(part),
             "words": float(part["words"].median()),
         }

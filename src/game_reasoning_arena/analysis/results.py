@@ -165,7 +165,8 @@ def policies_table(standings: Standings) -> Table:
     )
     touched = standings.table["loss"].notna() & standings.table["drop"].isna()
     if not touched.any():
-        table.notes.append("No forfeit and no substituted move: all ways to count agree.")
+        if decides(standings.table):
+            table.notes.append("No forfeit and no substituted move: all ways to count agree.")
         return table
     for game, who, part in groups(standings.table[standings.table["players"] > 1]):
         row: dict[str, Value] = {

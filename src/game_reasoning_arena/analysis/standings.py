@@ -35,6 +35,9 @@ from game_reasoning_arena.recording.frames import LoadedRuns, rows
 POLICIES: Final = ("loss", "drop", "as-played")
 SCORES: Final = {"win": 1.0, "draw": 0.5, "loss": 0.0}
 
+#: The game of runs of prompts.
+PROMPTS: Final = "prompts"
+
 #: Status of an episode that began (somebody was asked) but has no line in episodes.jsonl.
 UNFINISHED: Final = "unfinished"
 
@@ -98,6 +101,8 @@ def standings(loaded: LoadedRuns) -> Standings:
 
 def decides(rows: pd.DataFrame) -> bool:
     """Whether these episodes can be won or lost; answers to prompts cannot."""
+    if len(rows) and bool((rows["game"] == PROMPTS).all()):
+        return False
     completed = rows[rows["status"] == "completed"]
     return completed.empty or bool(completed["returns"].notna().any())
 
