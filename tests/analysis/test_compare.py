@@ -467,6 +467,31 @@ def test_two_models_of_one_run_can_be_confounded_too(tmp_path: Path) -> None:
     )
 
 
+def test_only_those_are_named_between_whom_a_setting_differs(tmp_path: Path) -> None:
+    def line(name: str, *runs: tuple[dict[str, Player], int]) -> str:
+        for number, (players, moves) in enumerate(runs):
+            make_run(
+                tmp_path / name / str(number),
+                players,
+                episodes=6,
+                config={"simulation": {"game": "tic_tac_toe", "max_moves": moves}},
+            )
+        caveats = _quiet(tmp_path / name).caveats
+        return next((c for c in caveats if c.startswith("CONFOUNDED")), "")
+
+    both = {"player_0": Player("vllm_a"), "player_1": Player("vllm_b")}
+    assert line("one", (both, 4), (_versus_random("vllm_c"), 9)) == (
+        "CONFOUNDED: besides who played, these differ between the runs: "
+        "config simulation.max_moves (4: vllm_a, vllm_b; 9: vllm_c). "
+        "A difference between competitors with different values may come from that."
+    )
+    # Only one of the values stood where the two met; the other is of games against somebody else.
+    assert line("met", (both, 4), (_versus_random("vllm_a"), 9)) == ""
+    players = [("vllm_a", 0.1), ("vllm_b", 0.1), ("vllm_c", 0.9)]
+    runs = [(_versus_random(model, temperature=at), 4) for model, at in players]
+    assert "temperature of the players (0.1: vllm_a, vllm_b; 0.9: vllm_c). " in line("own", *runs)
+
+
 def test_a_plot_that_cannot_show_all_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

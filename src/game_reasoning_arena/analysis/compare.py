@@ -103,7 +103,8 @@ class Comparison:
         """What these runs cannot tell, the gravest first."""
         asked = list(dict.fromkeys(c.label for c in self.standings.who.values() if c.asked))
         found = []
-        line = differences.confounded_line(self.differences, self.loaded, self.standings, asked)
+        met = {(pair.game, pair.a, pair.b) for pair in self.pairs if pair.basis == "met"}
+        line = differences.confounded_line(self.differences, self.loaded, self.standings, met)
         if line:
             found.append(line)
         found += _progress(self.loaded, self.standings)

@@ -9,14 +9,15 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from itertools import combinations
 from typing import Any
 
 import orjson
 
-from game_reasoning_arena.analysis.competitors import run_names
+from game_reasoning_arena.analysis.competitors import Competitor, run_names
 from game_reasoning_arena.analysis.standings import Standings
-from game_reasoning_arena.analysis.tables import Column, Table
+from game_reasoning_arena.analysis.tables import UNKNOWN_TEXT, Column, Table
 from game_reasoning_arena.provenance import MATTERS
 from game_reasoning_arena.recording.frames import LoadedRuns
 
@@ -67,11 +68,6 @@ def differences_table(loaded: LoadedRuns, standings: Standings) -> Table:
     if not table.rows:
         table.notes.append("Nothing that is recorded differs.")
     return table
-
-
-def confounders(table: Table) -> list[str]:
-    """What in a table of differences may explain results besides who played."""
-    return [str(row["what"]) for row in table.rows if row["confounds"]]
 
 
 def pooled(table: Table, standings: Standings) -> Iterator[str]:
@@ -301,17 +297,82 @@ def _clip(cell: str | None, width: int = 60) -> str | None:
 
 
 def confounded_line(
-    table: Table, loaded: LoadedRuns, standings: Standings, labels: Sequence[str]
+    table: Table, loaded: LoadedRuns, standings: Standings, met: Set[tuple[str, str, str]]
 ) -> str | None:
-    """The loud line, or None when nothing recorded stands between the competitors."""
-    found = confounders(table) if len(loaded.readers) > 1 else []
-    told = " ".join(found)
-    found = [f"{key} of the players" for key in entangled(standings) if key not in told] + found
+    """The loud line, or None when nothing recorded stands between the competitors.
+
+    Args:
+        table: of differences.
+        loaded: the runs.
+        standings: of the same runs.
+        met: (game, A, B) of pairs that are compared by games against each other, in which what
+            differs between runs was the same for both.
+    """
+    own = entangled(standings)
+    found = []
+    for key in own:
+        values = {c.label: _shown(c.settings.get(key)) for c in _compared(standings)}
+        found.append(f"{key} of the players ({_by_value(values)})")
+    if len(loaded.readers) > 1:
+        for row in table.rows:
+            setting = str(row["what"]).removeprefix("config ")
+            if not row["confounds"] or (
+                setting.startswith(_SETTINGS) and setting.rpartition(".")[2] in own
+            ):
+                continue
+            cells = [_shown(row[f"run{run}"]) for run in range(len(loaded.readers))]
+            if values := _apart(cells, standings, met):
+                found.append(f"{row['what']} ({_by_value(values)})")
     if not found:
         return None
     shown = ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
     between = " between the runs" if len(loaded.readers) > 1 else ""
     return (
         f"CONFOUNDED: besides who played, these differ{between}: {shown}. "
-        f"A difference between {' and '.join(labels[:2]) or 'them'} may come from that."
+        "A difference between competitors with different values may come from that."
     )
+
+
+def _compared(standings: Standings) -> list[Competitor]:
+    """Models; where there are none, everybody."""
+    every = list(standings.who.values())
+    return [c for c in every if c.asked] or every
+
+
+def _apart(
+    cells: Sequence[str], standings: Standings, met: Set[tuple[str, str, str]]
+) -> dict[str, str]:
+    """Values of those whose runs of a game have others than another's, with which they are
+    compared over several runs."""
+    labels = {c.label for c in _compared(standings)}
+    found: dict[str, str] = {}
+    for game, part in standings.table.groupby("game", sort=False):
+        values = {
+            str(who): tuple(sorted({cells[run] for run in mine["run"].unique()}))
+            for who, mine in part.groupby("who", sort=False)
+            if who in labels
+        }
+        for a, b in combinations(values, 2):
+            if values[a] != values[b] and not {(game, a, b), (game, b, a)} & met:
+                found |= {who: " and ".join(values[who]) for who in (a, b)}
+    return found
+
+
+def _by_value(values: Mapping[str, str]) -> str:
+    """``100: alpha; 250: beta, gamma``, from the value of each."""
+    having: dict[str, list[str]] = defaultdict(list)
+    for who, value in values.items():
+        having[value].append(who)
+    return _first((f"{value}: {_first(whos, ', ', 4)}" for value, whos in having.items()), "; ", 6)
+
+
+def _first(texts: Iterable[str], between: str, most: int) -> str:
+    """At most so many texts, and how many more."""
+    every = list(texts)
+    more = f"{between}{len(every) - most} more" if len(every) > most else ""
+    return between.join(every[:most]) + more
+
+
+def _shown(value: Any) -> str:
+    """A value of a setting in a few characters."""
+    return _clip(_text(value), 40) or UNKNOWN_TEXT
