@@ -130,6 +130,15 @@ def test_values_are_those_of_the_lines(tmp_path: Path) -> None:
     assert "model" not in table
 
 
+def test_runs_are_named_one_by_one_or_in_lists(tmp_path: Path) -> None:
+    a, b = (make_run(tmp_path / name, TWO, episodes=2) for name in "ab")
+    for paths in ((a, b), ([a, str(b)],), ((a,), [b]), ([a], str(tmp_path / "b*")), ([b, a],)):
+        loaded = load_runs(*paths)
+        assert sorted(loaded.runs["path"]) == [str(a), str(b)]
+    with pytest.raises(UserError, match="No run directory is given"):
+        load_runs([])
+
+
 def test_chunks_do_not_change_the_table(tmp_path: Path) -> None:
     from game_reasoning_arena.recording.columns import TableBuilder
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -185,7 +185,7 @@ _RUN_DTYPES = {
 
 
 def load_runs(
-    *paths: Path | str,
+    *paths: Path | str | Iterable[Path | str],
     columns: Sequence[str] | None = None,
     moves: bool = False,
     notice: Notice | None = None,
@@ -193,7 +193,8 @@ def load_runs(
     """Read runs, sweeps and glob patterns into tables.
 
     Args:
-        paths: run directories, sweep directories (runs at any depth), or glob patterns.
+        paths: run directories, sweep directories (runs at any depth), or glob patterns, or lists of
+            such.
         columns: the columns of ``responses``; by default all but the bodies (text, reasoning,
             messages, error), which are most of a run's bytes. The key columns run, episode, seat,
             turn, attempt and sample are always there.
@@ -215,7 +216,8 @@ def load_runs(
         else:
             notice(sentence)
 
-    readers = each_once(find_runs(*paths, notice=hear), hear)
+    every = [one for path in paths for one in ([path] if isinstance(path, Path | str) else path)]
+    readers = each_once(find_runs(*every, notice=hear), hear)
     return LoadedRuns(readers, notices, columns=columns, moves=moves)
 
 
