@@ -14,8 +14,13 @@ from msgspec.structs import replace
 
 from game_reasoning_arena.agents.base_agent import Asker
 from game_reasoning_arena.backends.limits import most_tokens
-from game_reasoning_arena.errors import BackendError, BudgetReached, Interrupted
-from game_reasoning_arena.records import CallKey, Reply, Request
+from game_reasoning_arena.errors import (
+    BackendError,
+    BudgetReached,
+    ContextOverflowError,
+    Interrupted,
+)
+from game_reasoning_arena.records import CallKey, Outcome, Reply, Request
 
 
 @dataclass(kw_only=True)
@@ -52,6 +57,14 @@ class Totals:
             self.client_s += reply.client_s
             self.latency_s += reply.latency_s
             self.distorted += reply.client_s > max(DISTORTION * reply.latency_s, DISTORTION_S)
+
+    def add_line(self, line: Mapping[str, Any]) -> None:
+        """Count a line of ``responses.jsonl`` as its call was counted."""
+        if line["outcome"] in (None, Outcome.CONTEXT_OVERFLOW):
+            self.failed_calls += 1
+            self.requests += 1 + (line.get("retries") or 0)
+        else:
+            self.add(reply_of(line))
 
     def merge(self, other: Totals) -> None:
         """Count what another counted, too."""
@@ -283,7 +296,11 @@ class Recall:
         self._recalled = recalled
 
     async def complete(self, request: Request) -> Reply:
-        """The recorded answer if this very question was asked before, else a new one."""
+        """The recorded answer if this very question was asked before, else a new one.
+
+        Raises:
+            ContextOverflowError: that is what was recorded.
+        """
         line = self._known.get(request.key)
         if line is not None and line["messages"] == [dict(m) for m in request.messages]:
             self._recalled.add(request.key)
@@ -292,7 +309,13 @@ class Recall:
 
 
 def reply_of(line: Mapping[str, Any]) -> Reply:
-    """The reply that a line of ``responses.jsonl`` records."""
+    """The reply that a line of ``responses.jsonl`` records.
+
+    Raises:
+        ContextOverflowError: the prompt did not fit, and there was none.
+    """
+    if line.get("outcome") == Outcome.CONTEXT_OVERFLOW:
+        raise _overflow_of(line)
     return Reply(
         text=line["text"] or "",
         reasoning=line.get("reasoning"),
@@ -315,3 +338,14 @@ def reply_of(line: Mapping[str, Any]) -> Reply:
         dropped=tuple(line.get("dropped") or ()),
         from_cache=line.get("from_cache", False),
     )
+
+
+def _overflow_of(line: Mapping[str, Any]) -> ContextOverflowError:
+    told = line.get("error") or {}
+    error = ContextOverflowError(told.get("message") or "", status=told.get("status"))
+    error.retries = line.get("retries") or 0
+    error.sent = line.get("sent") or {}
+    error.timing = {
+        name: line.get(name) for name in ("started_at", "latency_s", "queue_s", "client_s")
+    }
+    return error

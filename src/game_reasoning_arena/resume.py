@@ -17,7 +17,7 @@ import orjson
 
 from game_reasoning_arena.environment import load_environment
 from game_reasoning_arena.errors import UserError
-from game_reasoning_arena.meter import Totals, reply_of
+from game_reasoning_arena.meter import Totals
 from game_reasoning_arena.provenance import PROVENANCE
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.records import (
@@ -123,11 +123,9 @@ def load_past(directory: Path) -> Past:
             response = response_of(line)
         if response.started_at is not None:
             answered = max(answered, response.started_at + (response.latency_s or 0.0))
+        past.totals.add_line(line)
         if response.outcome is None:
-            past.totals.failed_calls += 1
-            past.totals.requests += 1 + response.retries
             continue
-        past.totals.add(reply_of(line))
         if response.episode in kept_episodes:
             past.responses.append(response)
         else:

@@ -9,30 +9,9 @@ import pytest
 
 from game_reasoning_arena.meter import Budget, Meter
 from game_reasoning_arena.records import Reply, Request
-from tests.arena import Arena, Ran, episodes, lines, run_json, summary
-from tests.loopback import LoopbackServer
+from tests.arena import Arena, episodes, lines, run_json, summary
+from tests.holding_up.conftest import Lab
 from tests.test_meter import REQUEST
-
-
-@pytest.fixture
-def lab(arena: Arena, loopback: LoopbackServer) -> Lab:
-    return Lab(arena, loopback)
-
-
-class Lab:
-    """Runs against the loopback server."""
-
-    def __init__(self, arena: Arena, server: LoopbackServer) -> None:
-        self.arena = arena
-        self.server = server
-
-    def __call__(self, *words: str) -> Ran:
-        return self.arena(
-            f"+provider.my_lab.api_base={self.server.url}",
-            "agents.player_0.model=direct_my_lab/small",
-            "backend.direct.backoff_s=0.01",
-            *words,
-        )
 
 
 def test_a_rejected_key_stops_the_run_and_keeps_what_is_finished(lab: Lab) -> None:

@@ -44,6 +44,7 @@ class Recording:
         """The recorded answer.
 
         Raises:
+            ContextOverflowError: that is what was recorded.
             ReplayMiss: there is none, or the question was another one; says what differs.
         """
         key = request.key

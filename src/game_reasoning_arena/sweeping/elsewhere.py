@@ -20,7 +20,7 @@ from game_reasoning_arena.records import FINAL, Status
 from game_reasoning_arena.resume import episode_of, response_of
 from game_reasoning_arena.stopping import GRACE_S
 from game_reasoning_arena.sweeping.launchers import Launcher
-from game_reasoning_arena.sweeping.states import count_line, mark_failed, refresh_job, used
+from game_reasoning_arena.sweeping.states import mark_failed, refresh_job, used
 from game_reasoning_arena.sweeping.store import PENDING, Job, Sweep, end_file
 
 #: Seconds between looks at the jobs.
@@ -165,14 +165,14 @@ class _Tail:
     def skip_what_is_there(self, budget: Budget) -> int:
         """Count an earlier part's answers for the budget; the number of its final episodes."""
         for line in self._new_lines(self._responses):
-            count_line(budget.totals, line)
+            budget.totals.add_line(line)
         return sum(line["status"] in FINAL for line in self._new_lines(self._episodes))
 
     def read(self, shown: Progress, budget: Budget) -> bool:
         """Show what is new; whether there was anything."""
         answers = self._new_lines(self._responses)
         for line in answers:
-            count_line(budget.totals, line)
+            budget.totals.add_line(line)
             shown.answered(response_of(line), budget.totals)
         episodes = self._new_lines(self._episodes)
         for line in episodes:

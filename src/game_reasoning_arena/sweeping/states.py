@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from game_reasoning_arena.meter import Totals, reply_of
+from game_reasoning_arena.meter import Totals
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.reader import RunReader, is_run, read_lines
 from game_reasoning_arena.recording.summary import Summary
@@ -109,17 +109,8 @@ def used(sweep: Sweep, skip: Collection[Job] = ()) -> Totals:
             totals.merge(totals_of(run.get("totals") or {}))
         elif (directory / layout.RESPONSES).is_file():
             for line in read_lines(directory / layout.RESPONSES, notice=lambda _: None):
-                count_line(totals, line)
+                totals.add_line(line)
     return totals
-
-
-def count_line(totals: Totals, line: Mapping[str, Any]) -> None:
-    """Count a line of ``responses.jsonl``."""
-    if line["outcome"] is None:
-        totals.failed_calls += 1
-        totals.requests += 1 + (line.get("retries") or 0)
-    else:
-        totals.add(reply_of(line))
 
 
 def totals_of(recorded: Mapping[str, Any]) -> Totals:
