@@ -1,7 +1,7 @@
 """Answers kept across runs, in one SQLite file that any number of processes may use at once.
 
-The key is everything that is sent plus the run's place of the question (episode, seat, turn,
-attempt, sample), so that repeats of a question never collapse into one answer.
+The key is everything that is sent, the settings of the backend, and the question's place in a run
+(episode, seat, turn, attempt, sample), so that repeats of it never collapse into one answer.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import orjson
 from msgspec.structs import asdict, replace
@@ -28,10 +30,16 @@ def cache_directory() -> Path:
     return Path(base).expanduser() / "game_reasoning_arena"
 
 
-def request_key(request: Request) -> str:
-    """A hash of everything that could change the answer, and of the question's place in a run."""
+def request_key(request: Request, settings: Mapping[str, Any]) -> str:
+    """A hash of everything that could change the answer, and of the question's place in a run.
+
+    Args:
+        request: the question.
+        settings: those of the backend that may change its answers.
+    """
     model = request.model
     sent = {
+        "backend": settings,
         "model": model.name,
         "model_id": model.model_id,
         "model_path": model.model_path,
@@ -66,27 +74,28 @@ class ResponseCache:
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("CREATE TABLE IF NOT EXISTS reply (key TEXT PRIMARY KEY, reply BLOB)")
 
-    def get(self, request: Request) -> Reply | None:
-        """The stored answer to this very call, marked as such."""
-        row = self._db.execute(
-            "SELECT reply FROM reply WHERE key = ?", (request_key(request),)
-        ).fetchone()
+    def get(self, key: str) -> Reply | None:
+        """The stored answer to the call with this key, marked as such."""
+        row = self._db.execute("SELECT reply FROM reply WHERE key = ?", (key,)).fetchone()
         if row is None:
             return None
         values = orjson.loads(row[0])
         values["dropped"] = tuple(values["dropped"])
         return replace(Reply(**values), from_cache=True)
 
-    def put(self, request: Request, reply: Reply) -> None:
+    def put(self, key: str, reply: Reply) -> None:
         """Store an answer; the first one of a call stays."""
-        self._db.execute(
-            "INSERT OR IGNORE INTO reply VALUES (?, ?)",
-            (request_key(request), encode(reply)),
-        )
+        self._db.execute("INSERT OR IGNORE INTO reply VALUES (?, ?)", (key, encode(reply)))
 
-    def over(self, asker: Asker, *, reuse: bool) -> Asker:
-        """``asker`` with this store before it (``reuse``) or only behind it (record)."""
-        return _Cached(self, asker, reuse)
+    def over(self, asker: Asker, settings: Mapping[str, Any], *, reuse: bool) -> Asker:
+        """``asker`` with this store before it (``reuse``) or only behind it (record).
+
+        Args:
+            asker: a backend.
+            settings: its settings that may change its answers.
+            reuse: ask only for what is not stored.
+        """
+        return _Cached(self, asker, settings, reuse)
 
     def close(self) -> None:
         """Close the file."""
@@ -94,14 +103,18 @@ class ResponseCache:
 
 
 class _Cached:
-    def __init__(self, cache: ResponseCache, asker: Asker, reuse: bool) -> None:
+    def __init__(
+        self, cache: ResponseCache, asker: Asker, settings: Mapping[str, Any], reuse: bool
+    ) -> None:
         self._cache = cache
         self._asker = asker
+        self._settings = settings
         self._reuse = reuse
 
     async def complete(self, request: Request) -> Reply:
-        if self._reuse and (stored := self._cache.get(request)) is not None:
+        key = request_key(request, self._settings)
+        if self._reuse and (stored := self._cache.get(key)) is not None:
             return stored
         reply = await self._asker.complete(request)
-        self._cache.put(request, reply)
+        self._cache.put(key, reply)
         return reply

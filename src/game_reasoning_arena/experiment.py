@@ -124,10 +124,7 @@ class Experiment:
         """The identity of the same run with so many episodes."""
         kept = {key: value for key, value in self.config.items() if key not in NOT_IDENTITY}
         kept["episodes"] = episodes
-        kept["backend"] = {
-            prefix: {k: v for k, v in conf.items() if k not in BACKEND_NOT_IDENTITY}
-            for prefix, conf in self.config["backend"].items()
-        }
+        kept["backend"] = {prefix: self.asked_through(prefix) for prefix in self.config["backend"]}
         kept["catalog"] = {
             **kept["catalog"],
             "models": [
@@ -139,6 +136,11 @@ class Experiment:
             kept["contents"] = self.contents
         text = orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(text).hexdigest()[:12]
+
+    def asked_through(self, prefix: str) -> dict[str, Any]:
+        """The settings of a backend that may change its answers."""
+        conf = self.config["backend"][prefix]
+        return {key: value for key, value in conf.items() if key not in BACKEND_NOT_IDENTITY}
 
     @cached_property
     def contents(self) -> dict[str, str]:

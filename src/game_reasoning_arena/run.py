@@ -259,7 +259,8 @@ async def _play_all(
             for prefix, backend in backends.items():
                 asker = story.meter.over(backend)
                 if cache is not None:
-                    asker = cache.over(asker, reuse=experiment.cache == "reuse")
+                    settings = experiment.asked_through(prefix)
+                    asker = cache.over(asker, settings, reuse=experiment.cache == "reuse")
                 askers[prefix] = Recall(asker, story.past.answers, story.past.recalled)
         agents = story.agents
         for player in experiment.players:
