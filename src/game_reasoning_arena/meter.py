@@ -60,6 +60,8 @@ class Totals:
 
     def add_line(self, line: Mapping[str, Any]) -> None:
         """Count a line of ``responses.jsonl`` as its call was counted."""
+        if line.get("from_cache"):  # paid for by another run
+            return
         if line["outcome"] in (None, Outcome.CONTEXT_OVERFLOW):
             self.failed_calls += 1
             self.requests += 1 + (line.get("retries") or 0)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from tests.arena import Arena, episodes, lines
+from game_reasoning_arena.sweeping.states import used
+from game_reasoning_arena.sweeping.store import load_sweep
+from tests.arena import Arena, episodes, lines, run_json
 from tests.holding_up.conftest import Lab
 
 
@@ -40,3 +43,30 @@ def test_answers_under_other_settings_of_the_backend_are_not_reused(arena: Arena
     carried_out = ("cache=reuse", "backend.scripted.latency_s=0.001")
     assert arena(*words, *carried_out, "hydra.run.dir=same").code == 0
     assert all(line["from_cache"] for line in lines(Path("same/responses.jsonl")))
+
+
+def test_what_the_cache_answered_is_not_spent_when_a_run_goes_on(lab: Lab) -> None:
+    assert lab("episodes=6", "cache=record").code == 0
+    paid = len(lab.server.requests())
+    words = ("episodes=12", "cache=reuse", "concurrency=1", "hydra.run.dir=mine")
+    assert lab(*words, "budget.calls=6").code == 3
+    assert run_json(Path("mine"))["totals"]["calls"] == 6
+    again = lab.arena("resume", "mine", "budget.calls=10")
+    assert again.code == 3
+    assert len(lab.server.requests()) == paid + 10
+    assert run_json(Path("mine"))["totals"]["calls"] == 10
+    assert lab.arena("resume", "mine", "budget.calls=null").code == 0
+    own = [line for line in lines(Path("mine/responses.jsonl")) if not line["from_cache"]]
+    assert run_json(Path("mine"))["totals"]["calls"] == len(own)
+    assert run_json(Path("mine"))["totals"]["requests"] == len(own)
+
+
+def test_what_the_cache_answered_is_not_spent_of_a_sweeps_budget(arena: Arena) -> None:
+    sweep = ("-m", "seed=1,2", "episodes=4", "concurrency=1")
+    assert arena(*sweep, "cache=record").code == 0
+    reused = (*sweep, "cache=reuse", "hydra.sweep.dir=reused")
+    assert arena(*reused, "sweep.budget.calls=1").code == 0
+    for run in Path("reused").glob("*/run.json"):
+        told = run_json(run.parent) | {"status": "running"}  # as if it had been killed
+        run.write_text(json.dumps(told))
+    assert used(load_sweep(Path("reused"))).calls == 0
