@@ -21,6 +21,7 @@ from game_reasoning_arena.recording.writer import RunWriter
 from game_reasoning_arena.records import EpisodeRecord, Status
 from game_reasoning_arena.resume import episode_of, response_of
 from game_reasoning_arena.run import RunResult
+from game_reasoning_arena.story import ended
 from game_reasoning_arena.sweeping.states import is_locked, totals_of
 
 #: What a merged run.json takes from the first shard's.
@@ -53,7 +54,8 @@ def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunR
     episodes = _episodes(parts, run_id)
     planned = len(experiment.plans())
     counts = Counter(str(record.status) for record in episodes)
-    status, reason = Status.COMPLETED, None
+    outages = Counter(str(r.error) for r in episodes if r.status is Status.ERROR)
+    status, reason = ended(counts, outages)
     if len(episodes) < planned:
         status = Status.INTERRUPTED
         reason = f"{planned - len(episodes)} of {planned} episodes were in none of the parts"
@@ -95,6 +97,7 @@ def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunR
         summary=rows,
         totals=totals,
         episodes=counts,
+        outages=dict(outages.most_common(3)),
         unpaired=unpaired,
     )
 

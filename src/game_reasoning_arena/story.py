@@ -76,10 +76,7 @@ class Story:
             return Status.INTERRUPTED, self.meter.stopping
         if self.meter.budget_note is not None:
             return Status.BUDGET, self.meter.budget_note
-        if self.outages:
-            (first, _), *_ = self.outages.most_common(1)
-            return Status.ERROR, f"{self.counts[Status.ERROR]} episodes ended by an outage: {first}"
-        return Status.COMPLETED, None
+        return ended(self.counts, self.outages)
 
     @property
     def begun(self) -> bool:
@@ -136,6 +133,23 @@ class Story:
                 "event_loop_lag_s": self.lag.as_dict(),
             }
         )
+
+
+def ended(counts: Counter[str], outages: Counter[str]) -> tuple[Status, str | None]:
+    """How a run ended that nothing has stopped, and why.
+
+    Args:
+        counts: episodes by status.
+        outages: what episodes ended by, how often.
+    """
+    if counts[Status.INTERRUPTED]:
+        return Status.INTERRUPTED, f"{counts[Status.INTERRUPTED]} episodes were interrupted"
+    if counts[Status.BUDGET]:
+        return Status.BUDGET, f"{counts[Status.BUDGET]} episodes ended because a budget was spent"
+    if outages:
+        (first, _), *_ = outages.most_common(1)
+        return Status.ERROR, f"{counts[Status.ERROR]} episodes ended by an outage: {first}"
+    return Status.COMPLETED, None
 
 
 def run_head(

@@ -11,6 +11,7 @@ from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.sharding import Shard
 from game_reasoning_arena.simulation.seating import seat_plan
 from tests.arena import Arena, episodes, lines, run_json, summary
+from tests.loopback import LoopbackServer
 
 TIMES = ("latency_p50_s", "latency_p95_s")
 PER_RUN = ("run_id", "started_at", "latency_s", "client_s", "queue_s", "ttft_s", "decode_s")
@@ -81,6 +82,38 @@ def test_what_no_shard_played_is_left_for_resume(arena: Arena) -> None:
     finished = arena("resume", "merged")
     assert finished.code == 0, finished.err
     assert episodes(Path("merged")) == episodes(whole)
+
+
+def test_parts_with_outages_make_no_completed_run(arena: Arena, loopback: LoopbackServer) -> None:
+    loopback.set(faults=[{"status": 400, "skip": 8, "count": 3}])
+    words = (f"+provider.lab.api_base={loopback.url}", "agents.player_0.model=direct_lab/m")
+    parts = arena("-m", *words, "shard=all/2", "episodes=12", "hydra.sweep.dir=parts")
+    assert parts.code == 1
+    merged = arena("merge", "parts", "--output", "merged")
+    assert merged.code == 1
+    told = run_json(Path("merged"))
+    assert told["status"] == "error"
+    assert told["reason"] == "3 episodes ended by an outage: " + _outage(Path("merged"))
+    assert told["episodes"] == {"planned": 12, "completed": 9, "error": 3}
+    assert f"merged is not whole: {told['reason']}".rstrip(".") in merged.err
+    assert "`arena resume merged` plays what is missing" in merged.err
+    loopback.set(faults=[])
+    assert arena("resume", "merged").code == 0
+    assert run_json(Path("merged"))["status"] == "completed"
+
+
+def _outage(directory: Path) -> str:
+    [said] = {line["error"] for line in lines(directory / "episodes.jsonl") if line["error"]}
+    return str(said)
+
+
+def test_parts_that_a_budget_ended_make_no_completed_run(arena: Arena) -> None:
+    part = arena("shard=0/1", "episodes=1", "budget.calls=2").directory
+    merged = arena("merge", str(part), "--output", "merged")
+    assert merged.code == 1
+    told = run_json(Path("merged"))
+    assert told["status"] == "budget"
+    assert told["reason"] == "1 episodes ended because a budget was spent"
 
 
 def test_runs_that_are_no_parts_of_one_run_are_not_merged(arena: Arena) -> None:

@@ -44,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
     if result.status is Status.COMPLETED:
         return result.exit_code
     advice = _advice(args, result.directory)
-    sys.stderr.write(f"arena: {result.directory} is not whole: {result.reason}. {advice}\n")
+    reason = (result.reason or "").rstrip(".")
+    sys.stderr.write(f"arena: {result.directory} is not whole: {reason}. {advice}\n")
     return 1
 
 
@@ -63,6 +64,6 @@ def _advice(args: argparse.Namespace, merged: Path) -> str:
     [count] = counts
     absent = sorted(set(range(count)) - {shard.index for shard in given})
     if not absent:
-        return f"All shards are here, but not all of them were finished: {play}."
+        return f"All shards are here, but not all that they played came to its end: {play}."
     named = ", ".join(f"shard={index}/{count}" for index in absent)
     return f"Missing: {named}. {play}; or merge again with it, to another --output."
