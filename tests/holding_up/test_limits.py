@@ -11,6 +11,7 @@ from game_reasoning_arena.meter import Budget, Meter
 from game_reasoning_arena.records import Reply, Request
 from tests.arena import Arena, episodes, lines, run_json, summary
 from tests.holding_up.conftest import Lab
+from tests.loopback import LoopbackServer
 from tests.test_meter import REQUEST
 
 

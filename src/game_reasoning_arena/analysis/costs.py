@@ -36,6 +36,13 @@ def called(responses: pd.DataFrame) -> pd.DataFrame:
     return responses[~responses["from_cache"].fillna(False).astype(bool)]
 
 
+def answered_calls(responses: pd.DataFrame) -> pd.DataFrame:
+    """Those that have times, tokens and a price: a prompt that did not fit was not answered."""
+    calls = called(responses)
+    outcome = calls["outcome"]
+    return calls[outcome.notna() & (outcome != "context_overflow")]
+
+
 def _cached(who: object, part: pd.DataFrame, so: str) -> list[str]:
     """A sentence where answers came from the cache."""
     n = len(part) - len(called(part))
@@ -68,8 +75,7 @@ def latency_table(responses: pd.DataFrame) -> Table:
     )
     for who, part in responses.groupby("who", sort=False, dropna=True):
         table.notes += _cached(who, part, "their times are an earlier run's, and left out")
-        calls = called(part)
-        answered = calls[calls["outcome"].notna()]
+        answered = answered_calls(part)
         latency = _quantiles(answered["latency_s"], (0.5, 0.95, 0.99))
         ttft = _quantiles(answered["ttft_s"], (0.5, 0.95))
         queue = _quantiles(answered["queue_s"], (0.5, 0.95))
@@ -88,7 +94,7 @@ def latency_table(responses: pd.DataFrame) -> Table:
                 "queue": queue[0],
                 "queue95": queue[1],
                 "client": client,
-                "retries": _total(calls["retries"]),
+                "retries": _total(called(part)["retries"]),
                 "outages": int(part["outcome"].isna().sum()),
             }
         )
@@ -160,9 +166,8 @@ def cost_table(responses: pd.DataFrame, standings: Standings, policy: str) -> Ta
         )
         table.notes += free
         games = len(part[["run", "episode"]].drop_duplicates())
-        calls = called(part)
-        answered = calls[calls["outcome"].notna()]
-        nothing = 0.0 if calls.empty else None
+        answered = answered_calls(part)
+        nothing = 0.0 if called(part).empty else None
         cost = _total(answered["cost_usd"], nothing)
         won = int(wins.get(str(who), 0))
         completion = _total(answered["completion_tokens"], nothing)

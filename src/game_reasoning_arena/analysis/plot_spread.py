@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from game_reasoning_arena.analysis.costs import called
+from game_reasoning_arena.analysis.costs import answered_calls
 from game_reasoning_arena.analysis.plot_style import (
     BLUE,
     CYCLE,
@@ -33,8 +33,7 @@ _MOST_COLUMNS = 40
 
 def latency_distributions(comparison: Comparison) -> Figure | None:
     """How slow answers were: whole distributions of a few competitors, quantiles of many."""
-    responses = called(comparison.responses)
-    timed = responses[responses["latency_s"].notna() & responses["outcome"].notna()]
+    timed = answered_calls(comparison.responses)
     timed = timed[timed["latency_s"] > 0]
     every = [
         (f"{who}  (n={len(part):,})", np.sort(part["latency_s"].to_numpy(dtype=np.float64)))

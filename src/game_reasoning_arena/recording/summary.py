@@ -119,6 +119,8 @@ class Summary:
             row.from_cache += 1
             return
         row.calls += 1
+        if record.outcome is Outcome.CONTEXT_OVERFLOW:  # a call without an answer, and its price
+            return
         if record.latency_s is not None:
             row.latencies.add(record.latency_s)
         row.prompt_tokens += record.prompt_tokens or 0
@@ -202,7 +204,9 @@ class Summary:
     def _as_dict(self, name: str, seat: int, row: _Row) -> dict[str, Any]:
         player = self._players[name]
         asked = player.model is not None
-        known = asked and not (row.outages and not row.calls)  # nobody says what outages cost
+        # Nobody says what calls without an answer cost.
+        unanswered = row.outcomes[Outcome.CONTEXT_OVERFLOW]
+        known = asked and (row.calls > unanswered or not (row.outages or unanswered))
         return {
             "player": name,
             "seat": seat,
