@@ -7,6 +7,7 @@ ArenaError
 ├── Interrupted             the run is being stopped; unfinished episodes are left to resume
 ├── PlayerFailure           a player failed and on_failure.policy is raise
 ├── ReplayMiss              a replayed run was asked for an answer that it does not hold
+├── CacheError              the response cache cannot be read; nothing is asked that it may hold
 ├── RunStorageError         the run directory cannot be written (disk full, removed, read-only)
 ├── Fault                   an exception that nobody raised on purpose ended a run
 └── BackendError            no answer could be had: an outage, never a bad move
@@ -81,6 +82,10 @@ class PlayerFailure(ArenaError):
 
 class ReplayMiss(ArenaError):
     """A recorded run holds no answer to this request."""
+
+
+class CacheError(ArenaError):
+    """The response cache cannot be read: what it may hold is not paid for once more."""
 
 
 class RunStorageError(ArenaError):

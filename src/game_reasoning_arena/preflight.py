@@ -18,6 +18,7 @@ from game_reasoning_arena.agents.base_agent import OnFailure, PlayerSpec
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.factory import make_backend
 from game_reasoning_arena.backends.openai_protocol import no_constraint
+from game_reasoning_arena.cache import check_cache
 from game_reasoning_arena.catalog import Catalog
 from game_reasoning_arena.environment import sampling_from_environment
 from game_reasoning_arena.errors import ConfigProblems, UserError
@@ -109,6 +110,8 @@ def prepare(
             found += unreachable(models)
         for problem in found:
             problems.add(problem)
+        if config["cache"] != "off":
+            problems.attempt(check_cache)
     if config["budget"]["usd"] is not None:
         _check_prices(models, problems)
     if problems.found:

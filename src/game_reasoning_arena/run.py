@@ -19,7 +19,7 @@ from typing import Any
 from game_reasoning_arena.agents.base_agent import Agent, Asker
 from game_reasoning_arena.agents.factory import make_agent
 from game_reasoning_arena.cache import ResponseCache
-from game_reasoning_arena.errors import ArenaError, Interrupted, RunStorageError
+from game_reasoning_arena.errors import ArenaError, CacheError, Interrupted, RunStorageError
 from game_reasoning_arena.event_loop import Rest, run_coroutine
 from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.faults import fault_of
@@ -291,6 +291,9 @@ async def _workers(story: Story, todo: Iterator[EpisodePlan], agents: Mapping[st
             try:
                 story.episode(await play(plan, agents, story.run_id))
             except Interrupted as error:  # by the meter, or by a person who leaves
+                story.meter.stop(str(error))
+            except CacheError as error:  # what is in flight is paid for: it finishes
+                story.failure = story.failure or error
                 story.meter.stop(str(error))
             await rest.if_due()
 

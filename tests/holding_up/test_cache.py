@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,3 +73,79 @@ def test_what_the_cache_answered_is_not_spent_of_a_sweeps_budget(arena: Arena) -
         told = run_json(run.parent) | {"status": "running"}  # as if it had been killed
         run.write_text(json.dumps(told))
     assert used(load_sweep(Path("reused"))).calls == 0
+
+
+def _garbage(directory: Path) -> None:
+    directory.mkdir(parents=True)
+    (directory / "responses.sqlite").write_bytes(b"no database at all" * 100)
+
+
+def _other_tables(directory: Path) -> None:
+    directory.mkdir(parents=True)
+    with sqlite3.connect(directory / "responses.sqlite") as db:
+        db.execute("CREATE TABLE reply (number INTEGER)")
+
+
+def _directory(directory: Path) -> None:
+    (directory / "responses.sqlite").mkdir(parents=True)
+
+
+def _file(directory: Path) -> None:
+    directory.parent.mkdir()
+    directory.touch()
+
+
+@pytest.mark.parametrize("harm", [_garbage, _other_tables, _directory, _file])
+@pytest.mark.parametrize("sweep", [(), ("-m", "seed=1,2")], ids=["run", "sweep"])
+def test_a_cache_that_cannot_be_used_is_told_before_a_directory_exists(
+    arena: Arena, kept: Path, harm: Callable[[Path], None], sweep: tuple[str, ...]
+) -> None:
+    harm(kept)
+    ran = arena(*sweep, "episodes=2", "cache=record")
+    assert ran.code == 2
+    assert f"{kept}/responses.sqlite cannot be used: " in ran.err
+    assert ran.err.count("cannot be used") == 1
+    assert "delete it" in ran.err
+    assert "XDG_CACHE_HOME=DIR" in ran.err
+    assert not Path("outputs").exists()
+    assert arena(*sweep, "episodes=2").code == 0
+    shutil.rmtree(kept.parent)
+    assert arena(*sweep, "episodes=2", "cache=record").code == 0
+
+
+def test_a_cache_that_becomes_unreadable_stops_a_run_that_can_go_on(lab: Lab, kept: Path) -> None:
+    assert lab("episodes=6", "cache=record", "hydra.run.dir=was").code == 0
+    asked = len(lab.server.requests())
+    with sqlite3.connect(kept / "responses.sqlite") as db:
+        db.execute("UPDATE reply SET reply = 'x' WHERE rowid = (SELECT max(rowid) FROM reply)")
+    ran = lab("episodes=6", "cache=reuse", "concurrency=2", "hydra.run.dir=mine")
+    assert ran.code == 1
+    assert "cannot be read any more" in ran.out
+    assert f"arena resume {ran.directory}" in ran.out
+    assert "fault" not in ran.out
+    assert run_json(Path("mine"))["status"] == "error"
+    assert len(lab.server.requests()) == asked
+    assert lab.arena("resume", "mine", "cache=off").code == 0
+    was, now = episodes(Path("was")), episodes(Path("mine"))
+    assert {n: e["moves"] for n, e in was.items()} == {n: e["moves"] for n, e in now.items()}
+
+
+def test_answers_that_cannot_be_stored_are_kept_in_the_run(lab: Lab, kept: Path) -> None:
+    kept.mkdir(parents=True)
+    with sqlite3.connect(kept / "responses.sqlite") as db:
+        db.execute("CREATE TABLE reply (key TEXT PRIMARY KEY, reply BLOB)")
+        db.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON reply WHEN (SELECT count(*) FROM reply) >= 5 "
+            "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+    ran = lab("episodes=6", "cache=record", "hydra.run.dir=mine")
+    assert ran.code == 0, ran.err
+    assert ran.err.count("database or disk is full") == 1
+    assert "database or disk is full" in Path("mine/arena.log").read_text()
+    assert len(lines(Path("mine/responses.jsonl"))) == len(lab.server.requests()) > 5
+    with sqlite3.connect(kept / "responses.sqlite") as db:
+        db.execute("DROP TRIGGER full")
+    again = lab("episodes=6", "cache=reuse")
+    assert again.code == 0, again.err
+    used_again = [line["from_cache"] for line in lines(again.directory / "responses.jsonl")]
+    assert sum(used_again) == 5
