@@ -310,6 +310,17 @@ class Recall:
         return await self._asker.complete(request)
 
 
+def key_of(line: Mapping[str, Any]) -> CallKey:
+    """Which question a line of ``responses.jsonl`` answers."""
+    return CallKey(
+        episode=line["episode"],
+        seat=line["seat"],
+        turn=line["turn"],
+        attempt=line["attempt"],
+        sample=line.get("sample") or 0,
+    )
+
+
 def reply_of(line: Mapping[str, Any]) -> Reply:
     """The reply that a line of ``responses.jsonl`` records.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.errors import ReplayMiss
-from game_reasoning_arena.meter import reply_of
+from game_reasoning_arena.meter import key_of, reply_of
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.reader import read_lines
 from game_reasoning_arena.records import CallKey, Model, Reply, Request
@@ -34,7 +34,7 @@ class Recording:
         self._seats: dict[tuple[str, str], set[int]] = {}
         for line in read_lines(directory / layout.RESPONSES):
             if line.get("outcome") is not None:
-                self._answers[_key(line)] = line
+                self._answers[key_of(line)] = line
                 self._seats.setdefault((line["player"], line["model"]), set()).add(line["seat"])
 
     def __len__(self) -> int:
@@ -98,16 +98,6 @@ class ReplayBackend(BaseLLMBackend):
         if name not in self._recordings:
             self._recordings[name] = Recording(Path(name))
         return await self._recordings[name].complete(request)
-
-
-def _key(line: Mapping[str, Any]) -> CallKey:
-    return CallKey(
-        episode=line["episode"],
-        seat=line["seat"],
-        turn=line["turn"],
-        attempt=line["attempt"],
-        sample=line.get("sample") or 0,
-    )
 
 
 def _first_difference(

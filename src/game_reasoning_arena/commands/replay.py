@@ -16,6 +16,7 @@ import orjson
 
 from game_reasoning_arena.agents.human_agent import RECORDED
 from game_reasoning_arena.backends.replay_backend import Recording
+from game_reasoning_arena.commands.record_checks import judged_otherwise, not_as_written
 from game_reasoning_arena.commands.resume import experiment_of, files_changed_since
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.experiment import Experiment
@@ -24,7 +25,11 @@ from game_reasoning_arena.recording.reader import read_lines
 from game_reasoning_arena.records import EpisodePlan
 
 HELP = """Play a recorded run again from its own answers: no network, no key. Every move must come
-out the same; the command says so, or names the first episode that does not (exit code 1)."""
+out the same, and every answer be judged the same; the command says so, or what differs from the
+record (exit code 1)."""
+
+#: Differences that are told one by one.
+MOST_TOLD = 20
 
 #: Fields of an episode that belong to the playing, not to the game.
 _OF_THE_RUN = ("run_id", "duration_s")
@@ -39,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replay; 0 when all recorded episodes came out the same, 1 otherwise.
+    """Replay; 0 when all that is recorded came out the same, 1 otherwise.
 
     Raises:
         UserError: there is no recorded run, or ``--output`` holds one already.
@@ -101,10 +106,16 @@ def _replay(directory: Path, output: Path) -> int:
         f"{same} of {len(was)} recorded episodes came out the same from {len(recording)} recorded "
         "answers\n"
     )
-    for number in sorted(differing + missing)[:10]:
-        what = "was not played" if number in missing else "came out differently"
-        sys.stdout.write(f"  episode {number} {what}\n")
-    return 0 if same == len(was) else 1
+    found = [
+        f"episode {number} {'was not played' if number in missing else 'came out differently'}"
+        for number in sorted(differing + missing)
+    ]
+    found = [*not_as_written(directory), *found, *judged_otherwise(directory, output)]
+    for sentence in found[:MOST_TOLD]:
+        sys.stdout.write(f"  {sentence}\n")
+    if len(found) > MOST_TOLD:
+        sys.stdout.write(f"  ... ({len(found)} in all)\n")
+    return 1 if found else 0
 
 
 @dataclass(frozen=True, kw_only=True)
