@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.meter import Totals
 from game_reasoning_arena.preflight import prepare
+from game_reasoning_arena.probing import probe_reply
 from game_reasoning_arena.provenance import PROVENANCE, new_run_id
 from game_reasoning_arena.recording.config_text import as_yaml
 from game_reasoning_arena.recording.reader import RunReader, find_runs
@@ -22,7 +23,7 @@ from game_reasoning_arena.records import EpisodeRecord, Status
 from game_reasoning_arena.resume import episode_of, response_of
 from game_reasoning_arena.run import RunResult
 from game_reasoning_arena.story import ended
-from game_reasoning_arena.sweeping.states import is_locked, totals_of
+from game_reasoning_arena.sweeping.states import is_locked
 
 #: What a merged run.json takes from the first shard's.
 _SHARED = (
@@ -35,7 +36,7 @@ def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunR
     """Write the union of runs that are parts of one run.
 
     Episodes come in the order of the unsplit run, answers shard by shard. What no shard has played
-    is left for `arena resume`.
+    is left for `arena resume`. Totals are those of the lines, and of the probes before.
 
     Args:
         directories: run directories, or sweeps of them.
@@ -60,6 +61,7 @@ def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunR
         status = Status.INTERRUPTED
         reason = f"{planned - len(episodes)} of {planned} episodes were in none of the parts"
     summary = Summary(experiment.players)
+    used = Totals()
     with RunWriter(output, option="--output DIR") as writer:
         writer.config(as_yaml(experiment.config))
         for episode in episodes:
@@ -70,9 +72,13 @@ def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunR
                 response = replace(response_of(line), run_id=run_id)
                 summary.response(response)
                 writer.response(response)
+                used.add_line(line)
+        probes = [probe for part in parts for probe in part.run.get("probe") or ()]
+        for probe in probes:
+            used.add(probe_reply(probe))
         rows = summary.rows()
         writer.summary(rows)
-        totals = _totals(parts, summary)
+        totals = {**used.as_dict(), "failures": dict(summary.failures)}
         unpaired = experiment.unpaired
         writer.run(
             {
@@ -88,6 +94,7 @@ def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunR
                 **_times(parts),
                 "episodes": {"planned": planned, **counts},
                 "totals": totals,
+                "probe": probes,
             }
         )
     return RunResult(
@@ -131,13 +138,6 @@ def _episodes(parts: Sequence[RunReader], run_id: str) -> list[EpisodeRecord]:
                 )
             seen[record.episode] = (part.path, record)
     return [seen[number][1] for number in sorted(seen)]
-
-
-def _totals(parts: Sequence[RunReader], summary: Summary) -> dict[str, Any]:
-    totals = Totals()
-    for part in parts:
-        totals.merge(totals_of(part.run.get("totals") or {}))
-    return {**totals.as_dict(), "failures": dict(summary.failures)}
 
 
 def _origin(part: RunReader) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from game_reasoning_arena.agents.base_agent import Asker
 from game_reasoning_arena.errors import ArenaError, BackendError
 from game_reasoning_arena.meter import Meter
-from game_reasoning_arena.records import CallKey, Message, Model, Request, Sampling
+from game_reasoning_arena.records import CallKey, Message, Model, Reply, Request, Sampling
 
 PROBE_TOKENS = 16
 
@@ -73,3 +73,9 @@ _TOLD = (
     "cost_usd",
     "served_model",
 )
+
+
+def probe_reply(told: Mapping[str, Any]) -> Reply:
+    """A probe's reply, from what ``run.json`` tells of it."""
+    said = {name: told[name] for name in _TOLD if name in told}
+    return Reply(text=told.get("text") or "", **said)

@@ -104,21 +104,30 @@ def load_past(directory: Path) -> Past:
     kept_episodes: dict[int, EpisodeRecord] = {}
     path = directory / layout.EPISODES
     lines = _repaired_lines(path, past)
-    kept_lines = []
-    for number, line in enumerate(lines, start=1):
+    last: dict[int, tuple[EpisodeRecord, dict[str, Any]]] = {}
+    for number, line in lines:
         with _damage_told(path, number):
             episode = episode_of(line)
-        if episode.status in FINAL and episode.episode not in kept_episodes:
+        last[episode.episode] = (episode, line)
+    kept_lines = []
+    for episode, line in last.values():
+        if episode.status in FINAL:
             kept_episodes[episode.episode] = episode
             kept_lines.append(line)
-        elif episode.status not in FINAL:
+        else:
             past.replaced.append(episode)
     if len(kept_lines) < len(lines):
         _rewrite(path, kept_lines)
-        past.notes.append(f"{len(lines) - len(kept_lines)} unfinished episodes are played again")
+    if len(last) < len(lines):
+        past.notes.append(
+            f"{path.name}: of an episode that stands there more than once, the last line counts; "
+            f"{len(lines) - len(last)} were left out"
+        )
+    if past.replaced:
+        past.notes.append(f"{len(past.replaced)} unfinished episodes are played again")
     past.episodes = list(kept_episodes.values())
     path = directory / layout.RESPONSES
-    for number, line in enumerate(_repaired_lines(path, past), start=1):
+    for number, line in _repaired_lines(path, past):
         with _damage_told(path, number):
             response = response_of(line)
         if response.started_at is not None:
@@ -213,7 +222,8 @@ def response_of(line: Mapping[str, Any]) -> ResponseRecord:
     return ResponseRecord(**values)
 
 
-def _repaired_lines(path: Path, past: Past) -> list[dict[str, Any]]:
+def _repaired_lines(path: Path, past: Past) -> list[tuple[int, dict[str, Any]]]:
+    """The numbers and objects of the lines, each line once."""
     if not path.exists():
         return []
     data = path.read_bytes()
@@ -224,14 +234,23 @@ def _repaired_lines(path: Path, past: Past) -> list[dict[str, Any]]:
             os.fsync(file.fileno())
         past.notes.append(f"{path.name}: a torn last line of {len(data) - end} bytes was cut off")
     lines = []
-    for number, line in enumerate(data[:end].split(b"\n")[:-1], start=1):
+    seen: set[bytes] = set()
+    whole = data[:end].split(b"\n")[:-1]
+    for number, line in enumerate(whole, start=1):
+        if line in seen:
+            continue
+        seen.add(line)
         try:
-            lines.append(orjson.loads(line))
+            lines.append((number, orjson.loads(line)))
         except orjson.JSONDecodeError as error:
             raise UserError(
                 f"{path}, line {number} is damaged in the middle of the file ({error}); a kill "
                 "cannot do that. Mend or delete the line, then resume."
             ) from error
+    if len(seen) < len(whole):
+        past.notes.append(
+            f"{path.name}: what stands there twice counts once ({len(whole) - len(seen)} lines)"
+        )
     return lines
 
 

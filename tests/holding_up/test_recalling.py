@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from tests.arena import episodes, lines, run_json, summary
+import pytest
+
+from tests.arena import Arena, episodes, lines, run_json, summary
 from tests.holding_up.conftest import Lab
 
 
@@ -41,3 +44,59 @@ def test_a_resumed_run_keeps_what_followed_a_prompt_that_did_not_fit(lab: Lab) -
     was, now = run_json(whole.directory)["totals"], run_json(Path("mine"))["totals"]
     for counted in ("calls", "failed_calls", "requests", "prompt_tokens"):
         assert now[counted] == was[counted]
+
+
+def test_of_an_episode_that_stands_twice_the_last_line_counts(arena: Arena) -> None:
+    assert arena("episodes=4", "hydra.run.dir=mine").code == 0
+    file = Path("mine/episodes.jsonl")
+    games = file.read_bytes().splitlines(keepends=True)
+    other = games[0].replace(b'"duration_s":', b'"duration_s":1')
+    file.write_bytes(other + b"".join(games))
+    again = arena("resume", "mine")
+    assert again.code == 0, again.err
+    assert "episodes.jsonl: of an episode that stands there more than once, the last" in again.err
+    assert file.read_bytes().splitlines(keepends=True) == games
+
+
+def test_a_line_that_stands_twice_is_counted_once_by_all(arena: Arena) -> None:
+    part = arena("episodes=4", "hydra.run.dir=mine").directory
+    totals, rows = run_json(part)["totals"], summary(part)
+    file = part / "responses.jsonl"
+    answers = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([*answers, answers[2], answers[3]]))
+    merged = arena("merge", "mine", "--output", "merged")
+    assert merged.code == 0, merged.err
+    assert "2 lines that stand there twice left out" in merged.err
+    assert run_json(Path("merged"))["totals"] == totals
+    assert [row["calls"] for row in summary(Path("merged"))] == [row["calls"] for row in rows]
+    assert len(lines(Path("merged/responses.jsonl"))) == len(answers)
+    resumed = arena("resume", "mine")
+    assert "what stands there twice counts once (2 lines)" in resumed.err
+    assert run_json(part)["totals"] == totals
+    assert [row["calls"] for row in summary(part)] == [row["calls"] for row in rows]
+
+
+def test_a_merged_runs_totals_are_those_of_its_lines(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_LAB_KEY", "canary-value-1234")
+    words = ("+provider.my_lab.api_key_env=MY_LAB_KEY", "episodes=4", "hydra.run.dir=mine")
+    assert lab(*words).code == 0
+    told = run_json(Path("mine"))
+    assert told["probe"]
+    assert lab.arena("merge", "mine", "--output", "whole").code == 0
+    assert _counts(Path("whole")) == _counts(Path("mine"))
+    file = Path("mine/responses.jsonl")
+    file.write_bytes(file.read_bytes()[:-40])
+    merged = lab.arena("merge", "mine", "--output", "torn")
+    assert "torn" in merged.err
+    answers = lines(Path("torn/responses.jsonl"))
+    assert _counts(Path("torn"))["calls"] == len(answers) + 1 == told["totals"]["calls"] - 1
+    assert _counts(Path("torn"))["prompt_tokens"] == sum(
+        line["prompt_tokens"] for line in (*answers, *told["probe"])
+    )
+
+
+def _counts(directory: Path) -> dict[str, Any]:
+    totals = run_json(directory)["totals"]
+    return {key: n for key, n in totals.items() if key != "calls_distorted_by_client"}

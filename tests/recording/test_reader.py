@@ -56,6 +56,14 @@ def test_damaged_lines_are_counted_and_the_rest_is_read(tmp_path: Path) -> None:
     assert said == [f"{path}: 3 damaged lines left out, the first at line 2."]
 
 
+def test_a_line_that_stands_twice_counts_once(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(b'{"a":1}\n{"a":2}\n{"a":1}\n{"a":1}\n{"a":3}\n')
+    said: list[str] = []
+    assert [line["a"] for line in read_lines(path, notice=said.append)] == [1, 2, 3]
+    assert said == [f"{path}: 2 lines that stand there twice left out, the first at line 3."]
+
+
 def test_offsets_lead_back_to_their_lines(tmp_path: Path) -> None:
     run = RunReader(make_run(tmp_path / "run", TWO, episodes=6))
     found = list(run.responses_at())

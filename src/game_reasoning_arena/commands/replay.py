@@ -132,10 +132,10 @@ class _Recorded(Experiment):
 def _recorded(experiment: Experiment, directory: Path, finished: frozenset[int]) -> _Recorded:
     """The finished episodes, with the moves that people made in them."""
     moves: dict[tuple[int, int], list[int]] = {}
-    for line in read_lines(directory / layout.EPISODES):
-        if line["episode"] in finished:
-            for move in line["moves"]:
-                moves.setdefault((line["episode"], move["seat"]), []).append(move["action"])
+    last = {line["episode"]: line["moves"] for line in read_lines(directory / layout.EPISODES)}
+    for episode in finished:
+        for move in last[episode]:
+            moves.setdefault((episode, move["seat"]), []).append(move["action"])
     players = tuple(
         replace(player, options={**player.options, RECORDED: moves})
         if player.type == "human"

@@ -39,7 +39,8 @@ def _warn(sentence: str) -> None:
 def read_lines(path: Path | str, *, notice: Notice | None = None) -> Iterator[dict[str, Any]]:
     """The objects of a JSONL file, in the order they were written.
 
-    A torn last line, as a kill leaves it, and damaged lines are left out and reported.
+    A torn last line, as a kill leaves it, damaged lines, and lines that stand there already, to the
+    last byte, are left out and reported.
 
     Args:
         path: the file. A missing file is an :class:`OSError`, as with ``open``.
@@ -57,6 +58,9 @@ def read_lines_at(
     offset = 0
     damaged = 0
     first_damaged = 0
+    seen: set[int] = set()
+    repeated = 0
+    first_repeated = 0
     with open(path, "rb", buffering=1 << 20) as lines:
         for number, line in enumerate(lines, 1):
             here, offset = offset, offset + len(line)
@@ -67,6 +71,12 @@ def read_lines_at(
             except orjson.JSONDecodeError:
                 record = None
             if isinstance(record, dict):
+                mark = hash(line)
+                if mark in seen:
+                    repeated += 1
+                    first_repeated = first_repeated or number
+                    continue
+                seen.add(mark)
                 yield here, record
             elif not line.endswith(b"\n"):
                 tell(f"{path}: the last line (line {number}) is torn and was left out.")
@@ -77,6 +87,11 @@ def read_lines_at(
         tell(
             f"{path}: {damaged} damaged line{'s' if damaged > 1 else ''} left out, "
             f"the first at line {first_damaged}."
+        )
+    if repeated:
+        tell(
+            f"{path}: {repeated} line{'s that stand' if repeated > 1 else ' that stands'} there "
+            f"twice left out, the first at line {first_repeated}."
         )
 
 
