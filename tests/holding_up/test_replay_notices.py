@@ -84,3 +84,39 @@ def test_a_killed_run_is_not_blamed_for_what_it_could_not_tell(arena: Arena) -> 
     told["episodes"] = {"planned": 8}
     Path("mine/run.json").write_text(json.dumps(told))
     assert arena("replay", "mine").code == 0
+
+
+def test_a_template_that_is_gone_is_taken_from_the_record(
+    arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = tmp_path / "begun"
+    (begun / "own").mkdir(parents=True)
+    monkeypatch.chdir(begun)
+    base = '{% extends "line.j2" %}{% block system %}Win. {{ super() }}{% endblock %}'
+    Path("own/base.j2").write_text(base)
+    Path("own/mine.j2").write_text('{% extends "base.j2" %}')
+    words = ("agents.player_0.template=own/mine.j2", "episodes=2", "hydra.run.dir=../mine")
+    assert arena(*words).code == 0
+    monkeypatch.chdir(tmp_path)
+    begun.rename(tmp_path / "moved")
+    ran = arena("replay", "mine", "--output", "again")
+    assert ran.code == 0, ran.err
+    assert "own/mine.j2 is not here: its text in run.json is used" in ran.err
+    assert run_json(Path("again"))["contents"] == run_json(Path("mine"))["contents"]
+    assert "template: own/mine.j2" in Path("again/config.yaml").read_text()
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.j2").write_text('{% extends "line.j2" %}')
+    other = arena("replay", "mine")
+    assert other.code == 2
+    assert "another content of agents.player_0.template=own/mine.j2" in other.err
+
+
+def test_prompts_that_are_gone_are_said_to_be_needed(arena: Arena) -> None:
+    Path("few.txt").write_text("One.\nTwo.\n")
+    words = ("simulation=prompts", "simulation.file=few.txt", "agents=llm")
+    assert arena(*words, "hydra.run.dir=mine").code == 0
+    Path("few.txt").unlink()
+    ran = arena("replay", "mine")
+    assert ran.code == 2
+    assert "few.txt" in ran.err
+    assert "A replay needs what config.yaml names as it was when the run was begun" in ran.err

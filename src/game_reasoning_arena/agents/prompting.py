@@ -9,11 +9,20 @@ Templates run in Jinja2's sandbox.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, meta, nodes
+from jinja2 import (
+    BaseLoader,
+    DictLoader,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    meta,
+    nodes,
+)
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -67,23 +76,34 @@ def shipped_templates() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.j2"))
 
 
+#: Templates without a file here, by the paths that name them; see :func:`recorded_templates`.
+_recorded: dict[str, Mapping[str, str]] = {}
+
+
 class Template:
     """A prompt template, compiled.
 
     Args:
         template: a shipped template's name, or the path of a Jinja2 file (``~`` is expanded; paths
             are relative to the working directory).
+        sources: its text and those of the templates that it extends, by file name, its own first;
+            None reads them from their files.
 
     Raises:
         UserError: there is no such template, its syntax is wrong, it uses an unknown variable, or
             it lacks a block or the answer form.
     """
 
-    def __init__(self, template: str) -> None:
-        path = _path(template)
+    def __init__(self, template: str, sources: Mapping[str, str] | None = None) -> None:
         self.name = template
+        loader: BaseLoader
+        if sources:
+            loader, first = DictLoader(sources), next(iter(sources))
+        else:
+            path = _path(template)
+            loader, first = FileSystemLoader([path.parent, SHIPPED]), path.name
         env = ImmutableSandboxedEnvironment(
-            loader=FileSystemLoader([path.parent, SHIPPED]),
+            loader=loader,
             undefined=StrictUndefined,
             keep_trailing_newline=False,
             autoescape=False,
@@ -97,7 +117,7 @@ class Template:
             self._rendered: dict[tuple[Any, ...], str] = {}
             self._env = env
             self._globals = env.make_globals(None)
-            answer_form = self._load(path.name, env)
+            answer_form = self._load(first, env)
             #: The variables that a block may use, by block.
             self.uses = {block: self._used(block) for block in BLOCKS if block in self._trees}
         except TemplateError as error:
@@ -235,7 +255,24 @@ class Template:
 
 def load_template(template: str) -> Template:
     """A template by name or path; shipped ones are compiled once, files are read anew."""
-    return Template(template) if is_file(template) else _shipped(template)
+    if not is_file(template):
+        return _shipped(template)
+    there = Path(template).expanduser().is_file()
+    return Template(template, None if there else _recorded.get(template))
+
+
+@contextmanager
+def recorded_templates(sources: Mapping[str, Mapping[str, str]]) -> Iterator[None]:
+    """Where a template's file is not there, take what a run recorded of it.
+
+    Args:
+        sources: the texts of templates (:attr:`Template.sources`), by the paths that name them.
+    """
+    _recorded.update(sources)
+    try:
+        yield
+    finally:
+        _recorded.clear()
 
 
 @lru_cache

@@ -15,10 +15,11 @@ from pathlib import Path
 import orjson
 
 from game_reasoning_arena.agents.human_agent import RECORDED
+from game_reasoning_arena.agents.prompting import is_file, recorded_templates
 from game_reasoning_arena.backends.replay_backend import Recording
 from game_reasoning_arena.commands.record_checks import judged_otherwise, not_as_written
-from game_reasoning_arena.commands.resume import experiment_of, files_changed_since
-from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.commands.resume import experiment_of, files_changed_since, run_json
+from game_reasoning_arena.errors import ConfigProblems, UserError
 from game_reasoning_arena.experiment import Experiment
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.reader import read_lines
@@ -30,6 +31,12 @@ record (exit code 1)."""
 
 #: Differences that are told one by one.
 MOST_TOLD = 20
+
+_NEEDED = (
+    "A replay needs what {} names as it was when the run was begun: files (prompts, policy tables) "
+    "by the same path, modules of trusted_targets. Only prompt templates are kept in the run."
+)
+_AS_RECORDED = f"its text in {layout.RUN} is used"
 
 #: Fields of an episode that belong to the playing, not to the game.
 _OF_THE_RUN = ("run_id", "duration_s")
@@ -64,7 +71,20 @@ def run(args: argparse.Namespace) -> int:
         elif (output / layout.RUN).exists():
             raise UserError(f"--output {output} holds a run already. Choose another directory.")
         output = output.resolve()
-        return _replay(stack.enter_context(where_begun(directory)), output)
+        directory = stack.enter_context(where_begun(directory))
+        stack.enter_context(recorded_templates(_templates(directory)))
+        return _replay(directory, output)
+
+
+def _templates(directory: Path) -> dict[str, dict[str, str]]:
+    """The texts of the run's own templates, by path; what is not there is said to be its."""
+    players = run_json(directory).get("players") or {}
+    told = [player["template"] for player in players.values() if player.get("template")]
+    found = {one["name"]: one["sources"] for one in told if is_file(one["name"])}
+    for name in found:
+        if not Path(name).expanduser().is_file():
+            sys.stderr.write(f"the prompt template {name} is not here: {_AS_RECORDED}\n")
+    return found
 
 
 def _runs_of(sweep: Path) -> str:
@@ -85,7 +105,10 @@ def _replay(directory: Path, output: Path) -> int:
             f"{directory} holds no episode that was played to its end, so there is nothing to "
             f"replay. Finish it with `arena resume {directory}`."
         )
-    experiment = experiment_of(directory, checked=False)
+    try:
+        experiment = experiment_of(directory, checked=False)
+    except ConfigProblems as error:
+        raise ConfigProblems([*error.problems, _NEEDED.format(layout.CONFIG)]) from error
     if changed := files_changed_since(directory, experiment):
         raise UserError(
             f"{directory} was played with another content of {', '.join(changed)}, so its answers "

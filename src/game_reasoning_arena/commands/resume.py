@@ -93,7 +93,7 @@ def experiment_of(
             "outputs/DATE/TIME."
         )
     words = ["--config", str(path), *(overrides or [])]
-    run = _run_json(directory)
+    run = run_json(directory)
     config_dir = run.get("config_dir")
     if config_dir is not None and not Path(config_dir).is_dir():
         config_dir = None  # what it held stands in config.yaml
@@ -111,7 +111,8 @@ def experiment_of(
         raise ConfigProblems([*error.problems, gone]) from error
 
 
-def _run_json(directory: Path) -> dict[str, Any]:
+def run_json(directory: Path) -> dict[str, Any]:
+    """The content of ``run.json``, or nothing where it cannot be read."""
     import orjson
 
     try:
@@ -125,7 +126,7 @@ def files_changed_since(directory: Path, experiment: Experiment) -> list[str]:
     """The settings that name files which were changed since a run was begun, as ``KEY=PATH``."""
     from game_reasoning_arena.experiment import changed_files
 
-    then = _run_json(directory).get("contents") or {}
+    then = run_json(directory).get("contents") or {}
     return changed_files(then, experiment.contents, experiment.config)
 
 
@@ -135,7 +136,7 @@ def _refuse_changes(directory: Path, experiment: Experiment, past: Past) -> None
 
     before = _flat(read_plain_file(directory / layout.CONFIG))
     same_shard = before.get("shard") == experiment.config["shard"]
-    run = _run_json(directory)
+    run = run_json(directory)
     if same_shard and run.get("identity") == experiment.identity:
         return
     planned = (run.get("episodes") or {}).get("planned")
@@ -178,7 +179,7 @@ def _set_length(directory: Path, experiment: Experiment, past: Past) -> None:
     from game_reasoning_arena.command_line import read_plain_file
     from game_reasoning_arena.recording.config_text import as_yaml
 
-    run = _run_json(directory)
+    run = run_json(directory)
     if run.get("identity") != experiment.identity:
         before = run["episodes"]["planned"]
         past.extended.append({"from": before, "to": experiment.episodes, "at": time.time()})
