@@ -12,7 +12,7 @@ import pytest
 
 from game_reasoning_arena.sweeping.states import used
 from game_reasoning_arena.sweeping.store import load_sweep
-from tests.arena import Arena, episodes, lines, run_json
+from tests.arena import Arena, episodes, lines, run_json, summary
 from tests.holding_up.conftest import Lab
 
 
@@ -33,8 +33,34 @@ def test_the_cache_answers_the_same_run_again_and_collapses_no_repeats(
     assert episodes(first.directory) == episodes(again.directory)
     assert all(line["from_cache"] for line in lines(again.directory / "responses.jsonl"))
     assert not any(line["from_cache"] for line in lines(first.directory / "responses.jsonl"))
-    lab("episodes=12", "cache=reuse")
-    assert len(lab.server.requests()) > asked
+    longer = lab("episodes=12", "cache=reuse")
+    more = len(lab.server.requests()) - asked
+    assert more > 0
+    assert f"{asked} of {asked + more} answers came from the cache" in longer.out
+
+
+def test_what_the_cache_answered_is_paid_and_timed_once(lab: Lab) -> None:
+    words = ("budget.calls=20", "concurrency=1", "episodes=8", "probe=false")
+    assert lab("cache=record", *words, "hydra.run.dir=paid").code == 3
+    asked = len(lab.server.requests())
+    ran = lab("cache=reuse", *words, "hydra.run.dir=half")
+    more = len(lab.server.requests()) - asked
+    for resumed in (False, True):
+        rows = [row for row in summary(ran.directory) if row["calls"]]
+        totals = run_json(ran.directory)["totals"]
+        assert sum(int(row["calls"]) for row in rows) == totals["calls"] == more
+        assert sum(int(row["from_cache"]) for row in rows) == asked
+        assert sum(int(row["prompt_tokens"]) for row in rows) == totals["prompt_tokens"]
+        if not resumed:
+            assert lab.arena("resume", "half", "budget.calls=40").code == 0
+            more = len(lab.server.requests()) - asked
+    free = lab("cache=reuse", "episodes=4", "hydra.run.dir=free")
+    (row,) = [r for r in summary(free.directory) if r["calls"] and r["seat"] == "0"]
+    assert (row["calls"], row["prompt_tokens"], float(row["cost_usd"])) == ("0", "0", 0.0)
+    assert row["latency_p50_s"] == ""
+    told = lab.arena("compare", "free").out
+    assert "their times are an earlier run's, and left out" in told
+    assert "they used nothing of these runs" in told
 
 
 def test_answers_under_other_settings_of_the_backend_are_not_reused(arena: Arena) -> None:
