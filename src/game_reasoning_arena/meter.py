@@ -39,8 +39,14 @@ class Totals:
     latency_s: float = 0.0
     distorted: int = 0
 
-    def add(self, reply: Reply) -> None:
-        """Count an answer; one from the cache has used nothing."""
+    def add(self, reply: Reply, *, first: bool = False) -> None:
+        """Count an answer; one from the cache has used nothing.
+
+        Args:
+            reply: the answer.
+            first: it was asked for before anything was answered. Such calls open connections and
+                begin together, which says nothing of the others: they are not called distorted.
+        """
         if reply.from_cache:
             return
         self.calls += 1
@@ -56,12 +62,11 @@ class Totals:
         if reply.latency_s and reply.client_s is not None:
             self.client_s += reply.client_s
             self.latency_s += reply.latency_s
-            self.distorted += reply.client_s > max(DISTORTION * reply.latency_s, DISTORTION_S)
+            longest = max(DISTORTION * reply.latency_s, DISTORTION_S)
+            self.distorted += not first and reply.client_s > longest
 
     def add_line(self, line: Mapping[str, Any]) -> None:
         """Count a line of ``responses.jsonl`` as its call was counted."""
-        if line.get("from_cache"):  # paid for by another run
-            return
         if line["outcome"] in (None, Outcome.CONTEXT_OVERFLOW):
             self.failed_calls += 1
             self.requests += 1 + (line.get("retries") or 0)
@@ -100,7 +105,7 @@ class Totals:
 
 
 #: A call is distorted when the client added more than this share of the provider's time, and more
-#: than these seconds: the first calls of a run open connections.
+#: than these seconds.
 DISTORTION = 0.25
 DISTORTION_S = 0.02
 
@@ -200,6 +205,7 @@ class Meter:
         self.fatal: BackendError | None = None
         self.budget_note: str | None = None
         self._budgets = budgets
+        self._heard: set[str] = set()  # endpoints that have answered
 
     def stop(self, why: str) -> None:
         """Let what is in flight finish, and nothing new begin."""
@@ -235,6 +241,7 @@ class Meter:
                 self.budget_note = str(error)
             raise
         self.in_flight += 1
+        first = request.model.endpoint not in self._heard
         try:
             reply = await asker.complete(request)
         except BackendError as error:
@@ -250,7 +257,8 @@ class Meter:
             for budget in entered:
                 budget.leave()
         for totals in (self.totals, *(budget.totals for budget in self._budgets)):
-            totals.add(reply)
+            totals.add(reply, first=first)
+        self._heard.add(request.model.endpoint)
         text, reasoning = self._kept(reply.text), reply.reasoning
         if reasoning:
             reasoning = self._kept(reasoning)

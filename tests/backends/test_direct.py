@@ -11,6 +11,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from game_reasoning_arena.backends import prices
 from game_reasoning_arena.backends.direct_backend import DirectBackend
 from game_reasoning_arena.backends.sse import events
 from game_reasoning_arena.backends.wire import _TimedProtocol
@@ -50,6 +51,13 @@ def test_times_do_not_hold_what_this_process_did(
     reply = answer(DirectBackend(), request(provider(loopback.url)))
     assert reply.client_s is not None
     assert reply.client_s >= 0.3
+
+
+def test_prices_are_read_before_the_first_answer() -> None:
+    """Reading them takes some 50 ms, in which answers of all calls in flight wait."""
+    prices.table.cache_clear()
+    asyncio.run(DirectBackend().start(()))
+    assert prices.table.cache_info().currsize == 1
 
 
 def test_both_kinds_of_credentials_at_once_are_refused(
@@ -121,6 +129,7 @@ def test_events_may_be_cut_anywhere() -> None:
 def test_never_imports_litellm(loopback: LoopbackServer) -> None:
     code = f"""
 import sys
+from game_reasoning_arena.backends import prices
 from game_reasoning_arena.backends.direct_backend import DirectBackend
 from tests.backends.calls import answer, provider, request
 where = provider({loopback.url!r}, "openai")

@@ -153,17 +153,19 @@ def test_the_client_is_watched_where_latencies_would_hang_on_it(
 
 def test_loading_leaves_no_trace() -> None:
     code = """
-import logging, os
+import logging, os, sys
 before = dict(os.environ)
 from game_reasoning_arena.backends.litellm_library import load_litellm
 litellm = load_litellm()
 print(dict(os.environ) == before, [logging.getLogger(n).handlers for n in ("LiteLLM",)])
+# Half a second that would be in the first call's time.
+print("openai.resources.chat.completions" in sys.modules)
 """
     env = {**os.environ, "HTTPS_PROXY": "http://127.0.0.1:9"}  # a fetch would fail, and say so
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True
     )
-    assert (done.stdout, done.stderr) == ("True [[]]\n", "")
+    assert (done.stdout, done.stderr) == ("True [[]]\nTrue\n", "")
 
 
 def test_the_module_can_be_had_without_litellm() -> None:

@@ -15,7 +15,7 @@ import orjson
 
 from game_reasoning_arena.backends import openai_protocol as protocol
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
-from game_reasoning_arena.backends.prices import cost_usd
+from game_reasoning_arena.backends.prices import cost_usd, table
 from game_reasoning_arena.backends.sse import Collected, events
 from game_reasoning_arena.backends.wire import Wire, open_session
 from game_reasoning_arena.errors import (
@@ -69,6 +69,10 @@ class DirectBackend(BaseLLMBackend):
             elif model.provider.api_key_env and protocol.credentials(model.provider.api_base):
                 problems.append(protocol.two_credentials(model, model.provider))
         return problems + protocol.check_keys(models)
+
+    async def start(self, models: Sequence[Model]) -> None:
+        """Read the table of prices, which would else be in the first answer's time."""
+        table()
 
     async def aclose(self) -> None:
         """Close all connections."""

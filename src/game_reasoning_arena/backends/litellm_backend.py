@@ -22,7 +22,7 @@ from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.litellm_library import load_litellm, settle, unlogged
 from game_reasoning_arena.backends.litellm_routes import RESERVED, misled, route_of
 from game_reasoning_arena.backends.litellm_workers import LiteLLMWorkers
-from game_reasoning_arena.backends.prices import cost_usd
+from game_reasoning_arena.backends.prices import cost_usd, table
 from game_reasoning_arena.backends.sse import Collected
 from game_reasoning_arena.backends.stamped_socket import arrivals_are_stamped
 from game_reasoning_arena.backends.wire import Wire, open_session
@@ -109,6 +109,7 @@ class LiteLLMBackend(BaseLLMBackend):
             await self._workers.start()
         else:
             await self._loaded()
+            table()  # would else be read in the first answer's time
 
     async def aclose(self) -> None:
         """Close all connections, LiteLLM's own ones too, and end the worker processes."""
