@@ -42,6 +42,7 @@ def test_line_separators_within_json_texts_do_not_split_them(tmp_path: Path) -> 
         ("p.jsonl", '{"text": "one"}\n', "line 1 has no text under 'prompt'"),
         ("p.csv", "id,text\n1,one\n", "no column 'prompt'; its columns are id, text"),
         ("p.csv", "id,prompt\n1\n", "line 2 has no text"),
+        ("p.csv", "prompt,id\none,1\nIs it, or not?,2\n", "line 3 has 3 cells, but the header "),
         ("p.txt", "\n \n", "holds no prompts"),
         ("p.md", "one", "unknown ending"),
         ("p.jsonl", None, "cannot be read"),

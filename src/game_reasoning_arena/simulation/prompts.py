@@ -31,6 +31,8 @@ from game_reasoning_arena.simulation.seating import seeds
 #: The prompts that ship, under the name that ``simulation.file`` takes.
 SHIPPED = Path(__file__).resolve().parent / "data"
 _KINDS = (".jsonl", ".csv", ".txt")
+#: Where a reader puts cells of a row that no column is named for.
+_BEYOND = "beyond the header"
 
 
 class PromptTurn:
@@ -228,14 +230,23 @@ def _txt(text: str, file: str) -> list[str]:
 
 
 def _csv(text: str, file: str) -> list[str]:
-    rows = csv.DictReader(io.StringIO(text, newline=""))
+    rows = csv.DictReader(io.StringIO(text, newline=""), restkey=_BEYOND)
     columns = rows.fieldnames or []
     if "prompt" not in columns:
         raise UserError(
             f"simulation.file={file!r} has no column 'prompt'; its columns are "
             f"{', '.join(columns) or 'none'}."
         )
-    return [_usable(row.get("prompt"), file, rows.line_num) for row in rows]
+    prompts = []
+    for row in rows:
+        if beyond := row.get(_BEYOND):
+            raise UserError(
+                f"simulation.file={file!r}, line {rows.line_num} has {len(row) - 1 + len(beyond)} "
+                f"cells, but the header names {len(columns)}. A cell that holds a comma stands in "
+                f'quotes: "Yes, or no?"'
+            )
+        prompts.append(_usable(row.get("prompt"), file, rows.line_num))
+    return prompts
 
 
 def _jsonl(text: str, file: str) -> list[str]:
