@@ -9,6 +9,7 @@ import msgspec
 import orjson
 import pytest
 
+from game_reasoning_arena.agents.base_agent import PlayerSpec
 from game_reasoning_arena.agents.random_agent import RandomAgent
 from game_reasoning_arena.errors import TransientError, UserError
 from game_reasoning_arena.recording.encoding import encode
@@ -290,6 +291,10 @@ def test_players_who_win_together_have_no_winner() -> None:
         ({"game": "nfg_game"}, "filename"),
         ({"game": "mfg_garnet"}, "mean-field"),
         ({"game": "crossword"}, "moves have no numbers"),
+        ({"game": "hex(board_size=-5)"}, "after 25 moves nobody has a move, though it is not over"),
+        ({"game": "hex(board_size=0)"}, "at its beginning nobody has a move"),
+        ({"game": "mnk(m=-1,n=2)"}, "cannot be played: the engine says"),
+        ({"game": "pig(horizon=0)"}, "it is over before anybody has a move"),
         ({"game": "???"}, "simulation.game is not set"),
         ({}, "simulation.game is not set"),
         ({"game": "chess", "max_moves": 0}, "simulation.max_moves=0"),
@@ -306,6 +311,15 @@ def test_bad_input_is_explained(
         make_simulation(conf)
     assert says in str(caught.value)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "specs", [TWO_RANDOM, [llm("player_0"), llm("player_1")]], ids=["random", "llm"]
+)
+def test_who_has_no_move_does_not_forfeit(specs: list[PlayerSpec]) -> None:
+    """A board that is larger than the walk before a run is long."""
+    with pytest.raises(UserError, match="after 400 moves nobody has a move"):
+        play({"game": "hex(board_size=-20)"}, specs, asker=Oracle(first_legal))
 
 
 @pytest.mark.parametrize(

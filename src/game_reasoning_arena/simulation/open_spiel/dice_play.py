@@ -15,6 +15,7 @@ from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.records import EpisodePlan, Move, MoveBy
 from game_reasoning_arena.simulation.open_spiel.chance import draw
 from game_reasoning_arena.simulation.open_spiel.loading import State
+from game_reasoning_arena.simulation.open_spiel.playable import no_moves
 
 _TERMINAL = int(pyspiel.PlayerId.TERMINAL)
 _CHANCE = int(pyspiel.PlayerId.CHANCE)
@@ -93,10 +94,12 @@ class DicePlay:
     Args:
         name: the game's short name.
         max_moves: decision nodes after which an episode ends; None plays to the end.
+        game_string: the library's own string, for errors; the name where it is left out.
     """
 
-    def __init__(self, name: str, max_moves: int | None) -> None:
+    def __init__(self, name: str, max_moves: int | None, game_string: str | None = None) -> None:
         self._name = name
+        self._game_string = game_string or name
         self._max_moves = max_moves
         self._moves: dict[tuple[str, ...], _Moves] = {}
 
@@ -104,7 +107,8 @@ class DicePlay:
         """Play from a beginning to the end: the moves, the turns, whether the limit was reached.
 
         Raises:
-            UserError: the game asks for a player of a kind that does not exist here.
+            UserError: the game asks for a player of a kind that does not exist here, or has no
+                moves and no end.
         """
         kept = self._moves.get(plan.seats)
         if kept is None:
@@ -127,6 +131,8 @@ class DicePlay:
                 return moves, turns, True
             if player >= 0:
                 legal = legal_actions()
+                if not legal:
+                    raise no_moves(self._game_string, len(moves))
                 action = legal[(dice[player]() * len(legal)) >> 64]
                 try:
                     move = known[turns][player][action]

@@ -72,12 +72,16 @@ def _reason(error: Exception, name: str) -> str:
         return f"it needs a file that can be read: {name}(filename=...)."
     if not isinstance(error, pyspiel.SpielError):
         return "it needs parameters that are not given or have no such value."
-    text = " ".join(str(error).split())
-    text = re.sub(r"^\S+\.(cc|h):\d+\s*", "", text)
+    text = said(error)
     if found := re.search(r"Unknown parameter '(\w+)'. Available parameters are: (.*)", text):
         parameters = [part.strip() for part in found[2].replace(",", " ").split()]
         return f"{name} has no parameter {found[1]!r}. " + choose_from(found[1], parameters)
     return text if text.endswith((".", ")")) else f"{text}."
+
+
+def said(error: Exception) -> str:
+    """The library's words without the place in its source, on one line."""
+    return re.sub(r"^\S+\.(cc|h):\d+\s*", "", " ".join(str(error).split()))
 
 
 def _parameters(name: str) -> list[str]:

@@ -37,7 +37,8 @@ from game_reasoning_arena.simulation.open_spiel.dice_play import (
     chance_move,
     no_such_player,
 )
-from game_reasoning_arena.simulation.open_spiel.loading import Game, State, load_game, quiet_engine
+from game_reasoning_arena.simulation.open_spiel.loading import Game, State, load_game
+from game_reasoning_arena.simulation.open_spiel.playable import no_moves, require_moves
 from game_reasoning_arena.simulation.open_spiel.texts import Texts, unknown_texts
 from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
 from game_reasoning_arena.simulation.seating import incomplete_deals, seat_plan
@@ -87,7 +88,7 @@ class OpenSpielSimulation(Simulation):
         self.max_moves = max_moves
         self.texts = Texts(self.game, state, board)
         self.players: int = self.game.num_players()
-        _require_actions(self.game, game_string)
+        require_moves(self.game, game_string)
         self._one_best = kind.utility != pyspiel.GameType.Utility.IDENTICAL and self.players > 1
         # Games that draw inside the engine get a seed of their own in each episode, unless the
         # user fixed one.
@@ -97,7 +98,7 @@ class OpenSpielSimulation(Simulation):
             and "rng_seed" in kind.parameter_specification
             and "rng_seed" not in game_string
         )
-        self._dice_play = DicePlay(self.name, max_moves)
+        self._dice_play = DicePlay(self.name, max_moves, game_string)
 
     @classmethod
     def from_conf(cls, conf: Mapping[str, Any]) -> OpenSpielSimulation:
@@ -245,25 +246,6 @@ class OpenSpielSimulation(Simulation):
         return make_player(self, spec, seed=seed)
 
 
-def _require_actions(game: Game, game_string: str) -> None:
-    """Some games have no numbered actions; the first decision tells."""
-    state = game.new_initial_state()
-    stream = Stream(0)
-    try:
-        with quiet_engine():
-            while state.is_chance_node():
-                state.apply_action(draw(state, stream))
-            if not state.is_terminal():
-                seat = max(state.current_player(), 0)
-                for action in state.legal_actions(seat)[:1]:
-                    state.action_to_string(seat, action)
-    except pyspiel.SpielError as error:
-        raise UserError(
-            f"simulation.game={game_string!r} cannot be played here, since its moves have no "
-            f"numbers: {' '.join(str(error).split())}"
-        ) from error
-
-
 def _limit_problems(max_moves: int | None) -> list[str]:
     if max_moves is None or max_moves >= 1:
         return []
@@ -319,7 +301,10 @@ class _Episode:
                 return
             if player >= 0:
                 with part("engine"):
-                    turn = SeatTurn(self, player, state.legal_actions())
+                    legal = state.legal_actions()
+                    if not legal:  # nobody's failure, so nobody is asked
+                        raise no_moves(self._simulation.game_string, len(self.moves))
+                    turn = SeatTurn(self, player, legal)
                 decision = await self.actors[player].act(turn)
                 if decision.action is None:
                     self.forfeit = decision.forfeit
