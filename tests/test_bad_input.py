@@ -346,6 +346,9 @@ def test_an_unknown_command_names_near_ones(arena: Arena) -> None:
     [
         ("broken.json", '{"agents": ', "line 1"),
         ("list.yaml", "- a\n- b\n", "mapping"),
+        ("empty.yaml", "", "empty.yaml: holds no setting"),
+        ("remarks.yaml", "# seed: 1\n", "remarks.yaml: holds no setting"),
+        ("empty.json", "{}", "empty.json: holds no setting"),
         ("typo.yaml", "episods: 3\n", "'episodes'"),
         ("twice.yaml", "episodes: 3\nepisodes: 4\n", "line 2: found duplicate key episodes"),
         ("twice.json", '{"episodes": 3, "episodes": 4}', "the key 'episodes' stands there twice"),

@@ -194,9 +194,9 @@ def read_plain_file(path: Path) -> dict[str, Any]:
     except OmegaConfBaseException as error:
         said = str(error).splitlines()[0]
         raise UserError(f"--config {path}: {said}") from error
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not content:
         raise UserError(
-            f"--config {path}: holds no mapping. Write e.g. "
+            f"--config {path}: holds no {'setting' if content == {} else 'mapping'}. Write e.g. "
             '{"agents": {"player_0": {"type": "llm", "model": "scripted_random"}}}'
         )
     if "run_id" in content and "status" in content:
