@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -24,11 +25,12 @@ CUT_NOTE = (
 )
 
 
-def show_result(result: RunResult, *, next_step: bool = True) -> None:
+def show_result(result: RunResult, *, words: Sequence[str] = (), next_step: bool = True) -> None:
     """Print the table on stdout and what matters beside it.
 
     Args:
         result: of a run.
+        words: those of this sitting alone, which the next one would need again.
         next_step: say why it is not finished, and how it can be; without, the caller does.
     """
     from rich.console import Console
@@ -78,12 +80,14 @@ def show_result(result: RunResult, *, next_step: bool = True) -> None:
             soft_wrap=True,
         )
     elif next_step and unfinished:
-        more = ""
+        again = ["arena", "resume", str(result.directory)]
+        spent = ""
         if result.status is Status.BUDGET and result.reason:
-            more = f" {result.reason.partition('=')[0]}=MORE"
-        console.print(
-            f"finish it with: arena resume {result.directory}{more}", markup=False, soft_wrap=True
-        )
+            spent = result.reason.partition("=")[0]
+        again += [word for word in words if word.partition("=")[0].lstrip("+") != spent]
+        if spent:
+            again.append(f"{spent}=MORE")
+        console.print(f"finish it with: {shlex.join(again)}", markup=False, soft_wrap=True)
     console.print(f"directory: {result.directory}", markup=False, soft_wrap=True)
 
 

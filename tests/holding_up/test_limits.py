@@ -106,6 +106,18 @@ def test_every_request_that_the_server_saw_is_recorded(lab: Lab) -> None:
     assert run_json(ran.directory)["totals"]["requests"] == recorded
 
 
+def test_the_advice_of_a_second_sitting_repeats_its_words(lab: Lab) -> None:
+    """They hold for that sitting alone: without them the first budget is still spent."""
+    ran = lab("episodes=50", "concurrency=4", "budget.tokens=1000")
+    words = ["budget.tokens=null", "budget.calls=25", "concurrency=2"]
+    again = lab.arena("resume", str(ran.directory), *words)
+    assert again.code == 3, again.out + again.err
+    assert (
+        f"finish it with: arena resume {ran.directory} budget.tokens=null concurrency=2 "
+        "budget.calls=MORE\n" in again.out
+    )
+
+
 @pytest.mark.parametrize(("budget", "limit"), [("calls", 25), ("tokens", 3000)])
 def test_a_budget_is_a_clean_stop(lab: Lab, budget: str, limit: int) -> None:
     ran = lab("episodes=50", "concurrency=4", f"budget.{budget}={limit}")

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         sys.stderr.write(f"{past}\n")
         with job_log(directory):
             result = play(experiment, directory, overrides=args.overrides, past=past)
-    show_result(result)
+    show_result(result, words=args.overrides)
     return result.exit_code
 
 
