@@ -329,7 +329,8 @@ class EpisodeRecord(Struct, frozen=True, kw_only=True):
     ``seats[i]`` is the player at seat i. ``returns[i]`` belongs to seat i and is None unless the
     game was played to its end (or to ``max_moves``: then ``move_limit`` is true). ``winner`` is a
     player's name, None for a draw and for games in which no single player is best. Episodes that
-    share ``seed`` are the same deal with the players at different seats.
+    share ``seed`` are the same deal with the players at different seats. ``prompt`` is the ``id``
+    that a prompts file gives, or else the prompt's number in it, from 0; None for games.
     """
 
     run_id: str
@@ -346,3 +347,4 @@ class EpisodeRecord(Struct, frozen=True, kw_only=True):
     moves: tuple[Move, ...]
     duration_s: float
     error: str | None = None
+    prompt: int | str | None = None

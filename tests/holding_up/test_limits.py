@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -402,3 +403,16 @@ def test_a_replay_of_nothing_is_refused(arena: Arena) -> None:
     ran = arena("agents.player_0.model=replay_absent")
     assert ran.code == 2
     assert "replay_absent" in ran.err
+
+
+def test_a_recording_without_names_of_prompts_is_replayed(arena: Arena, tmp_path: Path) -> None:
+    """As runs were written before episodes held them."""
+    (tmp_path / "few.txt").write_text("one\ntwo\n")
+    words = ("simulation=prompts", "simulation.file=few.txt", "agents=llm")
+    ran = arena(*words, "hydra.run.dir=mine")
+    assert ran.code == 0, ran.err
+    file = tmp_path / "mine" / "episodes.jsonl"
+    told = [json.loads(line) for line in file.read_text().splitlines()]
+    assert {line.pop("prompt") for line in told} == {0, 1}
+    file.write_text("".join(json.dumps(line) + "\n" for line in told))
+    assert "2 of 2 recorded episodes came out the same" in arena("replay", "mine").out

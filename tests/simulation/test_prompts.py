@@ -18,7 +18,7 @@ from tests.simulation.playing import Oracle, in_turn, llm, play, player
     ("name", "content"),
     [
         ("p.jsonl", '{"prompt": "one"}\n\n"two, again"\n'),
-        ("p.csv", 'id,prompt\n1,one\n2,"two, again"\n'),
+        ("p.csv", 'topic,prompt\n1,one\n2,"two, again"\n'),
         ("p.txt", "one\n\n  two, again  \n"),
         ("p.TXT", "\ufeffone\ntwo, again"),
     ],
@@ -26,13 +26,31 @@ from tests.simulation.playing import Oracle, in_turn, llm, play, player
 def test_files_of_three_kinds_are_read(tmp_path: Path, name: str, content: str) -> None:
     file = tmp_path / name
     file.write_text(content, encoding="utf-8")
-    assert read_prompts(str(file)) == ["one", "two, again"]
+    assert read_prompts(str(file)) == {0: "one", 1: "two, again"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "ids"),
+    [
+        ("p.jsonl", '{"id": 7, "prompt": "one"}\n{"id": "b", "prompt": "two"}\n', (7, "b")),
+        ("p.csv", "id,prompt,expected\nq1,one,1\nq2,two,2\n", ("q1", "q2")),
+        ("p.txt", "one\n\ntwo\n", (0, 1)),
+    ],
+)
+def test_records_name_their_prompt(
+    tmp_path: Path, name: str, content: str, ids: tuple[int | str, ...]
+) -> None:
+    file = tmp_path / name
+    file.write_text(content, encoding="utf-8")
+    conf = {"type": "prompts", "file": str(file), "repeats": 2}
+    episodes, _ = play(conf, [llm()], asker=Oracle(lambda _: "yes"))
+    assert [episode.prompt for episode in episodes] == [ids[0], ids[0], ids[1], ids[1]]
 
 
 def test_line_separators_within_json_texts_do_not_split_them(tmp_path: Path) -> None:
     file = tmp_path / "p.jsonl"
     file.write_text('{"prompt": "a\u2028b"}\n', encoding="utf-8")
-    assert read_prompts(str(file)) == ["a\u2028b"]
+    assert read_prompts(str(file)) == {0: "a\u2028b"}
 
 
 @pytest.mark.parametrize(
@@ -43,6 +61,9 @@ def test_line_separators_within_json_texts_do_not_split_them(tmp_path: Path) -> 
         ("p.csv", "id,text\n1,one\n", "no column 'prompt'; its columns are id, text"),
         ("p.csv", "id,prompt\n1\n", "line 2 has no text"),
         ("p.csv", "prompt,id\none,1\nIs it, or not?,2\n", "line 3 has 3 cells, but the header "),
+        ("p.csv", "id,prompt\na,one\nb,two\na,three\n", "line 4 has the id 'a' of line 2"),
+        ("p.jsonl", '{"id": 1, "prompt": "one"}\n"two"\n', "line 2 has no id"),
+        ("p.jsonl", '{"id": [1], "prompt": "one"}\n', "line 1 has the id [1]"),
         ("p.txt", "\n \n", "holds no prompts"),
         ("p.md", "one", "unknown ending"),
         ("p.jsonl", None, "cannot be read"),

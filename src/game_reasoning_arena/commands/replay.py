@@ -38,8 +38,8 @@ _NEEDED = (
 )
 _AS_RECORDED = f"its text in {layout.RUN} is used"
 
-#: Fields of an episode that belong to the playing, not to the game.
-_OF_THE_RUN = ("run_id", "duration_s")
+#: Fields of an episode that belong to the playing, not to the game; a prompt's name is no question.
+_OF_THE_RUN = ("run_id", "duration_s", "prompt")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -154,6 +154,7 @@ EPISODES: Final[dict[str, Spec]] = {
     "episode": Spec("int64", "number of the episode in its run"),
     "seed": Spec("int64", "seed: episodes that share it are the same deal"),
     "game": Spec("category", "short name of the game"),
+    "prompt": Spec("object", "`id` in the prompts file, else the number there; null for games"),
     "status": Spec("category", "completed, forfeit, error, budget or interrupted"),
     "winner": Spec("category", "player's name; null for a draw or no single best"),
     "forfeit_player": Spec("category", "who forfeited", _part("forfeit", "player")),

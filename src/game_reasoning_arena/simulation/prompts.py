@@ -1,8 +1,9 @@
 """Prompts without a game: each answered by every agent, side by side.
 
 A file is JSONL (objects with ``prompt``, or plain strings), CSV (a column
-``prompt``) or TXT (one prompt per line; blank lines are skipped). An episode is one prompt in one
-repeat, with every agent asked at once.
+``prompt``) or TXT (one prompt per line; blank lines are skipped). JSONL and CSV may hold an ``id``
+for each prompt, which its episodes' records repeat; other columns are not read. An episode is one
+prompt in one repeat, with every agent asked at once.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -66,7 +68,7 @@ class PromptsSimulation(Simulation):
     """A list of prompts, each answered ``repeats`` times by every agent.
 
     Args:
-        prompts: the texts.
+        prompts: the texts, by what they are called in records.
         repeats: how often each is asked.
         limit: only the first so many prompts; None for all.
 
@@ -77,14 +79,15 @@ class PromptsSimulation(Simulation):
     open_ended = True
 
     def __init__(
-        self, prompts: Sequence[str], *, repeats: int = 1, limit: int | None = None
+        self, prompts: Mapping[int | str, str], *, repeats: int = 1, limit: int | None = None
     ) -> None:
         if not prompts:
             raise UserError("simulation.file holds no prompts.")
         if wrong := _number_problems(repeats, limit):
             raise ConfigProblems(wrong)
         self.name = "prompts"
-        self.prompts = tuple(prompts[:limit])
+        self.names = tuple(prompts)[:limit]
+        self.prompts = tuple(prompts.values())[:limit]
         self.repeats = repeats
 
     @classmethod
@@ -138,7 +141,8 @@ class PromptsSimulation(Simulation):
     ) -> EpisodeRecord:
         """Ask every agent at once."""
         started = perf_counter()
-        prompt = self.prompts[plan.episode // self.repeats]
+        number = plan.episode // self.repeats
+        prompt = self.prompts[number]
         actors = [agents[name].sit(plan, seat) for seat, name in enumerate(plan.seats)]
         results = await asyncio.gather(
             *(actor.act(PromptTurn(prompt, seat)) for seat, actor in enumerate(actors)),
@@ -167,6 +171,7 @@ class PromptsSimulation(Simulation):
             moves=(),
             duration_s=perf_counter() - started,
             error=error,
+            prompt=self.names[number],
         )
 
 
@@ -200,8 +205,10 @@ def words_for_games(overrides: Sequence[str], simulations: Sequence[Simulation])
     return found
 
 
-def read_prompts(file: str) -> list[str]:
-    """The prompts of a file; a name without a folder is looked for here, then among the shipped.
+def read_prompts(file: str) -> dict[int | str, str]:
+    """The prompts of a file by their ids, where it has no such by their numbers from 0.
+
+    A name without a folder is looked for here, then among the shipped.
 
     Raises:
         UserError: the file cannot be read or a line of it is wrong; the line is named.
@@ -219,17 +226,47 @@ def read_prompts(file: str) -> list[str]:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UserError(f"simulation.file={file!r} cannot be read: {reason}.") from error
     readers = {".jsonl": _jsonl, ".csv": _csv, ".txt": _txt}
-    prompts = readers[path.suffix.lower()](text, file)
-    if not prompts:
+    rows = list(readers[path.suffix.lower()](text, file))
+    if not rows:
         raise UserError(f"simulation.file={file!r} holds no prompts.")
-    return prompts
+    return _named(rows, file)
 
 
-def _txt(text: str, file: str) -> list[str]:
-    return [line.strip() for line in text.splitlines() if line.strip()]
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A prompt of a file; ``name`` is its ``id``, None where it has none."""
+
+    line: int
+    prompt: str
+    name: object = None
 
 
-def _csv(text: str, file: str) -> list[str]:
+def _named(rows: Sequence[_Row], file: str) -> dict[int | str, str]:
+    if all(row.name is None for row in rows):
+        return {number: row.prompt for number, row in enumerate(rows)}
+    first: dict[int | str, int] = {}
+    for row in rows:
+        where = f"simulation.file={file!r}, line {row.line}"
+        name = row.name
+        if isinstance(name, bool) or not isinstance(name, int | str) or name == "":
+            wrong = "has no id" if name in (None, "") else f"has the id {name!r}"
+            raise UserError(
+                f"{where} {wrong}. An id is a text or a whole number; either every prompt has one "
+                "or none."
+            )
+        if name in first:
+            raise UserError(f"{where} has the id {name!r} of line {first[name]}; ids must differ.")
+        first[name] = row.line
+    return {name: row.prompt for name, row in zip(first, rows, strict=True)}
+
+
+def _txt(text: str, file: str) -> Iterator[_Row]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            yield _Row(number, line.strip())
+
+
+def _csv(text: str, file: str) -> Iterator[_Row]:
     rows = csv.DictReader(io.StringIO(text, newline=""), restkey=_BEYOND)
     columns = rows.fieldnames or []
     if "prompt" not in columns:
@@ -237,7 +274,6 @@ def _csv(text: str, file: str) -> list[str]:
             f"simulation.file={file!r} has no column 'prompt'; its columns are "
             f"{', '.join(columns) or 'none'}."
         )
-    prompts = []
     for row in rows:
         if beyond := row.get(_BEYOND):
             raise UserError(
@@ -245,12 +281,10 @@ def _csv(text: str, file: str) -> list[str]:
                 f"cells, but the header names {len(columns)}. A cell that holds a comma stands in "
                 f'quotes: "Yes, or no?"'
             )
-        prompts.append(_usable(row.get("prompt"), file, rows.line_num))
-    return prompts
+        yield _Row(rows.line_num, _usable(row.get("prompt"), file, rows.line_num), row.get("id"))
 
 
-def _jsonl(text: str, file: str) -> list[str]:
-    prompts: list[str] = []
+def _jsonl(text: str, file: str) -> Iterator[_Row]:
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -260,10 +294,8 @@ def _jsonl(text: str, file: str) -> list[str]:
             raise UserError(
                 f"simulation.file={file!r}, line {number} is not JSON: {error.msg}."
             ) from error
-        prompts.append(
-            _usable(value.get("prompt") if isinstance(value, dict) else value, file, number)
-        )
-    return prompts
+        given = value if isinstance(value, dict) else {"prompt": value}
+        yield _Row(number, _usable(given.get("prompt"), file, number), given.get("id"))
 
 
 def _usable(prompt: object, file: str, line: int) -> str:
