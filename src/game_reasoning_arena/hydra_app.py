@@ -75,7 +75,7 @@ def run_hydra(words: list[str]) -> int:
                 from game_reasoning_arena.sweep import run_sweep
 
                 return run_sweep(session, config_name, overrides, words)
-            return _run_once(session, config_name, overrides)
+            return _run_once(session, config_name, overrides, line.config_file)
         except ConfigProblems as error:
             if not broken:
                 raise
@@ -261,8 +261,11 @@ def _prefer_our_launchers() -> None:
         theirs.pop(f"{kind}.yaml", None)
 
 
-def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
+def _run_once(
+    session: Session, config_name: str, overrides: list[str], config_file: Path | None
+) -> int:
     from game_reasoning_arena.preflight import prepare
+    from game_reasoning_arena.run_again import changed_since, files_elsewhere
     from game_reasoning_arena.simulation.prompts import words_for_games
 
     cfg = session.compose(config_name, overrides, RunMode.RUN)
@@ -273,6 +276,8 @@ def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
         experiment = prepare(job_cfg)
     except ConfigProblems as error:
         problems += error.problems
+        if config_file is not None:
+            problems += files_elsewhere(config_file)
     problems += sweep_without_m(cfg, overrides)
     problems += words_of_the_other_kind(overrides, sweeping=False)
     if experiment is not None:
@@ -285,6 +290,8 @@ def _run_once(session: Session, config_name: str, overrides: list[str]) -> int:
         problems.append(str(error))
     if problems or experiment is None:
         raise ConfigProblems(problems)
+    for changed in [] if config_file is None else changed_since(config_file, experiment):
+        sys.stderr.write(f"note: {changed}\n")
     if experiment.estimate:
         from game_reasoning_arena.estimate import print_estimate
 

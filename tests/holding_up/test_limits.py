@@ -416,3 +416,33 @@ def test_a_recording_without_names_of_prompts_is_replayed(arena: Arena, tmp_path
     assert {line.pop("prompt") for line in told} == {0, 1}
     file.write_text("".join(json.dumps(line) + "\n" for line in told))
     assert "2 of 2 recorded episodes came out the same" in arena("replay", "mine").out
+
+
+def test_a_configuration_run_again_tells_which_file_was_changed(
+    arena: Arena, tmp_path: Path
+) -> None:
+    (tmp_path / "few.txt").write_text("One.\nTwo.\n")
+    words = ("simulation=prompts", "simulation.file=few.txt", "agents=llm")
+    assert arena(*words, "hydra.run.dir=mine").code == 0
+    same = arena("--config", "mine/config.yaml", "hydra.run.dir=two")
+    assert (same.code, "few.txt" in same.err) == (0, False)
+    (tmp_path / "few.txt").write_text("One.\nThree.\n")
+    other = arena("--config", "mine/config.yaml", "hydra.run.dir=three")
+    assert other.code == 0, other.err
+    assert "note: simulation.file=few.txt has another content than when mine was" in other.err
+    fewer = arena("--config", "mine/config.yaml", "simulation.limit=1", "hydra.run.dir=four")
+    assert (fewer.code, "another content" in fewer.err) == (0, False)
+
+
+def test_a_configuration_run_elsewhere_tells_where_its_files_are(
+    arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "few.txt").write_text("One.\n")
+    words = ("simulation=prompts", "simulation.file=few.txt", "agents=llm")
+    assert arena(*words, "hydra.run.dir=mine").code == 0
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    ran = arena("--config", "../mine/config.yaml")
+    assert ran.code == 2
+    assert f"names files relative to {tmp_path}, where its run was begun: few.txt" in ran.err
+    assert list(Path().iterdir()) == []
