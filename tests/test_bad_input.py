@@ -366,6 +366,17 @@ def test_a_plain_file_with_a_mistake(
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+def test_a_file_in_place_of_a_system_prompt_is_refused(arena: Arena, tmp_path: Path) -> None:
+    (tmp_path / "sp.txt").write_text("Be brief.")
+    ran = arena("agents.player_0.system_prompt=sp.txt")
+    assert ran.code == 2
+    assert "system_prompt=sp.txt: there is a file of that name, but" in ran.err
+    assert [path.name for path in tmp_path.iterdir()] == ["sp.txt"]
+    for text in ("other.txt", "Read sp.txt.", "x" * 5000, "~nobody/x"):
+        said = arena(f"agents.player_0.system_prompt='{text}'", "episodes=1")
+        assert said.code == 0, said.err
+
+
 def test_a_run_is_no_configuration_but_holds_one(arena: Arena) -> None:
     assert arena("hydra.run.dir=mine", "episodes=1").code == 0
     for given in ("mine", "mine/run.json"):

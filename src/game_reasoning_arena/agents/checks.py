@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from game_reasoning_arena.agents.base_agent import PlayerSpec
 from game_reasoning_arena.errors import UserError
@@ -28,6 +29,12 @@ def option_problems(spec: PlayerSpec) -> list[str]:
     prompt = options.get("system_prompt")
     if prompt is not None and not isinstance(prompt, str):
         found.append(f"{where}.system_prompt={prompt!r} must be a text.")
+    elif prompt is not None and _is_file(prompt):
+        found.append(
+            f"{where}.system_prompt={prompt}: there is a file of that name, but system_prompt "
+            f"takes the text itself. Give it in a YAML file (agents: {{{spec.name}: "
+            "{system_prompt: ...}}) with --config, or in a template of yours (template=mine.j2)."
+        )
     template = options.get("template", "line")
     if not isinstance(template, str) or not template:
         found.append(f"{where}.template={template!r} must be a template's name or path.")
@@ -39,6 +46,16 @@ def option_problems(spec: PlayerSpec) -> list[str]:
     except UserError as error:
         found.append(f"{where}.template: {error}")
     return found
+
+
+def _is_file(text: str) -> bool:
+    """Whether a text is one word that names a file."""
+    if len(text.split()) != 1:
+        return False
+    try:
+        return Path(text).expanduser().is_file()
+    except (OSError, RuntimeError):  # too long for a name, a home that there is not
+        return False
 
 
 def seat_problems(players: Sequence[PlayerSpec], least: int, most: int, game: str) -> list[str]:
