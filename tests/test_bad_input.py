@@ -17,6 +17,10 @@ MISTAKES = {
     "agent type": (["agents.player_1.type=randon"], ["agents.player_1.type", "'random'"]),
     "prefix": (["agents.player_0.model=vlm_x"], ["'vlm_x'", "vllm"]),
     "model": (["model=scripted_randm"], ["'scripted_randm'", "scripted_random"]),
+    "model of a provider of the words": (
+        ["+provider.lab.api_base=http://127.0.0.1:9/v1", "model=direct_lab/x"],
+        ["'direct_lab/x'", "is given to a player: agents.player_0.model=direct_lab/x"],
+    ),
     "provider": (["agents.player_0.model=litellm_opnai/x"], ["'opnai'", "openai"]),
     "game": (["simulation.game=tic_tac_to"], ["'tic_tac_to'", "tic_tac_toe"]),
     "game parameter": (["simulation.game=tic_tac_toe(foo=3)"], ["foo"]),

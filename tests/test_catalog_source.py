@@ -70,6 +70,12 @@ def test_an_unlisted_model_of_a_known_provider_is_an_option() -> None:
         composed("model=litellm_nowhere/some-new-model")
 
 
+def test_so_is_one_that_is_called_directly() -> None:
+    assert composed("model=direct_groq/new")["model"]["name"] == "direct_groq/new"
+    with pytest.raises(HydraException):
+        composed("model=direct_nowhere/new")
+
+
 def test_an_entrys_settings_come_along(tmp_path: Path) -> None:
     listed = tmp_path / "more.json"
     entry = {

@@ -123,8 +123,9 @@ class CatalogSource(ConfigSource):
         entry = self.models.get(option)
         if entry is not None:
             return _as_conf(entry)
-        if option.startswith("litellm_") and self.catalog is not None:
-            provider, slash, model_id = option.removeprefix("litellm_").partition("/")
+        prefix, _, rest = option.partition("_")
+        if prefix in ("litellm", "direct") and self.catalog is not None:
+            provider, slash, model_id = rest.partition("/")
             if slash and model_id and provider in {p.name for p in self.catalog.providers()}:
                 return {"name": option}
         return None

@@ -32,6 +32,7 @@ _NO_GRAMMAR = re.compile(
     r"no viable alternative|LexerNoViableAlt|mismatched input|extraneous input"
 )
 _NO_NULL = re.compile(r"Incompatible value 'None'|field '\w+' is not Optional|is not Optional")
+_OF_A_PROVIDER = re.compile(r"(?:litellm|direct)_[^/]+/.")
 _FULL_KEY = re.compile(r"full_key: (\S+)")
 
 
@@ -65,6 +66,11 @@ def explain_composition(error: Exception, word: str | None, cfg: DictConfig | No
         if group == "simulation":
             more = (
                 f" Any game of OpenSpiel: simulation=openspiel simulation.game={asked or 'NAME'}."
+            )
+        elif group == "model" and _OF_A_PROVIDER.match(asked):
+            more = (
+                " A model of a provider that words add (+provider.NAME.api_base=...) is given to a "
+                f"player: agents.player_0.model={asked}"
             )
         return f"{said}there is no {group} called {asked!r}. {choose_from(asked, names)}{more}"
     if missing := _NO_OPTION.search(text):
