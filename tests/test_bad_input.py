@@ -469,6 +469,21 @@ def test_what_a_preset_set_for_another_type_is_no_mistake(arena: Arena, words: l
     assert ran.code == 0, ran.err
 
 
+@pytest.mark.parametrize("begin", ["", "# Mine.\n# @package _global_\n"])
+def test_an_experiment_that_does_not_say_where_it_stands(
+    arena: Arena, tmp_path: Path, begin: str
+) -> None:
+    """Hydra reads that from the first line alone."""
+    path = tmp_path / "conf" / "experiment" / "mine.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"{begin}episodes: 3\n")
+    ran = arena("experiment=mine")
+    assert ran.code == 2
+    assert f"experiment=mine: {path} has to begin with the line: # @package _global_" in ran.err
+    path.write_text("# @package _global_\nepisods: 3\n")
+    assert "'episodes'" in arena("experiment=mine").err
+
+
 def test_a_wrong_player_is_one_problem(arena: Arena) -> None:
     ran = arena("+agents.player_1.typ=random", "agents.player_0.modle=x")
     assert "configured" not in ran.err

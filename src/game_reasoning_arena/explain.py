@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import is_dataclass
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -14,6 +15,7 @@ from yaml import MarkedYAMLError
 from game_reasoning_arena import schema
 from game_reasoning_arena.command_line import as_typed
 from game_reasoning_arena.errors import choose_from
+from game_reasoning_arena.paths import conf_dirs
 
 _NO_OPTION = re.compile(r"Could not find '([^']+)/([^'/]+(?:/[^']*)?)'")
 _OPTIONS = re.compile(r"Available options in '([^']+)':\n((?:\t.*\n?)+)")
@@ -32,6 +34,7 @@ _NO_GRAMMAR = re.compile(
     r"no viable alternative|LexerNoViableAlt|mismatched input|extraneous input"
 )
 _NO_NULL = re.compile(r"Incompatible value 'None'|field '\w+' is not Optional|is not Optional")
+_PACKAGE = re.compile(r"[ \t]*#[ \t]*@package\s")
 _OF_A_PROVIDER = re.compile(r"(?:litellm|direct)_[^/]+/.")
 _FULL_KEY = re.compile(r"full_key: (\S+)")
 
@@ -82,7 +85,9 @@ def explain_composition(error: Exception, word: str | None, cfg: DictConfig | No
         missing_key = no_key.group(1) or no_key.group(2)
         key = full_key.group(1) if full_key else missing_key
         if word:
-            typed = word.partition("=")[0].lstrip("+~")
+            typed, _, value = word.lstrip("+~").partition("=")
+            if typed == "experiment" and (file := _without_package(value)) is not None:
+                return f"{said}{file} has to begin with the line: # @package _global_"
             if missing_key.rpartition(".")[2] in typed.split("."):
                 key = typed
             elif not key.startswith(f"{typed}.") and typed in cfg:  # in the file that it chooses
@@ -198,6 +203,15 @@ def unknown_keys(content: Mapping[str, Any], cfg: DictConfig, where: str = "") -
         ):
             found += unknown_keys(value, cfg, path)
     return found
+
+
+def _without_package(option: str) -> Path | None:
+    """The file of an experiment that does not say that its settings stand at the top."""
+    for folder in reversed(conf_dirs()):
+        file = folder / "experiment" / f"{option}.yaml"
+        if file.is_file():
+            return None if _PACKAGE.match(file.read_text(encoding="utf-8")) else file
+    return None
 
 
 def _broken_file(error: BaseException | None) -> str | None:
