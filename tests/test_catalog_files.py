@@ -23,6 +23,7 @@ def problems(*files: Path, **more: object) -> tuple[str, ...]:
         ("models:\n  - name: vllm_a\n", 2, ["no model_path", "absolute path", "api_base"]),
         ("models:\n  - name: vllm_a\n    model_path: a/b\n", 2, ["'a/b'", "absolute"]),
         ("models:\n  - gpt-4\n", 2, ["'gpt-4'", "litellm_gpt-4"]),
+        ("models:\n  - direct_lab/gam ma\n", 2, ["'direct_lab/gam ma' holds a space"]),
         ("models:\n  - name: litellm_a\n    temprature: 1\n", 2, ["'temprature'"]),
         (
             "models:\n  - name: litellm_a\n    chat_templte: x\n",
@@ -69,6 +70,11 @@ def test_a_list_is_for_the_backend_in_its_name(tmp_path: Path) -> None:
     (problem,) = problems(path)
     assert f"{path}:2" in problem
     assert "begin with `vllm_`" in problem
+    assert "names of other backends belong in another list, such as litellm_models.yaml." in problem
+    path.write_text("models:\n  - parrot_x\n")
+    assert "belong in another list, such as parrot_models.yaml." in problems(path)[0]
+    path.write_text("models:\n  - gpt-4\n")
+    assert "vllm_gpt-4" in problems(path)[0]
 
 
 def test_broken_json_has_its_line(tmp_path: Path) -> None:

@@ -92,7 +92,13 @@ def check_model(
         return None
     before = len(problems)
     name = item.get("name")
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*_\S+", name):
+    if isinstance(name, str) and name.strip() and re.search(r"\s", name):
+        problems.append(
+            f"{where}: the model name {name!r} holds a space, which is possible only where a "
+            f"player names an unlisted model: 'agents.player_0.model={name}'. Else have it served "
+            "by another name."
+        )
+    elif not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*_\S+", name):
         problems.append(
             f"{where}: the model name is {name!r}; a name begins with its backend's prefix, "
             f"such as {_with_prefix(name, prefix)}."
@@ -100,7 +106,8 @@ def check_model(
     elif prefix and not name.startswith(prefix + "_"):
         problems.append(
             f"{where}: {name!r} stands in the list of {prefix} models, so it has to begin with "
-            f"`{prefix}_`; names of other backends belong in a list of their own."
+            f"`{prefix}_`; names of other backends belong in another list, such as "
+            f"{name.partition('_')[0]}_models.yaml."
         )
     settings: dict[str, Any] = {}
     engine: dict[str, Any] = {}
