@@ -259,6 +259,22 @@ def test_resuming_with_another_question_is_refused(arena: Arena) -> None:
     assert allowed.code == 0, allowed.err
 
 
+def test_only_what_a_person_changed_is_named(arena: Arena, tmp_path: Path) -> None:
+    """Another model brings another entry and another backend; how fast it goes is no matter."""
+    (tmp_path / "conf" / "catalog").mkdir(parents=True)
+    models = "models:\n  - {name: scripted_first, sampling: {temperature: 0.5}}\n"
+    (tmp_path / "conf" / "catalog" / "mine.yaml").write_text(models)
+    assert (
+        arena("episodes=2", "agents.player_0.model=scripted_first", "hydra.run.dir=mine").code == 0
+    )
+    for other in ("scripted_random", "replay_mine"):
+        ran = arena("resume", "mine", f"agents.player_0.model={other}", "concurrency=2")
+        assert ran.code == 2
+        assert f"\n  agents.player_0.model: scripted_first -> {other}\n" in ran.err
+        for untouched in ("catalog", "backend", "concurrency"):
+            assert untouched not in ran.err
+
+
 def test_resuming_what_is_no_run(arena: Arena, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     ran = arena("resume", "empty")

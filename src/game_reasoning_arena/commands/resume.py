@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,10 +158,11 @@ def _refuse_changes(directory: Path, experiment: Experiment, past: Past) -> None
             )
         return
     now = _flat(dict(experiment.config))
+    changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+    asked = [key for key in changed if _asked_for(key, before, now)]
     changes = [
         f"  {key}: {before.get(key, 'not set')} -> {now.get(key, 'not set')}"
-        for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key)
+        for key in asked or [key for key in changed if key.startswith("catalog.")]
     ]
     changes += [
         f"  the file of {changed} has another content"
@@ -172,6 +174,18 @@ def _refuse_changes(directory: Path, experiment: Experiment, past: Past) -> None
         + "\nTake the changes back, or start a new run. Of what is asked, only the number of "
         "episodes of a game can change, where the run is no shard."
     )
+
+
+def _asked_for(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a person changed what is asked by this key; other models bring other entries."""
+    from game_reasoning_arena.experiment import BACKEND_NOT_IDENTITY, NOT_IDENTITY
+
+    group, _, rest = key.partition(".")
+    if group == "backend":
+        prefix, _, setting = rest.partition(".")
+        kept = f"backend.{prefix}._target_"
+        return kept in before and kept in now and setting not in BACKEND_NOT_IDENTITY
+    return group == "shard" or group not in (*NOT_IDENTITY, "catalog")
 
 
 def _set_length(directory: Path, experiment: Experiment, past: Past) -> None:
