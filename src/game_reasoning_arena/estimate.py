@@ -2,8 +2,8 @@
 
 Calls are counted over dry episodes in which ``scripted_random`` sits where the models will. Prompt
 tokens are characters divided by four, which is within some 20 % for English on current tokenizers;
-completion tokens are ``max_tokens``, the most that an answer can have. So the price is an upper
-figure unless a model needs rethinks.
+completion tokens are ``max_tokens``, the most that an answer can have. Most runs cost less, and
+none is bound to: models may need rethinks, and play longer games than a stand-in.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def print_estimate(jobs: Mapping[str, Experiment]) -> int:
     for column in (
         *(["job"] if several else []),
         *("model", "calls", "prompt tokens", "completion tokens"),
-        "price, at most",
+        "price, about",
     ):
         named = column in ("job", "model")
         table.add_column(column, justify="left" if named else "right", overflow="fold")
@@ -156,8 +156,8 @@ def print_estimate(jobs: Mapping[str, Experiment]) -> int:
             )
     console.print(
         f"Estimated from {dry} dry episodes of a stand-in{' per job' if several else ''}: prompt "
-        "tokens as characters/4, every answer max_tokens long, no rethinks. Nothing was asked and "
-        "nothing was written.",
+        "tokens as characters/4, every answer max_tokens long, which few are. Rethinks and longer "
+        "games, which are not counted, would cost more. Nothing was asked and nothing was written.",
         soft_wrap=True,
     )
     return 0

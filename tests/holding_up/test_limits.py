@@ -219,6 +219,8 @@ def test_an_estimate_asks_nothing_and_writes_nothing(
     assert "litellm_openai/gpt-4o-mini" in ran.out
     assert "$" in ran.out
     assert "price unknown: litellm_openai/a-model-without-a-price" in ran.out
+    assert "price, about" in ran.out  # nothing bounds how often a model is asked again
+    assert "Rethinks and longer games, which are not counted, would cost more." in ran.out
     counted = sum(int(line.split()[1]) for line in ran.out.splitlines() if "litellm_" in line[:8])
     assert counted > 500  # a hundred games have some 760 moves
     assert list(tmp_path.iterdir()) == []
