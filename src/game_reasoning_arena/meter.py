@@ -65,13 +65,13 @@ class Totals:
             longest = max(DISTORTION * reply.latency_s, DISTORTION_S)
             self.distorted += not first and reply.client_s > longest
 
-    def add_line(self, line: Mapping[str, Any]) -> None:
-        """Count a line of ``responses.jsonl`` as its call was counted."""
+    def add_line(self, line: Mapping[str, Any], *, first: bool = False) -> None:
+        """Count a line of ``responses.jsonl`` as its call was counted; see :meth:`add`."""
         if line["outcome"] in (None, Outcome.CONTEXT_OVERFLOW):
             self.failed_calls += 1
             self.requests += 1 + (line.get("retries") or 0)
         else:
-            self.add(reply_of(line))
+            self.add(reply_of(line), first=first)
 
     def merge(self, other: Totals) -> None:
         """Count what another counted, too."""

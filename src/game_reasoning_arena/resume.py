@@ -127,12 +127,16 @@ def load_past(directory: Path) -> Past:
         past.notes.append(f"{len(past.replaced)} unfinished episodes are played again")
     past.episodes = list(kept_episodes.values())
     path = directory / layout.RESPONSES
+    first_end = None  # of an answer; they stand in the order in which they came
     for number, line in _repaired_lines(path, past):
         with _damage_told(path, number):
             response = response_of(line)
         if response.started_at is not None:
             answered = max(answered, response.started_at + (response.latency_s or 0.0))
-        past.totals.add_line(line)
+        if response.started_at is not None and response.outcome is not None and first_end is None:
+            first_end = response.started_at + (response.latency_s or 0.0)
+        began = response.started_at or 0.0
+        past.totals.add_line(line, first=began < (first_end or 0.0))
         if response.outcome is None:
             continue
         if response.episode in kept_episodes:

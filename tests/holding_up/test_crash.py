@@ -17,6 +17,7 @@ import orjson
 import pytest
 
 from game_reasoning_arena.agents import prompting
+from game_reasoning_arena.resume import load_past
 from tests.arena import Arena, episodes, finish, lines, run_json, start_arena
 from tests.loopback import LoopbackServer
 
@@ -336,3 +337,17 @@ def test_every_line_on_disk_is_whole_json_at_any_moment(arena: Arena) -> None:
         text = (directory / name).read_text()
         assert text.endswith("\n")
         assert all(json.loads(line) for line in text.splitlines())
+
+
+def test_a_resumed_run_counts_distorted_calls_as_it_would_have_alone(
+    arena: Arena, tmp_path: Path
+) -> None:
+    """Calls that began before anything was answered are not called distorted."""
+    assert arena("episodes=2", "hydra.run.dir=mine").code == 0
+    file = tmp_path / "mine" / "responses.jsonl"
+    told = lines(file)
+    for number, line in enumerate(told):
+        times = {"started_at": 100.0 + 0.3 * number, "latency_s": 0.5, "client_s": 0.4}
+        line.update(times)  # the first two began within the first
+    file.write_text("".join(json.dumps(line) + "\n" for line in told))
+    assert load_past(tmp_path / "mine").totals.distorted == len(told) - 2
