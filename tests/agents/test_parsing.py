@@ -81,6 +81,14 @@ def test_the_last_declared_answer_wins() -> None:
     assert read("Final Answer: x(0,0)\nNo.\nFinal Answer: x(9,9)").outcome is Outcome.ILLEGAL
 
 
+@pytest.mark.parametrize(
+    "later", ["Final Answer:", "**Final Answer:**\n\nx(1,1)\n\nThis blocks.", "Final Answer: ** \n"]
+)
+def test_an_answer_that_a_later_blank_one_takes_back_does_not_count(later: str) -> None:
+    verdict = read(f"Final Answer: x(0,0)\nWait.\n{later}")
+    assert (verdict.outcome, verdict.action) == (Outcome.UNPARSABLE, None)
+
+
 @pytest.mark.parametrize("text", ["x(2,2)", "x(0,0) or x(1,1)", "x(1,1) because it is central"])
 def test_a_declared_answer_that_names_no_legal_move_is_illegal(text: str) -> None:
     verdict = read(f"Final Answer: {text}")

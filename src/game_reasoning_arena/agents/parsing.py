@@ -1,8 +1,9 @@
 """Reading a declared answer, and nothing but a declared answer, out of a model's text.
 
 The declared forms are ``line`` (a line ``Final Answer: X``) and ``json`` (an object with
-``action``). The last well-formed one wins. Prose is never searched for a move. What is forgiven is
-listed in :data:`FORMS` and written down as ``parse_form``, for example ``line+emphasis+full_stop``.
+``action``). The last one counts; a line that is begun again and left blank takes back what stood
+before. Prose is never searched for a move. What is forgiven is listed in :data:`FORMS` and written
+down as ``parse_form``, for example ``line+emphasis+full_stop``.
 """
 
 from __future__ import annotations
@@ -134,35 +135,36 @@ def split_reasoning(text: str) -> tuple[str, str | None]:
     return said.strip(), "\n".join(thought.strip() for thought in thoughts)
 
 
-def declared_line(text: str) -> tuple[Declared | None, bool]:
-    """The last well-formed ``Final Answer: X``, and whether a later one was begun and left blank.
+def declared_line(text: str) -> Declared | None:
+    """What the last ``Final Answer: X`` says; None where X cannot be told.
 
-    X may stand on the next line if nothing but fences follows it.
+    X may stand on the next line if nothing but fences follows it. An answer before the last one
+    was withdrawn by it, even where the last one is blank.
     """
-    left_blank = False
-    for found in reversed(list(_MARKER.finditer(text))):
-        forms = ["line"]
-        lead, mid = found["lead"], found["mid"]
-        if re.search(r"[*_~]", lead + mid):
-            forms.append("emphasis")
-        if "`" in lead + mid:
-            forms.append("code")
-        if re.search(r"[#>-]", lead):
-            forms.append("heading")
-        if found["words"] != "Final Answer":
-            forms.append("case")
-        content = found["content"].strip()
-        if content.strip("*_`~ "):
-            return Declared(content, tuple(forms), open_end=found.end() == len(text)), left_blank
-        rest = text[found.end() :].splitlines()
-        lines = [line.strip() for line in rest if line.strip()]
-        bare = [line for line in lines if not _FENCE.match(line)]
-        if len(bare) == 1:
-            forms.append("fenced" if len(bare) < len(lines) else "next_line")
-            open_end = bool(rest) and rest[-1].strip() == bare[0]
-            return Declared(bare[0], tuple(forms), open_end=open_end), left_blank
-        left_blank = True
-    return None, left_blank
+    markers = list(_MARKER.finditer(text))
+    if not markers:
+        return None
+    found = markers[-1]
+    forms = ["line"]
+    lead, mid = found["lead"], found["mid"]
+    if re.search(r"[*_~]", lead + mid):
+        forms.append("emphasis")
+    if "`" in lead + mid:
+        forms.append("code")
+    if re.search(r"[#>-]", lead):
+        forms.append("heading")
+    if found["words"] != "Final Answer":
+        forms.append("case")
+    content = found["content"].strip()
+    if content.strip("*_`~ "):
+        return Declared(content, tuple(forms), open_end=found.end() == len(text))
+    rest = text[found.end() :].splitlines()
+    lines = [line.strip() for line in rest if line.strip()]
+    bare = [line for line in lines if not _FENCE.match(line)]
+    if len(bare) != 1:
+        return None
+    forms.append("fenced" if len(bare) < len(lines) else "next_line")
+    return Declared(bare[0], tuple(forms), open_end=rest[-1].strip() == bare[0])
 
 
 def _objects(text: str) -> Iterator[tuple[dict[str, object], int, int]]:
@@ -257,11 +259,8 @@ def judge(reply: Reply, form: AnswerForm, names: Names) -> Verdict:
     if not said.strip():
         outcome = Outcome.TRUNCATED if cut else Outcome.EMPTY
         return Verdict(outcome, reasoning=reasoning, said=said)
-    if form == "json":
-        declared, left_blank = declared_json(said), False
-    else:
-        declared, left_blank = declared_line(said)
-    if declared is None or (cut and left_blank):
+    declared = declared_json(said) if form == "json" else declared_line(said)
+    if declared is None:
         outcome = Outcome.TRUNCATED if cut else Outcome.UNPARSABLE
         return Verdict(outcome, reasoning=reasoning, said=said)
     if reasoning is None:
