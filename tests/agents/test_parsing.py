@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from game_reasoning_arena.agents.naming import Names
 from game_reasoning_arena.agents.parsing import FORMS, judge, split_reasoning
+from game_reasoning_arena.analysis.reasoning import features
 from game_reasoning_arena.records import Outcome, Reply
 
 
@@ -37,6 +38,7 @@ def read(text: str, legal: Names = BOARD, form: str = "line", finish: str | None
         ("`Final Answer: x(1,1)`", "line+code"),
         ("Final Answer:\n```\nx(1,1)\n```", "line+fenced"),
         ("Final Answer:\nx(1,1)", "line+next_line"),
+        ("```\nFinal Answer: x(1,1)\n```", "line+code"),
         ("### Final Answer: x(1,1)", "line+heading"),
         ("> Final Answer: x(1,1)", "line+heading"),
         ("Final Answer: - x(1,1)", "line+bullet"),
@@ -216,3 +218,45 @@ def test_any_name_given_as_answer_is_read_as_exactly_that_move(
     assert judge(Reply(text=answer), "json", legal).action == action
     if label.strip("*_`~ "):
         assert judge(Reply(text=f"Final Answer: {label}"), "line", legal).action == action
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        "\n",
+        "- ",
+        "- \n",
+        " ",
+        "`",
+        "~~~\n",
+        "<think>",
+        "</think>",
+        "<think><reasoning></think>",
+        "Final Answer:\n",
+        "{",
+        '{"',
+        '{"a":',
+        '{"action": 1}',
+        '{"a": "\\" ',
+    ],
+)
+def test_a_reply_of_one_thing_again_and_again_is_read_at_once(fragment: str) -> None:
+    # Looking at each place from each place would take minutes.
+    text = fragment * (200_000 // len(fragment))
+    assert read(text, finish="length").outcome is Outcome.TRUNCATED
+    assert read(f"Final Answer: x{text}y", finish="length").action is None
+    assert read(text, names("1"), form="json").action == (0 if "action" in fragment else None)
+    assert features(text)["chars"] == len(text)
+
+
+def test_heaps_of_marks_around_an_answer_are_not_taken_off_in_every_way() -> None:
+    heap = "*_`" * 150
+    assert read(f"Final Answer: {heap}x{heap}").outcome is Outcome.ILLEGAL
+
+
+def test_objects_nested_too_deep_for_the_decoder_hide_no_answer_behind_them() -> None:
+    deep = '{"a":' * 3000
+    assert read(f'{deep} {{"action": "x(1,1)"}}', form="json").action == 2
+    assert read(f'{deep}1{"}" * 3000} {{"action": "x(1,1)"}}', form="json").action == 2
+    assert read('{"a": {"b": 1}, {"action": "x(1,1)"}', form="json").action == 2
+    assert read('{"a": "line\nbreak {", {"action": "x(1,1)"}', form="json").action == 2

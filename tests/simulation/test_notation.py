@@ -200,3 +200,10 @@ def test_every_chess_move_is_found_by_its_other_names() -> None:
                 seen += 1
             state.apply_action(rng.choice(legal))
     assert seen > 5000
+
+
+def test_a_long_text_is_no_chess_move_and_is_seen_to_be_none_at_once() -> None:
+    state = pyspiel.load_game("chess").new_initial_state()
+    names = ChessNames(state, state.legal_actions())
+    assert names.meant("e4 e.p.") == names.meant("e4") != ()
+    assert names.meant("e4" + " " * 200_000 + "z") == ()

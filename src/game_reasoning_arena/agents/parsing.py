@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import re
+import string
+from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -40,15 +42,17 @@ FORMS: dict[str, str] = {
     "move numbers, castling with zeros, or UCI), where only one legal move fits",
 }
 
+# A reply may be 100,000 times the same character: no pattern may look at a place again and again.
+_MARKS = ">#*_`~-"
 _MARKER = re.compile(
-    r"^(?P<lead>[\s>#*_`~-]*)(?P<words>final[ \t]+answer)(?P<mid>[ \t*_`~]*)[:\uff1a]"
-    r"(?P<content>[^\n]*)$",
+    rf"^(?P<lead>(?:[^\S\n]|[{_MARKS}])*+)(?P<words>final[ \t]++answer)(?P<mid>[ \t*_`~]*+)"
+    r"[:\uff1a](?P<content>[^\n]*)$",
     re.IGNORECASE | re.MULTILINE,
 )
 _FENCE = re.compile(r"^\s*(```\w*|~~~\w*|\$\$|\\\[|\\\])\s*$")
-_THINK = re.compile(r"<(think|thinking|reasoning)>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
-_THINK_OPEN = re.compile(r"<(think|thinking|reasoning)>", re.IGNORECASE)
-_THINK_CLOSE = re.compile(r"</(think|thinking|reasoning)>", re.IGNORECASE)
+_THINK = re.compile(r"<(?P<end>/?)(?P<name>think|thinking|reasoning)>", re.ASCII | re.IGNORECASE)
+_OBJECT = re.compile(r'\{(?=[ \t\r\n]*+["}])')
+_JSON_MARK = re.compile(r'"(?:[^"\\]|\\.?)*+"?|[{}\[\]]', re.DOTALL)
 
 _PAIRS: tuple[tuple[str, str, str], ...] = (
     ("***", "***", "emphasis"),
@@ -97,6 +101,12 @@ _STARTS: tuple[tuple[str, str], ...] = (
 )
 #: Longer answers are prose; nothing is peeled off them.
 _LONGEST_PEELED = 1000
+#: Nor is anything peeled in more ways than this: heaps of marks can be taken off in millions.
+_MOST_PEELED = 500
+#: Objects are not looked for deeper in one another than this where the decoder gives up.
+_DEEPEST = 500
+#: Characters after which the decoder gets the rest of a text: its errors count all lines before.
+_NEAR = 1024
 #: Finish reasons of answers that the token limit cut.
 CUT = frozenset({"length", "max_tokens"})
 
@@ -117,22 +127,38 @@ def split_reasoning(text: str) -> tuple[str, str | None]:
     A closing tag alone ends reasoning that the chat template began; an opening tag alone is
     reasoning that never ended.
     """
-    thoughts: list[str] = []
-
-    def keep(found: re.Match[str]) -> str:
-        thoughts.append(found.group(2))
-        return ""
-
-    said = _THINK.sub(keep, text)
-    if closing := list(_THINK_CLOSE.finditer(said)):
+    said, thoughts = _without_thoughts(text)
+    tags = list(_THINK.finditer(said))
+    if closing := [tag for tag in tags if tag["end"]]:
         thoughts.append(said[: closing[-1].start()])
-        said = said[closing[-1].end() :]
-    if opening := _THINK_OPEN.search(said):
-        thoughts.append(said[opening.end() :])
-        said = said[: opening.start()]
+    after = closing[-1].end() if closing else 0
+    stop = next((tag for tag in tags if not tag["end"] and tag.start() >= after), None)
+    if stop is not None:
+        thoughts.append(said[stop.end() :])
     if not thoughts:
         return text, None
+    said = said[after:] if stop is None else said[after : stop.start()]
     return said.strip(), "\n".join(thought.strip() for thought in thoughts)
+
+
+def _without_thoughts(text: str) -> tuple[str, list[str]]:
+    """The text without what stands between two tags of one name, and that."""
+    tags = list(_THINK.finditer(text))
+    last_end = {tag["name"].lower(): number for number, tag in enumerate(tags) if tag["end"]}
+    kept: list[str] = []
+    thoughts: list[str] = []
+    begun: re.Match[str] | None = None
+    position = 0
+    for number, tag in enumerate(tags):
+        name = tag["name"].lower()
+        if begun is None:
+            if not tag["end"] and last_end.get(name, -1) > number:
+                begun = tag
+        elif tag["end"] and name == begun["name"].lower():
+            kept.append(text[position : begun.start()])
+            thoughts.append(text[begun.end() : tag.start()])
+            begun, position = None, tag.end()
+    return "".join((*kept, text[position:])), thoughts
 
 
 def declared_line(text: str) -> Declared | None:
@@ -146,7 +172,11 @@ def declared_line(text: str) -> Declared | None:
         return None
     found = markers[-1]
     forms = ["line"]
-    lead, mid = found["lead"], found["mid"]
+    before = text[: found.start()]
+    bare = before.rstrip(string.whitespace + _MARKS)
+    # Lines above of nothing but marks belong to it, as a fence does.
+    above = before[len(bare) :].partition("\n")[2] if bare else before
+    lead, mid = above + found["lead"], found["mid"]
     if re.search(r"[*_~]", lead + mid):
         forms.append("emphasis")
     if "`" in lead + mid:
@@ -160,51 +190,74 @@ def declared_line(text: str) -> Declared | None:
         return Declared(content, tuple(forms), open_end=found.end() == len(text))
     rest = text[found.end() :].splitlines()
     lines = [line.strip() for line in rest if line.strip()]
-    bare = [line for line in lines if not _FENCE.match(line)]
-    if len(bare) != 1:
+    answers = [line for line in lines if not _FENCE.match(line)]
+    if len(answers) != 1:
         return None
-    forms.append("fenced" if len(bare) < len(lines) else "next_line")
-    return Declared(bare[0], tuple(forms), open_end=rest[-1].strip() == bare[0])
+    forms.append("fenced" if len(lines) > 1 else "next_line")
+    return Declared(answers[0], tuple(forms), open_end=rest[-1].strip() == answers[0])
 
 
-def _objects(text: str) -> Iterator[tuple[dict[str, object], int, int]]:
+def _objects(text: str) -> Iterator[tuple[dict[str, object], int]]:
     decoder = json.JSONDecoder()
-    position = text.find("{")
-    while position >= 0:
+    broken: set[int] = set()
+    near, rest, end = 0, text, 0
+    for begun in _OBJECT.finditer(text):
+        start = begun.start()
+        if start < end or start in broken:
+            continue
+        if start - near > _NEAR:
+            near, rest = start, text[start:]
         try:
-            value, end = decoder.raw_decode(text, position)
-        except (json.JSONDecodeError, RecursionError):
-            end = position + 1
+            value, length = decoder.raw_decode(rest, start - near)
+        except json.JSONDecodeError as error:
+            broken.update(_open_objects(text, start, near + error.pos))
+        except RecursionError:
+            broken.update(_open_objects(text, start, len(text)))
         else:
-            yield value, position, end
-        position = text.find("{", end)
+            yield value, start
+            end = near + length
+
+
+def _open_objects(text: str, start: int, end: int) -> list[int]:
+    """Where objects begin that are open at ``end``: what broke the outermost breaks them too."""
+    opened: list[int] = []
+    for mark in _JSON_MARK.finditer(text, start, end):
+        if mark[0] in ("{", "["):
+            opened.append(mark.start())
+        elif mark[0] in ("}", "]") and opened:
+            opened.pop()
+        if len(opened) > _DEEPEST:
+            break
+    return opened
 
 
 def declared_json(text: str) -> Declared | None:
     """The last JSON object with an ``action`` that is a text or a whole number."""
-    last: Declared | None = None
-    for value, start, _ in _objects(text):
+    last: tuple[dict[str, object], int] | None = None
+    for value, start in _objects(text):
         action = value.get("action")
         if isinstance(action, bool) or not isinstance(action, str | int):
             continue
-        if not str(action).strip():
-            continue
-        forms = ("json", "fenced") if text[:start].count("```") % 2 else ("json",)
-        reasoning = value.get("reasoning")
-        last = Declared(
-            str(action).strip(),
-            forms,
-            reasoning=reasoning if isinstance(reasoning, str) and reasoning.strip() else None,
-        )
-    return last
+        if str(action).strip():
+            last = value, start
+    if last is None:
+        return None
+    value, start = last
+    forms = ("json", "fenced") if text.count("```", 0, start) % 2 else ("json",)
+    reasoning = value.get("reasoning")
+    return Declared(
+        str(value["action"]).strip(),
+        forms,
+        reasoning=reasoning if isinstance(reasoning, str) and reasoning.strip() else None,
+    )
 
 
 def _peeled(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The text, then the text with ever more decoration taken off; the least change first."""
-    queue: list[tuple[str, tuple[str, ...]]] = [(text, ())]
+    queue: deque[tuple[str, tuple[str, ...]]] = deque([(text, ())])
     seen = {text}
     while queue:
-        current, forms = queue.pop(0)
+        current, forms = queue.popleft()
         yield current, forms
         if len(current) > _LONGEST_PEELED:
             continue
@@ -220,7 +273,7 @@ def _peeled(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
         fewer += [(current[len(s) :], form) for s, form in _STARTS if current.startswith(s)]
         for candidate, form in fewer:
             bare = candidate.strip()
-            if bare and bare not in seen:
+            if bare and bare not in seen and len(seen) < _MOST_PEELED:
                 seen.add(bare)
                 queue.append((bare, forms if form in forms else (*forms, form)))
 

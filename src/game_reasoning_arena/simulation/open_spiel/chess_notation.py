@@ -16,7 +16,7 @@ import pyspiel
 from game_reasoning_arena.simulation.open_spiel.loading import State
 
 _NUMBER = re.compile(r"^\d+\s*\.+\s*")
-_EN_PASSANT = re.compile(r"\s*e\.?p\.?$")
+_EN_PASSANT = re.compile(r"(?<!\s)\s*e\.?p\.?$")
 _MARKS = re.compile(r"[x:=+#!?()\-\u2013\s]")
 _CASTLING = re.compile(r"^[0Oo]-?[0Oo](-?[0Oo])?$")
 _LONG = re.compile(r"^([a-h][1-8])([a-h][1-8])([qrbn]?)$")
