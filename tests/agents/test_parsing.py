@@ -155,6 +155,10 @@ def test_anything_else_is_no_json_answer(text: str) -> None:
 
 def test_numbers_in_json_are_names() -> None:
     assert read('{"action": 4}', names("3", "4"), form="json").action == 1
+    assert read('{"action": 4.0}', names("3", "4"), form="json").outcome is Outcome.UNPARSABLE
+    huge = "9" * 5000
+    assert read(f'{{"action": {huge}}}', form="json").action_text == huge
+    assert read(f'{{"n": {huge}, "action": "x(1,1)"}}', form="json").action == 2
 
 
 @pytest.mark.parametrize(
@@ -260,3 +264,22 @@ def test_objects_nested_too_deep_for_the_decoder_hide_no_answer_behind_them() ->
     assert read(f'{deep}1{"}" * 3000} {{"action": "x(1,1)"}}', form="json").action == 2
     assert read('{"a": {"b": 1}, {"action": "x(1,1)"}', form="json").action == 2
     assert read('{"a": "line\nbreak {", {"action": "x(1,1)"}', form="json").action == 2
+
+
+_PIECES = st.sampled_from(
+    [
+        *("Final Answer:", "\n", " ", "- ", "**", "`", "```", "x(1,1)", "1", "-", ".", "\\boxed{"),
+        *("<think>", "</think>", "<reasoning>", "{", "}", "[", "]", '"', "\\", ":", ",", "\\ud83d"),
+        *('{"action":', '"reasoning":', "9" * 5000, "NaN", "1e999", "\x00", "\ufeff"),
+    ]
+)
+
+
+@given(
+    pieces=st.lists(_PIECES | st.text(max_size=5), max_size=20),
+    form=st.sampled_from(["line", "json"]),
+    finish=st.sampled_from(["stop", "length", None]),
+)
+def test_whatever_a_model_says_is_judged(pieces: list[str], form: str, finish: str | None) -> None:
+    verdict = read("".join(pieces), form=form, finish=finish)
+    assert (verdict.outcome is Outcome.LEGAL) == (verdict.action is not None)

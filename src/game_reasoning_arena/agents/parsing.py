@@ -198,7 +198,7 @@ def declared_line(text: str) -> Declared | None:
 
 
 def _objects(text: str) -> Iterator[tuple[dict[str, object], int]]:
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(parse_int=str)  # a number as it is written, however long
     broken: set[int] = set()
     near, rest, end = 0, text, 0
     for begun in _OBJECT.finditer(text):
@@ -236,9 +236,7 @@ def declared_json(text: str) -> Declared | None:
     last: tuple[dict[str, object], int] | None = None
     for value, start in _objects(text):
         action = value.get("action")
-        if isinstance(action, bool) or not isinstance(action, str | int):
-            continue
-        if str(action).strip():
+        if isinstance(action, str) and action.strip():
             last = value, start
     if last is None:
         return None
