@@ -20,6 +20,7 @@ from game_reasoning_arena.errors import (
     ContextOverflowError,
     Interrupted,
 )
+from game_reasoning_arena.recording.encoding import in_unicode
 from game_reasoning_arena.records import CallKey, Outcome, Reply, Request
 
 
@@ -270,11 +271,7 @@ class Meter:
         """A text as it can be written: without secrets, and in Unicode."""
         if self._redact is not None:
             text = self._redact(text)
-        try:
-            text.encode()
-        except UnicodeEncodeError:  # half a character, which JSON can say and no file can hold
-            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return text
+        return in_unicode(text)
 
 
 class _Metered:

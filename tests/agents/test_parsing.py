@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from game_reasoning_arena.agents.naming import Names
 from game_reasoning_arena.agents.parsing import FORMS, judge, split_reasoning
 from game_reasoning_arena.analysis.reasoning import features
+from game_reasoning_arena.recording.encoding import encode
 from game_reasoning_arena.records import Outcome, Reply
 
 
@@ -266,6 +267,13 @@ def test_objects_nested_too_deep_for_the_decoder_hide_no_answer_behind_them() ->
     assert read('{"a": "line\nbreak {", {"action": "x(1,1)"}', form="json").action == 2
 
 
+def test_half_a_character_said_in_json_can_be_written_down() -> None:
+    verdict = read(r'{"reasoning": "bad \ud83d half", "action": "x(1,\udc00)"}', form="json")
+    assert (verdict.reasoning, verdict.answer) == ("bad \ufffd half", "x(1,\ufffd)")
+    whole = read(r'{"reasoning": "\ud83d\ude00", "action": "x(1,1)"}', form="json")
+    assert (whole.reasoning, whole.action) == ("\U0001f600", 2)
+
+
 _PIECES = st.sampled_from(
     [
         *("Final Answer:", "\n", " ", "- ", "**", "`", "```", "x(1,1)", "1", "-", ".", "\\boxed{"),
@@ -283,3 +291,4 @@ _PIECES = st.sampled_from(
 def test_whatever_a_model_says_is_judged(pieces: list[str], form: str, finish: str | None) -> None:
     verdict = read("".join(pieces), form=form, finish=finish)
     assert (verdict.outcome is Outcome.LEGAL) == (verdict.action is not None)
+    assert encode((verdict.answer, verdict.action_text, verdict.reasoning, verdict.said))

@@ -18,6 +18,7 @@ from typing import Literal
 
 from game_reasoning_arena.agents.asking import Verdict
 from game_reasoning_arena.agents.naming import Names
+from game_reasoning_arena.recording.encoding import in_unicode
 from game_reasoning_arena.records import Outcome, Reply
 
 AnswerForm = Literal["line", "json"]
@@ -233,21 +234,17 @@ def _open_objects(text: str, start: int, end: int) -> list[int]:
 
 def declared_json(text: str) -> Declared | None:
     """The last JSON object with an ``action`` that is a text or a whole number."""
-    last: tuple[dict[str, object], int] | None = None
+    last: tuple[str, object, int] | None = None
     for value, start in _objects(text):
         action = value.get("action")
         if isinstance(action, str) and action.strip():
-            last = value, start
+            last = action, value.get("reasoning"), start
     if last is None:
         return None
-    value, start = last
+    action, reasoning, start = last
     forms = ("json", "fenced") if text.count("```", 0, start) % 2 else ("json",)
-    reasoning = value.get("reasoning")
-    return Declared(
-        str(value["action"]).strip(),
-        forms,
-        reasoning=reasoning if isinstance(reasoning, str) and reasoning.strip() else None,
-    )
+    thoughts = in_unicode(reasoning) if isinstance(reasoning, str) and reasoning.strip() else None
+    return Declared(in_unicode(action).strip(), forms, reasoning=thoughts)
 
 
 def _peeled(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
