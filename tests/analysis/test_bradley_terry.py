@@ -218,3 +218,22 @@ def test_one_seat_order_alone_tells_nothing_of_the_seat() -> None:
     (fit,) = rate([Game("a", "b", 1.0)] * 3 + [Game("a", "b", 0.0)])
     assert fit.seat.value is None
     assert fit.difference("a", "b").value == pytest.approx(math.log(3) * ELO, rel=1e-6)
+
+
+def test_seats_that_belong_to_some_players_alone_tell_nothing_of_the_seat() -> None:
+    met = [("a", "x", 12), ("a", "y", 9), ("b", "x", 7), ("b", "y", 4)]
+    games = [Game(i, j, float(k < won)) for i, j, won in met for k in range(16)]
+    (fit,) = rate(games)
+    assert fit.seat.value is None
+    assert not fit.regularised
+    assert all(rating.high - rating.low < 500 for rating in fit.ratings.values())
+    # One who plays in both kinds of seats is enough to tell.
+    (fit,) = rate([*games, *(Game("x", "y", float(k < 6)) for k in range(16))])
+    assert fit.seat.known
+    assert all(rating.high - rating.low < 500 for rating in fit.ratings.values())
+
+
+def test_a_ring_of_games_tells_the_seat_though_nobody_swapped() -> None:
+    ring = [Game(i, j, float(k < 6)) for i, j in ("ab", "bc", "ca") for k in range(9)]
+    (fit,) = rate(ring)
+    assert fit.seat.value == pytest.approx(math.log(2) * ELO, rel=1e-6)

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.linalg import matrix_rank
 from numpy.typing import NDArray
 from scipy import optimize, stats
 from scipy.sparse import csr_matrix
@@ -137,14 +138,14 @@ def _fit(names: Sequence[str], games: Sequence[Game], confidence: float) -> Rati
     size = len(names)
     index = {name: i for i, name in enumerate(names)}
     tied = any(game.score == 0.5 for game in games)
-    orders = {(game.first, game.second) for game in games}
-    # A seat effect can be told from strength only if somebody changed seats (or a cycle helps).
-    seated = any((b, a) in orders for a, b in orders) or len(orders) > size - 1
     pairs, counts = _tally(games, index)
     design = np.zeros((len(pairs), size + 1))
     for row, (i, j) in enumerate(pairs):
         design[row, [i, j]] = 1, -1
-        design[row, size] = 1.0 if seated else 0.0
+        design[row, size] = 1
+    # No strengths do what a seat effect does: somebody changed seats, or a chain of games did.
+    seated = bool(matrix_rank(design) > matrix_rank(design[:, :size]))
+    design[:, size] *= seated
     finite = _finite(design, counts, tied=tied)
     penalty = np.zeros(size + 2)
     penalty[:size] = 1e-9 if finite else 1 / PRIOR_SD**2
