@@ -170,6 +170,18 @@ def test_memory_keeps_the_conversation_and_tells_only_what_is_new() -> None:
     assert "player 0: x(0,0)" in without.requests[1].messages[1]["content"]
 
 
+def test_memory_of_a_turn_without_an_answer_makes_no_two_messages_of_the_user() -> None:
+    oracle = in_turn("", "Final Answer: x(2,2)")
+    policy = OnFailure("random", rethinks=0)
+    _, records = play(
+        GAME | {"max_moves": 3}, [llm(memory=True), RANDOM], asker=oracle, on_failure=policy
+    )
+    first, second = (record.messages for record in records)
+    assert [message["role"] for message in second] == ["system", "user"]
+    assert second[-1]["content"].startswith(first[-1]["content"] + "\n\n")
+    assert second[-1]["content"].count("Legal moves") == 2
+
+
 def test_votes_are_asked_together_and_the_majority_is_played() -> None:
     said = ["x(0,0)", "x(1,1)", "x(2,2)", "x(1,1)", "nonsense"]
 

@@ -119,7 +119,7 @@ class LLMActor(Actor):
         messages = self._conversation
         if not messages:
             messages = (_message("system", agent.template.render("system", values)),)
-        messages = (*messages, _message("user", agent.template.render("user", values)))
+        messages = _with_user(messages, agent.template.render("user", values))
         constraint = constraint_for(names, agent.answer_form) if agent.constrained else None
         attempt = 0
         while True:
@@ -201,15 +201,9 @@ class LLMActor(Actor):
         feedback = self._agent.template.render(
             "feedback", {**values, "failure": verdict.outcome.value, "answer": verdict.answer}
         )
-        if verdict.said.strip():
-            return (
-                *messages,
-                _message("assistant", verdict.said),
-                _message("user", feedback),
-            )
-        # Providers refuse empty messages, and chat templates two of the same role in a row.
-        last = messages[-1]
-        return (*messages[:-1], _message("user", f"{last['content']}\n\n{feedback}"))
+        if verdict.said.strip():  # providers refuse empty messages
+            messages = (*messages, _message("assistant", verdict.said))
+        return _with_user(messages, feedback)
 
     def _remember(self, turn: Turn, messages: tuple[Message, ...]) -> None:
         if self._agent.memory:
@@ -236,6 +230,13 @@ class LLMActor(Actor):
 
 def _message(role: str, content: str) -> Message:
     return {"role": role, "content": content}
+
+
+def _with_user(messages: tuple[Message, ...], content: str) -> tuple[Message, ...]:
+    """The messages, and the user's next words; chat templates refuse two of one role in a row."""
+    if messages[-1]["role"] != "user":
+        return (*messages, _message("user", content))
+    return (*messages[:-1], _message("user", f"{messages[-1]['content']}\n\n{content}"))
 
 
 def elect(verdicts: Sequence[Verdict], stream: Stream) -> Verdict:
