@@ -188,6 +188,10 @@ MANY = {
         *["agents.player_0.model=xx"],
         ["player_0.model=xx", "player_1.simulations=x: give a whole", "player_1.rollouts=0"],
     ),
+    "numbers that no file can hold": (
+        *["seed=9223372036854775808", "on_failure.rethinks=99999999999999999999999"],
+        ["seed=9223372036854775808: the largest number is 9223372036854775807", "rethinks=9999"],
+    ),
     "a list of models": (
         *["catalog.files=[absent.yaml]", "model=mine", "agents.player_1.type=randon", "seed=-1"],
         ["absent.yaml", "seed=-1", "'random'"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
@@ -18,6 +18,9 @@ from game_reasoning_arena.sampling import parse_sampling
 from game_reasoning_arena.schema import ArenaConf, FailurePolicy, ProviderConf
 
 T = TypeVar("T")
+
+#: Records and tables hold whole numbers in 64 bits.
+LARGEST = 2**63 - 1
 
 
 class Problems:
@@ -126,7 +129,10 @@ def check_ranges(config: Mapping[str, Any], problems: Problems) -> None:
         if not _at_least(1, value):
             problems.add(f"{key}={value}: give a whole number of at least 1.")
     if not _at_least(0, config["seed"]):
-        problems.add(f"seed={config['seed']}: give a whole number of at least 0.")
+        problems.add(f"seed={config['seed']}: give a whole number from 0 to {LARGEST}.")
+    for where, number in _whole_numbers(config):
+        if abs(number) > LARGEST:
+            problems.add(f"{where}={number}: the largest number is {LARGEST}.")
     failure = config["on_failure"]
     policies = [policy.value for policy in FailurePolicy]
     if failure["policy"] not in policies:
@@ -146,6 +152,18 @@ def check_ranges(config: Mapping[str, Any], problems: Problems) -> None:
 def _at_least(least: int, value: object) -> bool:
     """Whether a whole number; a stored configuration of another version may hold anything."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _whole_numbers(node: object, where: str = "") -> Iterator[tuple[str, int]]:
+    """Each whole number of a configuration, with its key."""
+    if isinstance(node, Mapping):
+        for key, below in node.items():
+            yield from _whole_numbers(below, f"{where}.{key}" if where else str(key))
+    elif isinstance(node, list):
+        for index, below in enumerate(node):
+            yield from _whole_numbers(below, f"{where}[{index}]")
+    elif isinstance(node, int):
+        yield where, node
 
 
 def check_sampling(values: Mapping[str, Any], where: str, problems: Problems) -> Sampling:
