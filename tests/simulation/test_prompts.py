@@ -53,11 +53,27 @@ def test_line_separators_within_json_texts_do_not_split_them(tmp_path: Path) -> 
     assert read_prompts(str(file)) == {0: "a\u2028b"}
 
 
+def test_prompts_are_as_long_as_their_writers_like(tmp_path: Path) -> None:
+    book = "word " * 50_000 + "end"
+    file = tmp_path / "p.csv"
+    file.write_text(f"id,prompt\n1,{book}\n")
+    assert read_prompts(str(file)) == [book]
+
+
+def test_what_stands_beside_a_prompt_does_not_matter(tmp_path: Path) -> None:
+    file = tmp_path / "p.jsonl"
+    file.write_text('{"prompt": "\\ud83d\\ude00", "id": ' + "9" * 5000 + "}\n")
+    assert read_prompts(str(file)) == ["\U0001f600"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
         ("p.jsonl", '{"prompt": "one"}\nnonsense\n', "line 2 is not JSON"),
         ("p.jsonl", '{"text": "one"}\n', "line 1 has no text under 'prompt'"),
+        ("p.jsonl", '"one"\n' + "[" * 5000, "line 2 is not JSON: too deeply nested"),
+        ("p.jsonl", '"one"\n5', "line 2 has no text under 'prompt'"),
+        ("p.jsonl", '"one"\n{"prompt": "half \\ud83d emoji"}', "line 2 has half a character"),
         ("p.csv", "id,text\n1,one\n", "no column 'prompt'; its columns are id, text"),
         ("p.csv", "id,prompt\n1\n", "line 2 has no text"),
         ("p.csv", "prompt,id\none,1\nIs it, or not?,2\n", "line 3 has 3 cells, but the header "),

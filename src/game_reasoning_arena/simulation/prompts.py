@@ -26,6 +26,7 @@ from game_reasoning_arena.errors import (
     UserError,
     problems_of,
 )
+from game_reasoning_arena.recording.encoding import in_unicode
 from game_reasoning_arena.records import EpisodePlan, EpisodeRecord, Status
 from game_reasoning_arena.simulation.base import Simulation
 from game_reasoning_arena.simulation.seating import seeds
@@ -267,6 +268,7 @@ def _txt(text: str, file: str) -> Iterator[_Row]:
 
 
 def _csv(text: str, file: str) -> Iterator[_Row]:
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a prompt may hold a whole book
     rows = csv.DictReader(io.StringIO(text, newline=""), restkey=_BEYOND)
     columns = rows.fieldnames or []
     if "prompt" not in columns:
@@ -289,13 +291,19 @@ def _jsonl(text: str, file: str) -> Iterator[_Row]:
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
+            value = json.loads(line, parse_int=_whole)
+        except (json.JSONDecodeError, RecursionError) as error:
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else "too deeply nested"
             raise UserError(
-                f"simulation.file={file!r}, line {number} is not JSON: {error.msg}."
+                f"simulation.file={file!r}, line {number} is not JSON: {reason}."
             ) from error
         given = value if isinstance(value, dict) else {"prompt": value}
         yield _Row(number, _usable(given.get("prompt"), file, number), given.get("id"))
+
+
+def _whole(digits: str) -> int | float:
+    """A number of thousands of digits is an error for ``int``, and no prompt's matter."""
+    return int(digits) if len(digits) < 1000 else float(digits)
 
 
 def _usable(prompt: object, file: str, line: int) -> str:
@@ -303,5 +311,10 @@ def _usable(prompt: object, file: str, line: int) -> str:
         raise UserError(
             f"simulation.file={file!r}, line {line} has no text under 'prompt' "
             '(JSONL: {"prompt": "..."}).'
+        )
+    if in_unicode(prompt) != prompt:
+        raise UserError(
+            f"simulation.file={file!r}, line {line} has half a character under 'prompt': "
+            "of \\ud800 to \\udfff only pairs can be sent."
         )
     return prompt
