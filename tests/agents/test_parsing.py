@@ -111,6 +111,22 @@ def test_a_name_that_two_moves_share_is_ambiguous_and_their_labels_are_not() -> 
     assert read("Final Answer: Pass [8]", legal).action == 8
 
 
+@pytest.mark.parametrize("answer", ["- 1", "`- 1`", "**- 1**", "- 1."])
+def test_a_sign_apart_from_its_number_is_no_list_mark_where_both_are_moves(answer: str) -> None:
+    signed = names("1", "-1", "12")
+    assert read(f"Final Answer: {answer}", signed).outcome is Outcome.UNPARSABLE
+    assert read(f"Final Answer: {answer}", names("1", "12")).action == 0
+    assert read(f"Final Answer: {answer}", names("-1", "12")).action == 0
+    assert read("Final Answer: - -1", signed).action == 1
+    assert read("Final Answer: **-1.**", signed).action == 1
+
+
+def test_what_forgives_less_goes_before_what_forgives_that_and_more() -> None:
+    assert read("Final Answer: **bxc3**", names("Bxc3", "bxc3")).action == 1
+    assert read("Final Answer: **24/23***", names("24/23", "24/23*")).action == 1
+    assert read("Final Answer: **24/23**", names("24/23", "24/23*")).action == 0
+
+
 def test_names_made_of_decoration_are_read_as_they_stand() -> None:
     legal = names("24/23*", "24/23", "a.", "a", "[x]", "x", '"q"', "q")
     for action, label in enumerate(legal.labels):

@@ -247,13 +247,16 @@ def declared_json(text: str) -> Declared | None:
     return Declared(in_unicode(action).strip(), forms, reasoning=thoughts)
 
 
-def _peeled(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The text, then the text with ever more decoration taken off; the least change first."""
-    queue: deque[tuple[str, tuple[str, ...]]] = deque([(text, ())])
+def _peeled(text: str) -> Iterator[tuple[str, tuple[str, ...], int]]:
+    """The text, then the text with ever more decoration taken off; the least change first.
+
+    With each stand the forms that were taken off, and in how many steps.
+    """
+    queue: deque[tuple[str, tuple[str, ...], int]] = deque([(text, (), 0)])
     seen = {text}
     while queue:
-        current, forms = queue.popleft()
-        yield current, forms
+        current, forms, steps = queue.popleft()
+        yield current, forms, steps
         if len(current) > _LONGEST_PEELED:
             continue
         fewer: list[tuple[str, str]] = []
@@ -270,23 +273,29 @@ def _peeled(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
             bare = candidate.strip()
             if bare and bare not in seen and len(seen) < _MOST_PEELED:
                 seen.add(bare)
-                queue.append((bare, forms if form in forms else (*forms, form)))
+                queue.append((bare, forms if form in forms else (*forms, form), steps + 1))
 
 
 def which_action(answer: str, names: Names) -> tuple[Collection[int], tuple[str, ...]]:
     """The legal actions that a declared answer names, and the forms that had to be forgiven.
 
-    Exact names come first, then letter case, white space and other notations; within each the
-    answer with the least taken off. More than one action is an ambiguous answer.
+    A reading that forgives all that another one does, and more, does not count beside it. More than
+    one action is an ambiguous answer: ``- 1`` is 1 in a list, or -1 with a space.
     """
     if actions := names.named(answer):  # most answers need nothing forgiven
         return actions, ()
     candidates = list(_peeled(answer))
+    found: set[int] = set()
+    readings: list[tuple[tuple[str, ...], int]] = []
     for how, look in names.lookups():
-        for text, forms in candidates:
+        for text, taken, steps in candidates:
+            forms = taken if how is None else (*taken, how)
+            if any(less <= steps and set(fewer) <= set(forms) for fewer, less in readings):
+                continue
             if actions := look(text):
-                return actions, forms if how is None else (*forms, how)
-    return (), ()
+                found.update(actions)
+                readings.append((forms, steps))
+    return found, readings[0][0] if readings else ()
 
 
 def _joined(*forms: str) -> str:
