@@ -661,6 +661,19 @@ def test_prompts_have_no_bars_of_results(arena: Arena, tmp_path: Path) -> None:
     assert [axis.get_title() for axis in figure.axes] == ["tic_tac_toe"]
 
 
+def test_players_of_games_of_three_are_not_said_to_have_decided_nothing(arena: Arena) -> None:
+    ran = arena(
+        "hydra.run.dir=three", "simulation=openspiel", "simulation.game=leduc_poker(players=3)",
+        "agents=llm_vs_llm", "agents.player_1.model=scripted_first", "+agents.player_2.type=random",
+        "episodes=6",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    told = arena("compare", "three").out
+    assert told.count("not tested: more than two played") == 3
+    assert "no game between them was decided" not in told
+    assert "games of more than two players are not paired within an episode" in told
+
+
 def test_players_who_only_failed_together_have_met(arena: Arena) -> None:
     fails = [f"backend.scripted.{way}=0" for way in ("illegal", "truncated", "empty")]
     ran = arena(

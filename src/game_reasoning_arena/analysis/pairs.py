@@ -42,7 +42,8 @@ class Pair:
     ``difference`` is of scores, A minus B, in [-1, 1]; ``returns`` of mean returns. ``n`` counts
     the episodes of each side behind them, ``tested`` the units that the test took: of a ``unit`` of
     ``deal``, all its episodes together, or ``deal and seat``, one episode of each side.
-    ``one_seat``: they met, each always in the same seat.
+    ``one_seat``: they met, each always in the same seat. ``among_others``: they met, in games of
+    more than two, where turning the seats leaves the same player behind the other.
     """
 
     game: str
@@ -60,6 +61,7 @@ class Pair:
     needed: int | None = None
     depends_on_policy: bool = False
     one_seat: bool = False
+    among_others: bool = False
 
     @property
     def resolved(self) -> bool:
@@ -76,6 +78,8 @@ class Pair:
                 return f"{better} is ahead, but nobody changed seats"
             tail = ", but it depends on how forfeits count" if self.depends_on_policy else ""
             return f"{better} is better{tail}"
+        if self.among_others:
+            return "not tested: more than two played"
         if self.p is None and self.basis == "met":
             return "no game between them was decided"
         if self.p is None:
@@ -139,8 +143,9 @@ def _compare(
     common.discard("")
     if common:
         return _unpaired(Pair(game, a, b, "same opponents"), mine, other, common, policy)
-    if len(mine.merge(other, on=["run", "episode"])):  # where both failed nobody is a rival
-        return Pair(game, a, b, "met")
+    shared = mine.merge(other[["run", "episode"]], on=["run", "episode"])
+    if len(shared):  # where both failed nobody is a rival
+        return Pair(game, a, b, "met", among_others=bool((shared["players"] > 2).any()))
     return Pair(game, a, b, "nothing shared")
 
 

@@ -94,6 +94,11 @@ def pairs_table(pairs: list[Pair]) -> Table:
         table.notes.append(
             "nobody changed seats: a difference may be the seats'. Play with seats=rotate to tell."
         )
+    if any(pair.among_others for pair in pairs):
+        table.notes.append(
+            "games of more than two players are not paired within an episode. Let each play the "
+            "same seed against the same others, in a run of its own, to compare them deal by deal."
+        )
     if any(pair.basis == "same opponents" for pair in pairs):
         table.notes.append(
             "same opponents: win rates of different deals, Newcombe's interval, no test. Run them "
