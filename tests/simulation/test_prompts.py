@@ -57,13 +57,13 @@ def test_prompts_are_as_long_as_their_writers_like(tmp_path: Path) -> None:
     book = "word " * 50_000 + "end"
     file = tmp_path / "p.csv"
     file.write_text(f"id,prompt\n1,{book}\n")
-    assert read_prompts(str(file)) == [book]
+    assert read_prompts(str(file)) == {"1": book}
 
 
 def test_what_stands_beside_a_prompt_does_not_matter(tmp_path: Path) -> None:
     file = tmp_path / "p.jsonl"
-    file.write_text('{"prompt": "\\ud83d\\ude00", "id": ' + "9" * 5000 + "}\n")
-    assert read_prompts(str(file)) == ["\U0001f600"]
+    file.write_text('{"prompt": "\\ud83d\\ude00", "weight": ' + "9" * 5000 + "}\n")
+    assert read_prompts(str(file)) == {0: "\U0001f600"}
 
 
 @pytest.mark.parametrize(
