@@ -103,7 +103,7 @@ class ResponseCache:
         except (sqlite3.Error, OSError) as error:
             raise UserError(
                 f"The response cache {self.path} cannot be used: {error}. {_WAYS}"
-            ) from (error)
+            ) from error
 
     def _begin(self) -> None:
         db = self._db
