@@ -45,9 +45,10 @@ def clustered_rate(
     analysis of clustered binary data, Biometrics 48, 577-585. For few clusters it is lowered by
     Student's quantiles: E. L. Korn and B. I. Graubard (1998), Confidence intervals for proportions
     with small expected number of positive counts estimated from survey data, Survey Methodology 24,
-    193-201. That Wilson's interval then holds its level where others do not: N. Dean and
-    M. Pagano (2015), Evaluating confidence interval methods for binomial proportions in clustered
-    surveys, Journal of Survey Statistics and Methodology 3, 484-503.
+    193-201. Wilson's interval of that number is among those recommended of seven by C. Franco,
+    R. J. A. Little, T. A. Louis and E. V. Slud (2019), Comparative study of confidence intervals
+    for proportions in complex sample surveys, Journal of Survey Statistics and Methodology 7,
+    334-364.
 
     It is never more than n: deals of which each seat wins some are no better known for it. Where
     all episodes went the same way nothing tells how alike those of a cluster are, so that each
