@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -216,6 +220,21 @@ def test_a_sweeps_budget_is_that_of_all_jobs_together(
     more = arena("resume", str(ran.directory), "sweep.budget.calls=null")
     assert more.code == 0, more.err
     assert set(statuses(ran.directory)) == {"completed"}
+
+
+def test_no_worker_asks_more_than_was_left_of_the_sweeps_budget(arena: Arena) -> None:
+    words = ["agents.player_0.model=scripted_random,scripted_first", "episodes=20"]
+    sweep = arena("-m", *words, "concurrency=1", "sweep.budget.calls=10").directory
+    for job in jobs(sweep):
+        shutil.rmtree(sweep / job["directory"])
+    code = "import sys; from game_reasoning_arena.sweeping.worker import play_job as play; "
+    for number, asked in ((0, 10), (1, 0)):
+        file = sweep.absolute() / ".jobs" / f"{number}.json"
+        subprocess.run([sys.executable, "-c", code + "play(sys.argv[1])", str(file)], check=True)
+        ended = json.loads(file.with_suffix(".end.json").read_text())
+        assert ended == {"status": "budget", "reason": "sweep.budget.calls=10 is used up"}
+        run = sweep / jobs(sweep)[number]["directory"]
+        assert len((run / "responses.jsonl").read_text().splitlines()) == asked
 
 
 def test_a_runs_budget_is_each_jobs_own(arena: Arena, loopback: LoopbackServer) -> None:

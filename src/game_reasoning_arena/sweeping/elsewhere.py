@@ -65,6 +65,12 @@ def play_elsewhere(
         shown.expect(0, done=tail.skip_what_is_there(budget))
     state = _State(sweep, launcher, shown, budget, out, tails)
     with shown, launcher:
+        if len(jobs) > 1 and any(limit is not None for limit in sweep.settings.budget.values()):
+            shown.say(
+                "sweep.budget is counted twice a second over all jobs: those that run at once may "
+                "pass it by what they ask in about a second, none by more than was left when it "
+                "began. budget.* is each job's own."
+            )
         launcher.submit(list(out))
         with _listening(sweep) as signals:
             while state.out:

@@ -36,7 +36,14 @@ from game_reasoning_arena.run import RunResult, run_async
 from game_reasoning_arena.secrets import Redactor
 from game_reasoning_arena.stopping import GRACE_S, Stop
 from game_reasoning_arena.sweeping.logs import job_log
-from game_reasoning_arena.sweeping.store import end_file, read_json, replace_file, stop_file
+from game_reasoning_arena.sweeping.states import used
+from game_reasoning_arena.sweeping.store import (
+    end_file,
+    load_sweep,
+    read_json,
+    replace_file,
+    stop_file,
+)
 from game_reasoning_arena.sweeping.stored import stored_experiment
 
 log = logging.getLogger(__name__)
@@ -102,7 +109,10 @@ async def _run(
     directory = Path(job["directory"])
     stop = Stop()
     shown = Progress()
-    budget = _SweepBudget()
+    past = load_past(directory) if resumes else None
+    budget = _left_of_the_sweeps(file, job["number"])
+    if past is not None:
+        budget.totals.merge(past.totals)
     task = asyncio.current_task()
     assert task is not None
     async with AsyncExitStack() as stack:
@@ -117,14 +127,17 @@ async def _run(
                 stop=stop,
                 shown=shown,
                 overrides=job["overrides"],
-                past=load_past(directory) if resumes else None,
+                past=past,
                 shared_budgets=[budget],
             )
 
 
 @dataclass(kw_only=True)
 class _SweepBudget(Budget):
-    """The sweep's budget as a worker sees it: whoever counts for all says when it is spent."""
+    """The sweep's budget as a worker sees it: what others had used of it when the job began.
+
+    Whoever counts for all says when it is spent; it is by the job alone at the latest.
+    """
 
     spent: str | None = None
 
@@ -137,6 +150,13 @@ class _SweepBudget(Budget):
         if self.spent is not None:
             raise BudgetReached(self.spent)
         super().enter()
+
+
+def _left_of_the_sweeps(job_file: Path, number: int) -> _SweepBudget:
+    sweep = load_sweep(job_file.parent.parent)
+    mine = [one for one in sweep.jobs if one.number == number]
+    limits = sweep.settings.budget
+    return _SweepBudget(**limits, totals=used(sweep, skip=mine), name="sweep.budget")
 
 
 async def _watch(
