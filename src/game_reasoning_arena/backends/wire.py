@@ -138,7 +138,7 @@ class _Connector(aiohttp.TCPConnector):
     """Connects to numeric addresses without a resolver and a race between several answers of it.
 
     A server next door (vLLM, SGLang, Ollama, ...) is often named by its number and asked by
-    hundreds of episodes at once; the way around costs a fifth of each first call.
+    hundreds of episodes at once; the way around costs a tenth of each first call.
     """
 
     async def _create_connection(
