@@ -83,19 +83,12 @@ def clustered_rate(
     return Estimate(rate, max(0.0, centre - half), min(1.0, centre + half), n)
 
 
-def newcombe(a: int, n_a: int, b: int, n_b: int, confidence: float = CONFIDENCE) -> Estimate:
-    """The difference of two independent rates, a/n_a - b/n_b, with Newcombe's hybrid interval.
+def difference_of_rates(first: Estimate, second: Estimate) -> Estimate:
+    """The difference of two independent rates from their intervals.
 
     Source: R. G. Newcombe (1998), Interval estimation for the difference between independent
-    proportions, Statistics in Medicine 17, 873-890, method 10.
-    """
-    return difference_of_rates(wilson(a, n_a, confidence), wilson(b, n_b, confidence))
-
-
-def difference_of_rates(first: Estimate, second: Estimate) -> Estimate:
-    """The difference of two independent rates from their intervals, as Newcombe's does.
-
-    That this holds for any intervals of the two: G. Y. Zou and A. Donner (2008), Construction of
+    proportions, Statistics in Medicine 17, 873-890, method 10, for Wilson's intervals; that it
+    holds for any intervals of the two: G. Y. Zou and A. Donner (2008), Construction of
     confidence limits about effect measures, Statistics in Medicine 27, 1693-1702.
     """
     if first.value is None or second.value is None:
