@@ -68,7 +68,7 @@ async def bare_aiohttp(url: str, stack: AsyncExitStack) -> Call:
 
 
 async def bare_litellm(url: str, stack: AsyncExitStack) -> Call:
-    from game_reasoning_arena.backends.litellm_library import load_litellm
+    from game_reasoning_arena.backends.litellm.library import load_litellm
 
     litellm: Any = load_litellm()
     stack.push_async_callback(litellm.close_litellm_async_clients)

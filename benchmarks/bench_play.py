@@ -26,9 +26,9 @@ import orjson
 from tests.loopback import LoopbackServer
 
 from benchmarks import figures
-from game_reasoning_arena.hydra_app import compose_words
-from game_reasoning_arena.preflight import prepare
-from game_reasoning_arena.run import run
+from game_reasoning_arena.preflight.preparation import prepare
+from game_reasoning_arena.preflight.session import compose_words
+from game_reasoning_arena.running.runner import run
 
 LATENCY_S = 0.2
 
@@ -110,7 +110,7 @@ async def bare_aiohttp(server: LoopbackServer, answers: list[Any], in_flight: in
 
 
 async def bare_litellm(server: LoopbackServer, answers: list[Any], in_flight: int) -> float:
-    from game_reasoning_arena.backends.litellm_library import load_litellm
+    from game_reasoning_arena.backends.litellm.library import load_litellm
 
     litellm: Any = load_litellm()
 

@@ -19,10 +19,10 @@ import time
 from pathlib import Path
 
 from benchmarks import figures
+from game_reasoning_arena.process.secrets import Redactor
+from game_reasoning_arena.recording.decoding import response_of
 from game_reasoning_arena.recording.writer import RunWriter
 from game_reasoning_arena.records import ResponseRecord
-from game_reasoning_arena.resume import response_of
-from game_reasoning_arena.secrets import Redactor
 
 MINIMAL = """
 import hydra

@@ -34,13 +34,13 @@ from typing import Any
 from tests.vllm import tiny_model
 
 from game_reasoning_arena.agents.base_agent import OnFailure, PlayerSpec
-from game_reasoning_arena.agents.factory import make_agent
-from game_reasoning_arena.backends import vllm_engine
+from game_reasoning_arena.backends.vllm import engine as vllm_engine
 from game_reasoning_arena.backends.vllm_backend import VLLMBackend
-from game_reasoning_arena.event_loop import run_coroutine
+from game_reasoning_arena.process.event_loop import run_coroutine
 from game_reasoning_arena.recording.writer import RunWriter
 from game_reasoning_arena.records import Model, Reply, Request, Sampling
 from game_reasoning_arena.simulation.factory import make_simulation
+from game_reasoning_arena.simulation.players import make_agent
 
 #: Shapes of real models, by the names of transformers' LlamaConfig.
 SHAPES: dict[str, dict[str, Any]] = {

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from game_reasoning_arena.catalog import Catalog
-from game_reasoning_arena.cli import COMMANDS
+from game_reasoning_arena.catalog.catalog import Catalog
+from game_reasoning_arena.commands.table_of_commands import COMMANDS
 from tests.loopback import LoopbackServer
 
 ROOT = Path(__file__).parents[1]

@@ -45,7 +45,7 @@ def test_the_wheel_is_what_is_imported_and_holds_all_of_conf(unpacked: Path) -> 
     shipped = {p.relative_to(ROOT) for p in (ROOT / "conf").rglob("*.yaml")}
     inside = unpacked / "game_reasoning_arena"
     assert {p.relative_to(inside) for p in (inside / "conf").rglob("*.yaml")} == shipped
-    script = "from game_reasoning_arena.paths import shipped_conf; print(shipped_conf())"
+    script = "from game_reasoning_arena.process.paths import shipped_conf; print(shipped_conf())"
     done = subprocess.run(
         [sys.executable, "-c", script],
         env={"PYTHONPATH": str(unpacked)},

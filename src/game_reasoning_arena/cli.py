@@ -14,21 +14,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TextIO
 
-from game_reasoning_arena.environment import load_environment
+from game_reasoning_arena.commands.table_of_commands import COMMANDS
 from game_reasoning_arena.errors import ArenaError, UserError, choose_from, near
-
-#: Commands by name: the module under ``commands`` and what the overview says.
-COMMANDS = {
-    "compare": "compare runs and sweeps: rates with intervals, ratings, latency, cost",
-    "report": "one HTML page on which every game can be replayed",
-    "merge": "put the shards of a run together into one run",
-    "resume": "finish an unfinished run or sweep",
-    "replay": "play a recorded run again without network",
-    "verify": "replay known answers: random and optimal play of small games",
-    "models": "the models of the catalog",
-    "providers": "the API providers, and which keys are set",
-    "doctor": "what is installed, what is missing, for what",
-}
+from game_reasoning_arena.process.environment import load_environment
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -48,7 +36,7 @@ def run_command(words: list[str]) -> int:
 
             sys.stdout.write(f"arena {__version__}\n")
             return 0
-        from game_reasoning_arena.hydra_app import run_hydra
+        from game_reasoning_arena.commands.play import run_hydra
 
         return run_hydra(words)
     except ArenaError as error:

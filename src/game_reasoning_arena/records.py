@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from msgspec import Struct
 from msgspec import field as struct_field
@@ -43,6 +43,17 @@ class Outcome(StrEnum):
     REFUSED = "refused"  # the provider says that the model refused or filtered
     CONTEXT_OVERFLOW = "context_overflow"  # the prompt did not fit the model
     ANSWERED = "answered"  # prompts without a game: any text
+
+
+#: Outcomes that are a model's failures.
+FAILURES = (
+    Outcome.ILLEGAL,
+    Outcome.UNPARSABLE,
+    Outcome.TRUNCATED,
+    Outcome.EMPTY,
+    Outcome.REFUSED,
+    Outcome.CONTEXT_OVERFLOW,
+)
 
 
 class MoveBy(StrEnum):
@@ -348,3 +359,11 @@ class EpisodeRecord(Struct, frozen=True, kw_only=True):
     duration_s: float
     error: str | None = None
     prompt: int | str | None = None
+
+
+class Asker(Protocol):
+    """Anything that answers requests: a backend, or a wrapper that counts, replays or stops."""
+
+    async def complete(self, request: Request) -> Reply:
+        """Answer, or raise BackendError, BudgetReached or Interrupted."""
+        ...

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from game_reasoning_arena.agents.naming import Names
 from game_reasoning_arena.agents.parsing import FORMS, judge, split_reasoning
-from game_reasoning_arena.analysis.reasoning import features
+from game_reasoning_arena.analysis.statistics.reasoning import features
 from game_reasoning_arena.recording.encoding import encode
 from game_reasoning_arena.records import Outcome, Reply
 

@@ -17,11 +17,12 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from game_reasoning_arena.analysis import plot_results, plot_spread
 from game_reasoning_arena.analysis.compare import Comparison
-from game_reasoning_arena.analysis.intervals import wilson
-from game_reasoning_arena.analysis.plots import INK, _drawn, plots, svg_texts
-from game_reasoning_arena.analysis.standings import SCORES, standings
+from game_reasoning_arena.analysis.plots import results as plot_results
+from game_reasoning_arena.analysis.plots import spread as plot_spread
+from game_reasoning_arena.analysis.plots.figures import INK, _drawn, plots, svg_texts
+from game_reasoning_arena.analysis.statistics.intervals import wilson
+from game_reasoning_arena.analysis.statistics.standings import SCORES, standings
 from game_reasoning_arena.cli import run_command
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.recording import load_runs

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from game_reasoning_arena.analysis.results import fits
-from game_reasoning_arena.analysis.standings import standings
+from game_reasoning_arena.analysis.statistics.results import fits
+from game_reasoning_arena.analysis.statistics.standings import standings
 from game_reasoning_arena.recording import load_runs
 from tests.arena import Arena
 

@@ -10,7 +10,7 @@ import orjson
 import pandas as pd
 import pytest
 
-from game_reasoning_arena.analysis.reasoning import RUBRIC, RULES, judged
+from game_reasoning_arena.analysis.statistics.reasoning import RUBRIC, RULES, judged
 from game_reasoning_arena.backends import initialize_llm_registry
 from game_reasoning_arena.backends.llm_registry import close_llm_registry
 from game_reasoning_arena.cli import run_command

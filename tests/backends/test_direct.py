@@ -13,8 +13,8 @@ import pytest
 
 from game_reasoning_arena.backends import prices
 from game_reasoning_arena.backends.direct_backend import DirectBackend
-from game_reasoning_arena.backends.sse import events
-from game_reasoning_arena.backends.wire import _TimedProtocol
+from game_reasoning_arena.backends.openai.sse import events
+from game_reasoning_arena.backends.openai.wire import _TimedProtocol
 from game_reasoning_arena.errors import AuthError, BadRequestError, TransientError
 from game_reasoning_arena.records import Constraint
 from tests.backends.calls import answer, failure, provider, request

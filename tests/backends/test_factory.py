@@ -97,7 +97,7 @@ def test_trust_is_by_whole_names(outside: str) -> None:
         "game_reasoning_arena_evil.Backend",
         "game_reasoning_arena.backends.factory.importlib.import_module",
         "game_reasoning_arena.backends.factory.inspect.os.system",
-        "game_reasoning_arena.paths.Path",
+        "game_reasoning_arena.process.paths.Path",
         "game_reasoning_arena.backends.base_backend.asyncio.run",
         "game_reasoning_arena..backends",
         "game_reasoning_arena",

@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from game_reasoning_arena.backends import litellm_backend
+from game_reasoning_arena.backends.litellm.library import load_litellm
+from game_reasoning_arena.backends.litellm.routes import misled, route_of
 from game_reasoning_arena.backends.litellm_backend import LiteLLMBackend
-from game_reasoning_arena.backends.litellm_library import load_litellm
-from game_reasoning_arena.backends.litellm_routes import misled, route_of
 from game_reasoning_arena.errors import AuthError, BadRequestError
 from game_reasoning_arena.records import Model, Provider
 from tests.backends.calls import answer, failure, provider, request
@@ -155,7 +155,7 @@ def test_loading_leaves_no_trace() -> None:
     code = """
 import logging, os, sys
 before = dict(os.environ)
-from game_reasoning_arena.backends.litellm_library import load_litellm
+from game_reasoning_arena.backends.litellm.library import load_litellm
 litellm = load_litellm()
 print(dict(os.environ) == before, [logging.getLogger(n).handlers for n in ("LiteLLM",)])
 # Half a second that would be in the first call's time.

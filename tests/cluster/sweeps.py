@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.arena import Ran, episodes, finish, lines, start_arena
 from tests.loopback import LoopbackServer
-from tests.sweeps.reading import jobs, sweep_json
+from tests.sweeping.reading import jobs, sweep_json
 
 WAIT_S = 120.0
 CANARY = "sk-canary-0123456789abcdef"

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cluster.sweeps import CANARY, completed, here, model_words, played, run_sweep
 from tests.loopback import LoopbackServer
-from tests.sweeps.reading import every_text, jobs, statuses
+from tests.sweeping.reading import every_text, jobs, statuses
 
 RAY = ["hydra/launcher=ray", "hydra.sweep.dir=mine"]
 

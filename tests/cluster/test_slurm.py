@@ -24,7 +24,7 @@ from tests.cluster.sweeps import (
     writer_of,
 )
 from tests.loopback import LoopbackServer
-from tests.sweeps.reading import every_text, jobs, statuses
+from tests.sweeping.reading import every_text, jobs, statuses
 
 SLURM = [
     "hydra/launcher=slurm",

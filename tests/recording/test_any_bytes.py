@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from game_reasoning_arena.cli import run_command
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.recording.reader import read_lines
-from game_reasoning_arena.resume import load_past
+from game_reasoning_arena.running.past import load_past
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from game_reasoning_arena.recording.reader import (
     read_lines,
     read_lines_at,
 )
-from game_reasoning_arena.sweeping.table import SUMMARY_COLUMNS
+from game_reasoning_arena.sweeping.store import SUMMARY_COLUMNS
 from tests.analysis.make_runs import Player, make_run
 
 TWO = {"player_0": Player("vllm_a", fail=0.1, rethink=0.2, cost_usd=0.01), "player_1": Player()}

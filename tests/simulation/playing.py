@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from game_reasoning_arena.agents.base_agent import Agent, Asker, OnFailure, PlayerSpec
-from game_reasoning_arena.agents.factory import make_agent
+from game_reasoning_arena.agents.base_agent import Agent, OnFailure, PlayerSpec
 from game_reasoning_arena.records import (
+    Asker,
     EpisodePlan,
     EpisodeRecord,
     Model,
@@ -19,6 +19,7 @@ from game_reasoning_arena.records import (
 )
 from game_reasoning_arena.simulation.base import Simulation
 from game_reasoning_arena.simulation.factory import make_simulation
+from game_reasoning_arena.simulation.players import make_agent
 
 Answer = Reply | str | BaseException
 

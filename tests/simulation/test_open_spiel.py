@@ -12,10 +12,10 @@ import pytest
 from game_reasoning_arena.agents.base_agent import PlayerSpec
 from game_reasoning_arena.agents.random_agent import RandomAgent
 from game_reasoning_arena.errors import TransientError, UserError
+from game_reasoning_arena.recording.decoding import episode_of
 from game_reasoning_arena.recording.encoding import encode
 from game_reasoning_arena.recording.summary import Summary
 from game_reasoning_arena.records import EpisodeRecord, MoveBy, Request, Status
-from game_reasoning_arena.resume import episode_of
 from game_reasoning_arena.simulation.factory import make_simulation
 from game_reasoning_arena.simulation.seating import seat_plan, seeds
 from tests.arena import Arena, run_json

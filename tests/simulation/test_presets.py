@@ -8,7 +8,7 @@ import re
 import orjson
 import pytest
 
-from game_reasoning_arena.paths import shipped_conf
+from game_reasoning_arena.process.paths import shipped_conf
 from tests.arena import Arena
 
 SIMULATIONS = sorted(path.stem for path in (shipped_conf() / "simulation").glob("*.yaml"))

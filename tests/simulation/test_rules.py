@@ -11,7 +11,7 @@ import pyspiel
 import pytest
 from omegaconf import OmegaConf
 
-from game_reasoning_arena.paths import shipped_conf
+from game_reasoning_arena.process.paths import shipped_conf
 
 State = Any
 #: (the state before, the seat that moves, the name of its move)

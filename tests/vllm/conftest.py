@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from game_reasoning_arena.backends import vllm_engine
+from game_reasoning_arena.backends.vllm import engine as vllm_engine
 from game_reasoning_arena.backends.vllm_backend import VLLMBackend
-from game_reasoning_arena.event_loop import run_coroutine
+from game_reasoning_arena.process.event_loop import run_coroutine
 from game_reasoning_arena.records import Model, Reply, Request, Sampling
 from tests.vllm import tiny_model
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from game_reasoning_arena.backends import vllm_engine
+from game_reasoning_arena.backends.vllm import engine as vllm_engine
 from game_reasoning_arena.backends.vllm_backend import VLLMBackend
 from game_reasoning_arena.errors import BadRequestError, ContextOverflowError, UserError
 from game_reasoning_arena.records import Model, Request, Sampling

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from game_reasoning_arena.agents.base_agent import OnFailure, PlayerSpec
-from game_reasoning_arena.agents.factory import make_agent
 from game_reasoning_arena.backends.vllm_backend import VLLMBackend
 from game_reasoning_arena.records import (
     EpisodeRecord,
@@ -20,6 +19,7 @@ from game_reasoning_arena.records import (
     Status,
 )
 from game_reasoning_arena.simulation.factory import make_simulation
+from game_reasoning_arena.simulation.players import make_agent
 
 Play = Callable[..., Any]
 SAMPLING = Sampling(max_tokens=64, temperature=1.0)

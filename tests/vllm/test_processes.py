@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from game_reasoning_arena.backends import vllm_guard
+from game_reasoning_arena.backends.vllm import guard as vllm_guard
 
 #: Far beyond what anything here takes; a test that reaches it has failed.
 LIMIT_S = 400

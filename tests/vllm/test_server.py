@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from game_reasoning_arena.backends import vllm_engine
 from game_reasoning_arena.backends.litellm_backend import LiteLLMBackend
+from game_reasoning_arena.backends.vllm import engine as vllm_engine
 from game_reasoning_arena.backends.vllm_backend import VLLMBackend
 from game_reasoning_arena.errors import BadRequestError, ContextOverflowError
 from game_reasoning_arena.records import (

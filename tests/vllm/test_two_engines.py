@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from game_reasoning_arena.backends import vllm_engine, vllm_guard
+from game_reasoning_arena.backends.vllm import engine as vllm_engine
+from game_reasoning_arena.backends.vllm import guard as vllm_guard
 from game_reasoning_arena.backends.vllm_backend import VLLMBackend
 from game_reasoning_arena.errors import EngineDeadError, UserError
 from game_reasoning_arena.records import Constraint, Model, Request, Sampling

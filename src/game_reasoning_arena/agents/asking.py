@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from game_reasoning_arena.agents.base_agent import Asker, PlayerSpec, Recorder
+from game_reasoning_arena.agents.base_agent import PlayerSpec, Recorder
 from game_reasoning_arena.agents.randomness import Purpose, derive
 from game_reasoning_arena.errors import BackendError, ContextOverflowError, UserError
-from game_reasoning_arena.profiling import part
+from game_reasoning_arena.process.profiling import part
 from game_reasoning_arena.records import (
+    Asker,
     CallKey,
     Constraint,
     EpisodePlan,

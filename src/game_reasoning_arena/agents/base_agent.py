@@ -14,20 +14,9 @@ from game_reasoning_arena.records import (
     Forfeit,
     Model,
     MoveBy,
-    Reply,
-    Request,
     ResponseRecord,
     Sampling,
 )
-
-
-class Asker(Protocol):
-    """Anything that answers requests: a backend, or a wrapper that counts, replays or stops."""
-
-    async def complete(self, request: Request) -> Reply:
-        """Answer, or raise BackendError, BudgetReached or Interrupted."""
-        ...
-
 
 Recorder = Callable[[ResponseRecord], None]
 

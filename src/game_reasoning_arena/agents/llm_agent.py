@@ -27,7 +27,7 @@ from game_reasoning_arena.agents.parsing import AnswerForm, judge
 from game_reasoning_arena.agents.prompting import Template, load_template
 from game_reasoning_arena.agents.randomness import Purpose, Stream
 from game_reasoning_arena.errors import PlayerFailure
-from game_reasoning_arena.profiling import part
+from game_reasoning_arena.process.profiling import part
 from game_reasoning_arena.records import (
     CallKey,
     Constraint,

@@ -18,7 +18,7 @@ from typing import Literal
 
 from game_reasoning_arena.agents.asking import Verdict
 from game_reasoning_arena.agents.naming import Names
-from game_reasoning_arena.recording.encoding import in_unicode
+from game_reasoning_arena.process.text import in_unicode
 from game_reasoning_arena.records import Outcome, Reply
 
 AnswerForm = Literal["line", "json"]

@@ -27,7 +27,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from game_reasoning_arena.errors import UserError, choose_from
-from game_reasoning_arena.profiling import part
+from game_reasoning_arena.process.profiling import part
 
 #: What a template may use, by name.
 VARIABLES: dict[str, str] = {

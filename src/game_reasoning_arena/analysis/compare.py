@@ -9,25 +9,25 @@ from typing import Any
 
 import pandas as pd
 
-from game_reasoning_arena.analysis import costs, differences
-from game_reasoning_arena.analysis.bradley_terry import Ratings
-from game_reasoning_arena.analysis.competitors import run_names
-from game_reasoning_arena.analysis.intervals import CONFIDENCE
-from game_reasoning_arena.analysis.pairs import Pair, compare_pairs
-from game_reasoning_arena.analysis.results import (
+from game_reasoning_arena.analysis.statistics import costs, differences
+from game_reasoning_arena.analysis.statistics.bradley_terry import Ratings
+from game_reasoning_arena.analysis.statistics.competitors import run_names
+from game_reasoning_arena.analysis.statistics.intervals import CONFIDENCE
+from game_reasoning_arena.analysis.statistics.pairs import Pair, compare_pairs
+from game_reasoning_arena.analysis.statistics.results import (
     fits,
     policies_table,
     ratings_table,
     results_table,
 )
-from game_reasoning_arena.analysis.standings import POLICIES, Standings, standings
-from game_reasoning_arena.analysis.tables import Column, Table
-from game_reasoning_arena.analysis.time_spent import time_table
-from game_reasoning_arena.analysis.verdicts import pairs_table
+from game_reasoning_arena.analysis.statistics.standings import POLICIES, Standings, standings
+from game_reasoning_arena.analysis.statistics.time_spent import time_table
+from game_reasoning_arena.analysis.tables.forms import Column, Table
+from game_reasoning_arena.analysis.tables.verdicts import pairs_table
 from game_reasoning_arena.errors import UserError, choose_from
-from game_reasoning_arena.provenance import changed_versions
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.frames import LoadedRuns, rows
+from game_reasoning_arena.recording.versions import changed_versions
 
 
 @dataclass

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from game_reasoning_arena.catalog import Catalog
-from game_reasoning_arena.environment import load_environment
+from game_reasoning_arena.catalog.catalog import Catalog
+from game_reasoning_arena.process.environment import load_environment
 
 
 class BackendConfig:

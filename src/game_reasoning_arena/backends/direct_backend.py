@@ -13,11 +13,11 @@ from typing import Any, Literal
 import aiohttp
 import orjson
 
-from game_reasoning_arena.backends import openai_protocol as protocol
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
+from game_reasoning_arena.backends.openai import protocol as protocol
+from game_reasoning_arena.backends.openai.sse import Collected, events
+from game_reasoning_arena.backends.openai.wire import Wire, open_session
 from game_reasoning_arena.backends.prices import cost_usd, table
-from game_reasoning_arena.backends.sse import Collected, events
-from game_reasoning_arena.backends.wire import Wire, open_session
 from game_reasoning_arena.errors import (
     AuthError,
     BackendError,

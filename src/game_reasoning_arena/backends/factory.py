@@ -16,8 +16,8 @@ from typing import Any, Union, get_args, get_origin
 
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from
-from game_reasoning_arena.faults import describe_fault
-from game_reasoning_arena.paths import conf_dirs
+from game_reasoning_arena.process.faults import describe_fault
+from game_reasoning_arena.process.paths import conf_dirs
 
 _PACKAGE = "game_reasoning_arena"
 _SPECIAL = ("_target_", "_args_", "_partial_", "_recursive_", "_convert_")

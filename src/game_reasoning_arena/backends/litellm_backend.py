@@ -17,15 +17,15 @@ from typing import Any, Literal
 
 import orjson
 
-from game_reasoning_arena.backends import openai_protocol as protocol
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
-from game_reasoning_arena.backends.litellm_library import load_litellm, settle, unlogged
-from game_reasoning_arena.backends.litellm_routes import RESERVED, misled, route_of
-from game_reasoning_arena.backends.litellm_workers import LiteLLMWorkers
+from game_reasoning_arena.backends.litellm.library import load_litellm, settle, unlogged
+from game_reasoning_arena.backends.litellm.routes import RESERVED, misled, route_of
+from game_reasoning_arena.backends.litellm.workers import LiteLLMWorkers
+from game_reasoning_arena.backends.openai import protocol as protocol
+from game_reasoning_arena.backends.openai.sse import Collected
+from game_reasoning_arena.backends.openai.stamped_socket import arrivals_are_stamped
+from game_reasoning_arena.backends.openai.wire import Wire, open_session
 from game_reasoning_arena.backends.prices import cost_usd, table
-from game_reasoning_arena.backends.sse import Collected
-from game_reasoning_arena.backends.stamped_socket import arrivals_are_stamped
-from game_reasoning_arena.backends.wire import Wire, open_session
 from game_reasoning_arena.errors import (
     BackendError,
     BadRequestError,

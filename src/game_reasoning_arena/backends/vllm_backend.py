@@ -23,11 +23,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from game_reasoning_arena.backends import vllm_checks, vllm_cpu, vllm_devices, vllm_engine
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
-from game_reasoning_arena.backends.vllm_answers import ChatSettings, answer, render
-from game_reasoning_arena.backends.vllm_engine import Engine
-from game_reasoning_arena.backends.vllm_settings import EngineSettings, engine_settings
+from game_reasoning_arena.backends.vllm import checks as vllm_checks
+from game_reasoning_arena.backends.vllm import cpu as vllm_cpu
+from game_reasoning_arena.backends.vllm import devices as vllm_devices
+from game_reasoning_arena.backends.vllm import engine as vllm_engine
+from game_reasoning_arena.backends.vllm.answers import ChatSettings, answer, render
+from game_reasoning_arena.backends.vllm.engine import Engine
+from game_reasoning_arena.backends.vllm.settings import EngineSettings, engine_settings
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.records import Message, Model, Reply, Request
 

@@ -63,9 +63,9 @@ def run(args: argparse.Namespace) -> int:
     from rich.text import Text
 
     from game_reasoning_arena.analysis.compare import Comparison
-    from game_reasoning_arena.analysis.differences import prompt_diffs
-    from game_reasoning_arena.analysis.plain import plain
-    from game_reasoning_arena.analysis.terminal import to_rich
+    from game_reasoning_arena.analysis.statistics.differences import prompt_diffs
+    from game_reasoning_arena.analysis.tables.plain import plain
+    from game_reasoning_arena.analysis.tables.terminal import to_rich
     from game_reasoning_arena.recording.frames import load_runs
 
     if args.judge is not None and args.reasoning is None:
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
             console.print(to_rich(table, width))
     code, judgement = 0, None
     if args.reasoning is not None:
-        from game_reasoning_arena.analysis import reasoning
+        from game_reasoning_arena.analysis.statistics import reasoning
 
         words = reasoning.reasoning_table(loaded, comparison.standings)
         if args.judge is not None:
@@ -123,7 +123,7 @@ def _write_all(
     args: argparse.Namespace,
     tell: Callable[[str], None],
 ) -> None:
-    from game_reasoning_arena.analysis import tables
+    from game_reasoning_arena.analysis.tables import forms as tables
 
     forms: list[tuple[Path | None, Callable[[], str]]] = [
         (args.csv, lambda: tables.to_csv(comparison.tables)),
@@ -136,7 +136,7 @@ def _write_all(
             write_text(path, make())
             tell(f"wrote {path}")
     if args.plots is not None:
-        from game_reasoning_arena.analysis.plots import save_plots
+        from game_reasoning_arena.analysis.plots.figures import save_plots
 
         for path in save_plots(comparison, args.plots):
             tell(f"wrote {path}")

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from game_reasoning_arena.backends.factory import default_backend_confs
-from game_reasoning_arena.catalog import Catalog
+from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.commands.models import add_files
 from game_reasoning_arena.commands.tables import say, show_table
-from game_reasoning_arena.environment import key_is_set, load_environment
 from game_reasoning_arena.errors import UserError, problems_of
-from game_reasoning_arena.paths import conf_dirs
+from game_reasoning_arena.process.environment import key_is_set, load_environment
+from game_reasoning_arena.process.paths import conf_dirs
 
 NAME = "doctor"
 HELP = """Check this machine: Python, packages, keys, GPUs, vLLM, and what is missing for what.

@@ -8,14 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from game_reasoning_arena.analysis.reasoning import Judge, ModelJudge, judged
+from game_reasoning_arena.analysis.statistics.reasoning import Judge, ModelJudge, judged
 from game_reasoning_arena.backends.factory import default_backend_confs, make_backend
-from game_reasoning_arena.catalog import Catalog
+from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.errors import BackendError, ConfigProblems, Interrupted
-from game_reasoning_arena.event_loop import run_coroutine
-from game_reasoning_arena.meter import Meter, Totals
+from game_reasoning_arena.metering.budget import Totals
+from game_reasoning_arena.metering.meter import Meter
+from game_reasoning_arena.process.event_loop import run_coroutine
+from game_reasoning_arena.process.secrets import Redactor
 from game_reasoning_arena.records import Model
-from game_reasoning_arena.secrets import Redactor
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -33,8 +33,8 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: the directories are not parts of one run, or the output holds one.
     """
-    from game_reasoning_arena.merging import merge
-    from game_reasoning_arena.outcome import show_result
+    from game_reasoning_arena.running.merge import merge
+    from game_reasoning_arena.running.result_table import show_result
 
     notices: list[str] = []
     result = merge(args.directories, args.output, notices)
@@ -51,8 +51,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _advice(args: argparse.Namespace, merged: Path) -> str:
     """Which shards were not given, or that all were and some are not finished; what to do."""
+    from game_reasoning_arena.preflight.sharding import Shard
     from game_reasoning_arena.recording.reader import find_runs
-    from game_reasoning_arena.sharding import Shard
 
     parts = find_runs(*args.directories, notice=lambda _: None)
     shards = [Shard.parse(part.config.get("shard")) for part in parts]

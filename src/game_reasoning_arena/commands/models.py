@@ -10,10 +10,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from game_reasoning_arena.backends.factory import default_backend_confs
-from game_reasoning_arena.catalog import Catalog
+from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.commands.tables import say, show_table
-from game_reasoning_arena.environment import key_is_set
 from game_reasoning_arena.errors import UserError, near
+from game_reasoning_arena.process.environment import key_is_set
 from game_reasoning_arena.records import Model
 
 NAME = "models"

@@ -10,13 +10,13 @@ from typing import Any
 
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.factory import default_backend_confs, make_backend
-from game_reasoning_arena.catalog import Catalog
+from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.commands.tables import show_table
 from game_reasoning_arena.errors import ArenaError, BackendError, ConfigProblems, Fault
-from game_reasoning_arena.event_loop import run_coroutine
-from game_reasoning_arena.faults import describe_fault
-from game_reasoning_arena.probing import probe_request
-from game_reasoning_arena.reaching import unreachable
+from game_reasoning_arena.metering.probe import probe_request
+from game_reasoning_arena.preflight.reachability import unreachable
+from game_reasoning_arena.process.event_loop import run_coroutine
+from game_reasoning_arena.process.faults import describe_fault
 from game_reasoning_arena.records import Model, Reply
 
 
@@ -61,8 +61,8 @@ def _shipped(files: Sequence[Path]) -> _Settings:
 def _composed(files: Sequence[Path], overrides: Sequence[str]) -> _Settings:
     from omegaconf import OmegaConf
 
-    from game_reasoning_arena.hydra_app import compose_words
-    from game_reasoning_arena.value_checks import Problems, check_providers
+    from game_reasoning_arena.configuration.value_checks import Problems, check_providers
+    from game_reasoning_arena.preflight.session import compose_words
 
     config: Any = OmegaConf.to_container(compose_words(list(overrides)), resolve=True)
     problems = Problems()

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import argparse
 
-from game_reasoning_arena.catalog import Catalog
+from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.commands.models import add_files
 from game_reasoning_arena.commands.tables import say, show_table
-from game_reasoning_arena.environment import key_is_set
 from game_reasoning_arena.errors import near
+from game_reasoning_arena.process.environment import key_is_set
 from game_reasoning_arena.records import Provider
 
 NAME = "providers"

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from game_reasoning_arena.meter import key_of
 from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.decoding import key_of
 from game_reasoning_arena.recording.reader import read_lines
 from game_reasoning_arena.records import CallKey
 

@@ -20,7 +20,7 @@ from game_reasoning_arena.backends.replay_backend import Recording
 from game_reasoning_arena.commands.record_checks import judged_otherwise, not_as_written
 from game_reasoning_arena.commands.resume import experiment_of, files_changed_since, run_json
 from game_reasoning_arena.errors import ConfigProblems, UserError
-from game_reasoning_arena.experiment import Experiment
+from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.reader import read_lines
 from game_reasoning_arena.records import EpisodePlan
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{directory} holds a sweep. {_runs_of(directory)}")
     if not (directory / layout.RESPONSES).is_file():
         raise UserError(f"{directory} holds no recorded run ({layout.RESPONSES} is missing).")
-    from game_reasoning_arena.resume import where_begun
+    from game_reasoning_arena.running.past import where_begun
 
     with ExitStack() as stack:
         output = args.output
@@ -97,7 +97,7 @@ def _runs_of(sweep: Path) -> str:
 
 
 def _replay(directory: Path, output: Path) -> int:
-    from game_reasoning_arena.run import run as play
+    from game_reasoning_arena.running.runner import run as play
 
     was = _episodes(directory) if (directory / layout.EPISODES).is_file() else {}
     if not was:

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         UserError: there is no run to read, or the page cannot be written.
     """
     from game_reasoning_arena.analysis.compare import Comparison
-    from game_reasoning_arena.analysis.report import write_report
+    from game_reasoning_arena.analysis.page.report import write_report
     from game_reasoning_arena.commands.compare import check_writable
     from game_reasoning_arena.recording.frames import load_runs
 

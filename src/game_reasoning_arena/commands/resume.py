@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from game_reasoning_arena.errors import ConfigProblems, UserError
-from game_reasoning_arena.experiment import Experiment
+from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.recording import layout
 
 if TYPE_CHECKING:
-    from game_reasoning_arena.resume import Past
+    from game_reasoning_arena.running.past import Past
 
 HELP = """Finish an unfinished run: answers that are on disk are used again, only the rest is asked
 for. KEY=VALUE words may change how it is carried out (concurrency, budget.*, backend limits), and
@@ -38,16 +38,17 @@ def run(args: argparse.Namespace) -> int:
     """
     directory: Path = args.directory
     if (directory / layout.SWEEP).is_file():
-        from game_reasoning_arena.resume import where_begun
-        from game_reasoning_arena.sweep import resume_sweep
+        from game_reasoning_arena.running.past import where_begun
+        from game_reasoning_arena.sweeping.sweep import resume_sweep
 
         with where_begun(directory) as directory:
             return resume_sweep(directory, args.overrides)
-    from game_reasoning_arena.outcome import show_result
-    from game_reasoning_arena.provenance import changed_versions, provenance
+    from game_reasoning_arena.recording.versions import changed_versions
     from game_reasoning_arena.recording.writer import DirectoryLock
-    from game_reasoning_arena.resume import load_past, where_begun
-    from game_reasoning_arena.run import run as play
+    from game_reasoning_arena.running.past import load_past, where_begun
+    from game_reasoning_arena.running.provenance import provenance
+    from game_reasoning_arena.running.result_table import show_result
+    from game_reasoning_arena.running.runner import run as play
     from game_reasoning_arena.sweeping.logs import job_log
 
     if not (directory / layout.RUN).is_file():
@@ -84,8 +85,8 @@ def experiment_of(
     Raises:
         UserError: there is no config.yaml, or it cannot be used.
     """
-    from game_reasoning_arena.hydra_app import compose_words
-    from game_reasoning_arena.preflight import prepare
+    from game_reasoning_arena.preflight.preparation import prepare
+    from game_reasoning_arena.preflight.session import compose_words
 
     path = directory / layout.CONFIG
     if not path.is_file():
@@ -125,15 +126,15 @@ def run_json(directory: Path) -> dict[str, Any]:
 
 def files_changed_since(directory: Path, experiment: Experiment) -> list[str]:
     """The settings that name files which were changed since a run was begun, as ``KEY=PATH``."""
-    from game_reasoning_arena.experiment import changed_files
+    from game_reasoning_arena.preflight.experiment import changed_files
 
     then = run_json(directory).get("contents") or {}
     return changed_files(then, experiment.contents, experiment.config)
 
 
 def _refuse_changes(directory: Path, experiment: Experiment, past: Past) -> None:
-    from game_reasoning_arena.command_line import read_plain_file
-    from game_reasoning_arena.resume import UNSEEN_CHANGE
+    from game_reasoning_arena.configuration.command_line import read_plain_file
+    from game_reasoning_arena.running.past import UNSEEN_CHANGE
 
     before = _flat(read_plain_file(directory / layout.CONFIG))
     same_shard = before.get("shard") == experiment.config["shard"]
@@ -178,7 +179,7 @@ def _refuse_changes(directory: Path, experiment: Experiment, past: Past) -> None
 
 def _asked_for(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether a person changed what is asked by this key; other models bring other entries."""
-    from game_reasoning_arena.experiment import BACKEND_NOT_IDENTITY, NOT_IDENTITY
+    from game_reasoning_arena.preflight.experiment import BACKEND_NOT_IDENTITY, NOT_IDENTITY
 
     group, _, rest = key.partition(".")
     if group == "backend":
@@ -190,7 +191,7 @@ def _asked_for(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> b
 
 def _set_length(directory: Path, experiment: Experiment, past: Past) -> None:
     """Write down another number of episodes, and nothing else that was said for this sitting."""
-    from game_reasoning_arena.command_line import read_plain_file
+    from game_reasoning_arena.configuration.command_line import read_plain_file
     from game_reasoning_arena.recording.config_text import as_yaml
 
     run = run_json(directory)

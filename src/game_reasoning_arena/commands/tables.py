@@ -11,8 +11,8 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str
     if sys.stdout.isatty():
         from rich.console import Console
 
-        from game_reasoning_arena.analysis.tables import Column, Table
-        from game_reasoning_arena.analysis.terminal import one_grid
+        from game_reasoning_arena.analysis.tables.forms import Column, Table
+        from game_reasoning_arena.analysis.tables.terminal import one_grid
 
         console = Console(highlight=False)
         keys = [str(number) for number in range(len(columns))]

@@ -12,7 +12,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from game_reasoning_arena.analysis.tables import Table
+    from game_reasoning_arena.analysis.tables.forms import Table
     from game_reasoning_arena.simulation.open_spiel.known_answers import Check
 
 HELP = """Play known answers (random and optimal play of small games, exact values) through
@@ -29,9 +29,9 @@ def run(args: argparse.Namespace) -> int:
     """Verify; 0 when everything is as known, 1 otherwise."""
     from rich.console import Console
 
-    from game_reasoning_arena.analysis.terminal import to_rich
+    from game_reasoning_arena.analysis.tables.terminal import to_rich
+    from game_reasoning_arena.running.verification import keep_verification, verification_file
     from game_reasoning_arena.simulation.open_spiel.known_answers import verify
-    from game_reasoning_arena.verification import keep_verification, verification_file
 
     def tell(name: str) -> None:
         if sys.stderr.isatty():
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
 def checks_table(checks: Sequence[Check]) -> Table:
     """What was expected, what came, how far it is off and how far it may be."""
-    from game_reasoning_arena.analysis.tables import Column, Table
+    from game_reasoning_arena.analysis.tables.forms import Column, Table
     from game_reasoning_arena.simulation.open_spiel.known_answers import BAND
 
     table = Table(

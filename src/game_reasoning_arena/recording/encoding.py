@@ -17,12 +17,3 @@ def plain_data(value: Any) -> Any:
 
 #: A record as JSON, without a line's end.
 encode = msgspec.json.Encoder(enc_hook=plain_data).encode
-
-
-def in_unicode(text: str) -> str:
-    """The text with a mark for each half character, which JSON can say and no file can hold."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text

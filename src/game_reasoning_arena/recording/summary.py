@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from game_reasoning_arena.process.quantiles import Quantiles
 from game_reasoning_arena.records import (
+    FAILURES,
     EpisodeRecord,
     Model,
     MoveBy,
@@ -15,19 +17,6 @@ from game_reasoning_arena.records import (
     ResponseRecord,
     Status,
 )
-
-#: Outcomes that are a model's failures.
-FAILURES = (
-    Outcome.ILLEGAL,
-    Outcome.UNPARSABLE,
-    Outcome.TRUNCATED,
-    Outcome.EMPTY,
-    Outcome.REFUSED,
-    Outcome.CONTEXT_OVERFLOW,
-)
-
-#: Latencies kept per row for the quantiles; beyond it a deterministic thinning keeps every k-th.
-KEPT_LATENCIES = 4096
 
 
 class _Player(Protocol):
@@ -37,32 +26,6 @@ class _Player(Protocol):
     def type(self) -> str: ...
     @property
     def model(self) -> Model | None: ...
-
-
-class Quantiles:
-    """Quantiles of a stream in bounded memory: every k-th value, k doubling when full."""
-
-    def __init__(self, keep: int = KEPT_LATENCIES) -> None:
-        self._keep = keep
-        self._values: list[float] = []
-        self._step = 1
-        self._seen = 0
-
-    def add(self, value: float) -> None:
-        """Take one value in."""
-        if self._seen % self._step == 0:
-            self._values.append(value)
-            if len(self._values) >= self._keep:
-                self._values = self._values[::2]
-                self._step *= 2
-        self._seen += 1
-
-    def at(self, share: float) -> float | None:
-        """The value below which ``share`` of the values lie; None without values."""
-        if not self._values:
-            return None
-        ordered = sorted(self._values)
-        return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
 
 # An enumeration's member takes as long to look up as a move to count.

@@ -243,3 +243,15 @@ class RunWriter:
                 f"{path} cannot be written: {error.strerror or error}. What was written before "
                 "is kept; make room or restore the directory, then resume."
             ) from error
+
+
+def is_locked(directory: Path) -> bool:
+    """Whether a process of this machine writes to the run now."""
+    try:
+        with (directory / layout.LOCK).open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False

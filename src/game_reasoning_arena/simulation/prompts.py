@@ -26,7 +26,7 @@ from game_reasoning_arena.errors import (
     UserError,
     problems_of,
 )
-from game_reasoning_arena.recording.encoding import in_unicode
+from game_reasoning_arena.process.text import in_unicode
 from game_reasoning_arena.records import EpisodePlan, EpisodeRecord, Status
 from game_reasoning_arena.simulation.base import Simulation
 from game_reasoning_arena.simulation.seating import seeds

@@ -1,1 +1,1 @@
-"""The parts of a sweep; ``game_reasoning_arena.sweep`` tells its story."""
+"""The parts of a sweep; ``game_reasoning_arena.sweeping.sweep`` tells its story."""

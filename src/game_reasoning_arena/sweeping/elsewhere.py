@@ -13,12 +13,12 @@ from typing import Any
 import orjson
 
 from game_reasoning_arena.errors import BudgetReached
-from game_reasoning_arena.meter import Budget
-from game_reasoning_arena.progress import Progress
+from game_reasoning_arena.metering.budget import Budget
 from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.decoding import episode_of, response_of
 from game_reasoning_arena.records import FINAL, Status
-from game_reasoning_arena.resume import episode_of, response_of
-from game_reasoning_arena.stopping import GRACE_S
+from game_reasoning_arena.running.progress import Progress
+from game_reasoning_arena.running.stopping import GRACE_S
 from game_reasoning_arena.sweeping.launchers import Launcher
 from game_reasoning_arena.sweeping.states import mark_failed, refresh_job, used
 from game_reasoning_arena.sweeping.store import PENDING, Job, Sweep, end_file

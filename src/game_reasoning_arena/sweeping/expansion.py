@@ -17,13 +17,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
-from game_reasoning_arena.command_line import as_typed
+from game_reasoning_arena.configuration.command_line import as_typed
+from game_reasoning_arena.configuration.explain import explain_composition
 from game_reasoning_arena.errors import ConfigProblems
-from game_reasoning_arena.experiment import Experiment
-from game_reasoning_arena.explain import explain_composition
-from game_reasoning_arena.preflight import prepare
-from game_reasoning_arena.serving import Serving, backend_key
-from game_reasoning_arena.sweeping.composing import Compose, Composer
+from game_reasoning_arena.preflight.backend_checks import Serving, backend_key
+from game_reasoning_arena.preflight.composing import Compose, Composer
+from game_reasoning_arena.preflight.experiment import Experiment
+from game_reasoning_arena.preflight.preparation import prepare
 
 _BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 _ALL_SHARDS = re.compile(r"(\+{0,2}shard=)all/(\d{1,4})")

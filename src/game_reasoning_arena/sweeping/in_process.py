@@ -11,17 +11,17 @@ from typing import Any
 
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.errors import ArenaError, Interrupted
-from game_reasoning_arena.event_loop import run_coroutine
-from game_reasoning_arena.faults import fault_of
-from game_reasoning_arena.meter import Budget, Totals
-from game_reasoning_arena.opening import open_backends
-from game_reasoning_arena.progress import Progress
+from game_reasoning_arena.metering.budget import Budget, Totals
+from game_reasoning_arena.process.event_loop import run_coroutine
+from game_reasoning_arena.process.faults import fault_of
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.writer import DirectoryLock
 from game_reasoning_arena.records import EpisodeRecord, Model, ResponseRecord, Status
-from game_reasoning_arena.resume import Past, load_past
-from game_reasoning_arena.run import run_async
-from game_reasoning_arena.stopping import Stop
+from game_reasoning_arena.running.open_backends import open_backends
+from game_reasoning_arena.running.past import Past, load_past
+from game_reasoning_arena.running.progress import Progress
+from game_reasoning_arena.running.runner import run_async
+from game_reasoning_arena.running.stopping import Stop
 from game_reasoning_arena.sweeping.expansion import share_backends
 from game_reasoning_arena.sweeping.logs import job_log
 from game_reasoning_arena.sweeping.states import mark_failed, refresh_job, used

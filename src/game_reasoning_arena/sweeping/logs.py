@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from game_reasoning_arena.process.secrets import RedactingFilter
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.secrets import RedactingFilter
 
 _FORM = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 

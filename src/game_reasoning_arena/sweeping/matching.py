@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from game_reasoning_arena.errors import UserError
-from game_reasoning_arena.experiment import NOT_IDENTITY
+from game_reasoning_arena.preflight.experiment import NOT_IDENTITY
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.resume import UNSEEN_CHANGE
+from game_reasoning_arena.running.past import UNSEEN_CHANGE
 from game_reasoning_arena.sweeping.expansion import Candidate
 from game_reasoning_arena.sweeping.store import Job, Sweep, read_json
 

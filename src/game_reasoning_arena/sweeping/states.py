@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import Any
 
 import orjson
 
-from game_reasoning_arena.meter import Totals
+from game_reasoning_arena.metering.budget import Totals
 from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.decoding import episode_of, response_of
 from game_reasoning_arena.recording.reader import RunReader, is_run, read_lines
 from game_reasoning_arena.recording.summary import Summary
+from game_reasoning_arena.recording.writer import is_locked
 from game_reasoning_arena.records import Status
-from game_reasoning_arena.resume import episode_of, response_of
 from game_reasoning_arena.sweeping.store import (
     PENDING,
     Job,
@@ -80,18 +80,6 @@ def mark_failed(sweep: Sweep, job: Job, reason: str, *, status: str = Status.ERR
         run |= {"status": status, "reason": reason}
         replace_file(file, orjson.dumps(run, option=orjson.OPT_INDENT_2).decode() + "\n")
     sweep.rows[job.number] = summary_rows(file.parent, ended=False)
-
-
-def is_locked(directory: Path) -> bool:
-    """Whether a process of this machine writes to the run now."""
-    try:
-        with (directory / layout.LOCK).open("r") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return False
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
 
 
 def used(sweep: Sweep, skip: Collection[Job] = ()) -> Totals:

@@ -26,12 +26,12 @@ from typing import Any
 import orjson
 
 from game_reasoning_arena.errors import RunStorageError, UserError
-from game_reasoning_arena.experiment import Experiment
-from game_reasoning_arena.paths import added_conf_dir
+from game_reasoning_arena.preflight.experiment import Experiment
+from game_reasoning_arena.process.paths import added_conf_dir
+from game_reasoning_arena.process.secrets import Redactor
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.records import FORMAT_VERSION, Status
-from game_reasoning_arena.secrets import Redactor
-from game_reasoning_arena.sweeping.naming import slug
+from game_reasoning_arena.records import FAILURES, FORMAT_VERSION, Status
+from game_reasoning_arena.sweeping.naming import plain_value, slug
 
 PENDING = "pending"
 _JOBS = ".jobs"
@@ -175,7 +175,7 @@ class Sweep:
             replace_file(self.stop_file, orjson.dumps({"kind": kind, "reason": reason}).decode())
 
     def _table(self) -> str:
-        from game_reasoning_arena.sweeping.table import csv_rows
+        from game_reasoning_arena.sweeping.store import csv_rows
 
         rows = csv_rows(self)
         out = io.StringIO()
@@ -267,3 +267,42 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except (OSError, orjson.JSONDecodeError):
         return None
     return content if isinstance(content, dict) else None
+
+
+#: The columns of a run's summary, in order; see recording.summary.
+SUMMARY_COLUMNS = (
+    *("player", "seat", "type", "model", "episodes", "wins", "draws", "losses"),
+    *("answered", "forfeits", "errors", "unfinished", "cut_at_limit"),
+    *("mean_return", "episodes_with_return"),
+    *("moves", "substituted_moves"),
+    *("calls", "from_cache", "outages", *(outcome.value for outcome in FAILURES)),
+    *("latency_p50_s", "latency_p95_s", "prompt_tokens", "completion_tokens", "cost_usd"),
+)
+
+
+_OWN = ("job", "directory", "status", "reason")
+
+
+def csv_rows(sweep: Sweep) -> list[dict[str, Any]]:
+    """One row per job, player and seat; a job that has no numbers (yet) has one row without."""
+    columns = {key: _column(key) for key in sweep.axes}
+    rows = []
+    for job in sweep.jobs:
+        head = {
+            "job": job.number,
+            "directory": job.directory,
+            **{c: plain_value(job.values.get(key, "")) for key, c in columns.items()},
+            "status": job.status,
+            "reason": job.reason,
+        }
+        empty = dict.fromkeys(SUMMARY_COLUMNS)
+        rows += [
+            {**head, **empty, **{k: v for k, v in row.items() if k in empty}}
+            for row in sweep.rows.get(job.number) or [{}]
+        ]
+    return rows
+
+
+def _column(key: str) -> str:
+    """The key itself, unless it is a column of another meaning (``episodes``, ``model``)."""
+    return f"swept_{key}" if key in SUMMARY_COLUMNS or key in _OWN else key

@@ -8,8 +8,8 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from game_reasoning_arena.errors import UserError
-from game_reasoning_arena.experiment import Experiment
-from game_reasoning_arena.preflight import prepare
+from game_reasoning_arena.preflight.experiment import Experiment
+from game_reasoning_arena.preflight.preparation import prepare
 
 
 def stored_experiment(job: Mapping[str, Any], *, check_backends: bool = True) -> Experiment:

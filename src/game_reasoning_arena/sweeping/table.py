@@ -6,58 +6,21 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from game_reasoning_arena.outcome import CUT_NOTE, PLAIN_WIDTH, cache_note
-from game_reasoning_arena.recording.summary import FAILURES
-from game_reasoning_arena.records import Status
+from game_reasoning_arena.records import FAILURES, Status
+from game_reasoning_arena.running.result_table import CUT_NOTE, PLAIN_WIDTH, cache_note
 from game_reasoning_arena.sweeping.naming import plain_value, short_keys
 from game_reasoning_arena.sweeping.store import PENDING, Job, Sweep
 
 #: Rows shown on the terminal; the rest is in sweep.csv.
 SHOWN = 60
 
-#: The columns of a run's summary, in order; see recording.summary.
-SUMMARY_COLUMNS = (
-    *("player", "seat", "type", "model", "episodes", "wins", "draws", "losses"),
-    *("answered", "forfeits", "errors", "unfinished", "cut_at_limit"),
-    *("mean_return", "episodes_with_return"),
-    *("moves", "substituted_moves"),
-    *("calls", "from_cache", "outages", *(outcome.value for outcome in FAILURES)),
-    *("latency_p50_s", "latency_p95_s", "prompt_tokens", "completion_tokens", "cost_usd"),
-)
-_OWN = ("job", "directory", "status", "reason")
-
-
-def csv_rows(sweep: Sweep) -> list[dict[str, Any]]:
-    """One row per job, player and seat; a job that has no numbers (yet) has one row without."""
-    columns = {key: _column(key) for key in sweep.axes}
-    rows = []
-    for job in sweep.jobs:
-        head = {
-            "job": job.number,
-            "directory": job.directory,
-            **{c: plain_value(job.values.get(key, "")) for key, c in columns.items()},
-            "status": job.status,
-            "reason": job.reason,
-        }
-        empty = dict.fromkeys(SUMMARY_COLUMNS)
-        rows += [
-            {**head, **empty, **{k: v for k, v in row.items() if k in empty}}
-            for row in sweep.rows.get(job.number) or [{}]
-        ]
-    return rows
-
-
-def _column(key: str) -> str:
-    """The key itself, unless it is a column of another meaning (``episodes``, ``model``)."""
-    return f"swept_{key}" if key in SUMMARY_COLUMNS or key in _OWN else key
-
 
 def show_sweep(sweep: Sweep) -> None:
     """Print the table on stdout, what failed, where it all is, and the next step."""
     from rich.console import Console
 
-    from game_reasoning_arena.analysis.tables import Column, Table
-    from game_reasoning_arena.analysis.terminal import to_rich
+    from game_reasoning_arena.analysis.tables.forms import Column, Table
+    from game_reasoning_arena.analysis.tables.terminal import to_rich
 
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else PLAIN_WIDTH, highlight=False)

@@ -19,22 +19,22 @@ from typing import Any
 
 import orjson
 
-from game_reasoning_arena.environment import load_environment
 from game_reasoning_arena.errors import ArenaError, BudgetReached, Interrupted, UserError
-from game_reasoning_arena.event_loop import run_coroutine
-from game_reasoning_arena.experiment import Experiment
-from game_reasoning_arena.faults import fault_of
-from game_reasoning_arena.meter import Budget
-from game_reasoning_arena.opening import open_backends
-from game_reasoning_arena.paths import add_conf_dir
-from game_reasoning_arena.progress import Progress
+from game_reasoning_arena.metering.budget import Budget
+from game_reasoning_arena.preflight.experiment import Experiment
+from game_reasoning_arena.process.environment import load_environment
+from game_reasoning_arena.process.event_loop import run_coroutine
+from game_reasoning_arena.process.faults import fault_of
+from game_reasoning_arena.process.paths import add_conf_dir
+from game_reasoning_arena.process.secrets import Redactor
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.writer import DirectoryLock
 from game_reasoning_arena.records import Status
-from game_reasoning_arena.resume import load_past
-from game_reasoning_arena.run import RunResult, run_async
-from game_reasoning_arena.secrets import Redactor
-from game_reasoning_arena.stopping import GRACE_S, Stop
+from game_reasoning_arena.running.open_backends import open_backends
+from game_reasoning_arena.running.past import load_past
+from game_reasoning_arena.running.progress import Progress
+from game_reasoning_arena.running.runner import RunResult, run_async
+from game_reasoning_arena.running.stopping import GRACE_S, Stop
 from game_reasoning_arena.sweeping.logs import job_log
 from game_reasoning_arena.sweeping.states import used
 from game_reasoning_arena.sweeping.store import (

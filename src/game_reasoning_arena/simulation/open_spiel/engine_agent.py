@@ -9,7 +9,7 @@ from time import perf_counter
 from game_reasoning_arena.agents.base_agent import Actor, Agent, Decision, PlayerSpec, Turn, played
 from game_reasoning_arena.agents.randomness import Purpose, Stream, derive
 from game_reasoning_arena.errors import UserError
-from game_reasoning_arena.profiling import spent
+from game_reasoning_arena.process.profiling import spent
 from game_reasoning_arena.records import EpisodePlan
 from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
 

@@ -18,10 +18,10 @@ from fractions import Fraction
 import pyspiel
 
 from game_reasoning_arena.agents.base_agent import Agent, OnFailure, PlayerSpec
-from game_reasoning_arena.agents.factory import make_agent
 from game_reasoning_arena.records import EpisodeRecord
 from game_reasoning_arena.simulation.open_spiel.sequence_form import SequenceForm
 from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
+from game_reasoning_arena.simulation.players import make_agent
 
 #: A sampled value is off when it is more than this many standard errors away.
 BAND = 4.0

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from game_reasoning_arena.errors import UserError
-from game_reasoning_arena.paths import conf_dirs
+from game_reasoning_arena.process.paths import conf_dirs
 from game_reasoning_arena.simulation.open_spiel.loading import load_game, short_name
 
 

@@ -20,7 +20,7 @@ from game_reasoning_arena.errors import (
     UserError,
     problems_of,
 )
-from game_reasoning_arena.profiling import part
+from game_reasoning_arena.process.profiling import part
 from game_reasoning_arena.records import (
     EpisodePlan,
     EpisodeRecord,

@@ -1,0 +1,258 @@
+"""The episodes of some runs, packed for the report's page.
+
+An index with a few numbers per episode is read when the page opens; the episodes themselves lie in
+chunks that are unpacked when one is looked at. Both are JSON, gzipped and in base64, so nothing a
+model wrote can end an element of the page. Texts of prompts are kept once per chunk.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import re
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from typing import Any, Final
+
+import orjson
+import pandas as pd
+
+from game_reasoning_arena.analysis.compare import Comparison
+from game_reasoning_arena.analysis.statistics.competitors import run_names
+from game_reasoning_arena.records import FAILURES
+
+#: A chunk is closed when it holds this many characters of JSON, or this many episodes.
+CHUNK_CHARS: Final = 400_000
+CHUNK_EPISODES: Final = 200
+
+#: Kinds of failure in the order of the index's bits.
+KINDS: Final = (*FAILURES, "outage", "substitute")
+
+_KEPT: Final = (
+    "seat", "turn", "attempt", "sample", "model", "outcome", "action_text", "finish_reason",
+    "latency_s", "ttft_s", "queue_s", "retries", "prompt_tokens", "completion_tokens",
+    "reasoning_tokens", "cost_usd", "from_cache", "served_model", "error", "text", "reasoning",
+)  # fmt: skip
+
+_RESULTS: Final = {"win": "w", "draw": "d", "loss": "l"}
+
+
+class _Chunk:
+    """Episodes that share a table of texts."""
+
+    def __init__(self) -> None:
+        self.episodes: list[bytes] = []
+        self._texts: dict[str, int] = {}
+        self.chars = 0
+
+    def add(
+        self, moves: Any, responses: list[dict[str, Any]], returns: Any, error: str | None
+    ) -> None:
+        packed = []
+        for line in responses:
+            kept = {key: line.get(key) for key in _KEPT}
+            kept["messages"] = [
+                [self._text(str(m.get("role"))), self._text(str(m.get("content")))]
+                for m in line.get("messages") or ()
+            ]
+            packed.append(kept)
+        episode = orjson.dumps(
+            {"moves": moves or [], "responses": packed, "returns": returns, "error": error}
+        )
+        self.chars += len(episode)
+        self.episodes.append(episode)
+
+    def _text(self, text: str) -> int:
+        known = self._texts.setdefault(text, len(self._texts))
+        if known == len(self._texts) - 1:
+            self.chars += len(text)
+        return known
+
+    def pack(self) -> str:
+        texts = orjson.dumps(list(self._texts))
+        return pack(b'{"texts":' + texts + b',"episodes":[' + b",".join(self.episodes) + b"]}")
+
+
+def pack(data: bytes) -> str:
+    """Gzip in base64; the same data give the same text."""
+    return base64.b64encode(gzip.compress(data, compresslevel=6, mtime=0)).decode("ascii")
+
+
+class EpisodeStore:
+    """Walks over the episodes of a comparison once, giving chunks; the index is ready afterwards.
+
+    Args:
+        comparison: the runs; their ``episodes`` must have been loaded with moves.
+    """
+
+    def __init__(self, comparison: Comparison) -> None:
+        self._loaded = comparison.loaded
+        self._standings = comparison.standings
+        self._policy = comparison.policy
+        self._offsets = self._find_responses()
+        self._columns: dict[str, list[Any]] = defaultdict(list)
+        self._names: dict[str, dict[Any, int]] = defaultdict(dict)
+        self._failures = self._find_failures()
+
+    def chunks(self) -> Iterator[str]:
+        """Packed chunks, in order; episodes lie in the order of runs and numbers."""
+        chunk, number = _Chunk(), 0
+        for row, seats in self._walk():
+            if chunk.episodes and (
+                chunk.chars >= CHUNK_CHARS or len(chunk.episodes) >= CHUNK_EPISODES
+            ):
+                yield chunk.pack()
+                chunk, number = _Chunk(), number + 1
+            self._index(row, seats, number, len(chunk.episodes))
+            responses = self._responses(row["run"], row["episode"])
+            chunk.add(row["moves"], responses, row["returns"], row["error"])
+        if chunk.episodes:
+            yield chunk.pack()
+
+    def index(self) -> str:
+        """The packed index; complete once :meth:`chunks` is exhausted."""
+        names = {kind: list(known) for kind, known in self._names.items()}
+        games = [
+            {"name": name, "short": name.partition("(")[0], "parameters": game_parameters(name)}
+            for name in names.get("game", [])
+        ]
+        return pack(
+            orjson.dumps(
+                {
+                    "runs": run_names(self._loaded),
+                    "labels": names.get("label", []),
+                    "games": games,
+                    "statuses": names.get("status", []),
+                    "causes": names.get("cause", []),
+                    "kinds": KINDS,
+                    "seatings": names.get("seating", []),
+                    "episodes": {name: self._columns[name] for name in _COLUMNS},
+                }
+            )
+        )
+
+    def _walk(self) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+        """Each episode's line (or what is known of it) with its seats from the standings."""
+        lines = {
+            (int(line["run"]), int(line["episode"])): line
+            for line in self._loaded.episodes.to_dict("records")
+        }
+        table = self._standings.table.sort_values(["run", "episode", "seat"], kind="stable")
+        # One conversion for all: per episode it would take most of the report's time.
+        rows = table.to_dict("records")
+        for (run, episode), group in groupby(rows, key=lambda row: (row["run"], row["episode"])):
+            seats = [{str(key): value for key, value in row.items()} for row in group]
+            line: dict[Any, Any] = lines.get((int(run), int(episode))) or {
+                "moves": None, "returns": None, "error": None, "turns": None, "duration_s": None,
+            }  # fmt: skip
+            yield (
+                {
+                    **line,
+                    "run": int(run),
+                    "episode": int(episode),
+                    "error": _known(line["error"]),
+                    "returns": list(line["returns"]) if line["returns"] is not None else None,
+                },
+                seats,
+            )
+
+    def _index(
+        self, row: Mapping[str, Any], seats: list[dict[str, Any]], chunk: int, place: int
+    ) -> None:
+        seating = tuple((self._code("label", s["who"]), s["player"]) for s in seats)
+        results = "".join(_RESULTS.get(s[self._policy], "-") for s in seats)
+        forfeits = [i for i, s in enumerate(seats) if _known(s["cause"])]
+        failures = self._failures.get((row["run"], row["episode"]), 0)
+        if any(s["substituted"] for s in seats):
+            failures |= 1 << KINDS.index("substitute")
+        if seats[0]["status"] == "error":
+            failures |= 1 << KINDS.index("outage")
+        cause = seats[forfeits[0]]["cause"] if forfeits else None
+        values = {
+            "run": row["run"],
+            "number": row["episode"],
+            "seed": str(seats[0]["seed"]),  # as text: a browser's numbers have 53 bits
+            "game": self._code("game", seats[0]["game"]),
+            "seating": self._code("seating", seating),
+            "results": results,
+            "status": self._code("status", str(seats[0]["status"])),
+            "forfeit": forfeits[0] if forfeits else None,
+            "cause": self._code("cause", str(cause)) if cause else None,
+            "turns": _number(row["turns"]),
+            "duration": _number(row["duration_s"]),
+            "failures": failures,
+            "cut": int(seats[0]["move_limit"]),
+            "chunk": chunk,
+            "place": place,
+        }
+        for name in _COLUMNS:
+            self._columns[name].append(values[name])
+
+    def _code(self, kind: str, value: Any) -> int:
+        known = self._names[kind]
+        return known.setdefault(value, len(known))
+
+    def _responses(self, run: int, episode: int) -> list[dict[str, Any]]:
+        found = self._offsets.get((run, episode))
+        if found is None:
+            return []
+        lines = list(self._loaded.readers[run].responses_from(found))
+        # A resumed run may hold an outage and, later, the answer to the same question.
+        lines.sort(key=lambda r: (r["turn"], r["seat"], r["attempt"], r.get("sample") or 0))
+        return lines
+
+    def _find_responses(self) -> dict[tuple[int, int], array[int]]:
+        """Where each episode's responses lie in their files."""
+        found: dict[tuple[int, int], array[int]] = {}
+        for run, reader in enumerate(self._loaded.readers):
+            for offset, line in reader.responses_at():
+                key = (run, int(line["episode"]))
+                if key not in found:
+                    found[key] = array("q")
+                found[key].append(offset)
+        return found
+
+    def _find_failures(self) -> dict[tuple[int, int], int]:
+        """Kinds of failed answers by episode, as bits."""
+        responses = self._loaded.responses
+        bits = pd.Series(0, index=responses.index)
+        for bit, kind in enumerate(FAILURES):
+            bits[responses["outcome"] == kind] = 1 << bit
+        bits[responses["outcome"].isna()] = 1 << KINDS.index("outage")
+        marked = pd.DataFrame(
+            {"run": responses["run"], "episode": responses["episode"], "bits": bits}
+        )
+        marked = marked[marked["bits"] > 0].drop_duplicates()
+        totals: dict[tuple[int, int], int] = {}
+        for run, episode, value in zip(
+            marked["run"], marked["episode"], marked["bits"], strict=True
+        ):
+            key = (int(run), int(episode))
+            totals[key] = totals.get(key, 0) | int(value)
+        return totals
+
+
+_COLUMNS: Final = (
+    "run", "number", "seed", "game", "seating", "results", "status", "forfeit", "cause", "turns",
+    "duration", "failures", "cut", "chunk", "place",
+)  # fmt: skip
+
+
+def game_parameters(game: str) -> dict[str, str]:
+    """The parameters in an engine's game string, as text: ``hex(board_size=5)``."""
+    found = re.fullmatch(r"\w+\((.*)\)", game)
+    if not found or "(" in found[1]:
+        return {}
+    pairs = (part.partition("=") for part in found[1].split(",") if "=" in part)
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _known(value: Any) -> Any:
+    return None if value is None or (not isinstance(value, str) and pd.isna(value)) else value
+
+
+def _number(value: Any) -> float | int | None:
+    value = _known(value)
+    return None if value is None else int(value) if float(value).is_integer() else float(value)

@@ -1,0 +1,187 @@
+"""One self-contained HTML page: summary, plots, and every game to be replayed.
+
+The page asks nothing of the network. It carries a content security policy that runs its own script
+only, by hash; texts of models reach it as packed data and are shown as text nodes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment
+from markupsafe import Markup, escape
+
+from game_reasoning_arena import __version__
+from game_reasoning_arena.analysis.compare import Comparison
+from game_reasoning_arena.analysis.page.episodes import EpisodeStore
+from game_reasoning_arena.analysis.statistics.differences import prompt_diffs
+from game_reasoning_arena.analysis.statistics.reasoning import reasoning_summary, reasoning_table
+from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
+from game_reasoning_arena.analysis.tables.plain import plain
+from game_reasoning_arena.errors import UserError
+
+_PAGE: Final = Path(__file__).parent
+_SCRIPTS: Final = ("chess.js", "boards.js", "app.js")
+_DATA: Final = "<!-- data -->"
+
+#: Tables above the plots; the rest is below.
+_FIRST: Final = ("results", "pairs")
+
+
+def write_report(comparison: Comparison, output: Path, *, title: str) -> int:
+    """Write the page; what it weighs in bytes.
+
+    Episodes are written chunk by chunk, so memory does not grow with their texts.
+
+    Args:
+        comparison: runs loaded with ``moves=True``.
+        output: the file; its directory is made.
+        title: heading of the page.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    head, tail = _frame(comparison, title).split(_DATA)
+    store = EpisodeStore(comparison)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with open(output, "w", encoding="utf-8") as page:
+            page.write(head)
+            for element in _data(store):
+                page.write(element)
+            page.write(tail)
+        return output.stat().st_size
+    except OSError as error:
+        raise UserError(f"{output} cannot be written: {error.strerror or error}.") from error
+
+
+def _data(store: EpisodeStore) -> Iterator[str]:
+    for number, chunk in enumerate(store.chunks()):
+        yield f'<script type="text/plain" id="chunk-{number}">{chunk}</script>\n'
+    yield f'<script type="text/plain" id="index">{store.index()}</script>\n'
+
+
+def _frame(comparison: Comparison, title: str) -> str:
+    """The page around its data."""
+    from game_reasoning_arena.analysis.plots.figures import svg_texts
+
+    script = "\n".join((_PAGE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    script = script.replace('"use strict";', "")
+    script = f'"use strict";\n{script}'
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    reasoning = reasoning_summary(reasoning_table(comparison.loaded, comparison.standings))
+    tables = [table for table in [*comparison.tables, reasoning] if table.rows or table.notes]
+    template = Environment(autoescape=True).from_string(
+        (_PAGE / "page.html").read_text(encoding="utf-8")
+    )
+    runs = len(comparison.loaded.readers)
+    episodes = len(comparison.standings.table[["run", "episode"]].drop_duplicates())
+    return template.render(
+        title=title,
+        subtitle=f"{runs} run{'s' if runs > 1 else ''}, {episodes:,} episodes",
+        version=__version__,
+        script_hash=_own(f"sha256-{digest}"),
+        style=_own((_PAGE / "style.css").read_text(encoding="utf-8")),
+        script=_own(script),
+        caveats=_caveats(comparison.caveats),
+        tables_first=_tables([t for t in tables if t.key in _FIRST]),
+        tables_rest=_tables([t for t in tables if t.key not in _FIRST]),
+        plots=Markup("").join(
+            Markup('<figure role="img" aria-label="{}">{}</figure>').format(name, _own(svg))
+            for name, svg in svg_texts(comparison).items()
+        ),
+        notices=_notices([*comparison.loaded.notices], prompt_diffs(comparison.loaded)),
+        data=_own(_DATA),
+    )
+
+
+def _own(text: str) -> Markup:
+    """Text of this package's making, and matplotlib's SVG, which escapes what it is given."""
+    return Markup(text)  # noqa: S704 (nothing from a run reaches it unescaped)
+
+
+def _caveats(sentences: Sequence[str]) -> Markup:
+    return Markup("\n").join(
+        Markup('<p class="caveat{}">{}</p>').format(
+            " loud" if sentence.startswith("CONFOUNDED") else "", visible(sentence)
+        )
+        for sentence in sentences
+    )
+
+
+def _notices(notices: Sequence[str], diffs: Sequence[str]) -> Markup:
+    parts = [Markup('<p class="caveat">{}</p>').format(visible(notice)) for notice in notices]
+    parts += [Markup("<pre>{}</pre>").format(visible(diff)) for diff in diffs]
+    if not parts:
+        return Markup("")
+    return Markup("<h2>Notes on the data</h2>\n") + Markup("\n").join(parts)
+
+
+def _tables(tables: Sequence[Table]) -> Markup:
+    return Markup("\n").join(_table(table) for table in tables)
+
+
+def _table(table: Table) -> Markup:
+    table = table.by_value()
+    columns = table.shown_columns()
+    parts = [Markup("<h2>{}</h2>").format(visible(table.title))]
+    if table.rows:
+        same, columns = table.same_everywhere(columns)
+        if same:
+            told = " · ".join(f"{c.heading} {c.show(table.rows[0].get(c.key))}" for c in same)
+            parts.append(Markup('<p class="note">in every row: {}</p>').format(visible(told)))
+        head = Markup("").join(
+            Markup('<th scope="col"{}>{}</th>').format(_right(c.kind), _whole(visible(c.heading)))
+            for c in columns
+        )
+        body = Markup("\n").join(
+            Markup("<tr>{}</tr>").format(
+                Markup("").join(
+                    Markup("<td{}>{}</td>").format(_right(c.kind), _cell(c, row.get(c.key)))
+                    for c in columns
+                )
+            )
+            for row in table.rows
+        )
+        parts.append(
+            Markup(
+                '<div class="wide-table" tabindex="0" role="region" aria-label="{}"><table>'
+                "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
+            ).format(visible(table.title), head, body)
+        )
+    parts += [Markup('<p class="note">{}</p>').format(visible(note)) for note in table.notes]
+    return Markup("\n").join(parts)
+
+
+def _cell(column: Column, value: Value) -> Markup:
+    """A cell that may be broken between the parts of a name, and between value and interval."""
+    text = visible(column.show(value))
+    if column.kind != "text":
+        return _whole(text)
+    if not re.search("[A-Za-z]{2}", text):  # counts beside each other
+        return Markup("<span>{}</span>").format(text)
+    return Markup(_BREAKS.sub(r"\1<wbr>", str(text)))  # noqa: S704 (escaped above)
+
+
+def _whole(text: Markup) -> Markup:
+    """A text whose interval in brackets is not broken."""
+    before, bracket, interval = text.partition(" [")
+    return Markup("{} <span>{}{}</span>").format(before, "[", interval) if bracket else text
+
+
+#: Marks inside names after which a line may end; an entity such as ``&lt;`` has none of them.
+_BREAKS: Final = re.compile(r"([/_:,-])(?=\S)")
+
+
+def _right(kind: str) -> Markup:
+    return Markup("") if kind == "text" else Markup(' class="number"')
+
+
+def visible(text: str) -> Markup:
+    """Escaped, with control characters and those that turn text around shown by number."""
+    return escape(plain(text))

@@ -1,0 +1,252 @@
+"""Latency, tokens, cost and failed answers per competitor; unknown stays unknown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from game_reasoning_arena.analysis.statistics.estimates import Estimate
+from game_reasoning_arena.analysis.statistics.intervals import clustered_rate
+from game_reasoning_arena.analysis.statistics.standings import Standings
+from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
+from game_reasoning_arena.recording.frames import LoadedRuns
+from game_reasoning_arena.records import FAILURES
+
+
+#: A client that adds more than this share to the median latency has distorted it.
+DISTORTED = 0.10
+
+
+def labelled(loaded: LoadedRuns, standings: Standings) -> pd.DataFrame:
+    """Responses with a column ``who``; a view of the same data otherwise."""
+    table = loaded.responses
+    who = pd.Series(pd.Categorical([None] * len(table)), index=table.index, dtype=object)
+    for (run, player), competitor in standings.who.items():
+        mine = (table["run"] == run) & (table["player"] == player)
+        if mine.any():
+            who[mine] = competitor.label
+    return table.assign(who=who)
+
+
+def called(responses: pd.DataFrame) -> pd.DataFrame:
+    """Without answers from the cache, whose times, tokens and cost are an earlier run's."""
+    return responses[~responses["from_cache"].fillna(False).astype(bool)]
+
+
+def answered_calls(responses: pd.DataFrame) -> pd.DataFrame:
+    """Those that have times, tokens and a price: a prompt that did not fit was not answered."""
+    calls = called(responses)
+    outcome = calls["outcome"]
+    return calls[outcome.notna() & (outcome != "context_overflow")]
+
+
+def _cached(who: object, part: pd.DataFrame, so: str) -> list[str]:
+    """A sentence where answers came from the cache."""
+    n = len(part) - len(called(part))
+    if not n:
+        return []
+    answers = int(part["outcome"].notna().sum())
+    return [f"{who}: {n} of {answers} answers came from the cache: {so}."]
+
+
+def latency_table(responses: pd.DataFrame) -> Table:
+    """Times of answered calls."""
+    table = Table(
+        "latency",
+        "Latency of answered calls (provider's time, seconds)",
+        [
+            Column("who", "competitor", names_row=True),
+            Column("calls", "calls", "count"),
+            Column("p50", "p50", "seconds"),
+            Column("p95", "p95", "seconds"),
+            Column("p99", "p99", "seconds"),
+            Column("ttft", "TTFT p50", "seconds"),
+            Column("ttft95", "TTFT p95", "seconds"),
+            Column("speed", "tokens/s", "number"),
+            Column("queue", "queue p50", "seconds"),
+            Column("queue95", "queue p95", "seconds"),
+            Column("client", "client p50", "seconds"),
+            Column("retries", "retries", "count"),
+            Column("outages", "outages", "count"),
+        ],
+    )
+    for who, part in responses.groupby("who", sort=False, dropna=True):
+        table.notes += _cached(who, part, "their times are an earlier run's, and left out")
+        answered = answered_calls(part)
+        latency = _quantiles(answered["latency_s"], (0.5, 0.95, 0.99))
+        ttft = _quantiles(answered["ttft_s"], (0.5, 0.95))
+        queue = _quantiles(answered["queue_s"], (0.5, 0.95))
+        (client,) = _quantiles(answered["client_s"], (0.5,))
+        table.rows.append(
+            {
+                "who": str(who),
+                "calls": len(answered),
+                "p50": latency[0],
+                "p95": latency[1],
+                # With fewer than 100 answers p99 would be the maximum under another name.
+                "p99": latency[2] if answered["latency_s"].count() >= 100 else None,
+                "ttft": ttft[0],
+                "ttft95": ttft[1],
+                "speed": _speed(answered),
+                "queue": queue[0],
+                "queue95": queue[1],
+                "client": client,
+                "retries": _total(called(part)["retries"]),
+                "outages": int(part["outcome"].isna().sum()),
+            }
+        )
+        if latency[0] and client and client > DISTORTED * latency[0]:
+            table.notes.append(
+                f"{who}: this client's own work added {client:.3f} s to a median of "
+                f"{latency[0]:.3f} s. Episodes took longer by it; latencies too where the system "
+                "keeps no arrival times (all but Linux). Lower `concurrency`"
+                + (", or use direct_." if str(who).startswith("litellm_") else ".")
+            )
+    return table
+
+
+def failures_table(responses: pd.DataFrame) -> Table:
+    """What answers were, as shares of all answers."""
+    table = Table(
+        "failures",
+        "Failed answers, % of all answers",
+        [
+            Column("who", "competitor", names_row=True),
+            Column("answers", "answers", "count"),
+            Column("failed", "failed % [95 %]", "percent"),
+            *(Column(kind, kind.replace("_", " "), "percent", rare=True) for kind in FAILURES),
+            Column("first", "first tries failed %", "percent"),
+        ],
+    )
+    for who, part in responses.groupby("who", sort=False, dropna=True):
+        answered = part[part["outcome"].notna()]
+        counts = answered["outcome"].value_counts()
+        failed = answered["outcome"].isin(FAILURES)
+        first = answered[answered["attempt"] == 0]
+        row: dict[str, Value] = {
+            "who": str(who),
+            "answers": len(answered),
+            "failed": clustered_rate(failed, list(answered["seed"])),
+            "first": float(first["outcome"].isin(FAILURES).mean()) if len(first) else None,
+        }
+        for kind in FAILURES:
+            seen = int(counts.get(kind, 0))
+            row[kind] = seen / len(answered) if len(answered) else None
+        table.rows.append(row)
+    return table
+
+
+def cost_table(responses: pd.DataFrame, standings: Standings, policy: str) -> Table:
+    """Tokens and money, per game and per win."""
+    table = Table(
+        "cost",
+        "Tokens and cost (US dollars)",
+        [
+            Column("who", "competitor", names_row=True),
+            Column("games", "episodes asked in", "count"),
+            Column("prompt", "prompt tokens", "count"),
+            Column("cached", "cached prompt tokens", "count"),
+            Column("completion", "completion tokens", "count"),
+            Column("reasoning", "reasoning tokens", "count"),
+            Column("per_answer", "completion tokens/answer", "number"),
+            Column("cost", "cost $", "usd"),
+            Column("per_game", "$/episode", "usd"),
+            Column("per_win", "$/win", "usd"),
+        ],
+    )
+    wins = standings.table[standings.table[policy] == "win"].groupby("who").size()
+    for who, part in responses.groupby("who", sort=False, dropna=True):
+        free = _cached(
+            who,
+            part,
+            "they used nothing of these runs, so that what an episode or a win costs is not told",
+        )
+        table.notes += free
+        games = len(part[["run", "episode"]].drop_duplicates())
+        answered = answered_calls(part)
+        nothing = 0.0 if called(part).empty else None
+        cost = _total(answered["cost_usd"], nothing)
+        won = int(wins.get(str(who), 0))
+        completion = _total(answered["completion_tokens"], nothing)
+        table.rows.append(
+            {
+                "who": str(who),
+                "games": games,
+                "prompt": _total(answered["prompt_tokens"], nothing),
+                "cached": _total(answered["cached_tokens"], nothing),
+                "completion": completion,
+                "reasoning": _total(answered["reasoning_tokens"], nothing),
+                "per_answer": None if not completion else completion / len(answered),
+                "cost": cost,
+                "per_game": None if cost is None or not games or free else cost / games,
+                "per_win": None if cost is None or not won or free else cost / won,
+            }
+        )
+        priced = int(answered["cost_usd"].notna().sum())
+        if 0 < priced < len(answered):
+            table.notes.append(
+                f"{who}: the cost of {len(answered) - priced} of {len(answered)} answers is "
+                f"unknown, so its cost is; the known part is "
+                f"${answered['cost_usd'].sum():.5f}."
+            )
+    if table.rows and all(row["cost"] is None for row in table.rows):
+        table.notes.append("No cost is known: local models and unknown prices have none.")
+    return table
+
+
+def _quantiles(values: pd.Series[Any], at: tuple[float, ...]) -> list[float | None]:
+    known = values.dropna().to_numpy(dtype=np.float64)
+    if not len(known):
+        return [None] * len(at)
+    return [float(v) for v in np.quantile(known, at)]
+
+
+def _total(values: pd.Series[Any], of_none: float | None = None) -> float | None:
+    """A sum; None as soon as one part is unknown."""
+    if not len(values):
+        return of_none
+    if values.isna().any():
+        return None
+    return float(values.sum())
+
+
+def _speed(answered: pd.DataFrame) -> float | None:
+    """Median completion tokens per second: after the first token where that is timed."""
+    tokens = answered["completion_tokens"].astype("Float64")
+    decode = answered["decode_s"]
+    timed = decode.notna() & (decode > 0) & (tokens > 1)
+    if timed.any():
+        return float(((tokens[timed] - 1) / decode[timed]).median())
+    whole = answered["latency_s"].notna() & (answered["latency_s"] > 0) & tokens.notna()
+    if not whole.any():
+        return None
+    return float((tokens[whole] / answered.loc[whole, "latency_s"]).median())
+
+
+def temperature_points(
+    loaded: LoadedRuns, standings: Standings, policy: str
+) -> dict[tuple[str, str], dict[float, Estimate]]:
+    """Win rates by (model, game) over temperature, for those seen at two temperatures or more."""
+    temperature = {
+        who: competitor.settings.get("temperature")
+        for who, competitor in standings.who.items()
+        if competitor.asked
+    }
+    games: dict[tuple[str, str], dict[float, tuple[list[bool], list[int]]]] = {}
+    decided = standings.table[standings.table[policy].notna()]
+    for (run, player, game), part in decided.groupby(["run", "player", "game"], sort=False):
+        one = (int(str(run)), str(player))
+        at = temperature.get(one)
+        if at is None:
+            continue
+        model = str(standings.who[one].settings.get("model"))
+        cell = games.setdefault((model, str(game)), {}).setdefault(float(at), ([], []))
+        cell[0].extend(part[policy] == "win")
+        cell[1].extend(part["seed"])
+    return {
+        key: {at: clustered_rate(won, seeds) for at, (won, seeds) in sorted(points.items())}
+        for key, points in games.items()
+        if len(points) > 1
+    }

@@ -1,0 +1,378 @@
+"""What else differed between runs: configuration, versions, prompts, parameters, served models.
+
+A comparison is confounded when something that can change results differs besides who played. Keys
+that say who played, where output goes, or only how fast it went are no confounders.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from itertools import combinations
+from typing import Any
+
+import orjson
+
+from game_reasoning_arena.analysis.statistics.competitors import Competitor, run_names
+from game_reasoning_arena.analysis.statistics.standings import Standings
+from game_reasoning_arena.analysis.tables.forms import UNKNOWN_TEXT, Column, Table
+from game_reasoning_arena.recording.frames import LoadedRuns
+from game_reasoning_arena.recording.versions import MATTERS
+
+#: Parts of the configuration that are settings of who is compared, or do not touch results.
+_NOT_CONFOUNDING = (
+    "agents.", "model.", "sampling.", "hydra.", "concurrency", "budget.", "probe", "estimate",
+    "profile", "catalog.", "provider", "episodes", "trusted_targets", "seed",
+    "shard", "sweep.",
+)  # fmt: skip
+
+#: Where the settings of players stand.
+_SETTINGS = ("agents.", "model.", "sampling.")
+
+#: Lines of a prompt's diff that are shown.
+DIFF_LINES = 12
+
+Cells = list[str | None]
+
+
+def differences_table(loaded: LoadedRuns, standings: Standings) -> Table:
+    """Everything that is not equal across the runs, and whether it confounds the comparison."""
+    names = run_names(loaded)
+    table = Table(
+        "differences",
+        "What differs between the runs",
+        [
+            Column("what", "what", names_row=True),
+            Column("confounds", "confounds", names_row=True),
+            *(Column(f"run{i}", name) for i, name in enumerate(names)),
+        ],
+        per_run=True,
+    )
+    if len(names) < 2:
+        table.title = "What differs"
+        table.columns = table.columns[:2]
+        table.notes.append("One run: nothing to differ from.")
+        return table
+    found: list[tuple[str, bool, Cells]] = []
+    found += _config(loaded, entangled(standings))
+    found += _environment(loaded)
+    found += _prompts(loaded, standings)
+    found += _sent(loaded)
+    for what, suspect, cells in found:
+        confounds = suspect and _within_a_game(cells, standings)
+        row: dict[str, Any] = {"what": what, "confounds": "yes" if confounds else ""}
+        row.update({f"run{i}": _clip(cell) for i, cell in enumerate(cells)})
+        table.rows.append(row)
+    if not table.rows:
+        table.notes.append("Nothing that is recorded differs.")
+    return table
+
+
+def pooled(table: Table, standings: Standings) -> Iterator[str]:
+    """Competitors whose episodes come from runs between which a confounder differs."""
+    found: dict[str, list[str]] = defaultdict(list)
+    suspects = [row for row in table.rows if row["confounds"]]
+    for (game, who), part in standings.table.groupby(["game", "who"], sort=False):
+        runs = part["run"].unique()
+        unlike = [
+            str(row["what"])
+            for row in suspects  # None is not known, and no value of its own
+            if len({row[f"run{run}"] for run in runs} - {None}) > 1
+        ]
+        if unlike:
+            more = f" and {len(unlike) - 3} more" if len(unlike) > 3 else ""
+            found[", ".join(unlike[:3]) + more].append(f"{who}, {game}")
+    for unlike_, whos in found.items():
+        yield f"{'; '.join(whos)}: one row of runs between which these differ: {unlike_}."
+
+
+def prompt_diffs(loaded: LoadedRuns) -> list[str]:
+    """Unified diffs of system messages, and of first questions to the same deal, that differ."""
+    names = run_names(loaded)
+    texts = []
+    for title, by_run in _prompt_texts(loaded):
+        (first, base), *others = sorted(by_run.items())
+        for run, text in others:
+            if text != base:
+                diff = difflib.unified_diff(
+                    base.splitlines(), text.splitlines(), names[first], names[run], lineterm="", n=1
+                )
+                lines = list(diff)
+                more = len(lines) - DIFF_LINES
+                tail = [f"... {more} more lines"] if more > 0 else []
+                texts.append("\n".join([f"{title}:", *lines[:DIFF_LINES], *tail]))
+                break
+    return texts
+
+
+def entangled(standings: Standings) -> list[str]:
+    """Settings that differ between models but never within one, so that nobody can tell which of
+    the two a difference comes from: each model with a temperature or a prompt of its own."""
+    by_model: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for competitor in standings.who.values():
+        if competitor.asked:
+            by_model[str(competitor.settings.get("model"))].append(competitor.settings)
+    keys = {key for group in by_model.values() for own in group for key in own}
+
+    def values(group: Sequence[Mapping[str, Any]], key: str) -> set[str | None]:
+        return {_text(own.get(key)) for own in group}
+
+    return [
+        key
+        for key in sorted(keys - {"model", "type"})
+        if all(len(values(group, key)) == 1 for group in by_model.values())
+        and len(set().union(*(values(group, key) for group in by_model.values()))) > 1
+    ]
+
+
+def _config(loaded: LoadedRuns, mixed: Sequence[str]) -> Iterator[tuple[str, bool, Cells]]:
+    flat = [
+        # A group with nothing in it says no more than one that is not there.
+        {key: value for key, value in _flatten(reader.config) if value != {}}
+        for reader in loaded.readers
+    ]
+    known = [i for i, values in enumerate(flat) if values]
+    # A backend that only some runs' models need is a part of who played, not of how.
+    used = {
+        section: [i for i in known if any(key.startswith(f"{section}.") for key in flat[i])]
+        for section in sorted({_section(key) for values in flat for key in values} - {""})
+    }
+    used = {section: users for section, users in used.items() if len(users) < len(known)}
+    for section, users in used.items():
+        yield (
+            f"config {section}",
+            False,
+            ["used" if i in users else None for i in range(len(flat))],
+        )
+    for key in sorted({key for values in flat for key in values}):
+        cells: Cells = [
+            _text(values.get(key)) if i in known else None for i, values in enumerate(flat)
+        ]
+        if len({cells[i] for i in known}) > 1 and not key.startswith("hydra."):
+            having = used.get(_section(key))
+            if having and len({cells[i] for i in having}) == 1:
+                continue  # told by which runs use the backend at all
+            own = key.startswith(_SETTINGS) and key.rpartition(".")[2] in mixed
+            yield f"config {key}", own or not key.startswith(_NOT_CONFOUNDING), cells
+
+
+def _section(key: str) -> str:
+    """``backend.litellm`` for a setting of that backend; else nothing."""
+    group, _, rest = key.partition(".")
+    return f"backend.{rest.partition('.')[0]}" if group == "backend" and "." in rest else ""
+
+
+def _environment(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
+    for part, confounds in (("packages", True), ("git", False), ("platform", False)):
+        flat = [dict(_flatten(reader.run.get(part) or {})) for reader in loaded.readers]
+        known = [i for i, values in enumerate(flat) if values]
+        for key in sorted({key for values in flat for key in values}):
+            cells: Cells = [
+                _text(values.get(key)) if i in known else None for i, values in enumerate(flat)
+            ]
+            if len({cells[i] for i in known}) > 1:
+                ours = part == "packages" and key.replace("_", "-") in MATTERS
+                # A package that only some runs needed, for their models, is a part of who played.
+                versions = {cell for cell in cells if cell is not None}
+                yield f"{part} {key}", confounds and ours and len(versions) > 1, cells
+
+
+def _within_a_game(cells: Cells, standings: Standings) -> bool:
+    """Whether runs of the same game differ; between games nothing is compared."""
+    for _, part in standings.table.groupby("game", sort=False):
+        seen = {cells[run] for run in part["run"].unique()}
+        if len(seen) > 1:
+            return True
+    return False
+
+
+#: Settings of a player that are meant to change what it is told.
+_TELLING = ("system_prompt", "template", "memory", "show_legal_moves")
+
+
+def _prompts(loaded: LoadedRuns, standings: Standings) -> Iterator[tuple[str, bool, Cells]]:
+    asked = [c.settings for c in standings.who.values() if c.asked]
+    mixed = entangled(standings)
+    meant = any(
+        len({_text(own.get(key)) for own in asked}) > 1 and key not in mixed for key in _TELLING
+    )
+    for title, by_run in _prompt_texts(loaded):
+        if len(set(by_run.values())) > 1:
+            yield (
+                title,
+                not meant,
+                [
+                    _hash(by_run[run]) if run in by_run else None
+                    for run in range(len(loaded.readers))
+                ],
+            )
+
+
+def _prompt_texts(loaded: LoadedRuns) -> Iterator[tuple[str, dict[int, str]]]:
+    """(what, text by run) of what players of the same name were told."""
+    prompts = loaded.prompts
+    games = [str(game) for game in loaded.runs["game"]]
+    systems: dict[tuple[str, str], dict[int, frozenset[str]]] = defaultdict(dict)
+    for run, player, _ in prompts.first:
+        told = prompts.systems.get((run, player), ())  # nothing where it had no system message
+        systems[games[run], player][run] = frozenset(told)
+    for (game, player), sets in sorted(systems.items()):
+        # A run that ended before every seat was asked was told a part of the same.
+        whole = {
+            run: next((other for other in sets.values() if own and own < other), own)
+            for run, own in sets.items()
+        }
+        yield (
+            f"system prompt of {player} at {game}",
+            {run: "\n---\n".join(sorted(told)) for run, told in whole.items()},
+        )
+    first: dict[tuple[str, str, int, int, int], dict[int, str]] = defaultdict(dict)
+    for (run, player, seat), sample in prompts.first.items():
+        asked = [m.get("content") for m in sample.messages if m.get("role") != "system"]
+        text = "\n---\n".join(str(content) for content in asked)
+        if sample.at[1] == 0:  # later turns depend on what was played before
+            first[games[run], player, seat, sample.seed, sample.at[0]][run] = text
+    for (game, player, seat, _, _), by_run in sorted(first.items()):
+        if len(by_run) > 1:
+            yield f"first question to {player} at seat {seat} at {game}", by_run
+
+
+def _sent(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
+    """Parameters sent, parameters dropped and models served, per player of the same name."""
+    table = loaded.responses
+    for column, what, confounds in (
+        ("sent", "parameters sent", False),
+        ("dropped", "parameters dropped", True),
+        ("constrained", "answers constrained to legal moves", True),
+        ("served_model", "model served", False),
+    ):
+        by_player: dict[str, dict[int, str]] = defaultdict(dict)
+        known = table[table[column].notna()]
+        for (run, player), part in known.groupby(["run", "player"], observed=True):
+            values = sorted(map(str, part[column].unique()))
+            by_player[str(player)][int(str(run))] = ", ".join(values)
+        for player, by_run in sorted(by_player.items()):
+            if len(set(by_run.values())) > 1:
+                cells: Cells = [by_run.get(run) for run in range(len(loaded.readers))]
+                yield f"{what}: {player}", confounds, cells
+    yield from _unsteady(loaded)
+
+
+def _unsteady(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
+    """A model name that was served by several models, in one run or over several."""
+    table = loaded.responses[["run", "model", "served_model"]].dropna().drop_duplicates()
+    for model, part in table.groupby("model", observed=True):
+        if part["served_model"].nunique() > 1:
+            cells: Cells = [
+                ", ".join(sorted(part.loc[part["run"] == run, "served_model"].astype(str))) or None
+                for run in range(len(loaded.readers))
+            ]
+            yield f"{model} was served by", True, cells
+
+
+def _flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, below in value.items():
+            yield from _flatten(below, f"{prefix}.{key}" if prefix else str(key))
+    elif prefix:
+        yield prefix, value
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+
+
+def _hash(text: str) -> str:
+    return "sha256 " + hashlib.sha256(text.encode()).hexdigest()[:10] if text else "none"
+
+
+def _clip(cell: str | None, width: int = 60) -> str | None:
+    if cell is None or len(cell) <= width:
+        return cell
+    return f"{cell[: width - 10]}… {_hash(cell)[7:13]}"
+
+
+def confounded_line(
+    table: Table, loaded: LoadedRuns, standings: Standings, met: Set[tuple[str, str, str]]
+) -> str | None:
+    """The loud line, or None when nothing recorded stands between the competitors.
+
+    Args:
+        table: of differences.
+        loaded: the runs.
+        standings: of the same runs.
+        met: (game, A, B) of pairs that are compared by games against each other, in which what
+            differs between runs was the same for both.
+    """
+    own = entangled(standings)
+    found = []
+    for key in own:
+        values = {c.label: _shown(c.settings.get(key)) for c in _compared(standings)}
+        found.append(f"{key} of the players ({_by_value(values)})")
+    if len(loaded.readers) > 1:
+        for row in table.rows:
+            setting = str(row["what"]).removeprefix("config ")
+            if not row["confounds"] or (
+                setting.startswith(_SETTINGS) and setting.rpartition(".")[2] in own
+            ):
+                continue
+            cells = [_shown(row[f"run{run}"]) for run in range(len(loaded.readers))]
+            if values := _apart(cells, standings, met):
+                found.append(f"{row['what']} ({_by_value(values)})")
+    if not found:
+        return None
+    shown = ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
+    between = " between the runs" if len(loaded.readers) > 1 else ""
+    return (
+        f"CONFOUNDED: besides who played, these differ{between}: {shown}. "
+        "A difference between competitors with different values may come from that."
+    )
+
+
+def _compared(standings: Standings) -> list[Competitor]:
+    """Models; where there are none, everybody."""
+    every = list(standings.who.values())
+    return [c for c in every if c.asked] or every
+
+
+def _apart(
+    cells: Sequence[str], standings: Standings, met: Set[tuple[str, str, str]]
+) -> dict[str, str]:
+    """Values of those whose runs of a game have others than another's, with which they are
+    compared over several runs."""
+    labels = {c.label for c in _compared(standings)}
+    found: dict[str, str] = {}
+    for game, part in standings.table.groupby("game", sort=False):
+        values = {
+            str(who): tuple(sorted({cells[run] for run in mine["run"].unique()}))
+            for who, mine in part.groupby("who", sort=False)
+            if who in labels
+        }
+        for a, b in combinations(values, 2):
+            if values[a] != values[b] and not {(game, a, b), (game, b, a)} & met:
+                found |= {who: " and ".join(values[who]) for who in (a, b)}
+    return found
+
+
+def _by_value(values: Mapping[str, str]) -> str:
+    """``100: alpha; 250: beta, gamma``, from the value of each."""
+    having: dict[str, list[str]] = defaultdict(list)
+    for who, value in values.items():
+        having[value].append(who)
+    return _first((f"{value}: {_first(whos, ', ', 4)}" for value, whos in having.items()), "; ", 6)
+
+
+def _first(texts: Iterable[str], between: str, most: int) -> str:
+    """At most so many texts, and how many more."""
+    every = list(texts)
+    more = f"{between}{len(every) - most} more" if len(every) > most else ""
+    return between.join(every[:most]) + more
+
+
+def _shown(value: Any) -> str:
+    """A value of a setting in a few characters."""
+    return _clip(_text(value), 40) or UNKNOWN_TEXT

@@ -1,0 +1,258 @@
+"""Tables as data, and the forms they are written in as files: CSV, Markdown, LaTeX, JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from game_reasoning_arena.analysis.statistics.estimates import Estimate
+from game_reasoning_arena.analysis.tables.plain import plain
+
+Value = str | int | float | Estimate | None
+
+#: What stands where nothing is known, never 0.
+UNKNOWN_TEXT = "–"
+
+#: Columns of a table with one per run that anyone would read beside each other.
+MOST_RUNS = 6
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}"
+
+
+def _seconds(value: float) -> str:
+    if 0 < abs(value) < 0.1:
+        return f"{float(f'{value:.2g}'):.8f}".rstrip("0")
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def _usd(value: float) -> str:
+    return f"{value:.2f}" if value == 0 or abs(value) >= 1 else f"{value:.5f}"
+
+
+def _p(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else "<0.001"
+
+
+def _signed(value: float, digits: int) -> str:
+    """With its sign, which what is rounded to nothing does not have."""
+    text = f"{value:+.{digits}f}"
+    return text if float(text) else text[1:]
+
+
+_FORMATS: dict[str, Callable[[float], str]] = {
+    "percent": _percent,
+    "seconds": _seconds,
+    "usd": _usd,
+    "p": _p,
+    "number": lambda v: f"{v:.3g}" if abs(v) < 1000 else f"{v:,.0f}",
+    "signed": lambda v: _signed(v, 3),
+    "points": lambda v: _signed(100 * v, 1),
+    "rating": lambda v: _signed(v, 0),
+    "count": lambda v: f"{v:,.0f}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its key, its heading (with the unit), and how its values are written.
+
+    ``kind`` is ``text`` or one of percent, seconds, usd, p, number, signed, points, rating, count.
+    Columns with ``names_row`` say which row it is; ``rare`` ones are shown only where some value is
+    not 0.
+    """
+
+    key: str
+    heading: str
+    kind: str = "text"
+    names_row: bool = False
+    rare: bool = False
+
+    def show(self, value: Value) -> str:
+        """A value as text; an estimate with its interval in brackets."""
+        if value is None:
+            return UNKNOWN_TEXT
+        if isinstance(value, str):
+            return plain(value)
+        write = _FORMATS[self.kind]
+        if not isinstance(value, Estimate):
+            return write(value)
+        if value.value is None:
+            return UNKNOWN_TEXT
+        if value.low is None or value.high is None:
+            return write(value.value)
+        return f"{write(value.value)} [{write(value.low)}, {write(value.high)}]"
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows under a title; ``notes`` are sentences that belong below it.
+
+    ``per_run`` says that all columns but those that name the row hold the same thing, one per run.
+    """
+
+    key: str
+    title: str
+    columns: Sequence[Column]
+    rows: list[dict[str, Value]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    per_run: bool = False
+
+    def shown_columns(self) -> list[Column]:
+        """Without those in which nothing is known, except the first."""
+        return [
+            column
+            for i, column in enumerate(self.columns)
+            if i == 0 or any(_worth_showing(row.get(column.key), column) for row in self.rows)
+        ]
+
+    def same_everywhere(self, columns: Sequence[Column]) -> tuple[list[Column], list[Column]]:
+        """Columns with one known value in all of several rows, and the others; the first is one."""
+        if len(self.rows) < 2:
+            return [], list(columns)
+        same = []
+        for column in columns[1:]:
+            texts = {column.show(row.get(column.key)) for row in self.rows}
+            if len(texts) == 1 and UNKNOWN_TEXT not in texts:
+                same.append(column)
+        return same, [column for column in columns if column not in same]
+
+    def by_value(self) -> Table:
+        """A table with many columns per run, told as values and the runs that have them."""
+        names = [column for column in self.columns if column.names_row]
+        runs = [column for column in self.columns if not column.names_row]
+        if not self.per_run or len(runs) <= MOST_RUNS:
+            return self
+        columns = [*names, Column("value", "value"), Column("runs", "runs")]
+        told = Table(self.key, self.title, columns, notes=self.notes)
+        for row in self.rows:
+            having: dict[str, list[str]] = {}
+            for column in runs:
+                having.setdefault(column.show(row.get(column.key)), []).append(column.heading)
+            known = {column.key: row.get(column.key) for column in names}
+            told.rows += [
+                {**known, "value": value, "runs": ", ".join(which)}
+                for value, which in having.items()
+            ]
+        return told
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: every column, estimates as objects with value, low, high and n."""
+        return {
+            "title": self.title,
+            "rows": [{c.key: _plain(row.get(c.key)) for c in self.columns} for row in self.rows],
+            "notes": list(self.notes),
+        }
+
+
+def _worth_showing(value: Value, column: Column) -> bool:
+    if isinstance(value, Estimate):
+        value = value.value
+    return value is not None and value != "" and not (column.rare and value == 0)
+
+
+def _plain(value: Value) -> Any:
+    if isinstance(value, Estimate):
+        return {"value": value.value, "low": value.low, "high": value.high, "n": value.n}
+    return value
+
+
+def to_csv(tables: Sequence[Table]) -> str:
+    """One CSV in long form: table, row, column, value, low, high; unknown is an empty cell.
+
+    Long form holds tables of any width in one file: ``pd.read_csv(f).query("table == 'results'")``.
+    Rates are fractions of 1, times seconds, money US dollars.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["table", "row", "label", "column", "value", "low", "high", "n"])
+    for table in tables:
+        for number, row in enumerate(table.rows):
+            label = row.get(table.columns[0].key)
+            for column in table.columns:
+                value = row.get(column.key)
+                cells = (
+                    [value.value, value.low, value.high, value.n]
+                    if isinstance(value, Estimate)
+                    else [value, None, None, None]
+                )
+                writer.writerow([table.key, number, label, column.key, *cells])
+    return out.getvalue()
+
+
+def to_markdown(tables: Sequence[Table]) -> str:
+    """GitHub-flavoured Markdown, one section per table."""
+    parts = []
+    for table in (table.by_value() for table in tables):
+        columns = table.shown_columns()
+        lines = [f"## {table.title}", ""]
+        if table.rows:
+            lines.append("| " + " | ".join(_markdown(c.heading) for c in columns) + " |")
+            lines.append(
+                "|" + "|".join("---" if c.kind == "text" else "--:" for c in columns) + "|"
+            )
+            lines += [
+                "| " + " | ".join(_markdown(c.show(row.get(c.key))) for c in columns) + " |"
+                for row in table.rows
+            ]
+            lines.append("")
+        lines += [f"- {_markdown(note)}" for note in table.notes]
+        parts.append("\n".join(lines).rstrip() + "\n")
+    return "\n".join(parts)
+
+
+def _markdown(text: str) -> str:
+    for mark in ("\\", "|", "*", "_", "`", "<", "["):
+        text = text.replace(mark, "\\" + mark)
+    return text.replace("\n", " ")
+
+
+_LATEX: Mapping[str, str] = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "±": r"$\pm$",
+    "→": r"$\to$", "≥": r"$\ge$", "\n": " ",
+}  # fmt: skip
+
+
+def to_latex(tables: Sequence[Table]) -> str:
+    """Tables with booktabs rules; put ``\\usepackage{booktabs}`` into the preamble.
+
+    Names in other scripts than Latin need LuaLaTeX or XeLaTeX and a font that has them.
+    """
+    parts = []
+    for table in (table.by_value() for table in tables):
+        if not table.rows:
+            continue
+        columns = table.shown_columns()
+        shape = "".join("l" if column.kind == "text" else "r" for column in columns)
+        lines = [
+            r"\begin{table}",
+            r"  \centering",
+            rf"  \caption{{{_latex(table.title)}}}",
+            rf"  \label{{tab:{table.key}}}",
+            rf"  \begin{{tabular}}{{{shape}}}",
+            r"    \toprule",
+            "    " + " & ".join(_latex(c.heading) for c in columns) + r" \\",
+            r"    \midrule",
+        ]
+        lines += [
+            "    " + " & ".join(_latex(c.show(row.get(c.key))) for c in columns) + r" \\"
+            for row in table.rows
+        ]
+        lines += [r"    \bottomrule", r"  \end{tabular}"]
+        if table.notes:
+            lines.append(r"  \par\smallskip\footnotesize " + _latex(" ".join(table.notes)))
+        lines.append(r"\end{table}")
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _latex(text: str) -> str:
+    # A leading bracket would be read as the optional argument of the line break before it.
+    escaped = "".join(_LATEX.get(character, character) for character in text)
+    return "{" + escaped + "}" if escaped.startswith("[") else escaped

@@ -1,0 +1,97 @@
+"""Which address and which key a call through LiteLLM uses.
+
+Decided here and passed explicitly: LiteLLM left alone would send one provider's key to another, or
+follow ``OPENAI_BASE_URL``.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from typing import Any
+from urllib.parse import unquote
+
+from game_reasoning_arena.backends.openai import protocol as protocol
+from game_reasoning_arena.catalog.litellm_providers import OPENAI_PROTOCOL
+from game_reasoning_arena.errors import BadRequestError
+from game_reasoning_arena.records import Model
+
+#: Names in ``Model.extra`` that would overrule what is decided here.
+RESERVED = frozenset(
+    {
+        *("model", "messages", "stream", "stream_options", "headers", "extra_headers"),
+        *("api_key", "api_base", "base_url", "api_version", "custom_llm_provider", "extra_body"),
+        *("timeout", "num_retries", "max_retries", "fallbacks", "drop_params", "mock_response"),
+        *("shared_session", "client", "cache", "caching"),
+    }
+)
+
+#: Providers that have no address of their own, so that a variable must name it.
+HAVE_NO_ADDRESS = frozenset(
+    {
+        *("azure", "azure_ai", "azure_text", "cloudflare", "databricks", "litellm_proxy"),
+        *("ragflow", "watsonx", "watsonx_text"),
+    }
+)
+
+#: Providers whose OpenAI-like address is not the one that LiteLLM's own route uses.
+OTHER_PROTOCOL = frozenset({"gemini"})
+
+
+def route_of(model: Model) -> dict[str, Any]:
+    """LiteLLM's name of the model, and the address and key of the call.
+
+    Raises:
+        AuthError: the key is missing.
+        BadRequestError: there is no address, or the environment would lead the key elsewhere.
+    """
+    provider = model.provider
+    if provider is None:
+        raise BadRequestError(protocol.no_provider(model))
+    if (problem := misled(model)) is not None:
+        raise BadRequestError(problem)
+    key = protocol.api_key(model)
+    if not provider.api_base:
+        explicit = provider.name == "openai" or _redirected(provider.name)
+        base = OPENAI_PROTOCOL.get(provider.name) if explicit else None
+        return {"model": f"{provider.name}/{model.model_id}", "api_base": base, "api_key": key}
+    route: dict[str, Any] = {
+        "model": f"openai/{model.model_id}",
+        "api_base": provider.api_base,
+        "api_key": key or protocol.KEYLESS,
+    }
+    if (found := protocol.credentials(provider.api_base)) is not None:
+        basic = base64.b64encode(unquote(found).encode()).decode()
+        route["api_base"] = provider.api_base.replace(f"{found}@", "", 1)
+        route["extra_headers"] = {"Authorization": f"Basic {basic}"}
+    return route
+
+
+def _redirected(provider: str) -> str | None:
+    """The variable by which LiteLLM would send this provider's calls elsewhere, if one is set."""
+    stem = provider.upper().replace("-", "_")
+    names = (f"{stem}_API_BASE", f"{stem}_BASE_URL")
+    return next((name for name in names if os.environ.get(name, "").strip()), None)
+
+
+def misled(model: Model) -> str | None:
+    """What is wrong with where a call would go; None if nothing."""
+    provider = model.provider
+    if provider is None:
+        return None
+    if provider.api_base:
+        if provider.api_key_env and protocol.credentials(provider.api_base):
+            return protocol.two_credentials(model, provider)
+        return None
+    if not provider.known_to_litellm:
+        return protocol.no_address(model, provider)
+    variable = _redirected(provider.name)
+    if variable is None or provider.api_key_env is None or provider.name in HAVE_NO_ADDRESS:
+        return None
+    if provider.name in OPENAI_PROTOCOL and provider.name not in OTHER_PROTOCOL:
+        return None  # passed explicitly, so the variable does nothing
+    return (
+        f"{model.name}: {variable} is set and would send the key of {provider.name!r} to another "
+        f"address. Unset it, or set provider.{provider.name}.api_base, which speaks the OpenAI "
+        f"protocol to that address."
+    )

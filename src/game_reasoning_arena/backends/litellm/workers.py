@@ -1,0 +1,270 @@
+"""LiteLLM in processes of its own: more calls than one Python process can carry.
+
+LiteLLM costs several ms of CPU per call, so one process carries about a hundred calls a second.
+Here whole requests go to worker processes, each with an ordinary ``LiteLLMBackend`` on an event
+loop of its own, and replies or errors come back. All policy (limits, retries, deadlines) stays
+with the caller; a call that is cancelled there is cancelled in its worker too.
+
+A worker is an interpreter that imports this module and not the caller's main module, connected by
+a pair of sockets. What goes over them are pickled messages with their length before them:
+
+    to a worker     settings (once); (number, Request); (number, None) cancels
+    from a worker   (None, None) once LiteLLM is loaded; (number, Reply or error);
+                    (None, (logger, level, text)) for what LiteLLM logs
+
+A worker ends when its socket does, however its owner went. It inherits the environment, so keys are
+read there by their variables; none is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import pickle
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from game_reasoning_arena.errors import EngineDeadError, TransientError
+from game_reasoning_arena.records import Reply, Request
+
+#: A worker that ends so often in a row, without an answer between, is not started again.
+MAX_DEATHS = 3
+
+#: Seconds that a worker has to close its connections. LiteLLM's own bookkeeping may take 2 of them.
+GRACE_S = 5.0
+
+_log = logging.getLogger(__name__)
+
+_LENGTH = struct.Struct(">Q")
+_START = (
+    "import sys; link = int(sys.argv[1]); sys.path[:] = sys.argv[2:]; "
+    "from game_reasoning_arena.backends.litellm.worker_process import main; main(link)"
+)
+
+
+class LiteLLMWorkers:
+    """So many worker processes, started with the first call or by :meth:`start`.
+
+    Args:
+        count: number of processes, at least 1.
+        settings: keyword arguments of the ``LiteLLMBackend`` in each of them.
+    """
+
+    def __init__(self, count: int, settings: Mapping[str, Any]) -> None:
+        self._workers = [_Worker(settings) for _ in range(count)]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers that run now."""
+        return [worker.pid for worker in self._workers if worker.pid is not None]
+
+    async def start(self) -> None:
+        """Start all workers and wait until LiteLLM is loaded in each.
+
+        Raises:
+            EngineDeadError: one of them cannot be started; its own output says more.
+        """
+        self._launch()
+        for worker in self._workers:
+            await worker.settled.wait()
+        for worker in self._workers:
+            if worker.given_up is not None:
+                raise EngineDeadError(worker.given_up)
+
+    async def generate(self, request: Request) -> Reply:
+        """Have the least busy worker answer.
+
+        Raises:
+            TransientError: the worker ended before it answered.
+            EngineDeadError: no worker is left that could be started again.
+            BackendError: what the worker's own backend raised.
+        """
+        self._launch()
+        left = [worker for worker in self._workers if worker.given_up is None]
+        if not left:
+            raise EngineDeadError(f"{request.model.name}: {self._workers[0].given_up}")
+        # One that still loads LiteLLM gets work only where all do.
+        return await min(left, key=lambda worker: (not worker.ready, worker.load)).ask(request)
+
+    async def aclose(self) -> None:
+        """End all workers; none is left when this returns, or when it is cancelled."""
+        for worker in self._workers:
+            worker.close()
+        await asyncio.gather(*self._tasks)
+
+    def _launch(self) -> None:
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(worker.run()) for worker in self._workers]
+
+
+class _Worker:
+    """The caller's side of one worker process, and of those that take its place when it dies."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.ready = False  # LiteLLM is loaded
+        self.settled = asyncio.Event()  # it was ready once, or is given up
+        self.given_up: str | None = None  # why it is not started again
+        self.load = 0  # requests that it has or will get
+        self.pid: int | None = None
+        self._settings = dict(settings)
+        self._numbers = itertools.count()
+        self._pending: dict[int, tuple[str, asyncio.Future[Reply]]] = {}
+        self._link: asyncio.StreamWriter | None = None
+        self._changed = asyncio.Event()  # there is a link, or it is given up
+        self._closing = False
+        self._answered = 0
+
+    async def run(self) -> None:
+        """Keep a process running until :meth:`close`, or until it is given up."""
+        deaths = 0
+        try:
+            while not self._closing:
+                before = self._answered
+                ended = await self._one_life()
+                deaths = 1 if self._answered > before else deaths + 1
+                if not self._closing:
+                    _log.warning("A LiteLLM worker process ended %s.", ended)
+                if deaths >= MAX_DEATHS and not self._closing:
+                    self.given_up = (
+                        f"A LiteLLM worker process ended {deaths} times in a row without an "
+                        f"answer, at last {ended}. backend.litellm.workers=0 does without them."
+                    )
+                    return
+        finally:
+            self.given_up = self.given_up or "The LiteLLM worker processes are closed."
+            self.settled.set()
+            self._changed.set()
+
+    async def ask(self, request: Request) -> Reply:
+        """One request, once; see :meth:`LiteLLMWorkers.generate`."""
+        name = request.model.name
+        self.load += 1
+        try:
+            while (link := self._link) is None:
+                if self.given_up is not None:
+                    raise TransientError(f"{name}: {self.given_up}")
+                await self._changed.wait()
+            number = next(self._numbers)
+            question = pack((number, request))
+            answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+            self._pending[number] = (name, answer)
+            try:
+                link.write(question)
+                return await answer
+            except asyncio.CancelledError:
+                if not link.is_closing():
+                    link.write(pack((number, None)))
+                raise
+            finally:
+                self._pending.pop(number, None)
+        finally:
+            self.load -= 1
+
+    def close(self) -> None:
+        """Have the process end; :meth:`run` returns when it has."""
+        self._closing = True
+        if self._link is not None:
+            self._link.transport.abort()  # what a stuck process has not read is no reason to wait
+
+    async def _one_life(self) -> str:
+        """Start a process and serve it until it ends; returns how it ended."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                process = _spawned(theirs)
+            except OSError as error:
+                ours.close()
+                return f"before it began ({error})"
+        link: asyncio.StreamWriter | None = None
+        try:
+            self.pid = process.pid
+            reader, link = await asyncio.open_connection(sock=ours)
+            link.write(pack(self._settings))
+            self._link = link
+            self._changed.set()
+            while not self._closing and (message := await receive(reader)) is not None:
+                self._take(*message)
+            # From here on requests wait for the next process.
+            self._link = None
+            self._changed.clear()
+            await self._last_moments(process)
+        finally:
+            # Also when cancelled: nothing may be left running, and nobody waiting.
+            if link is None:
+                ours.close()
+            else:
+                link.transport.abort()
+            process.kill()
+            ended = _how(process.wait())
+            self._link, self.pid, self.ready = None, None, False
+            self._changed.clear()
+            pending, self._pending = self._pending, {}
+            for name, answer in pending.values():
+                if not answer.done():
+                    answer.set_exception(
+                        TransientError(f"{name}: LiteLLM's worker process ended {ended}.")
+                    )
+        return ended
+
+    def _take(self, number: int | None, said: Any) -> None:
+        """One message of the process."""
+        if number is None and said is None:
+            self.ready = True
+            self.settled.set()
+        elif number is None:
+            logger, level, text = said
+            logging.getLogger(logger).log(level, "%s", text)
+        else:
+            self._answered += 1
+            _, answer = self._pending.get(number, ("", None))
+            if answer is None or answer.done():
+                return  # cancelled, while the answer was on its way
+            if isinstance(said, Exception):
+                answer.set_exception(said)
+            else:
+                answer.set_result(said)
+
+    async def _last_moments(self, process: subprocess.Popen[bytes]) -> None:
+        """The link is down: let the process come to its end, within reason."""
+        unloaded = self._closing and not self.ready  # nothing in it that wants to be closed
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(process.wait, 0.0 if unloaded else GRACE_S)
+
+
+def _spawned(link: socket.socket) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603  our own interpreter and module
+        # Found where the caller found it, which need not be where a new interpreter would look.
+        [sys.executable, "-c", _START, str(link.fileno()), *map(str, sys.path)],
+        stdin=subprocess.DEVNULL,
+        pass_fds=[link.fileno()],
+        start_new_session=True,  # a terminal's Ctrl-C is for the caller, who ends the workers
+    )
+
+
+def _how(code: int) -> str:
+    if code >= 0:
+        return f"with exit code {code}"
+    name = signal.Signals(-code).name
+    return f"by {name}" + (": the system may be out of memory" if name == "SIGKILL" else "")
+
+
+def pack(message: Any) -> bytes:
+    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    return _LENGTH.pack(len(data)) + data
+
+
+async def receive(reader: asyncio.StreamReader) -> Any:
+    """The next message; None at the end of the link."""
+    try:
+        (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+        return pickle.loads(await reader.readexactly(length))  # noqa: S301  from ourselves
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None

@@ -1,0 +1,1 @@
+"""The OpenAI chat protocol: bodies, server-sent events, connections that keep time."""

@@ -1,0 +1,198 @@
+"""One request on a vLLM engine of this process: prompt, sampling, answer, reasoning, times."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec.structs import replace
+
+from game_reasoning_arena.backends.openai.protocol import Usage
+from game_reasoning_arena.backends.prices import cost_usd
+from game_reasoning_arena.backends.vllm.engine import Engine
+from game_reasoning_arena.errors import (
+    BackendError,
+    BadRequestError,
+    ContextOverflowError,
+    TransientError,
+)
+from game_reasoning_arena.records import Message, Model, Reply, Request
+
+#: By these words vLLM says that a prompt is too long.
+_TOO_LONG = ("maximum context length", "maximum model length", "longer than the maximum")
+
+
+@dataclass(frozen=True, slots=True)
+class ChatSettings:
+    """How messages become a prompt.
+
+    ``template`` is a chat template's text, None for the model's own; ``chosen`` the variables that
+    the configuration sets for it.
+    """
+
+    template: str | None
+    chosen: Mapping[str, Any]
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What the template is rendered with."""
+        return {"add_generation_prompt": True, **self.chosen}
+
+
+async def answer(engine: Engine, request: Request, chat: ChatSettings, number: str) -> Reply:
+    """Have an engine answer.
+
+    Args:
+        engine: a loaded engine.
+        request: the question.
+        chat: how messages become a prompt.
+        number: names the request inside the engine; no other may have it.
+
+    Raises:
+        ContextOverflowError: the prompt leaves no room for an answer.
+        BadRequestError: vLLM refuses the request.
+        EngineDeadError: the engine is gone; the message quotes its log.
+        TransientError: the engine gave up on this request.
+    """
+    model = request.model
+    sampling, sent = _sampling(engine, request, chat)
+    parser, question = None, None
+    if engine.parser_class is not None:
+        parser, question = _make_parser(engine, request, chat)
+        sampling.skip_special_tokens = question.skip_special_tokens
+    try:
+        prompt = await render(engine, request.messages, chat)
+        output = await _run(engine, prompt, sampling, number, chat if parser is not None else None)
+    except Exception as error:
+        known = _translate(engine, model, error)
+        if known is None:
+            raise
+        raise known from error
+    said = output.outputs[0]
+    if said.finish_reason in {"abort", "error"}:
+        if engine.dead:
+            raise engine.death()
+        raise TransientError(f"{model.name}: the engine ended with {said.finish_reason!r}.")
+    text, reasoning, reasoning_tokens = said.text, None, None
+    # A template may have closed the thinking in the prompt: then all of it is the answer.
+    if parser is not None and not parser.is_reasoning_end(output.prompt_token_ids):
+        reasoning, content = parser.extract_reasoning(text, question)
+        text = content or ""
+        counted = getattr(parser, "count_reasoning_tokens", lambda _: 0)(said.token_ids)
+        # 0 is also what a parser says that cannot count.
+        reasoning_tokens = counted or (None if reasoning else 0)
+    usage = Usage(
+        prompt_tokens=len(output.prompt_token_ids),
+        completion_tokens=len(said.token_ids),
+        reasoning_tokens=reasoning_tokens,
+        cached_tokens=output.num_cached_tokens,
+    )
+    reply = Reply(
+        text=text,
+        reasoning=reasoning or None,
+        finish_reason=said.finish_reason,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        cached_tokens=usage.cached_tokens,
+        cost_usd=cost_usd(model, usage),
+        served_model=model.model_path,
+        sent=sent,
+    )
+    return _with_times(reply, output.metrics)
+
+
+async def render(engine: Engine, messages: Sequence[Message], chat: ChatSettings) -> Any:
+    """Messages as the engine's input, by its own chat template."""
+    from vllm.renderers import ChatParams
+
+    parameters = ChatParams(chat_template=chat.template, chat_template_kwargs=chat.variables)
+    conversation = [dict(message) for message in messages]
+    _, prompts = await engine.llm.renderer.render_chat_async([conversation], parameters)
+    return prompts[0]
+
+
+async def _run(
+    engine: Engine, prompt: Any, sampling: Any, number: str, parsed: ChatSettings | None
+) -> Any:
+    """The finished output; ``parsed`` tells a reasoning parser how the prompt was made."""
+    more: dict[str, Any] = {}
+    if parsed and "reasoning_parser_kwargs" in inspect.signature(engine.llm.generate).parameters:
+        more["reasoning_parser_kwargs"] = {"chat_template_kwargs": parsed.variables}
+    answers = engine.llm.generate(prompt, sampling, request_id=number, **more)
+    async with aclosing(answers):  # so that a cancelled task aborts its request
+        outputs = [output async for output in answers]
+    return outputs[-1]
+
+
+def _sampling(engine: Engine, request: Request, chat: ChatSettings) -> tuple[Any, dict[str, Any]]:
+    """vLLM's sampling parameters, and the same as they are recorded."""
+    from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
+
+    sent = request.sampling.as_dict()
+    if request.seed is not None:
+        sent["seed"] = request.seed
+    sent |= {k: v for k, v in request.model.extra.items() if k != "chat_template_kwargs"}
+    given = {"max_tokens": None, **sent}  # not set is all the room there is, not vLLM's 16
+    if isinstance(bias := sent.get("logit_bias"), Mapping):
+        given["logit_bias"] = {int(token): value for token, value in bias.items()}
+    if request.constraint is not None:
+        choices = list(request.constraint.choices)
+        sent["structured_outputs"] = {"choice": choices}
+        given["structured_outputs"] = StructuredOutputsParams(choice=choices)
+    if chat.chosen:
+        sent["chat_template_kwargs"] = dict(chat.chosen)
+    try:
+        return SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, **given), sent
+    except engine.client_errors as error:
+        raise BadRequestError(
+            f"{request.model.name}: vLLM refuses the sampling parameters: {error}"
+        ) from error
+
+
+def _make_parser(engine: Engine, request: Request, chat: ChatSettings) -> Any:
+    """A reasoning parser for one request, and the request in the form that parsers want."""
+    from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+
+    tokenizer = engine.llm.renderer.get_tokenizer()
+    parser = engine.parser_class(tokenizer, chat_template_kwargs=chat.variables)
+    question = ChatCompletionRequest(
+        messages=[dict(m) for m in request.messages], model=request.model.model_id
+    )
+    adjust = getattr(parser, "adjust_request", None)
+    return parser, (adjust(question) if adjust else question)
+
+
+def _translate(engine: Engine, model: Model, error: Exception) -> BackendError | None:
+    """What an exception of vLLM means; None for one that is a fault of ours."""
+    from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+
+    if isinstance(error, BackendError):
+        return error
+    if isinstance(error, EngineDeadError) or engine.dead:
+        return engine.death()
+    if isinstance(error, EngineGenerateError):
+        if not isinstance(error.__cause__, engine.client_errors):
+            return TransientError(f"{model.name}: the engine failed: {error.__cause__ or error}")
+        error = error.__cause__
+    if isinstance(error, engine.client_errors):
+        if any(words in str(error) for words in _TOO_LONG):
+            return ContextOverflowError(f"{model.name}: {error}")
+        return BadRequestError(f"{model.name}: vLLM refuses the request: {error}")
+    return None
+
+
+def _with_times(reply: Reply, metrics: Any) -> Reply:
+    """The engine's own clock readings (s, monotonic, of its process) as durations."""
+    if metrics is None or not metrics.scheduled_ts or not metrics.first_token_ts:
+        return reply
+    return replace(
+        reply,
+        queue_s=metrics.scheduled_ts - metrics.queued_ts,
+        ttft_s=metrics.first_token_ts - metrics.scheduled_ts,
+        decode_s=metrics.last_token_ts - metrics.first_token_ts,
+        latency_s=metrics.last_token_ts - metrics.scheduled_ts,
+    )

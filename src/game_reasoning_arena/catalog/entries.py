@@ -1,0 +1,278 @@
+"""Entries of the catalog: what a model and a provider may say of themselves, and the checks on it.
+
+What is wrong is appended to a list, never raised, so that a user sees all of it at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from game_reasoning_arena.catalog.sampling import parse_sampling
+from game_reasoning_arena.errors import choose_from
+from game_reasoning_arena.records import PRICES, Provider, Sampling
+from game_reasoning_arena.schema import ModelConf, ProviderConf
+
+MODEL_KEYS = tuple(f.name for f in fields(ModelConf))
+PROVIDER_KEYS = tuple(f.name for f in fields(ProviderConf))
+#: Engine arguments that an entry may name beside ``model_path``, as vLLM's own lists do.
+ENGINE_KEYS = (
+    "dtype",
+    "quantization",
+    "load_format",
+    "revision",
+    "trust_remote_code",
+    "gpu_memory_utilization",
+    "kv_cache_dtype",
+    "kv_cache_memory_bytes",
+    "swap_space",
+    "cpu_offload_gb",
+    "tensor_parallel_size",
+    "pipeline_parallel_size",
+    "data_parallel_size",
+    "device_ids",
+    "distributed_executor_backend",
+    "max_model_len",
+    "max_num_seqs",
+    "max_num_batched_tokens",
+    "enable_prefix_caching",
+    "enable_chunked_prefill",
+    "enforce_eager",
+    "generation_config",
+    "hf_overrides",
+    "limit_mm_per_prompt",
+    "reasoning_parser",
+    "speculative_config",
+    "seed",
+)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelEntry:
+    """A model as listed: its full name, its settings, and where it is written."""
+
+    name: str
+    where: str
+    description: str = ""
+    model_path: str | None = None
+    tokenizer_path: str | None = None
+    chat_template: str | None = None
+    api_base: str | None = None
+    api_key_env: str | None = None
+    sampling: Sampling = field(default_factory=Sampling)
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    prices: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProviderEntry:
+    """A provider as listed: only what is set, by the field names of ``Provider``."""
+
+    name: str
+    where: str
+    settings: Mapping[str, Any]
+
+
+def check_model(
+    item: Any, where: str, problems: list[str], prefix: str | None = None
+) -> ModelEntry | None:
+    """A model's entry from a name or a mapping; None if anything in it is wrong."""
+    if isinstance(item, str):
+        item = {"name": item}
+    if not isinstance(item, Mapping):
+        problems.append(f"{where}: {kind(item)} is no model; write its name, or `name: ...`.")
+        return None
+    item = _with_environment(item, where, problems)
+    if item is None:
+        return None
+    before = len(problems)
+    name = item.get("name")
+    if isinstance(name, str) and name.strip() and re.search(r"\s", name):
+        problems.append(
+            f"{where}: the model name {name!r} holds a space, which is possible only where a "
+            f"player names an unlisted model: 'agents.player_0.model={name}'. Else have it served "
+            "by another name."
+        )
+    elif not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*_\S+", name):
+        problems.append(
+            f"{where}: the model name is {name!r}; a name begins with its backend's prefix, "
+            f"such as {_with_prefix(name, prefix)}."
+        )
+    elif prefix and not name.startswith(prefix + "_"):
+        problems.append(
+            f"{where}: {name!r} stands in the list of {prefix} models, so it has to begin with "
+            f"`{prefix}_`; names of other backends belong in another list, such as "
+            f"{name.partition('_')[0]}_models.yaml."
+        )
+    settings: dict[str, Any] = {}
+    engine: dict[str, Any] = {}
+    for key, value in item.items():
+        if value is None or key == "name":
+            continue
+        if key in ("api_key", "key"):
+            problems.append(f"{where}: {_KEY_ADVICE}")
+        elif key in ENGINE_KEYS:
+            engine[key] = value
+        elif key not in MODEL_KEYS:
+            choices = choose_from(str(key), (*MODEL_KEYS, *ENGINE_KEYS), limit=len(MODEL_KEYS))
+            if str(name).startswith("vllm_"):
+                choices += " Any other engine argument of vLLM goes under `engine:`."
+            problems.append(f"{where}: model {name!r} has an unknown key {key!r}. {choices}")
+        else:
+            settings[key] = value
+    _check_settings(settings, where, problems)
+    sampling = settings.pop("sampling", {})
+    if isinstance(sampling, Mapping):
+        parsed, wrong = parse_sampling(sampling, "sampling")
+        problems += [f"{where}: {text}" for text in wrong]
+    if isinstance(name, str) and name.startswith("vllm_"):
+        _check_vllm(name, settings, where, problems)
+    if len(problems) > before:
+        return None
+    engine |= settings.pop("engine", {})
+    return ModelEntry(**settings, name=str(name), where=where, sampling=parsed, engine=engine)
+
+
+def check_provider(name: str, item: Any, where: str, problems: list[str]) -> ProviderEntry | None:
+    """A provider's entry from a mapping; None if anything in it is wrong.
+
+    An ``api_key_env`` of ``""`` says that the server wants no key.
+    """
+    if not isinstance(item, Mapping):
+        problems.append(
+            f"{where}: provider {name!r} holds {kind(item)}; write `api_key_env: NAME_API_KEY`, "
+            "`api_base: http://...` or both below it."
+        )
+        return None
+    item = _with_environment(item, where, problems)
+    if item is None:
+        return None
+    before = len(problems)
+    if not name or "/" in name or name != name.strip():
+        problems.append(f"{where}: {name!r} is no provider name; it may hold no slash or blank.")
+    settings: dict[str, Any] = {}
+    for key, value in item.items():
+        if value is None:
+            continue
+        if key in ("api_key", "key"):
+            problems.append(f"{where}: provider {name!r}: {_KEY_ADVICE}")
+        elif key not in PROVIDER_KEYS:
+            problems.append(
+                f"{where}: provider {name!r} has an unknown key {key!r}. "
+                f"{choose_from(str(key), PROVIDER_KEYS)}"
+            )
+        else:
+            settings[key] = value
+    _check_settings(settings, where, problems)
+    for key in ("requests_per_minute", "tokens_per_minute", "max_concurrency"):
+        value = settings.get(key)
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, int | float) or value <= 0
+        ):
+            problems.append(f"{where}: {key} is {value!r}; it must be a number above 0.")
+    return (
+        None if len(problems) > before else ProviderEntry(name=name, where=where, settings=settings)
+    )
+
+
+_KEY_ADVICE = (
+    "a key never stands in a configuration. Set it in the environment or in .env and give the "
+    "variable's name: `api_key_env: NAME_API_KEY`."
+)
+_TEXTS = ("description", "model_path", "tokenizer_path", "chat_template", "api_base", "api_key_env")
+
+
+def _check_settings(settings: dict[str, Any], where: str, problems: list[str]) -> None:
+    """Types of what models and providers share."""
+    for key in _TEXTS:
+        value = settings.get(key)
+        if value is not None and not isinstance(value, str):
+            problems.append(f"{where}: {key} is {value!r}; it must be a text.")
+            settings.pop(key)
+    for key in ("sampling", "engine", "extra", "prices"):
+        if key in settings and not isinstance(settings[key], Mapping):
+            problems.append(f"{where}: {key} holds {kind(settings[key])}; it must be a mapping.")
+            settings[key] = {}
+    _check_prices(settings.get("prices") or {}, where, problems)
+    variable = settings.get("api_key_env")
+    if variable and (not _VARIABLE.fullmatch(variable) or re.match(r"sk[-_]", variable)):
+        # The value is not shown: it may be the key itself.
+        problems.append(f"{where}: api_key_env holds no variable name; {_KEY_ADVICE}")
+    base = settings.get("api_base")
+    if base is not None:
+        if not re.match(r"https?://[^/\s]", base):
+            shown = "" if "@" in base else f" is {base!r}; it"
+            problems.append(f"{where}: api_base{shown} must begin with http:// or https://.")
+        elif "@" in base.split("//", 1)[1].split("/", 1)[0]:
+            problems.append(f"{where}: api_base holds a user name or password. {_KEY_ADVICE}")
+    for key in ("model_path", "tokenizer_path"):
+        value = settings.get(key)
+        if isinstance(value, str) and not Path(value).is_absolute():
+            problems.append(
+                f"{where}: {key} is {value!r}; it must be an absolute path, such as "
+                f"{str(Path.cwd() / value)!r}."
+            )
+
+
+def _with_environment(
+    item: Mapping[str, Any], where: str, problems: list[str]
+) -> Mapping[str, Any] | None:
+    """The entry with ``${oc.env:NAME}`` replaced, None where that cannot be done."""
+    if "${" not in repr(item):
+        return item
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        resolved = OmegaConf.to_container(OmegaConf.create(dict(item)), resolve=True)
+    except OmegaConfBaseException as error:
+        cause = str(error).splitlines()[0]
+        problems.append(f"{where}: {cause}. Only ${{oc.env:NAME}} can be used in a catalog.")
+        return None
+    assert isinstance(resolved, dict)
+    return {str(key): value for key, value in resolved.items()}
+
+
+def _check_prices(prices: Mapping[str, Any], where: str, problems: list[str]) -> None:
+    for key, value in prices.items():
+        if key not in PRICES:
+            problems.append(
+                f"{where}: prices has an unknown key {key!r}. {choose_from(str(key), PRICES)}"
+            )
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+            problems.append(
+                f"{where}: prices: {key} is {value!r}; it is USD per million tokens, 0 or more."
+            )
+    if prices and prices.keys() <= PRICES.keys() and not {"input", "output"} <= prices.keys():
+        problems.append(f"{where}: prices: input and output are both needed.")
+
+
+def _check_vllm(name: str, settings: dict[str, Any], where: str, problems: list[str]) -> None:
+    if not settings.get("model_path") and not settings.get("api_base"):
+        problems.append(
+            f"{where}: {name!r} has no model_path; give the absolute path of the model's folder, "
+            "or the api_base of a running `vllm serve`."
+        )
+
+
+def provider_from(entry: ProviderEntry, base: Provider | None) -> Provider:
+    """A provider from what an entry sets, over what is known of it already."""
+    settings: dict[str, Any] = dict(entry.settings)
+    if "api_key_env" in settings:
+        settings["api_key_env"] = settings["api_key_env"] or None
+    return replace(base or Provider(name=entry.name), **settings)
+
+
+def _with_prefix(name: Any, prefix: str | None) -> str:
+    known = prefix or "litellm"
+    return f"'{known}_{name}'" if isinstance(name, str) and name.strip() else f"'{known}_gpt-4o'"
+
+
+def kind(value: Any) -> str:
+    names = {dict: "a mapping", list: "a list", str: "a text", type(None): "nothing"}
+    return names.get(type(value), f"{value!r}")

@@ -1,0 +1,253 @@
+"""Reading catalog entries from YAML and JSON, with the line of every mistake.
+
+A list file holds ``models`` and ``providers``; a file in ``conf/model`` or ``conf/provider`` holds
+one entry. What is wrong is collected, never raised, so that a user sees all of it at once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from game_reasoning_arena.catalog.entries import (
+    ModelEntry,
+    ProviderEntry,
+    check_model,
+    check_provider,
+    kind,
+)
+from game_reasoning_arena.errors import choose_from
+
+_BASE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_BASE):  # type: ignore[misc, valid-type]
+    """PyYAML's fast safe loader, reading 1e-3 as a number as YAML 1.2 does."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+"),
+    list("-+0123456789"),
+)
+
+
+@dataclass(slots=True)
+class Contents:
+    """What one source held, and what was wrong in it."""
+
+    models: dict[str, ModelEntry] = field(default_factory=dict)
+    providers: dict[str, ProviderEntry] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def read_list(path: Path) -> Contents:
+    """Read a list file: ``models: [...]`` and ``providers: {...}``, either may be absent."""
+    found = Contents()
+    document = _parse(path, found.problems)
+    if document is None:
+        return found
+    lines, data = document
+    if not isinstance(data, dict):
+        found.problems.append(
+            f"{path}: holds {kind(data)}; a list file holds `models: [...]`, `providers: {{...}}`."
+        )
+        return found
+    for key in data:
+        if key not in ("models", "providers"):
+            found.problems.append(
+                f"{path}:{lines.get((key,), 1)}: unknown key {key!r}. "
+                f"{choose_from(str(key), ('models', 'providers'))}"
+            )
+    models, providers = data.get("models"), data.get("providers")
+    if isinstance(models, list):
+        prefix = _list_prefix(path)
+        for index, item in enumerate(models):
+            _take_model(found, item, f"{path}:{lines.get(('models', index), 1)}", prefix)
+    elif models is not None:
+        found.problems.append(
+            f"{path}:{lines.get(('models',), 1)}: `models` holds {kind(models)}; "
+            "write one `- name` a line."
+        )
+    if isinstance(providers, dict):
+        for name, item in providers.items():
+            _take_provider(
+                found, str(name), item, f"{path}:{lines.get(('providers', str(name)), 1)}"
+            )
+    elif providers is not None:
+        found.problems.append(
+            f"{path}:{lines.get(('providers',), 1)}: `providers` holds {kind(providers)}; "
+            "write `name: {api_key_env: NAME_API_KEY}`."
+        )
+    return found
+
+
+def read_model_file(path: Path, option: str, folders: Sequence[Path] = ()) -> Contents:
+    """Read a file of ``conf/model``; ``option`` (its path in there) names it unless ``name`` does.
+
+    What its ``defaults`` inherit from other files of ``folders`` (the group's folders, the one that
+    wins last) is taken along, as Hydra does. The entry is found in ``models`` under its option.
+    """
+    found = Contents()
+    document = _parse(path, found.problems)
+    if document is None:
+        return found
+    lines, data = document
+    if isinstance(data, dict):
+        item = {"name": option, **_inherited(data, folders, found.problems, depth=0)}
+        line = lines.get(("name",), 1)
+        entry = check_model(item, f"{path}:{line}", found.problems)
+        if entry:
+            found.models[option] = entry
+    else:
+        found.problems.append(f"{path}: holds {kind(data)}; a model file holds `name: ...`.")
+    return found
+
+
+def _inherited(
+    data: dict[str, Any], folders: Sequence[Path], problems: list[str], depth: int
+) -> dict[str, Any]:
+    """A file's settings over those of the options in its ``defaults`` that stand before _self_."""
+    own = {key: value for key, value in data.items() if key != "defaults"}
+    merged: dict[str, Any] = {}
+    for item in data.get("defaults") or []:
+        if item == "_self_":
+            merged = _over(merged, own)
+        elif isinstance(item, str) and not item.startswith("/") and depth < 8:
+            paths = [p for f in folders if (p := f / f"{item.partition('@')[0]}.yaml").is_file()]
+            document = _parse(paths[-1], problems) if paths else None
+            if document is not None and isinstance(document[1], dict):
+                merged = _over(merged, _inherited(document[1], folders, problems, depth + 1))
+    return merged if "_self_" in (data.get("defaults") or []) else _over(merged, own)
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Two mappings merged; what ``above`` says wins."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = _over(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def read_provider_file(path: Path, option: str) -> Contents:
+    """Read a file of ``conf/provider``; its name is the provider's."""
+    found = Contents()
+    document = _parse(path, found.problems)
+    if document is not None:
+        data = document[1]
+        item = (
+            {k: v for k, v in data.items() if k != "defaults"} if isinstance(data, dict) else data
+        )
+        _take_provider(found, option, item, f"{path}:1")
+    return found
+
+
+def options(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The YAML files of a group's folder as (option, path), sorted; options may hold slashes."""
+    for path in sorted(folder.rglob("*.yaml")):
+        yield str(PurePosixPath(path.relative_to(folder).with_suffix(""))), path
+
+
+def _take_model(found: Contents, item: Any, where: str, prefix: str | None) -> None:
+    entry = check_model(item, where, found.problems, prefix)
+    if entry is None:
+        return
+    if entry.name in found.models:
+        first = found.models[entry.name].where.rpartition(":")[2]
+        found.problems.append(
+            f"{where}: {entry.name!r} is listed twice (first in line {first}); remove one."
+        )
+    else:
+        found.models[entry.name] = entry
+
+
+def _take_provider(found: Contents, name: str, item: Any, where: str) -> None:
+    entry = check_provider(name, item, where, found.problems)
+    if entry is not None:
+        found.providers[name] = entry
+
+
+def _list_prefix(path: Path) -> str | None:
+    """``litellm`` for ``litellm_models.yaml``: by its name, such a list is for one backend."""
+    stem = path.stem
+    prefix = stem.removesuffix("_models")
+    return prefix if prefix != stem and prefix in ("litellm", "vllm", "direct") else None
+
+
+def _parse(path: Path, problems: list[str]) -> tuple[dict[tuple[Any, ...], int], Any] | None:
+    """The file's data, and the line of every key and item down to two levels."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        problems.append(f"{path}: there is no such file; catalog.files takes paths of lists.")
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{path}: cannot be read: {error}.")
+        return None
+    if path.suffix == ".json":
+        try:
+            json.loads(text)
+        except json.JSONDecodeError as error:
+            line = text.splitlines()[error.lineno - 1].strip() if text.strip() else ""
+            problems.append(f"{path}:{error.lineno}: broken JSON: {error.msg} at {line[:60]!r}.")
+            return None
+        # JSON is YAML but for tabs, which can only stand between tokens once it has been checked.
+        text = text.replace("\t", " ")
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        lines: dict[tuple[Any, ...], int] = {}
+        if node is not None:
+            _mark(node, (), lines, path, problems)
+        return lines, (loader.construct_document(node) if node is not None else {})
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line_number = mark.line + 1 if mark else 1
+        said = getattr(error, "problem", None) or "not readable"
+        all_lines = text.splitlines()
+        shown = all_lines[line_number - 1].strip() if line_number <= len(all_lines) else ""
+        if "key" in shown.lower():  # it may hold a secret
+            shown = shown.partition(":")[0]
+        problems.append(
+            f"{path}:{line_number}: broken YAML: {said} at {shown[:60]!r}. "
+            "Check the indentation, colons and quotes there and on the line above."
+        )
+        return None
+    finally:
+        loader.dispose()
+
+
+def _mark(
+    node: yaml.Node,
+    place: tuple[Any, ...],
+    lines: dict[tuple[Any, ...], int],
+    path: Path,
+    problems: list[str],
+) -> None:
+    if len(place) == 3:
+        return
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            here = (*place, key.value)
+            line = key.start_mark.line + 1
+            if here in lines:
+                problems.append(
+                    f"{path}:{line}: {key.value!r} is written twice (first in line {lines[here]}); "
+                    "remove one."
+                )
+            lines.setdefault(here, line)
+            _mark(value, here, lines, path, problems)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            lines[(*place, index)] = item.start_mark.line + 1
+            _mark(item, (*place, index), lines, path, problems)

@@ -1,0 +1,274 @@
+"""Composing a run with Hydra, and starting it: the road from words on a command line to ``run``.
+
+Hydra's own main is taken apart here, so that everything is checked before a directory exists and
+every problem is told at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from hydra import version
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.utils import _run_hydra, get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, run_job
+from hydra.errors import HydraException
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from game_reasoning_arena import schema
+from game_reasoning_arena.commands.help_text import help_text
+from game_reasoning_arena.commands.table_of_commands import COMMANDS
+from game_reasoning_arena.configuration import hydra_source as catalog_source
+from game_reasoning_arena.configuration.command_line import (
+    read_command_line,
+)
+from game_reasoning_arena.configuration.explain import explain_composition
+from game_reasoning_arena.configuration.output_directory import (
+    check_directory,
+    chosen_directory,
+    claim_directory,
+)
+from game_reasoning_arena.errors import ArenaError, ConfigProblems, Fault, UserError
+from game_reasoning_arena.preflight.composing import without_hydra
+from game_reasoning_arena.preflight.composition_problems import (
+    COMPOSITION_ERRORS,
+)
+from game_reasoning_arena.preflight.session import CONFIG_NAME, Session
+from game_reasoning_arena.process.faults import fault_of
+from game_reasoning_arena.process.paths import shipped_conf
+from game_reasoning_arena.sweeping.presets import sweep_without_m, words_of_the_other_kind
+
+log = logging.getLogger(__name__)
+
+
+def run_hydra(words: list[str]) -> int:
+    """Run, sweep or show what the words say; the exit code."""
+    if words[:1] in (["-sc"], ["--shell-completion"]) and words[1:2] and "query=" in words[1]:
+        return _complete(words[1].partition("=")[2])
+    line = read_command_line(words)
+    version.setbase("1.3")
+    schema.register()
+    parser = get_args_parser()
+    args = _parse(parser, line.words)
+    broken = _register_catalog(line.catalog_files, args)
+    _prefer_our_launchers()
+    config_name = line.store_plain_file() or args.config_name or CONFIG_NAME
+    if args.hydra_help or args.shell_completion or args.info is not None:
+        return _hydra_itself(args, parser, config_name)
+    with Session(args.config_dir) as session:
+        overrides = list(args.overrides)
+        if args.help:
+            options = session.hydra.config_loader.get_group_options
+            sys.stdout.write(help_text(COMMANDS, options))
+            return 0
+        if args.cfg is not None:
+            _show_configuration(session, args, config_name, overrides)
+            return 0
+        try:
+            if args.multirun:
+                from game_reasoning_arena.sweeping.sweep import run_sweep
+
+                return run_sweep(session, config_name, overrides, words)
+            return _run_once(session, config_name, overrides, line.config_file)
+        except ConfigProblems as error:
+            if not broken:
+                raise
+            # Models of a broken list are not known, which is no second mistake.
+            others = [p for p in error.problems if not p.startswith("model=")]
+            raise ConfigProblems(list(dict.fromkeys([*broken, *others]))) from error
+
+
+def _register_catalog(files: list[str], args: argparse.Namespace) -> tuple[str, ...]:
+    """Make the catalog known; what is wrong with the user's list files, where a run will tell it.
+
+    Raises:
+        ConfigProblems: something is wrong and nothing is going to be run, or the catalog is of no
+            use without those files either.
+    """
+    try:
+        catalog_source.register(files=files, config_dir=args.config_dir)
+    except ConfigProblems as error:
+        if args.help or args.cfg is not None:
+            raise
+        try:
+            catalog_source.register(config_dir=args.config_dir)
+        except ConfigProblems:
+            raise error from None
+        return error.problems
+    return ()
+
+
+def _complete(shell: str) -> int:
+    from game_reasoning_arena.commands.completion import complete
+
+    version.setbase("1.3")
+    schema.register()
+    try:
+        catalog_source.register()
+    except UserError:
+        return 0  # told when something is run
+    complete(shell, CONFIG_NAME)
+    return 0
+
+
+def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
+    """Options may stand between the overrides.
+
+    Raises:
+        UserError: an option that there is not, or without its value.
+    """
+
+    def refuse(message: str) -> NoReturn:
+        raise UserError(f"{message}. `arena --help` lists what can be given.")
+
+    parser.error = refuse  # type: ignore[method-assign]
+    parser.allow_abbrev = False
+    args, unknown = parser.parse_known_intermixed_args(words)
+    if unknown:
+        raise ConfigProblems([_no_option(word, words) for word in dict.fromkeys(unknown)])
+    return args
+
+
+def _no_option(word: str, words: list[str]) -> str:
+    name, _, value = word.lstrip("-").partition("=")
+    after = words[words.index(word) + 1 :]
+    if not value:
+        value = after[0] if after and "=" not in after[0] and after[0][:1] != "-" else "..."
+    return f"{word} is no option. Settings are written KEY=VALUE, without dashes: {name}={value}"
+
+
+def _show_configuration(
+    session: Session, args: argparse.Namespace, config_name: str, overrides: list[str]
+) -> None:
+    try:
+        session.hydra.show_cfg(
+            config_name=config_name,
+            overrides=overrides,
+            cfg_type=args.cfg,
+            package=args.package,
+            resolve=args.resolve,
+        )
+    except (HydraException, OmegaConfBaseException):
+        session.compose(config_name, overrides, RunMode.RUN)  # raises with all problems
+        raise
+
+
+def _hydra_itself(args: argparse.Namespace, parser: argparse.ArgumentParser, name: str) -> int:
+    """What Hydra's own main does well: help, completion, information."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to the terminal
+    try:
+        _run_hydra(
+            args=args,
+            args_parser=parser,
+            task_function=_no_task,
+            config_path=str(shipped_conf()),
+            config_name=name,
+        )
+    except COMPOSITION_ERRORS as error:
+        raise ConfigProblems([explain_composition(error, None, None)]) from error
+    return 0
+
+
+def _no_task(cfg: DictConfig) -> None:
+    """Hydra wants a task to name the application after."""
+
+
+def _prefer_our_launchers() -> None:
+    """Take Hydra's own launcher plugins out of its store where ours have the same names.
+
+    Somebody may have them installed for another project; Hydra would merge both into one.
+    """
+    from hydra.core.config_store import ConfigStore
+
+    from game_reasoning_arena.sweeping.launchers.base import KINDS
+
+    theirs = ConfigStore.instance().repo.get("hydra", {}).get("launcher", {})
+    for kind in KINDS:
+        theirs.pop(f"{kind}.yaml", None)
+
+
+def _run_once(
+    session: Session, config_name: str, overrides: list[str], config_file: Path | None
+) -> int:
+    from game_reasoning_arena.preflight.preparation import prepare
+    from game_reasoning_arena.preflight.recorded_files import changed_since, files_elsewhere
+    from game_reasoning_arena.simulation.prompts import words_for_games
+
+    cfg = session.compose(config_name, overrides, RunMode.RUN)
+    job_cfg = without_hydra(cfg)
+    problems: list[str] = []
+    experiment = None
+    try:
+        experiment = prepare(job_cfg)
+    except ConfigProblems as error:
+        problems += error.problems
+        if config_file is not None:
+            problems += files_elsewhere(config_file)
+    problems += sweep_without_m(cfg, overrides)
+    problems += words_of_the_other_kind(overrides, sweeping=False)
+    if experiment is not None:
+        problems += words_for_games(overrides, [experiment.simulation])
+    directory = Path()
+    try:
+        directory = _select_directory(cfg)
+        check_directory(directory)
+    except UserError as error:
+        problems.append(str(error))
+    if problems or experiment is None:
+        raise ConfigProblems(problems)
+    for changed in [] if config_file is None else changed_since(config_file, experiment):
+        sys.stderr.write(f"note: {changed}\n")
+    if experiment.estimate:
+        from game_reasoning_arena.running.estimate import print_estimate
+
+        return print_estimate({"": experiment})
+
+    from game_reasoning_arena.running.result_table import show_result
+    from game_reasoning_arena.running.runner import run
+
+    directory = claim_directory(cfg, "hydra.run.dir", directory)
+
+    failure: list[ArenaError] = []
+
+    def task(_: DictConfig) -> int:
+        output_dir = Path(HydraConfig.get().runtime.output_dir)
+        try:
+            result = run(experiment, output_dir, overrides=overrides)
+        except ArenaError as error:  # Hydra would print it in its own way; it is raised below
+            failure.append(error)
+            return 1
+        except Exception as error:
+            log.exception("a fault outside the episodes")
+            failure.append(fault_of(error))
+            return 1
+        show_result(result)
+        return result.exit_code
+
+    returned: JobReturn = run_job(
+        task_function=task,
+        config=cfg,
+        job_dir_key="hydra.run.dir",
+        job_subdir_key=None,
+        hydra_context=HydraContext(
+            config_loader=session.hydra.config_loader, callbacks=Callbacks(cfg)
+        ),
+    )
+    if failure and isinstance(failure[0], Fault):
+        raise Fault(f"{failure[0]}\ndirectory: {directory}") from failure[0]
+    if failure:
+        raise failure[0]
+    code: int = returned.return_value
+    return code
+
+
+def _select_directory(cfg: DictConfig) -> Path:
+    HydraConfig.instance().set_config(cfg)
+    return chosen_directory(cfg, "hydra.run.dir")

@@ -1,0 +1,1 @@
+"""Hydra: the command line, composition errors, value checks, the catalog as options."""

@@ -1,0 +1,298 @@
+"""The command line before Hydra sees it: plain files, catalog files, and keys typed by mistake."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.process.paths import conf_dirs
+from game_reasoning_arena.recording import layout
+from game_reasoning_arena.schema import AGENT_TYPES
+
+PLAIN_FILE = "plain_file"
+_GROUPS = ("model", "agents", "simulation", "experiment")
+
+#: Dictionaries whose keys the user chooses and whose entries have settings that a preset need not
+#: name: a setting of theirs is added where it is missing, and checked in preflight.
+_OPEN = re.compile(
+    r"(?:agents\.player_\d+=\{|agents\.player_\d+\.[\w.]+="
+    r"|(?:provider\.[\w-]+|backend\.\w+\.(?:engine|chat_template_kwargs))\.[\w.]+=)"
+)
+_PLAYER = re.compile(r"\+{0,2}agents\.([\w-]+)(?:\.(\w+)[\w.]*)?=")
+_GAME = re.compile(r"(\+{0,2}simulation\.game=)([^'\"].*\(.*)", re.DOTALL)
+
+#: Keys as providers issue them; only the beginning is shown to anybody.
+_LOOKS_LIKE_A_KEY = re.compile(
+    r"(?:sk-|gsk_|pplx-|xai-|hf_|AIza|AKIA|ghp_|Bearer\s)[A-Za-z0-9_\-]{12,}|://[^/\s:@]+:[^/\s@]+@"
+)
+_KEY_SETTING = re.compile(
+    r"(?:^|[._+])(?:api_?key|api_?token|(?<!max_)token|secret|password)=(.*)", re.I
+)
+
+
+@dataclass
+class CommandLine:
+    """What was typed: the words for Hydra, a plain configuration file, more catalog files."""
+
+    words: list[str]
+    config_file: Path | None = None
+    catalog_files: list[str] = field(default_factory=list)
+
+    def store_plain_file(self) -> str | None:
+        """Make the plain file a configuration that Hydra can compose; its name, None without one.
+
+        Raises:
+            UserError: the file cannot be read, or is no mapping.
+        """
+        if self.config_file is None:
+            return None
+        store_content(as_primary_config(read_plain_file(self.config_file)))
+        return PLAIN_FILE
+
+
+def read_command_line(words: list[str]) -> CommandLine:
+    """Split the words.
+
+    Raises:
+        UserError: a key was typed, or ``--config`` has no file.
+    """
+    refuse_keys(words)
+    line = CommandLine(words=[])
+    rest = iter(words)
+    for word in rest:
+        if word == "--config" or word.startswith("--config="):
+            name = word.partition("=")[2] or next(rest, "")
+            if not name:
+                raise UserError("--config needs a file: arena --config config.json")
+            line.config_file = Path(name).expanduser()
+        else:
+            line.words.append(_for_hydra(word))
+            if word.lstrip("+").startswith("catalog.files="):
+                line.catalog_files = _file_list(word)
+    return line
+
+
+def _for_hydra(word: str) -> str:
+    """The word in Hydra's grammar, where what a person types is not in it already."""
+    if _OPEN.match(word):
+        return f"++{word}"
+    if game := _GAME.fullmatch(word):  # parentheses would be a function of Hydra's
+        return game.group(1) + ",".join(f"'{name}'" for name in _split_games(game.group(2)))
+    return word
+
+
+def as_typed(word: str) -> str:
+    """The word without the ``++`` that was put before it for Hydra."""
+    return word[2:] if word.startswith("++") and _OPEN.match(word[2:]) else word
+
+
+def drop_settings_of_old_types(cfg: DictConfig, words: Sequence[str]) -> None:
+    """Where the words change an agent's type, drop what a preset had set for the old one.
+
+    What the words set themselves is kept, and told of in preflight where it is wrong.
+    """
+    typed: dict[str, set[str]] = {}
+    for word in words:
+        if found := _PLAYER.match(word):
+            keys = {found.group(2)} if found.group(2) else _keys_in(word)
+            typed.setdefault(found.group(1), set()).update(keys)
+    for player, keys in typed.items():
+        agents = cfg.get("agents")
+        node = agents.get(player) if isinstance(agents, DictConfig) else None
+        if "type" not in keys or not isinstance(node, DictConfig):
+            continue
+        schema = AGENT_TYPES.get(str(node.get("type")))
+        if schema is None:
+            continue
+        known = {field.name for field in fields(schema)} | keys
+        with open_dict(node):
+            for key in [key for key in node if key not in known]:
+                del node[key]
+
+
+def _keys_in(word: str) -> set[str]:
+    """The keys of a dictionary that is set as a whole."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    value = OverridesParser.create().parse_override(word).value()
+    return {str(key) for key in value} if isinstance(value, dict) else set()
+
+
+def _split_games(text: str) -> list[str]:
+    """Split at commas outside parentheses."""
+    parts = [""]
+    depth = 0
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
+def refuse_keys(words: list[str]) -> None:
+    """Stop before a key on the command line reaches a file, a log or another process.
+
+    Raises:
+        UserError: says how to do it instead; never shows the key.
+    """
+    for word in words:
+        setting = _KEY_SETTING.search(word)
+        typed = setting is not None and setting.group(1) not in ("", "null")
+        if typed or _LOOKS_LIKE_A_KEY.search(word):
+            name = word.partition("=")[0]
+            raise UserError(
+                f"{name}=...: a key or password was typed on the command line, where it would end "
+                "in files and in the shell's history. Nothing was run or written. Put it into an "
+                "environment variable (export OPENAI_API_KEY=..., or a line in .env) and, for a "
+                "provider of your own, name the variable: +provider.my_lab.api_key_env=MY_LAB_KEY"
+            )
+
+
+def read_plain_file(path: Path) -> dict[str, Any]:
+    """A JSON or YAML file as a mapping.
+
+    Raises:
+        UserError: with the file, the line and the cause.
+    """
+    if path.is_dir():
+        inside = path / layout.CONFIG
+        what = f"--config {inside}" if inside.is_file() else "--config FILE"
+        raise UserError(f"--config {path} is a directory; give a file: {what}")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--config {path}: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"--config {path}: is no text file ({error.reason}).") from error
+    try:
+        if path.suffix == ".json":
+            content = json.loads(text, object_pairs_hook=_each_once)
+        else:
+            import yaml
+
+            # Hydra's reading of YAML, which takes no key twice.
+            content = OmegaConf.to_container(OmegaConf.create(text))
+    except UserError as error:
+        raise UserError(f"--config {path}: {error}.") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"--config {path}, line {error.lineno}: {error.msg}.") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "no valid YAML"
+        raise UserError(f"--config {path}{where}: {problem}.") from error
+    except OmegaConfBaseException as error:
+        said = str(error).splitlines()[0]
+        raise UserError(f"--config {path}: {said}") from error
+    if not isinstance(content, dict) or not content:
+        raise UserError(
+            f"--config {path}: holds no {'setting' if content == {} else 'mapping'}. Write e.g. "
+            '{"agents": {"player_0": {"type": "llm", "model": "scripted_random"}}}'
+        )
+    if "run_id" in content and "status" in content:
+        beside = path.with_name(layout.CONFIG)
+        raise UserError(
+            f"--config {path} is what a run wrote of itself. Its configuration lies beside it: "
+            f"--config {beside}"
+        )
+    content.pop("hydra", None)
+    return content
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose keys differ."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise UserError(f"the key {twice!r} stands there twice")
+    return content
+
+
+def store_content(content: Mapping[str, Any]) -> None:
+    """Let Hydra know a plain file's content, with its defaults, as ``PLAIN_FILE``."""
+    from hydra.core.config_store import ConfigStore
+
+    ConfigStore.instance().store(name=PLAIN_FILE, node=dict(content))
+
+
+def plain_file_content() -> dict[str, Any] | None:
+    """What :func:`store_content` stored last."""
+    from hydra.core.config_store import ConfigStore
+
+    stored = ConfigStore.instance().repo.get(f"{PLAIN_FILE}.yaml")
+    if stored is None:
+        return None
+    content = OmegaConf.to_container(stored.node)
+    return {str(k): v for k, v in content.items()} if isinstance(content, dict) else None
+
+
+def as_primary_config(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The file's content on top of the shipped defaults.
+
+    A word where a group is meant chooses an option (``simulation: kuhn_poker``), as does an entry
+    of ``defaults`` where that holds nothing else. ``agents`` are exactly those of the file, and a
+    game without parameters brings its preset's rules with it.
+    """
+    body = dict(content)
+    options = _options_chosen(body.get("defaults"))
+    if options is not None:
+        del body["defaults"]
+    words = {group: body.pop(group) for group in _GROUPS if isinstance(body.get(group), str)}
+    options = (options or {}) | words
+    if "agents" in body:
+        options.setdefault("agents", "none")
+    simulation = body.get("simulation")
+    if isinstance(simulation, Mapping):
+        options.setdefault("simulation", _preset_for(simulation))
+    chosen = ["config", *({f"override /{group}": name} for group, name in options.items())]
+    if isinstance(body.get("backend"), Mapping):
+        body.pop("defaults", None)
+    return {"defaults": [*chosen, "_self_"], **body}
+
+
+def _options_chosen(defaults: object) -> dict[str, str] | None:
+    """The options that a defaults list chooses; None for one that builds a whole configuration."""
+    if not isinstance(defaults, list):
+        return None
+    chosen: dict[str, str] = {}
+    for entry in defaults:
+        if entry in ("_self_", "config"):
+            continue
+        pairs = entry.items() if isinstance(entry, Mapping) else ()
+        groups = {str(key).removeprefix("override ").lstrip("/"): value for key, value in pairs}
+        if not groups or not groups.keys() <= set(_GROUPS):
+            return None
+        chosen |= groups
+    return chosen
+
+
+def _preset_for(simulation: Mapping[str, Any]) -> str:
+    if simulation.get("type") == "prompts" or "file" in simulation:
+        return "prompts"
+    game = str(simulation.get("game", ""))
+    for directory in conf_dirs():  # rules are told of their own parameters only
+        if game and "(" not in game and (directory / "simulation" / f"{game}.yaml").is_file():
+            return game
+    return "openspiel" if game else "tic_tac_toe"
+
+
+def _file_list(word: str) -> list[str]:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        value = OverridesParser.create().parse_override(word).value()
+    except HydraException:
+        return []  # Hydra will tell
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)]

@@ -1,0 +1,267 @@
+"""Hydra's and OmegaConf's composition errors, said for people: value, options, next step."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from yaml import MarkedYAMLError
+
+from game_reasoning_arena import schema
+from game_reasoning_arena.configuration.command_line import as_typed
+from game_reasoning_arena.errors import choose_from
+from game_reasoning_arena.process.paths import conf_dirs
+
+_NO_OPTION = re.compile(r"Could not find '([^']+)/([^'/]+(?:/[^']*)?)'")
+_OPTIONS = re.compile(r"Available options in '([^']+)':\n((?:\t.*\n?)+)")
+_NO_KEY = re.compile(
+    r"(?:Key '([^']+)' (?:is not in struct|not in '\w+'))|Could not override '([^']+)'"
+)
+_NO_GROUP_VALUE = re.compile(r"Invalid type assigned: \w+ is not a subclass of \w+Conf\b")
+_KEY = re.compile(r"[+~]{0,2}[\w./@:-]*\w")
+_SPACED = re.compile(r"([\w./@+~-]+)(?:\s+=\s*|=\s+)(.*)")
+_NO_NUMBER = re.compile(r"Value '(.*)' of type '\w+' could not be converted to (Integer|Float)")
+_NO_BOOL = re.compile(r"Value '(.*)' is not a valid bool")
+_NO_CHOICE = re.compile(r"Invalid value '(.*)', expected one of \[(.*)\]")
+_NO_ENUM = re.compile(r"Value (.*) \(\w+\) is not a valid input for <enum '(\w+)'>")
+_NO_LIST = re.compile(r"Invalid value assigned: (\w+) is not a ListConfig")
+_NO_GRAMMAR = re.compile(
+    r"no viable alternative|LexerNoViableAlt|mismatched input|extraneous input"
+)
+_NO_NULL = re.compile(r"Incompatible value 'None'|field '\w+' is not Optional|is not Optional")
+_PACKAGE = re.compile(r"[ \t]*#[ \t]*@package\s")
+_OF_A_PROVIDER = re.compile(r"(?:litellm|direct)_[^/]+/.")
+_FULL_KEY = re.compile(r"full_key: (\S+)")
+
+
+def explain_composition(error: Exception, word: str | None, cfg: DictConfig | None) -> str:
+    """One paragraph about why a configuration could not be composed.
+
+    Args:
+        error: what Hydra or OmegaConf raised.
+        word: the override that did it, if it is known.
+        cfg: a configuration that composes, to look for near keys in.
+    """
+    text = _chain(error)
+    said = f"{as_typed(word)}: " if word else ""
+    if (broken := _broken_file(error)) is not None:
+        return f"{said}{broken}"
+    if word and "Ambiguous value for argument" in text:
+        key, _, value = as_typed(word).partition("=")
+        text = f" A comma in one text: {quoted(key, value)}" if ", " in value else ""
+        return f"{said}several values: add -m for a sweep (arena -m {as_typed(word)}).{text}"
+    if word and cfg is not None and _NO_GROUP_VALUE.search(text):
+        key = word.partition("=")[0].lstrip("+")
+        inside = OmegaConf.select(cfg, key)
+        if isinstance(inside, DictConfig):
+            return f"{said}{no_value_itself(key, cfg)}"
+    if options := _OPTIONS.search(text):
+        group = options.group(1)
+        names = options.group(2).split()
+        missing = _NO_OPTION.search(text)
+        asked = missing.group(0).split("'")[1].removeprefix(f"{group}/") if missing else ""
+        more = ""
+        if group == "simulation":
+            more = (
+                f" Any game of OpenSpiel: simulation=openspiel simulation.game={asked or 'NAME'}."
+            )
+        elif group == "model" and _OF_A_PROVIDER.match(asked):
+            more = (
+                " A model of a provider that words add (+provider.NAME.api_base=...) is given to a "
+                f"player: agents.player_0.model={asked}"
+            )
+        return f"{said}there is no {group} called {asked!r}. {choose_from(asked, names)}{more}"
+    if missing := _NO_OPTION.search(text):
+        group, name = missing.group(1), missing.group(2)
+        return f"{said}there is no {group} called {name!r}, and no such group of options."
+    full_key = _FULL_KEY.search(text)
+    no_key = _NO_KEY.search(text)
+    if no_key and cfg is not None:
+        missing_key = no_key.group(1) or no_key.group(2)
+        key = full_key.group(1) if full_key else missing_key
+        if word:
+            typed, _, value = word.lstrip("+~").partition("=")
+            if typed == "experiment" and (file := _without_package(value)) is not None:
+                return f"{said}{file} has to begin with the line: # @package _global_"
+            if missing_key.rpartition(".")[2] in typed.split("."):
+                key = typed
+            elif not key.startswith(f"{typed}.") and typed in cfg:  # in the file that it chooses
+                key = f"{typed}.{key}"
+        return said + _unknown_key(key.lstrip("+~"), cfg)
+    if word and (spaced := _SPACED.fullmatch(word)):
+        return f"{said}write no spaces around the = sign: {spaced.group(1)}={spaced.group(2)}"
+    if word and "=" in word and _NO_GRAMMAR.search(text):
+        return f"{said}{_grammar(word)}"
+    if word and "Error parsing override" in text:
+        detail = [line for line in text.splitlines() if line and "Error parsing" not in line]
+        return (
+            f"{said}cannot be read as KEY=VALUE ({detail[0] if detail else 'syntax'}). Quote a "
+            "value with special characters twice: 'key=\"a, b\"'"
+        )
+    if word and _NO_LIST.search(text):
+        key, _, value = as_typed(word).partition("=")
+        return f"{said}give a list: {key}=[{value}]"
+    if (wanted := wanted_value(text)) is not None:
+        value, wish = wanted
+        if not word and full_key:
+            said = f"{full_key.group(1)}={value}: "
+        return f"{said}{wish}"
+    first = next((line for line in text.splitlines() if _tells(line)), text.strip())
+    if full_key and full_key.group(1) not in said:
+        return f"{said}{full_key.group(1)}: {first}"
+    return f"{said}{first}"
+
+
+def _grammar(word: str) -> str:
+    """Why Hydra cannot read a word, as far as that can be guessed, and how to write it."""
+    key, _, value = as_typed(word).partition("=")
+    if not _KEY.fullmatch(key):
+        return f"{key!r} is no name of a setting. Write KEY=VALUE, as in episodes=5."
+    for opening, closing in ("[]", "{}", "()"):
+        if value.count(opening) != value.count(closing):
+            missing = closing if value.count(opening) > value.count(closing) else opening
+            return f"the value lacks a {missing}. If it is a text: {quoted(key, value)}"
+    for quote in ("'", '"'):
+        if value.count(quote) % 2:
+            return f"the value holds one {quote} without its pair. {quoted(key, value)}"
+    return f"the value cannot be read. {quoted(key, value)}"
+
+
+def quoted(key: str, value: str) -> str:
+    """How to write a word whose value Hydra is to take as it stands, on a command line."""
+    # Backslashes count for Hydra only before a quote.
+    inner = re.sub(r'(\\*)"', r'\1\1\\"', value)
+    inner = re.sub(r"(\\+)$", r"\1\1", inner)
+    word = f'{key}="{inner}"'
+    if "'" not in word:
+        word = f"'{word}'"
+    elif any(sign in word for sign in "$`\\!"):
+        word = shlex.quote(word)
+    else:
+        word = '"' + word.replace('"', '\\"') + '"'
+    return f"Quote it for Hydra, and the whole word for the shell: {word}"
+
+
+def no_value_itself(key: str, cfg: DictConfig) -> str:
+    """What is told of a group of settings that was given a value."""
+    settings = ", ".join(f"{key}.{name}" for name in map(str, OmegaConf.select(cfg, key)))
+    return f"{key} is a group of settings and takes no value itself. Set {settings}."
+
+
+def key_of(error: Exception) -> str:
+    """The key that a composition error is about; empty if it names none."""
+    found = _FULL_KEY.search(_chain(error))
+    return found.group(1) if found else ""
+
+
+def missing_option(error: Exception) -> str | None:
+    """``GROUP/OPTION`` of an option that does not exist; None for other errors."""
+    found = _NO_OPTION.search(_chain(error))
+    return found.group(0).split("'")[1] if found else None
+
+
+def wanted_value(text: str) -> tuple[str, str] | None:
+    """The value that OmegaConf refused, and what it would have taken; None for other errors."""
+    if found := _NO_NUMBER.search(text):
+        kind = "a whole number" if found.group(2) == "Integer" else "a number"
+        return found.group(1), f"give {kind}."
+    if found := _NO_BOOL.search(text):
+        return found.group(1), "give true or false."
+    if found := _NO_CHOICE.search(text):
+        value = found.group(1)
+        return value, f"there is no such choice. {choose_from(value, found.group(2).split(', '))}"
+    if found := _NO_ENUM.search(text):
+        options = ", ".join(member.name for member in getattr(schema, found.group(2)))
+        return found.group(1), f"give one of: {options}."
+    if _NO_NULL.search(text):
+        return "null", "this has no null; leave it out to have its default."
+    return None
+
+
+def unknown_keys(content: Mapping[str, Any], cfg: DictConfig, where: str = "") -> list[str]:
+    """Why each key of a file that has no place in the configuration has none.
+
+    Only where keys are fixed: not below what a choice of the file's own may bring.
+    """
+    found = []
+    for key, value in content.items():
+        path = f"{where}.{key}" if where else str(key)
+        if path in ("defaults", "hydra"):
+            continue
+        node = OmegaConf.select(cfg, where) if where else cfg
+        if key not in node:
+            found.append(_unknown_key(path, cfg))
+        elif (
+            isinstance(value, Mapping)
+            and is_dataclass(OmegaConf.get_type(node, str(key)))
+            and path not in ("model", "simulation")
+        ):
+            found += unknown_keys(value, cfg, path)
+    return found
+
+
+def _without_package(option: str) -> Path | None:
+    """The file of an experiment that does not say that its settings stand at the top."""
+    for folder in reversed(conf_dirs()):
+        file = folder / "experiment" / f"{option}.yaml"
+        if file.is_file():
+            return None if _PACKAGE.match(file.read_text(encoding="utf-8")) else file
+    return None
+
+
+def _broken_file(error: BaseException | None) -> str | None:
+    """A file of the configuration that is no YAML or cannot be read: file, line and cause."""
+    while error is not None:
+        if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+            mark = error.problem_mark
+            return f"{mark.name}, line {mark.line + 1}: {error.problem or 'no valid YAML'}."
+        if isinstance(error, OSError) and error.filename:
+            return f"{error.filename}: cannot be read: {error.strerror or error}."
+        error = error.__cause__
+    return None
+
+
+def _tells(line: str) -> bool:
+    return bool(line.strip()) and not line.startswith(("Error merging override", "In '"))
+
+
+def _chain(error: BaseException) -> str:
+    texts: list[str] = []
+    current: BaseException | None = error
+    while current is not None:
+        text = str(current)
+        if text not in texts:
+            texts.append(text)
+        current = current.__cause__
+    return "\n".join(texts)
+
+
+def _unknown_key(key: str, cfg: DictConfig) -> str:
+    """Where the path leaves the configuration, and what there is instead."""
+    node: object = cfg
+    walked: list[str] = []
+    for part in key.split("."):
+        if not isinstance(node, DictConfig) or part not in node:
+            break
+        walked.append(part)
+        node = OmegaConf.select(node, part)
+    where = ".".join(walked)
+    rest = key[len(where) :].lstrip(".").partition(".")[0]
+    if not isinstance(node, DictConfig):
+        return f"{where} holds a value, so {key} cannot be set below it."
+    names = [str(name) for name in node if name != "hydra"]
+    inside = f" in {where}" if where else ""
+    for name in names:
+        if isinstance(below := node.get(name), DictConfig) and rest in below:
+            there = ".".join(filter(None, (where, name, key[len(where) :].lstrip("."))))
+            return f"there is no setting {rest!r}{inside}. Did you mean {there}?"
+    if where in ("agents", "provider"):
+        return (
+            f"there is no {rest!r}{inside}. {choose_from(rest, names)} To add one, write +{key}=..."
+        )
+    return f"there is no setting {rest!r}{inside}. {choose_from(rest, names, limit=30)}"

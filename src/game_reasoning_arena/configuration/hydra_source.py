@@ -1,0 +1,159 @@
+"""The catalog as Hydra sees it: every model is an option of group ``model``.
+
+Hydra's own store copies everything it holds for every group it lists, so that hundreds of models
+make it slow; a configuration source of our own answers from a dictionary instead. The source also
+has the option ``backend/all``, every backend file that there is, and the user's ``conf`` is put
+before the shipped one, so that it adds to and replaces what is shipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar, Self
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.object_type import ObjectType
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import OmegaConf
+
+from game_reasoning_arena.catalog.catalog import Catalog
+from game_reasoning_arena.catalog.entries import ModelEntry
+from game_reasoning_arena.catalog.files import options
+from game_reasoning_arena.process.paths import add_conf_dir, conf_dirs, user_conf
+
+#: The option of group ``backend`` that holds all of them.
+ALL = "all"
+
+
+def register(files: Sequence[str] = (), config_dir: str | None = None) -> None:
+    """Make the catalog known to Hydra. May be called again.
+
+    Args:
+        files: further lists.
+        config_dir: a further configuration directory, Hydra's ``--config-dir``.
+
+    Raises:
+        ConfigProblems: everything that is wrong in the catalog's files.
+    """
+    add_conf_dir(Path(config_dir) if config_dir else None)
+    catalog = Catalog.load(files=files)
+    CatalogSource.models = {
+        name: entry for name in catalog.names() if (entry := catalog.entry(name)) is not None
+    }
+    CatalogSource.catalog = catalog
+    CatalogSource.backends = sorted(
+        {option for folder in conf_dirs() for option, _ in options(folder / "backend")} - {ALL}
+    )
+    for plugin in (CatalogSource, CatalogSearchPath):
+        Plugins.instance().register(plugin)
+
+
+class CatalogSource(ConfigSource):
+    """Answers Hydra's questions about groups ``model`` and ``backend`` from the catalog."""
+
+    # Hydra makes the objects itself, several a run, so what they know is kept here.
+    models: ClassVar[dict[str, ModelEntry]] = {}
+    backends: ClassVar[list[str]] = []
+    catalog: ClassVar[Catalog | None] = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # Hydra copies its sources for every group that it lists
+
+    @staticmethod
+    def scheme() -> str:
+        """What the search path's entry begins with."""
+        return "arena"
+
+    def available(self) -> bool:
+        """Always: it needs no place."""
+        return True
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """The configuration of ``model/NAME`` or ``backend/all``."""
+        group, _, option = _trimmed(config_path).partition("/")
+        if group == "model" and (body := self._model(option)) is not None:
+            content: dict[str, Any] = {"defaults": ["/schema/model/base@_here_", "_self_"], **body}
+        elif group == "backend" and option == ALL:
+            # Each under its own name, whether or not its file says `# @package backend.NAME`.
+            content = {"defaults": [f"{name}@{name}" for name in self.backends]}
+        else:
+            raise ConfigLoadError(f"The catalog has no {config_path!r}.")
+        return ConfigResult(
+            config=OmegaConf.create(content),
+            path=f"{self.scheme()}://{self.path}",
+            provider=self.provider,
+            header={"package": None},
+        )
+
+    def is_group(self, config_path: str) -> bool:
+        """Whether options lie below this path; slashes in names make groups of their parts."""
+        group, _, rest = config_path.strip("/").partition("/")
+        if group == "backend":
+            return not rest
+        if group != "model":
+            return not group
+        return not rest or any(name.startswith(rest + "/") for name in self.models)
+
+    def is_config(self, config_path: str) -> bool:
+        """Whether this is a listed model, one whose provider is known, or ``backend/all``."""
+        group, _, option = _trimmed(config_path).partition("/")
+        if group == "model":
+            return self._model(option) is not None
+        return group == "backend" and option == ALL
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        """The options of a group (all models, slash names too), or the groups at the top."""
+        path = config_path.strip("/")
+        if results_filter is ObjectType.GROUP:
+            return ["backend", "model"] if not path else []
+        if path == "backend":
+            return [ALL]
+        if path == "model":
+            return sorted(self.models)
+        if path.startswith("model/"):
+            below = path.removeprefix("model/") + "/"
+            return sorted(n.removeprefix(below) for n in self.models if n.startswith(below))
+        return []
+
+    def _model(self, option: str) -> dict[str, Any] | None:
+        entry = self.models.get(option)
+        if entry is not None:
+            return _as_conf(entry)
+        prefix, _, rest = option.partition("_")
+        if prefix in ("litellm", "direct") and self.catalog is not None:
+            provider, slash, model_id = rest.partition("/")
+            if slash and model_id and provider in {p.name for p in self.catalog.providers()}:
+                return {"name": option}
+        return None
+
+
+class CatalogSearchPath(SearchPathPlugin):
+    """Puts the user's ``conf`` before the shipped one, and the catalog behind both."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Called by Hydra whenever it makes a search path."""
+        mine = user_conf()
+        if mine is not None:
+            search_path.prepend(provider="working directory", path=str(mine))
+        search_path.append(provider="catalog", path=f"{CatalogSource.scheme()}://")
+
+
+def _trimmed(config_path: str) -> str:
+    path = config_path.strip("/")
+    return str(PurePosixPath(path).with_suffix("")) if path.endswith(".yaml") else path
+
+
+def _as_conf(entry: ModelEntry) -> dict[str, Any]:
+    """An entry in the form of ``ModelConf``, only what it sets."""
+    body: dict[str, Any] = {"name": entry.name}
+    for key, value in asdict(entry).items():
+        if key in ("name", "where", "sampling") or not value:
+            continue
+        body[key] = value
+    if sampling := entry.sampling.as_dict():
+        body["sampling"] = sampling
+    return body

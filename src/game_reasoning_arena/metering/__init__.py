@@ -1,0 +1,1 @@
+"""Between players and backends: counting, budgets, recall, cache, probe."""

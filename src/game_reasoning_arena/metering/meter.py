@@ -1,0 +1,112 @@
+"""What stands between the players and the backends: counting, budget, stopping, recalling.
+
+Each is a wrapper with the same ``complete`` as a backend, so that players cannot tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from game_reasoning_arena.errors import (
+    BackendError,
+    BudgetReached,
+    Interrupted,
+)
+from game_reasoning_arena.metering.budget import Budget, Totals
+from game_reasoning_arena.process.text import in_unicode
+from game_reasoning_arena.records import Asker, Reply, Request
+
+
+class Meter:
+    """Counts every call of a run, keeps its budgets, and stops it.
+
+    Args:
+        budgets: the run's own, and those it shares.
+        redact: applied to answers, so that what players see of them is what is on disk.
+    """
+
+    def __init__(self, *budgets: Budget, redact: Callable[[str], str] | None = None) -> None:
+        self._redact = redact
+        self.totals = Totals()
+        self.in_flight = 0
+        self.stopping: str | None = None
+        self.fatal: BackendError | None = None
+        self.budget_note: str | None = None
+        self._budgets = budgets
+        self._heard: set[str] = set()  # endpoints that have answered
+
+    def stop(self, why: str) -> None:
+        """Let what is in flight finish, and nothing new begin."""
+        self.stopping = self.stopping or why
+
+    def over(self, asker: Asker) -> Asker:
+        """``asker``, metered."""
+        return _Metered(asker, self)
+
+    async def ask(self, asker: Asker, request: Request) -> Reply:
+        """Ask under the meter.
+
+        Raises:
+            Interrupted: the run is being stopped.
+            BudgetReached: a budget is spent.
+            BackendError: no answer could be had.
+        """
+        if self.stopping is not None:
+            raise Interrupted(self.stopping)
+        entered: list[Budget] = []
+        try:
+            for budget in self._budgets:
+                while budget.crowded(request):
+                    await budget.turn()
+                    if self.stopping is not None:
+                        raise Interrupted(self.stopping)
+                budget.enter()
+                entered.append(budget)
+        except BaseException as error:
+            for budget in entered:
+                budget.leave()
+            if isinstance(error, BudgetReached):
+                self.budget_note = str(error)
+            raise
+        self.in_flight += 1
+        first = request.model.endpoint not in self._heard
+        try:
+            reply = await asker.complete(request)
+        except BackendError as error:
+            for totals in (self.totals, *(budget.totals for budget in self._budgets)):
+                totals.failed_calls += 1
+                totals.requests += 1 + error.retries
+            if error.stops_run and self.fatal is None:
+                self.fatal = error
+                self.stop(str(error))
+            raise
+        finally:
+            self.in_flight -= 1
+            for budget in entered:
+                budget.leave()
+        for totals in (self.totals, *(budget.totals for budget in self._budgets)):
+            totals.add(reply, first=first)
+        self._heard.add(request.model.endpoint)
+        text, reasoning = self._kept(reply.text), reply.reasoning
+        if reasoning:
+            reasoning = self._kept(reasoning)
+        if text is not reply.text or reasoning is not reply.reasoning:
+            reply = replace(reply, text=text, reasoning=reasoning)
+        return reply
+
+    def _kept(self, text: str) -> str:
+        """A text as it can be written: without secrets, and in Unicode."""
+        if self._redact is not None:
+            text = self._redact(text)
+        return in_unicode(text)
+
+
+class _Metered:
+    def __init__(self, asker: Asker, meter: Meter) -> None:
+        self._asker = asker
+        self._meter = meter
+
+    async def complete(self, request: Request) -> Reply:
+        return await self._meter.ask(self._asker, request)

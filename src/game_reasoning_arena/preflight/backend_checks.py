@@ -1,0 +1,52 @@
+"""Whether backends could serve, here and now: keys, engines, servers that run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from game_reasoning_arena.backends.base_backend import BaseLLMBackend
+from game_reasoning_arena.errors import ArenaError
+from game_reasoning_arena.process.faults import describe_fault
+from game_reasoning_arena.records import Model
+
+
+class Serving:
+    """Asks each distinct backend about each distinct set of models once: jobs of a sweep mostly
+    have them in common."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+
+    def problems(
+        self, prefix: str, conf: Mapping[str, Any], backend: BaseLLMBackend, models: Sequence[Model]
+    ) -> list[str]:
+        """What keeps a backend from serving models, in plain words.
+
+        Args:
+            prefix: the backend's key in the ``backend`` config node.
+            conf: its settings.
+            backend: made from them.
+            models: those that it is to serve.
+        """
+        # All of a model counts: the same name can mean another address in another job.
+        key = (backend_key(prefix, conf), tuple(map(repr, models)))
+        if key not in self._told:
+            self._told[key] = _checked(backend, models)
+        return self._told[key]
+
+
+def backend_key(prefix: str, conf: Mapping[str, Any]) -> str:
+    """Backends with the same key can be one object."""
+    return prefix + orjson.dumps(conf, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _checked(backend: BaseLLMBackend, models: Sequence[Model]) -> list[str]:
+    try:
+        return backend.check(models)
+    except ArenaError as error:
+        return [str(error)]
+    except Exception as error:
+        return [f"{type(backend).__name__} cannot check its models: {describe_fault(error)}."]

@@ -1,0 +1,187 @@
+"""A run, ready to be played: what preflight makes of a configuration, and what runs are told by."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from game_reasoning_arena.agents.base_agent import OnFailure, PlayerSpec
+from game_reasoning_arena.backends.base_backend import BaseLLMBackend
+from game_reasoning_arena.preflight.sharding import Shard
+from game_reasoning_arena.records import EpisodePlan, Model
+from game_reasoning_arena.simulation.base import Simulation
+from game_reasoning_arena.simulation.prompts import PromptsSimulation
+
+#: Top-level keys that change how a run is carried out, not what it asks: they are no part of a
+#: run's identity, and may differ between a run and its resumption.
+NOT_IDENTITY = frozenset(
+    {
+        "budget",
+        "cache",
+        "concurrency",
+        "estimate",
+        "probe",
+        "profile",
+        "provider",
+        "shard",
+        "sweep",
+        "trusted_targets",
+    }
+)
+#: The same for the keys of a backend.
+BACKEND_NOT_IDENTITY = frozenset(
+    {
+        "backoff_max_s",
+        "backoff_s",
+        "client_share",
+        "deadline_s",
+        "latency_s",
+        "max_concurrency",
+        "max_retries",
+        "timeout_s",
+        "workers",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A run, ready to be played: ``config`` is resolved, holds no secret, and loads back."""
+
+    seed: int
+    episodes: int
+    concurrency: int
+    rotate: bool
+    on_failure: OnFailure
+    budget: Mapping[str, float | int | None]
+    probe: bool
+    cache: str
+    estimate: bool
+    profile: bool
+    players: tuple[PlayerSpec, ...]
+    simulation: Simulation
+    backends: Mapping[str, BaseLLMBackend]
+    config: Mapping[str, Any]
+    shard: Shard | None = None
+
+    def plans(self) -> Sequence[EpisodePlan]:
+        """The episodes to play: all of the run, or those of its shard."""
+        return self._plans
+
+    @cached_property
+    def _plans(self) -> list[EpisodePlan]:
+        whole = self.simulation.plan(
+            episodes=self.episodes,
+            seed=self.seed,
+            rotate=self.rotate,
+            players=[player.name for player in self.players],
+        )
+        return whole if self.shard is None else self.shard.take(whole)
+
+    def begins_like(self, episodes: int) -> bool:
+        """Whether the same run with so many episodes and this one begin with the same ones."""
+        if self.shard is not None:
+            return False
+        other = self.simulation.plan(
+            episodes=episodes,
+            seed=self.seed,
+            rotate=self.rotate,
+            players=[player.name for player in self.players],
+        )
+        shared = min(len(other), len(self.plans()))
+        return other[:shared] == list(self.plans()[:shared])
+
+    @property
+    def unpaired(self) -> list[str]:
+        """What keeps players from having had every seat in the same deals, in plain words."""
+        return self.simulation.unpaired(self.plans(), rotate=self.rotate)
+
+    @property
+    def models(self) -> list[Model]:
+        """The distinct models, in the order of the players."""
+        return list({p.model.name: p.model for p in self.players if p.model}.values())
+
+    @property
+    def served(self) -> list[tuple[BaseLLMBackend, list[Model]]]:
+        """The backends, each with the models that it is to serve."""
+        return [
+            (backend, [model for model in self.models if model.backend == prefix])
+            for prefix, backend in self.backends.items()
+        ]
+
+    @property
+    def identity(self) -> str:
+        """A short hash of what matters: runs with the same identity asked the same questions."""
+        return self.identity_of(self.episodes)
+
+    def identity_of(self, episodes: int) -> str:
+        """The identity of the same run with so many episodes."""
+        kept = {key: value for key, value in self.config.items() if key not in NOT_IDENTITY}
+        kept["episodes"] = episodes
+        kept["backend"] = {prefix: self.asked_through(prefix) for prefix in self.config["backend"]}
+        kept["catalog"] = {
+            **kept["catalog"],
+            "models": [
+                {k: v for k, v in entry.items() if k != "prices"}
+                for entry in kept["catalog"]["models"]
+            ],
+        }
+        if self.contents:
+            kept["contents"] = self.contents
+        text = orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(text).hexdigest()[:12]
+
+    def asked_through(self, prefix: str) -> dict[str, Any]:
+        """The settings of a backend that may change its answers."""
+        conf = self.config["backend"][prefix]
+        return {key: value for key, value in conf.items() if key not in BACKEND_NOT_IDENTITY}
+
+    @cached_property
+    def contents(self) -> dict[str, str]:
+        """Hashes of what stands in the files that the configuration names, by who names them."""
+        return dict(self._contents())
+
+    def _contents(self) -> Iterator[tuple[str, str]]:
+        """The same, one by one: a path says little."""
+        for player in self.players:
+            template, table = player.options.get("template"), player.options.get("table")
+            if template and player.type == "llm":
+                from game_reasoning_arena.agents.prompting import is_file, load_template
+
+                if is_file(template):
+                    yield f"{player.name}.template", _digest(load_template(template).sources)
+            if table and player.type == "policy":
+                table_bytes = Path(table).expanduser().read_bytes()
+                yield f"{player.name}.table", hashlib.sha256(table_bytes).hexdigest()
+        if isinstance(self.simulation, PromptsSimulation):
+            yield "prompts", _digest(self.simulation.prompts)
+
+
+def changed_files(
+    then: Mapping[str, str], now: Mapping[str, str], config: Mapping[str, Any]
+) -> list[str]:
+    """The settings that name files whose content was another one, as ``KEY=PATH``.
+
+    Args:
+        then: ``contents`` of a run, from its ``run.json``.
+        now: ``contents`` of an experiment.
+        config: the experiment's.
+    """
+    found = []
+    for key in sorted(then.keys() & now.keys()):
+        if then[key] != now[key]:
+            player, _, option = key.rpartition(".")
+            node = config["agents"][player] if player else config["simulation"]
+            name = f"agents.{key}" if player else "simulation.file"
+            found.append(f"{name}={node[option if player else 'file']}")
+    return found
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(orjson.dumps(content)).hexdigest()

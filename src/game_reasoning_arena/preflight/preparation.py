@@ -1,0 +1,273 @@
+"""Everything that can be known wrong before a token is spent, all problems at once.
+
+``prepare(cfg)`` turns a composed configuration into an :class:`Experiment` in which every value is
+the one that will be used, or raises ConfigProblems with the whole list.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from game_reasoning_arena.agents.base_agent import OnFailure, PlayerSpec
+from game_reasoning_arena.backends.base_backend import BaseLLMBackend
+from game_reasoning_arena.backends.factory import make_backend
+from game_reasoning_arena.backends.openai.protocol import no_constraint
+from game_reasoning_arena.catalog.catalog import Catalog
+from game_reasoning_arena.catalog.sampling import sampling_from_environment
+from game_reasoning_arena.configuration.value_checks import (
+    Problems,
+    against_schema,
+    check_completeness,
+    check_names,
+    check_providers,
+    check_ranges,
+    check_sampling,
+)
+from game_reasoning_arena.errors import ConfigProblems, UserError
+from game_reasoning_arena.metering.cache import check_cache
+from game_reasoning_arena.preflight.backend_checks import Serving
+from game_reasoning_arena.preflight.experiment import Experiment
+from game_reasoning_arena.preflight.players import check_players
+from game_reasoning_arena.preflight.reachability import unreachable
+from game_reasoning_arena.preflight.sharding import Shard
+from game_reasoning_arena.records import Model, Sampling
+from game_reasoning_arena.schema import SIMULATION_TYPES, ArenaConf, ProviderConf
+from game_reasoning_arena.simulation.factory import make_simulation
+
+
+def prepare(
+    cfg: DictConfig,
+    *,
+    check_backends: bool = True,
+    check_seats: bool = True,
+    played: bool = False,
+    serving: Serving | None = None,
+) -> Experiment:
+    """Check and resolve a composed configuration.
+
+    Args:
+        cfg: composed; a ``hydra`` node in it is ignored.
+        check_backends: ask the backends whether they could serve (keys, engines).
+        check_seats: ask the simulation whether these players fit; not where one is left out
+            because a word about it is wrong.
+        played: it was played already, so that what misleads its players is left as it was.
+        serving: remembers what backends said, for configurations that have them in common.
+
+    Raises:
+        ConfigProblems: everything that is wrong with it.
+    """
+    problems = Problems()
+    plain = problems.attempt(lambda: OmegaConf.to_container(cfg, resolve=True, enum_to_str=True))
+    if plain is None:
+        raise ConfigProblems(problems.found)
+    assert isinstance(plain, dict)
+    config: dict[str, Any] = {str(key): value for key, value in plain.items() if key != "hydra"}
+
+    check_completeness(config)
+    if not played:
+        check_names(cfg, problems)
+    check_ranges(config, problems)
+    if config["trusted_targets"] and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # as with `python -m`: trusted modules may lie here
+    shard = problems.attempt(lambda: Shard.parse(config["shard"]))
+    run_sampling = check_sampling(config["sampling"], "sampling", problems)
+    env_sampling = problems.attempt(sampling_from_environment) or Sampling()
+    providers = check_providers(config["provider"] or {}, problems)
+    catalog = problems.attempt(
+        lambda: Catalog.load(
+            files=config["catalog"]["files"],
+            inline_models=[*config["catalog"]["models"], config["model"]],
+            inline_providers=providers,
+        )
+    )
+    backend_confs: dict[str, Any] = dict(config["backend"] or {})
+    players = check_players(config, catalog, backend_confs, run_sampling, env_sampling, problems)
+    simulation = problems.attempt(lambda: make_simulation(_filled_simulation(config, problems)))
+    if simulation is not None and check_seats:
+        told = any(player.type in ("llm", "human") for player in players)
+        if not played and told and (misled := simulation.misleading()) is not None:
+            problems.add(misled)
+        everybody = bool(players) and len(players) == len(config["agents"])
+        for problem in simulation.check(players, everybody=everybody):
+            problems.add(problem)
+
+    models = list({p.model.name: p.model for p in players if p.model}.values())
+    used = {model.backend for model in models}
+    backends = _backends(players, backend_confs, config, problems)
+    if check_backends and not config["estimate"]:
+        serving = serving or Serving()
+        found: list[str] = []
+        for prefix, backend in backends.items():
+            served = [model for model in models if model.backend == prefix]
+            found += serving.problems(prefix, backend_confs[prefix], backend, served)
+        if config["probe"] is not False:
+            found += unreachable(models)
+        for problem in found:
+            problems.add(problem)
+        if config["cache"] != "off":
+            problems.attempt(check_cache)
+    if config["budget"]["usd"] is not None:
+        _check_prices(models, problems)
+    if problems.found:
+        raise ConfigProblems(problems.found)
+    assert simulation is not None
+    assert catalog is not None
+
+    config = {field.name: config[field.name] for field in fields(ArenaConf)}  # helping keys served
+    config["backend"] = {prefix: backend_confs[prefix] for prefix in sorted(used)}
+    config["agents"] = {player.name: _player_config(player) for player in players}
+    _write_down_models(config, models, catalog)
+    probe = config["probe"]
+    if probe is None:
+        probe = any(model.provider and model.provider.api_key_env for model in models)
+    failure = config["on_failure"]
+    experiment = Experiment(
+        seed=config["seed"],
+        episodes=config["episodes"],
+        concurrency=config["concurrency"],
+        rotate=config["seats"] == "rotate",
+        on_failure=OnFailure(
+            policy=failure["policy"],
+            rethinks=failure["rethinks"],
+            feedback=failure["feedback"],
+        ),
+        budget=config["budget"],
+        probe=probe,
+        cache=config["cache"],
+        estimate=config["estimate"],
+        profile=config["profile"],
+        players=tuple(players),
+        simulation=simulation,
+        backends=backends,
+        config=config,
+        shard=shard,
+    )
+    if shard is not None and not experiment.plans():
+        deals = len({plan.seed for plan in replace(experiment, shard=None).plans()})
+        raise ConfigProblems(
+            [
+                f"shard=.../{shard.count} leaves parts without episodes: a run is split by deals, "
+                f"and {deals} of them make at most {deals} parts."
+            ]
+        )
+    if check_backends and "replay" in used:
+        from game_reasoning_arena.preflight.replay_checks import recording_problems
+
+        if mismatches := recording_problems(experiment):
+            raise ConfigProblems(mismatches)
+    return experiment
+
+
+def _filled_simulation(config: dict[str, Any], problems: Problems) -> dict[str, Any]:
+    """The ``simulation`` node with all its settings: a preset of the user's own may lack some."""
+    node: dict[str, Any] = config["simulation"]
+    kind = SIMULATION_TYPES.get(str(node.get("type", "openspiel")))
+    if kind is not None:
+        node, wrong = against_schema(kind, node, "simulation")
+        for problem in wrong:
+            problems.add(problem)
+        config["simulation"] = node
+    return node
+
+
+def _check_prices(models: Sequence[Model], problems: Problems) -> None:
+    """A budget in USD can only be kept where prices are known."""
+    from game_reasoning_arena.backends.prices import prices_of
+
+    for model in models:
+        if model.provider and prices_of(model) is None:
+            problems.add(
+                f"budget.usd: the price of {model.name} is unknown, so a budget in USD could not "
+                "be kept. Give its entry `prices: {input: ..., output: ...}` (USD per million "
+                "tokens), or use budget.tokens or budget.calls."
+            )
+
+
+def _backends(
+    players: Sequence[PlayerSpec],
+    confs: Mapping[str, Any],
+    config: Mapping[str, Any],
+    problems: Problems,
+) -> dict[str, BaseLLMBackend]:
+    """The backends that the players' models need, by prefix, those that can be made."""
+    backends: dict[str, BaseLLMBackend] = {}
+    for prefix in sorted({player.model.backend for player in players if player.model}):
+        made = problems.attempt(
+            lambda p=prefix: make_backend(p, confs[p], trusted_targets=config["trusted_targets"])  # type: ignore[misc]
+        )
+        if made is None:
+            continue
+        backends[prefix] = made
+        for player in players:
+            if player.model is not None and player.model.backend == prefix:
+                problems.attempt(lambda p=player, m=made: _check_constraint(p, m))  # type: ignore[misc]
+    return backends
+
+
+def _check_constraint(player: PlayerSpec, backend: BaseLLMBackend) -> None:
+    """A constraint must be one that the backend can keep in this answer form."""
+    if not player.options.get("constrain_to_legal"):
+        return
+    assert player.model is not None
+    where = f"agents.{player.name}.constrain_to_legal=true"
+    if not backend.constrains:
+        raise UserError(
+            f"{where}: {player.model.backend}_ models are asked through {type(backend).__name__}, "
+            "which cannot constrain an answer. Leave it out, or choose a vllm_, direct_ or "
+            "litellm_ model."
+        )
+    from game_reasoning_arena.agents.prompting import load_template
+
+    form = load_template(str(player.options.get("template") or "line")).answer_form
+    if form not in backend.constrains:
+        raise UserError(f"{where}: {no_constraint(player.model)}")
+
+
+def _player_config(player: PlayerSpec) -> dict[str, Any]:
+    """A player as it is written down: all values final."""
+    conf: dict[str, Any] = {"type": player.type}
+    if player.model is not None:
+        conf["model"] = player.model.name
+        sampling = asdict(player.sampling)
+        stop = sampling["stop"]
+        conf["sampling"] = sampling | {"stop": list(stop) if stop is not None else None}
+    return conf | dict(player.options)
+
+
+def _write_down_models(config: dict[str, Any], models: Sequence[Model], catalog: Catalog) -> None:
+    """Put what the catalog said into the configuration, so that it stands without the catalog."""
+    entries = []
+    providers: dict[str, Any] = dict(config["provider"] or {})
+    for model in models:
+        entry: dict[str, Any] = {"name": model.name}
+        for key in ("description", "model_path", "tokenizer_path", "chat_template"):
+            if getattr(model, key):
+                entry[key] = getattr(model, key)
+        if model.engine:
+            entry["engine"] = dict(model.engine)
+        if model.extra:
+            entry["extra"] = dict(model.extra)
+        if model.prices:
+            entry["prices"] = dict(model.prices)
+        if sampling := model.sampling.as_dict():
+            entry["sampling"] = sampling
+        if provider := model.provider:
+            listed = None if provider.name == model.backend else catalog.provider(provider.name)
+            if provider != listed:  # an address or key of this model's own
+                entry["api_base"] = provider.api_base
+                entry["api_key_env"] = provider.api_key_env or ""
+            if listed is not None:
+                said = {f.name: getattr(listed, f.name) for f in fields(ProviderConf)}
+                said = {k: v for k, v in said.items() if v not in (None, "")}
+                # "" keeps a keyless provider keyless: left out, LiteLLM's own variable would hold.
+                providers[listed.name] = said | {"api_key_env": listed.api_key_env or ""}
+        if len(entry) > 1:
+            entries.append(entry)
+    config["catalog"] = {"files": [], "models": entries}
+    config["provider"] = providers

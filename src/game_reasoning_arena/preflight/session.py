@@ -1,0 +1,96 @@
+"""Hydra's session: initialised once, composes configurations from words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hydra import version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from game_reasoning_arena import schema
+from game_reasoning_arena.configuration import hydra_source as catalog_source
+from game_reasoning_arena.configuration.command_line import (
+    drop_settings_of_old_types,
+    read_command_line,
+)
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.preflight.composing import without_hydra
+from game_reasoning_arena.preflight.composition_problems import (
+    COMPOSITION_ERRORS,
+    composition_problems,
+)
+from game_reasoning_arena.process.paths import shipped_conf
+
+CONFIG_NAME = "config"
+
+
+def compose_words(words: list[str], config_dir: str | None = None) -> DictConfig:
+    """What ``arena WORDS`` would run, composed; ``--config FILE`` may be among the words.
+
+    Args:
+        words: as on the command line.
+        config_dir: a further configuration directory, as by ``--config-dir``.
+
+    Raises:
+        UserError: the words or the file hold what no run can be made of.
+    """
+    line = read_command_line(words)
+    version.setbase("1.3")
+    schema.register()
+    catalog_source.register(files=line.catalog_files, config_dir=config_dir)
+    config_name = line.store_plain_file() or CONFIG_NAME
+    with Session(config_dir) as session:
+        return without_hydra(session.compose(config_name, line.words, RunMode.RUN))
+
+
+class Session:
+    """Hydra, initialised for one command; cleared at the end."""
+
+    def __init__(self, config_dir: str | None = None) -> None:
+        if config_dir is not None and not Path(config_dir).is_dir():
+            raise UserError(f"--config-dir {config_dir}: there is no such directory.")
+        self._config_dir = config_dir
+
+    def __enter__(self) -> Session:
+        GlobalHydra.instance().clear()
+        search_path = create_config_search_path(str(shipped_conf()))
+        if self._config_dir is not None:
+            search_path.prepend("command-line", f"file://{Path(self._config_dir).resolve()}")
+        self.hydra = Hydra.create_main_hydra2(task_name="arena", config_search_path=search_path)
+        return self
+
+    def __exit__(self, *what: object) -> None:
+        GlobalHydra.instance().clear()
+
+    def compose(self, config_name: str, overrides: list[str], mode: RunMode) -> DictConfig:
+        """The composed configuration with Hydra's own part.
+
+        Raises:
+            ConfigProblems: what is wrong with the words, and with the rest of the configuration.
+        """
+        words = [*overrides, f"hydra.mode={mode.name}"]
+        try:
+            return self._compose(config_name, words, mode)
+        except COMPOSITION_ERRORS as error:
+            raise composition_problems(
+                lambda name, some: self._compose(name, some, mode),
+                (config_name, CONFIG_NAME),
+                overrides,
+                error,
+            ) from error
+
+    def _compose(self, config_name: str, words: list[str], mode: RunMode) -> DictConfig:
+        cfg: DictConfig = self.hydra.compose_config(
+            config_name=config_name,
+            overrides=words,
+            run_mode=mode,
+            with_log_configuration=False,
+            validate_sweep_overrides=mode is RunMode.RUN,
+        )
+        if mode is RunMode.RUN:
+            drop_settings_of_old_types(cfg, words)
+        return cfg

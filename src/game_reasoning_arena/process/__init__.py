@@ -1,0 +1,1 @@
+"""This process: paths, environment, secrets, faults, event loop, profiling."""

@@ -1,0 +1,58 @@
+"""Faults: exceptions that nobody raised on purpose, told in a line.
+
+They come from the code of a backend or agent of the user's own as often as from ours, so that the
+line says whose code it was and where.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+import traceback
+from pathlib import Path
+
+from game_reasoning_arena.errors import Fault
+from game_reasoning_arena.process.secrets import redact
+
+_OURS = Path(__file__).resolve().parents[1]
+_LIBRARIES = tuple(
+    Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")
+)
+
+
+def fault_of(error: Exception) -> Fault:
+    """What is told of an exception whose traceback was logged."""
+    return Fault(f"a fault in the program: {describe_fault(error)}. arena.log holds the traceback.")
+
+
+def describe_fault(error: BaseException) -> str:
+    """What was raised, and the innermost place in code that is neither ours nor a library's."""
+    what = type(error).__name__
+    if message := " ".join(str(error).split()):
+        what += f": {redact(message)}"
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [
+        frame
+        for frame in frames
+        if not frame.filename.startswith("<")  # frozen modules
+        and not _lies_in(frame.filename, _OURS, *_LIBRARIES)
+    ]
+    ours = [frame for frame in frames if _lies_in(frame.filename, _OURS)]
+    if isinstance(error, SyntaxError) or not (theirs or ours):
+        return what  # the message of a SyntaxError tells its own place
+    at = (theirs or ours)[-1]
+    whose = "" if theirs else "in the arena's own code: "
+    return f"{what} ({whose}{_short(at.filename)}, line {at.lineno}, in {at.name})"
+
+
+def _lies_in(filename: str, *roots: Path) -> bool:
+    return any(Path(filename).resolve().is_relative_to(root) for root in roots)
+
+
+def _short(filename: str) -> str:
+    """Relative to where the user works or to where modules are looked for, if it lies there."""
+    path = Path(filename)
+    for root in (Path.cwd(), *map(Path, sys.path)):
+        if path.is_relative_to(root):
+            return str(path.relative_to(root))
+    return filename

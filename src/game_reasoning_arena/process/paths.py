@@ -1,0 +1,45 @@
+"""Where configuration lives: the shipped ``conf``, then the user's own in the working directory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_added: list[Path] = []
+
+
+def shipped_conf() -> Path:
+    """The shipped ``conf``: inside the package in a wheel, beside ``src`` in a checkout."""
+    inside = _PACKAGE / "conf"
+    return inside if inside.is_dir() else _PACKAGE.parents[1] / "conf"
+
+
+def user_conf() -> Path | None:
+    """The working directory's ``conf``, if it has one that is not the shipped one."""
+    candidate = Path.cwd() / "conf"
+    if candidate.is_dir() and candidate.resolve() != shipped_conf().resolve():
+        return candidate.resolve()
+    return None
+
+
+def add_conf_dir(directory: Path | None) -> None:
+    """Let a further directory (``--config-dir``) win over the others; None takes it back."""
+    _added[:] = [] if directory is None else [directory.resolve()]
+
+
+def added_conf_dir() -> str | None:
+    """What :func:`add_conf_dir` added, to be written down for those who go on elsewhere."""
+    return str(_added[0]) if _added else None
+
+
+def conf_dirs() -> list[Path]:
+    """All configuration directories, the one that wins last."""
+    mine = user_conf()
+    return [shipped_conf(), *([mine] if mine else []), *_added]
+
+
+def cache_directory() -> Path:
+    """Where things are kept that could be had again: ``$XDG_CACHE_HOME`` or ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "game_reasoning_arena"

@@ -1,0 +1,185 @@
+"""What a run would use, from a few episodes played by a stand-in; nothing is asked or written.
+
+Calls are counted over dry episodes in which ``scripted_random`` sits where the models will. Prompt
+tokens are characters divided by four, which is within some 20 % for English on current tokenizers;
+completion tokens are ``max_tokens``, the most that an answer can have. Most runs cost less, and
+none is bound to: models may need rethinks, and play longer games than a stand-in.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from game_reasoning_arena.process.event_loop import run_coroutine
+from game_reasoning_arena.records import Model, Reply, Request, ResponseRecord
+from game_reasoning_arena.simulation.players import make_agent
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.preflight.experiment import Experiment
+    from game_reasoning_arena.records import Asker
+
+DRY_EPISODES = 20
+CHARACTERS_PER_TOKEN = 4
+STAND_IN = Model(name="scripted_random", backend="scripted", model_id="random")
+
+
+@dataclass
+class Usage:
+    """Of one model, over the dry episodes."""
+
+    calls: int = 0
+    prompt_tokens: float = 0.0
+    completion_tokens: float = 0.0
+
+    def scaled(self, factor: float) -> Usage:
+        """For a whole run."""
+        return Usage(
+            calls=round(self.calls * factor),
+            prompt_tokens=self.prompt_tokens * factor,
+            completion_tokens=self.completion_tokens * factor,
+        )
+
+    def plus(self, other: Usage) -> Usage:
+        """Both together."""
+        return Usage(
+            calls=self.calls + other.calls,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+        )
+
+
+class _Counting:
+    def __init__(self, asker: Asker, usage: dict[str, Usage]) -> None:
+        self._asker = asker
+        self._usage = usage
+
+    async def complete(self, request: Request) -> Reply:
+        usage = self._usage[request.model.name]
+        usage.calls += 1
+        characters = sum(len(message["content"]) for message in request.messages)
+        usage.prompt_tokens += characters / CHARACTERS_PER_TOKEN
+        usage.completion_tokens += request.sampling.max_tokens or 0
+        return await self._asker.complete(replace(request, model=STAND_IN))
+
+
+def estimate(experiment: Experiment) -> dict[str, Usage]:
+    """Usage of the whole run by model name."""
+    from game_reasoning_arena.backends.scripted_backend import ScriptedBackend
+
+    usage: dict[str, Usage] = defaultdict(Usage)
+    plans = experiment.plans()
+    dry = plans[:DRY_EPISODES]
+
+    def ignore(_: ResponseRecord) -> None:
+        """A dry episode is recorded nowhere."""
+
+    async def play() -> None:
+        asker = _Counting(ScriptedBackend(), usage)
+        agents = {
+            player.name: make_agent(
+                player,
+                asker=asker if player.model else None,
+                record=ignore,
+                run_id="estimate",
+                seed=experiment.seed,
+                on_failure=experiment.on_failure,
+                simulation=experiment.simulation,
+            )
+            for player in experiment.players
+        }
+        for plan in dry:
+            await experiment.simulation.play(plan, agents, "estimate")
+
+    run_coroutine(play())
+    factor = len(plans) / len(dry) if dry else 0.0
+    return {name: one.scaled(factor) for name, one in usage.items()}
+
+
+def print_estimate(jobs: Mapping[str, Experiment]) -> int:
+    """Show what each job would use, and all together; exit code 0.
+
+    Args:
+        jobs: by what sets them apart; a single run has nothing to set it apart.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    several = len(jobs) > 1
+    for column in (
+        *(["job"] if several else []),
+        *("model", "calls", "prompt tokens", "completion tokens"),
+        "price, about",
+    ):
+        named = column in ("job", "model")
+        table.add_column(column, justify="left" if named else "right", overflow="fold")
+    unknown: list[str] = []
+    all_used, dry = Usage(), 0
+    prices: dict[str, float] = dict.fromkeys(jobs, 0.0)  # as far as they are known
+    for name, experiment in jobs.items():
+        usage = estimate(experiment)
+        dry = max(dry, min(DRY_EPISODES, len(experiment.plans())))
+        for model in experiment.models:
+            one = usage.get(model.name, Usage())
+            price = _price(model, one)
+            if price is None:
+                unknown.append(model.name)
+            prices[name] += price or 0.0
+            all_used = all_used.plus(one)
+            table.add_row(*([name] if several else []), model.name, *_numbers(one, price))
+    known = sum(prices.values())
+    if several:
+        table.add_row("all jobs", "", *_numbers(all_used, None if unknown else known))
+    if not table.row_count:
+        sys.stdout.write("No player asks a model, so nothing would be used.\n")
+        return 0
+    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    console.print(table)
+    if unknown:
+        if known:
+            console.print(f"known prices together: ${known:,.4f}")
+        names = ", ".join(dict.fromkeys(unknown))
+        console.print(f"price unknown: {names}", markup=False, soft_wrap=True)
+    for name, experiment in jobs.items():
+        limit = experiment.budget["usd"]
+        if limit is not None and prices[name] > limit:
+            console.print(
+                f"budget.usd={limit:g} may end {name or 'the run'} before it is finished",
+                markup=False,
+                soft_wrap=True,
+            )
+    console.print(
+        f"Estimated from {dry} dry episodes of a stand-in{' per job' if several else ''}: prompt "
+        "tokens as characters/4, every answer max_tokens long, which few are. Rethinks and longer "
+        "games, which are not counted, would cost more. Nothing was asked and nothing was written.",
+        soft_wrap=True,
+    )
+    return 0
+
+
+def _numbers(used: Usage, price: float | None) -> tuple[str, str, str, str]:
+    return (
+        f"{used.calls:,}",
+        f"{used.prompt_tokens:,.0f}",
+        f"{used.completion_tokens:,.0f}",
+        "unknown" if price is None else f"${price:,.4f}",
+    )
+
+
+def _price(model: Model, used: Usage) -> float | None:
+    """USD, None where the price is unknown; stand-ins and replays are free."""
+    from game_reasoning_arena.backends import prices
+    from game_reasoning_arena.backends.openai.protocol import Usage as Tokens
+
+    if model.backend in ("scripted", "replay"):
+        return 0.0
+    tokens = Tokens(
+        prompt_tokens=round(used.prompt_tokens), completion_tokens=round(used.completion_tokens)
+    )
+    return prices.cost_usd(model, tokens)

@@ -1,0 +1,196 @@
+"""What happens in one run, gathered as it happens, for the files, the display and the result."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from game_reasoning_arena.agents.base_agent import Agent
+from game_reasoning_arena.metering.budget import Totals
+from game_reasoning_arena.metering.meter import Meter
+from game_reasoning_arena.preflight.experiment import Experiment
+from game_reasoning_arena.process.paths import added_conf_dir
+from game_reasoning_arena.process.profiling import LoopLag, Profile, part
+from game_reasoning_arena.recording.decoding import response_of
+from game_reasoning_arena.recording.summary import Summary
+from game_reasoning_arena.recording.versions import PROVENANCE
+from game_reasoning_arena.recording.writer import RunWriter
+from game_reasoning_arena.records import FORMAT_VERSION, EpisodeRecord, ResponseRecord, Status
+from game_reasoning_arena.running.past import Past
+from game_reasoning_arena.running.progress import Progress
+from game_reasoning_arena.running.provenance import provenance
+
+
+@dataclass(kw_only=True)
+class Story:
+    """What happens in one run, gathered as it happens."""
+
+    experiment: Experiment
+    writer: RunWriter
+    meter: Meter
+    past: Past
+    run_id: str
+    started_at: float
+    sat_down_at: float
+    planned: int
+    head: Mapping[str, Any]
+    summary: Summary
+    shown: Progress
+    profile: Profile | None
+    lag: LoopLag = field(default_factory=LoopLag)
+    counts: Counter[str] = field(default_factory=Counter)
+    outages: Counter[str] = field(default_factory=Counter)
+    played: set[int] = field(default_factory=set)
+    probes: list[dict[str, Any]] = field(default_factory=list)
+    failure: BaseException | None = None
+    agents: dict[str, Agent] = field(default_factory=dict)
+
+    def response(self, record: ResponseRecord) -> None:
+        """Write, count and show one attempt."""
+        with part("record"):
+            self.writer.response(record)
+        if self.profile is not None:
+            self.profile.answered(record)
+        self.summary.response(record)
+        self.shown.answered(record, self.meter.totals)
+
+    def episode(self, record: EpisodeRecord) -> None:
+        """Write, count and show one episode that ended."""
+        with part("record"):
+            self.writer.episode(record)
+        self.played.add(record.episode)
+        self.summary.episode(record)
+        self.counts[record.status] += 1
+        if record.error is not None and record.status is Status.ERROR:
+            self.outages[record.error] += 1
+        self.shown.episode_done(record, self.meter.totals)
+
+    def status(self) -> tuple[Status, str | None]:
+        """How the run ended, if it ends now, and why."""
+        if self.failure is not None:
+            return Status.ERROR, str(self.failure)
+        if self.meter.fatal is not None:
+            return Status.ERROR, str(self.meter.fatal)
+        if self.meter.stopping is not None:
+            return Status.INTERRUPTED, self.meter.stopping
+        if self.meter.budget_note is not None:
+            return Status.BUDGET, self.meter.budget_note
+        return ended(self.counts, self.outages)
+
+    @property
+    def begun(self) -> bool:
+        """Whether a question was answered or an episode ended otherwise than by an outage."""
+        answered = any(row["calls"] or row["from_cache"] for row in self.summary.rows())
+        return answered or any(n for status, n in self.counts.items() if status != Status.ERROR)
+
+    def recount(self) -> None:
+        """Count what an earlier part of this run played."""
+        for episode in self.past.episodes:
+            self.summary.episode(episode)
+            self.counts[episode.status] += 1
+        for response in self.past.responses:
+            self.summary.response(response)
+
+    def keep_unplayed(self) -> None:
+        """What an earlier part had and this one did not come to stays recorded and counted."""
+        for episode in self.past.replaced:
+            if episode.episode not in self.played:
+                self.episode(episode)
+        for key, line in self.past.answers.items():
+            if key not in self.past.recalled:
+                self.summary.response(response_of(line))
+
+    def totals(self) -> dict[str, Any]:
+        """What the run has used, earlier parts included."""
+        used = Totals()
+        used.merge(self.past.totals)
+        used.merge(self.meter.totals)
+        return {**used.as_dict(), "failures": dict(self.summary.failures)}
+
+    def write_run(self, status: Status, reason: str | None) -> None:
+        """Replace ``run.json``."""
+        finished = None if status is Status.RUNNING else time.time()
+        sittings = [*self.past.sittings, (self.sat_down_at, finished)]
+        self.writer.run(
+            {
+                **self.head,
+                "players": {
+                    name: told | (self.agents[name].facts() if name in self.agents else {})
+                    for name, told in self.head["players"].items()
+                },
+                "status": status,
+                "reason": reason,
+                "started_at": self.started_at,
+                "finished_at": finished,
+                "sittings": sittings,
+                "duration_s": sum(end - begin for begin, end in sittings if end)
+                if finished
+                else None,
+                "episodes": {"planned": self.planned, **self.counts},
+                "totals": self.totals(),
+                "probe": self.probes,
+                "event_loop_lag_s": self.lag.as_dict(),
+            }
+        )
+
+
+def ended(counts: Counter[str], outages: Counter[str]) -> tuple[Status, str | None]:
+    """How a run ended that nothing has stopped, and why.
+
+    Args:
+        counts: episodes by status.
+        outages: what episodes ended by, how often.
+    """
+    if counts[Status.INTERRUPTED]:
+        return Status.INTERRUPTED, f"{counts[Status.INTERRUPTED]} episodes were interrupted"
+    if counts[Status.BUDGET]:
+        return Status.BUDGET, f"{counts[Status.BUDGET]} episodes ended because a budget was spent"
+    if outages:
+        (first, _), *_ = outages.most_common(1)
+        return Status.ERROR, f"{counts[Status.ERROR]} episodes ended by an outage: {first}"
+    return Status.COMPLETED, None
+
+
+def run_head(
+    experiment: Experiment, run_id: str, overrides: Sequence[str], past: Past
+) -> dict[str, Any]:
+    """The part of ``run.json`` that stays as it is while the run plays."""
+    told = provenance(experiment)
+    return {
+        "run_id": run_id,
+        "format_version": FORMAT_VERSION,
+        "identity": experiment.identity,
+        "contents": experiment.contents,
+        "game": experiment.simulation.name,
+        "seed": experiment.seed,
+        "overrides": [*past.overrides, *overrides],
+        "cwd": str(Path.cwd()),  # relative paths of the configuration begin here
+        "config_dir": added_conf_dir(),
+        "resumed": past.times_resumed,
+        "extended": past.extended,
+        "earlier_provenance": _earlier(past.provenances, told),
+        "unpaired": experiment.unpaired,
+        "players": {
+            player.name: {
+                "type": player.type,
+                "model": player.model.name if player.model else None,
+                "backend": player.model.backend if player.model else None,
+            }
+            for player in experiment.players
+        },
+        **told,
+    }
+
+
+def _earlier(before: Sequence[Mapping[str, Any]], now: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """By what the earlier sittings were played, each once, where that differs from now."""
+    known = {key: now[key] for key in PROVENANCE}
+    found: list[dict[str, Any]] = []
+    for one in map(dict, before):
+        if one and one != known and one not in found:
+            found.append(one)
+    return found

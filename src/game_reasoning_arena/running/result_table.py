@@ -1,0 +1,197 @@
+"""What is shown when a run has ended: a table per player, the directory, the next step."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from game_reasoning_arena.errors import NotFoundError, ReplayMiss
+from game_reasoning_arena.records import Status
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.analysis.tables.forms import Table
+    from game_reasoning_arena.running.runner import RunResult
+
+#: What a pipe gets is one line a row, one line a sentence.
+PLAIN_WIDTH = 10_000
+#: Columns that prompts without a game have no use for.
+_OF_GAMES = ("win", "draw", "loss", "return")
+#: What is said below a table in which some episodes were cut.
+CUT_NOTE = (
+    "cut: ended by simulation.max_moves; they count by the returns as they stood, which in most "
+    "games is a draw"
+)
+
+
+def show_result(result: RunResult, *, words: Sequence[str] = (), next_step: bool = True) -> None:
+    """Print the table on stdout and what matters beside it.
+
+    Args:
+        result: of a run.
+        words: those of this sitting alone, which the next one would need again.
+        next_step: say why it is not finished, and how it can be; without, the caller does.
+    """
+    from rich.console import Console
+
+    from game_reasoning_arena.analysis.tables.terminal import to_rich
+
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else PLAIN_WIDTH, highlight=False)
+    console.print(to_rich(result_table(result.summary), console.width if terminal else None))
+    if any(row["episodes"] > row["episodes_with_return"] > 0 for row in result.summary):
+        console.print("return: the mean over episodes that were played to their end")
+    if any(row["cut_at_limit"] for row in result.summary):
+        console.print(CUT_NOTE, markup=False)
+    if note := cache_note(result.summary):
+        console.print(note, markup=False)
+    models = " ".join(str(row["model"]) for row in result.summary)
+    played = ", ".join(f"{count} {status}" for status, count in sorted(result.episodes.items()))
+    console.print(f"episodes: {played or 'none'}", markup=False)
+    if "scripted_" in models:
+        console.print("scripted_* are stand-ins that follow rules; no language model played.")
+    for note in result.unpaired:
+        console.print(f"not paired: {note}", markup=False, soft_wrap=True)
+    held_up = result.totals.get("calls_distorted_by_client") or 0
+    if result.totals["calls"] and held_up > 0.05 * result.totals["calls"]:
+        console.print(_held_up(held_up, result.totals["calls"], models), markup=False)
+    if result.profile is not None:
+        console.print(_where_time_went(result.profile), markup=False)
+    for reason, count in result.outages.items():
+        if reason.partition(": ")[2] not in (result.reason or ""):
+            console.print(f"outage ({count} x): {reason}", markup=False, soft_wrap=True)
+    unfinished = result.status is not Status.COMPLETED or result.outages
+    if next_step and result.status is not Status.COMPLETED:
+        console.print(f"{result.status}: {result.reason}", markup=False, soft_wrap=True)
+    if isinstance(result.cause, ReplayMiss):
+        console.print(
+            "A recording answers what it was asked, no more: the other players have led the game "
+            "elsewhere. Choose a model that can answer.",
+            soft_wrap=True,
+        )
+    elif next_step and result.status is Status.ERROR and not result.begun:
+        console.print("nothing was answered: when that is mended, start it again")
+    elif next_step and isinstance(result.cause, NotFoundError):
+        console.print(
+            "with another address, or when the server has that model: arena resume "
+            f"{result.directory} [provider.NAME.api_base=...]; for another model begin a new run",
+            markup=False,
+            soft_wrap=True,
+        )
+    elif next_step and unfinished:
+        again = ["arena", "resume", str(result.directory)]
+        spent = ""
+        if result.status is Status.BUDGET and result.reason:
+            spent = result.reason.partition("=")[0]
+        again += [word for word in words if word.partition("=")[0].lstrip("+") != spent]
+        if spent:
+            again.append(f"{spent}=MORE")
+        console.print(f"finish it with: {shlex.join(again)}", markup=False, soft_wrap=True)
+    console.print(f"directory: {result.directory}", markup=False, soft_wrap=True)
+
+
+def cache_note(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """What is said below a table in which answers came from the cache; None where none did."""
+    cached = sum(row.get("from_cache") or 0 for row in rows)  # older runs do not say
+    if not cached:
+        return None
+    answers = cached + sum(row["calls"] or 0 for row in rows)
+    return (
+        f"{cached} of {answers} answers came from the cache: they are no calls, and add nothing to "
+        "p50 s, tokens and cost $"
+    )
+
+
+def _held_up(calls: int, of: int, models: str) -> str:
+    """Many calls waited for this process; the system decides whether their latencies hold it."""
+    from game_reasoning_arena.backends.openai.stamped_socket import arrivals_are_stamped
+
+    text = (
+        f"of {of} calls, {calls} spent more than a quarter of the provider's time in this process "
+        "(client_s): it was too busy. "
+    )
+    instead = "direct_ models or backend.litellm.workers" if "litellm_" in models else ""
+    if arrivals_are_stamped():
+        faster = f", and {instead} make more calls a second" if instead else ""
+        return f"note: {text}Latencies are free of that{faster}."
+    lower = "lower concurrency" + (f", or use {instead}" if instead else "")
+    return f"warning: {text}Latencies may hold some of it: {lower}."
+
+
+def _where_time_went(profile: Mapping[str, Any]) -> str:
+    """The parts of a profile, the largest first; shares of the wall time where they add up."""
+    wall = profile["wall_s"]
+    parts = sorted(profile["parts"].items(), key=lambda item: -item[1]["seconds"])
+    own = [f"{name} {part['seconds'] / wall:.0%}" for name, part in parts if not part["overlaps"]]
+    calls = [f"{name} {part['mean_s'] * 1000:.1f} ms" for name, part in parts if part["overlaps"]]
+    text = f"time: {wall:.2f} s, idle {profile['idle_s'] / wall:.0%}; " + ", ".join(own)
+    return text + (f"; on average {', '.join(calls)}" if calls else "")
+
+
+def result_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """One line per player and seat."""
+    from game_reasoning_arena.analysis.tables.forms import Column, Table
+
+    left_out = set(_OF_GAMES) if any(row["answered"] for row in rows) else {"answered"}
+    if not any(row["cut_at_limit"] for row in rows):
+        left_out.add("cut")
+    columns = [
+        Column(
+            name,
+            name,
+            "text" if name in ("player", "model") else "count",
+            names_row=name in ("player", "seat"),
+        )
+        for name in _COLUMNS
+        if name not in left_out
+    ]
+    return Table("result", "", columns, [dict(_cells(row)) for row in rows])
+
+
+_COLUMNS = (
+    *("player", "seat", "model", "episodes", "answered", "win", "draw", "loss", "cut", "return"),
+    *("failures", "calls", "p50 s", "tokens", "cost $"),
+)
+
+
+def _cells(row: Mapping[str, Any]) -> dict[str, str]:
+    """The cells of a row by column; what a player cannot have is empty, what is unknown is "?"."""
+    asked = row["calls"] is not None
+    failures = [row[key] for key in _FAILURE_COLUMNS if row[key] is not None]
+    tokens = (
+        None
+        if row["completion_tokens"] is None
+        else (row["prompt_tokens"] or 0) + row["completion_tokens"]
+    )
+    return {
+        "player": row["player"],
+        "seat": str(row["seat"]),
+        "model": row["model"] or row["type"],
+        "episodes": str(row["episodes"]),
+        "answered": str(row["answered"]),
+        "win": str(row["wins"]),
+        "draw": str(row["draws"]),
+        "loss": str(row["losses"]),
+        "cut": str(row["cut_at_limit"]),
+        "return": _number(row["mean_return"], "+.2f"),
+        "failures": str(sum(failures)) if failures else "",
+        "calls": str(row["calls"]) if asked else "",
+        "p50 s": _number(row["latency_p50_s"], ".3f") if asked else "",
+        "tokens": _number(tokens, "d") if asked else "",
+        "cost $": _number(row["cost_usd"], ".4f") if asked else "",
+    }
+
+
+_FAILURE_COLUMNS = (
+    "illegal",
+    "unparsable",
+    "truncated",
+    "empty",
+    "refused",
+    "context_overflow",
+)
+
+
+def _number(value: float | None, form: str) -> str:
+    return "?" if value is None else format(value, form)

@@ -1,0 +1,314 @@
+"""run(experiment, directory): the function behind the command; it reads as the story of a run.
+
+experiment = prepare(cfg)
+result = run(experiment, Path("outputs/mine"))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from game_reasoning_arena.agents.base_agent import Agent
+from game_reasoning_arena.errors import ArenaError, CacheError, Interrupted, RunStorageError
+from game_reasoning_arena.metering.budget import Budget
+from game_reasoning_arena.metering.cache import ResponseCache
+from game_reasoning_arena.metering.meter import Meter
+from game_reasoning_arena.metering.probe import probe_models
+from game_reasoning_arena.metering.recall import Recall
+from game_reasoning_arena.preflight.experiment import Experiment
+from game_reasoning_arena.process.event_loop import Rest, run_coroutine
+from game_reasoning_arena.process.faults import fault_of
+from game_reasoning_arena.process.profiling import Profile, profiled
+from game_reasoning_arena.process.secrets import Redactor
+from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.config_text import as_yaml
+from game_reasoning_arena.recording.summary import Summary
+from game_reasoning_arena.recording.writer import RunWriter
+from game_reasoning_arena.records import Asker, EpisodePlan, Status
+from game_reasoning_arena.running.ledger import Story, run_head
+from game_reasoning_arena.running.open_backends import open_backends
+from game_reasoning_arena.running.past import Past
+from game_reasoning_arena.running.progress import Progress, make_progress
+from game_reasoning_arena.running.provenance import new_run_id
+from game_reasoning_arena.running.stopping import Stop
+from game_reasoning_arena.simulation.players import make_agent
+
+log = logging.getLogger(__name__)
+
+#: Episodes that begin before the event loop looks at its sockets again.
+STARTED_TOGETHER = 8
+
+EXIT_CODES = {
+    Status.COMPLETED: 0,
+    Status.ERROR: 1,
+    Status.BUDGET: 3,
+    Status.INTERRUPTED: 130,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """How a run ended."""
+
+    directory: Path
+    status: Status
+    reason: str | None
+    summary: list[dict[str, Any]]
+    totals: Mapping[str, Any]
+    episodes: Mapping[str, int]
+    outages: Mapping[str, int] = field(default_factory=dict)  # what episodes ended by, how often
+    profile: Mapping[str, Any] | None = None  # with profile=true
+    unpaired: Sequence[str] = ()  # what keeps deals from being paired
+    cause: BaseException | None = None  # what ended it, if anything did
+    begun: bool = True  # whether anything is there to go on from
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, 1 something failed, 3 budget reached, 130 interrupted."""
+        return EXIT_CODES[self.status]
+
+
+def run(
+    experiment: Experiment,
+    directory: Path,
+    *,
+    overrides: Sequence[str] = (),
+    past: Past | None = None,
+    replace_askers: Callable[[Asker], Asker] | None = None,
+    quiet: bool = False,
+) -> RunResult:
+    """Play an experiment and write it down.
+
+    Args:
+        experiment: from ``preflight.prepare``.
+        directory: where the run directory is; made if missing.
+        overrides: the command line's words, for the record.
+        past: what an unfinished run in ``directory`` holds already (``arena resume``).
+        replace_askers: put something in place of every backend (``arena replay``).
+        quiet: show no progress.
+
+    Raises:
+        Interrupted: it came to a stop while an engine was loading; nothing was asked.
+        UserError: the directory holds another run or cannot be written.
+        RunStorageError: writing failed; nothing that was flushed is lost.
+    """
+    stop = Stop()
+    shown = make_progress(experiment, quiet=quiet)
+
+    async def alone() -> RunResult:
+        async with AsyncExitStack() as stack:
+            backends: Mapping[str, Asker] = experiment.backends
+            if replace_askers is not None:
+                backends = {name: replace_askers(b) for name, b in experiment.backends.items()}
+            with stop.listening(shown.say):
+                if replace_askers is None:
+                    await open_backends(experiment.served, stack, stop, shown.say)
+                with shown:
+                    return await run_async(
+                        experiment,
+                        directory,
+                        askers=backends,
+                        stop=stop,
+                        shown=shown,
+                        overrides=overrides,
+                        past=past,
+                        replayed=replace_askers is not None,
+                    )
+
+    return run_coroutine(alone())
+
+
+async def run_async(
+    experiment: Experiment,
+    directory: Path,
+    *,
+    askers: Mapping[str, Asker],
+    stop: Stop,
+    shown: Progress,
+    overrides: Sequence[str] = (),
+    past: Past | None = None,
+    shared_budgets: Iterable[Budget] = (),
+    replayed: bool = False,
+) -> RunResult:
+    """Play on the running loop, over backends that are open already; see :func:`run`.
+
+    Args:
+        experiment: from ``preflight.prepare``.
+        directory: where the run directory is; made if missing.
+        askers: open backends by prefix.
+        stop: stops this run with others.
+        shown: where progress is shown.
+        overrides: the command line's words, for the record.
+        past: what an unfinished run in ``directory`` holds already.
+        shared_budgets: budgets of a sweep.
+        replayed: the askers answer from a recording: nothing is metered, probed or cached.
+    """
+    providers = [model.provider for model in experiment.models if model.provider]
+    redactor = Redactor(
+        variables=[p.api_key_env for p in providers if p.api_key_env],
+        urls=[p.api_base for p in providers],
+    )
+    past = past or Past()
+    with RunWriter(
+        directory,
+        redact=redactor.redact,
+        resume=past.run_id is not None,
+        known=past.recalled,
+        gather=all(player.type == "random" for player in experiment.players),
+    ) as writer:
+        plans = experiment.plans()
+        own = Budget(**experiment.budget, totals=replace(past.totals))  # type: ignore[arg-type]
+        meter = Meter(own, *shared_budgets, redact=redactor.redact)
+        stop.watch(meter)
+        run_id = past.run_id or new_run_id()
+        now = time.time()
+        story = Story(
+            experiment=experiment,
+            writer=writer,
+            meter=meter,
+            past=past,
+            run_id=run_id,
+            started_at=past.started_at or now,
+            sat_down_at=now,
+            planned=len(plans),
+            head=run_head(experiment, run_id, overrides, past),
+            summary=Summary(experiment.players),
+            shown=shown,
+            profile=Profile() if experiment.profile else None,
+        )
+        story.recount()
+        if past.run_id is None:
+            writer.config(as_yaml(experiment.config))
+        story.write_run(Status.RUNNING, None)
+        done = {record.episode for record in past.episodes}
+        todo = [plan for plan in plans if plan.episode not in done]
+        shown.expect(len(plans), done=len(done))
+        if past.run_id is not None:
+            log.info("resumed (%d): %s", past.times_resumed, past)
+        for note in past.notes:
+            log.info("%s", note)  # whoever resumes tells it on the terminal
+        log.info("run %s: %d of %d episodes to play", run_id, len(todo), len(plans))
+        story.lag.start()
+        # What is loaded by now outlives the run: the collector need not go through it again and
+        # again, some 40 ms each time.
+        gc.freeze()
+        try:
+            with profiled(story.profile):
+                await _play_all(story, todo, askers, replayed=replayed)
+        except RunStorageError:
+            raise
+        except asyncio.CancelledError:
+            if stop.reason is None:
+                raise
+        except ArenaError as error:
+            story.failure = error
+            log.error("the run stopped: %s", error)
+        except Exception as error:
+            log.exception("the run stopped because of a fault")
+            story.failure = fault_of(error)
+        except BaseException as error:
+            log.exception("the run was ended")
+            with suppress(RunStorageError):
+                story.write_run(Status.ERROR, f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            gc.unfreeze()
+            story.lag.stop()
+        story.keep_unplayed()
+        status, reason = story.status()
+        rows = story.summary.rows()
+        writer.summary(rows)
+        story.write_run(status, reason)
+        log.info("run %s: %s%s", run_id, status, f": {reason}" if reason else "")
+        profile = story.profile.as_dict() if story.profile is not None else None
+        if profile is not None:
+            writer.json(layout.PROFILE, profile)
+        return RunResult(
+            directory=directory,
+            status=status,
+            reason=redactor.redact(reason) if reason else None,
+            summary=rows,
+            totals=story.totals(),
+            episodes=dict(story.counts),
+            outages={redactor.redact(why): n for why, n in story.outages.most_common(3)},
+            profile=profile,
+            unpaired=tuple(story.head["unpaired"]),
+            cause=story.failure or story.meter.fatal,
+            begun=story.begun,
+        )
+
+
+async def _play_all(
+    story: Story, todo: Sequence[EpisodePlan], backends: Mapping[str, Asker], *, replayed: bool
+) -> None:
+    """Seat the players, play the episodes, free everything whatever happens."""
+    experiment = story.experiment
+    async with AsyncExitStack() as stack:
+        askers = dict(backends)
+        if not replayed:
+            cache = None
+            if experiment.cache != "off":
+                cache = ResponseCache()
+                stack.callback(cache.close)
+            for prefix, backend in backends.items():
+                asker = story.meter.over(backend)
+                if cache is not None:
+                    settings = experiment.asked_through(prefix)
+                    asker = cache.over(asker, settings, reuse=experiment.cache == "reuse")
+                askers[prefix] = Recall(asker, story.past.answers, story.past.recalled)
+        agents = story.agents
+        for player in experiment.players:
+            agents[player.name] = make_agent(
+                player,
+                asker=askers[player.model.backend] if player.model else None,
+                record=story.response,
+                run_id=story.run_id,
+                seed=experiment.seed,
+                on_failure=experiment.on_failure,
+                simulation=experiment.simulation,
+            )
+            stack.push_async_callback(agents[player.name].aclose)
+        if experiment.probe and not replayed and todo:
+            story.probes = await probe_models(experiment.models, backends, story.meter)
+        await _workers(story, iter(todo), agents)
+
+
+async def _workers(story: Story, todo: Iterator[EpisodePlan], agents: Mapping[str, Agent]) -> None:
+    """As many tasks as ``concurrency`` allows take episodes from one list."""
+    play = story.experiment.simulation.play
+    rest = Rest()
+
+    async def worker() -> None:
+        for plan in todo:
+            if story.meter.stopping is not None or story.meter.budget_note is not None:
+                return
+            try:
+                story.episode(await play(plan, agents, story.run_id))
+            except Interrupted as error:  # by the meter, or by a person who leaves
+                story.meter.stop(str(error))
+            except CacheError as error:  # what is in flight is paid for: it finishes
+                story.failure = story.failure or error
+                story.meter.stop(str(error))
+            await rest.if_due()
+
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        for number in range(min(story.experiment.concurrency, story.planned)):
+            tasks.append(asyncio.create_task(worker(), name=f"worker {number}"))
+            if number % STARTED_TOGETHER == 0:
+                # Else all prompts would be written and all connections opened before the first
+                # request is sent.
+                await asyncio.sleep(0)
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

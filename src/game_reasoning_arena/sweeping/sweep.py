@@ -1,0 +1,350 @@
+"""A sweep, told as a story: words to jobs, jobs to a directory, play, one table.
+
+arena -m agents.player_0.model=a,b sampling.temperature=0,0.7 seed=1,2,3
+arena resume outputs/multirun/2026-11-22/10-23-45-123456
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from game_reasoning_arena.configuration.output_directory import (
+    check_directory,
+    chosen_directory,
+    claim_directory,
+)
+from game_reasoning_arena.errors import ConfigProblems, UserError
+from game_reasoning_arena.process.paths import add_conf_dir, added_conf_dir
+from game_reasoning_arena.process.secrets import Redactor
+from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.writer import DirectoryLock
+from game_reasoning_arena.records import Status
+from game_reasoning_arena.running.progress import Progress, make_progress
+from game_reasoning_arena.simulation.prompts import words_for_games
+from game_reasoning_arena.sweeping.expansion import Candidate, expand, master_config
+from game_reasoning_arena.sweeping.matching import find_last, match, refuse_changes
+from game_reasoning_arena.sweeping.presets import words_of_the_other_kind
+from game_reasoning_arena.sweeping.states import refresh
+from game_reasoning_arena.sweeping.store import (
+    PENDING,
+    Job,
+    Settings,
+    Sweep,
+    directory_name,
+    load_sweep,
+    read_json,
+)
+from game_reasoning_arena.sweeping.stored import stored_experiment
+from game_reasoning_arena.sweeping.table import show_sweep, worst
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.backends.base_backend import BaseLLMBackend
+    from game_reasoning_arena.preflight.session import Session
+    from game_reasoning_arena.sweeping.launchers import Launcher
+
+log = logging.getLogger(__name__)
+
+_EXIT_CODES = {
+    Status.COMPLETED: 0,
+    Status.ERROR: 1,
+    Status.BUDGET: 3,
+    Status.INTERRUPTED: 130,
+}
+
+
+def run_sweep(
+    session: Session, config_name: str, overrides: list[str], command: Sequence[str]
+) -> int:
+    """Run all jobs that the words describe; the exit code.
+
+    Args:
+        session: Hydra, initialised.
+        config_name: the configuration to compose.
+        overrides: the words for Hydra.
+        command: the words as typed, for resuming.
+
+    Raises:
+        ConfigProblems: everything that is wrong with any job; nothing was run or written.
+    """
+    from game_reasoning_arena.sweeping.launchers import make_launcher
+
+    words = ["sweep.resume=last" if word == "sweep=resume" else word for word in overrides]
+
+    def compose(some: list[str], mode: Any) -> DictConfig:
+        return session.compose(config_name, some, mode)
+
+    cfg, words, problems = master_config(compose, words)
+    launcher = None
+    try:
+        launcher = make_launcher(_plain(cfg.hydra.launcher))
+    except ConfigProblems as error:
+        problems += error.problems
+    except UserError as error:
+        problems.append(str(error))
+    candidates: list[Candidate] = []
+    try:
+        candidates = expand(
+            compose, words, cfg, check_backends=launcher is None or launcher.same_machine
+        )
+    except ConfigProblems as error:
+        problems += error.problems
+    problems += words_of_the_other_kind(words, sweeping=True)
+    problems += words_for_games(words, [one.experiment.simulation for one in candidates])
+    problems += _twice(candidates)
+    directory = _directory(cfg)
+    try:
+        check_directory(directory)
+    except UserError as error:
+        problems.append(str(error))
+    if launcher is not None:
+        problems += _not_elsewhere(candidates)
+        problems += _on_the_same_gpus(candidates, launcher)
+    if problems:
+        raise ConfigProblems(problems)
+    first = candidates[0].experiment.config["sweep"]
+    if candidates[0].experiment.estimate:
+        return _estimate(candidates)
+
+    settings = Settings(
+        parallel_jobs=first["parallel_jobs"],
+        budget=first["budget"],
+        launcher={} if launcher is None else _plain(cfg.hydra.launcher),
+    )
+    going_on = _resumed(_resume_word(words), directory, candidates)
+    if going_on is None:
+        if (directory / layout.SWEEP).exists():
+            raise UserError(
+                f"{directory} holds a sweep already. Go on with it by sweep.resume={directory}, or "
+                "choose another directory (hydra.sweep.dir=...)."
+            )
+        path = claim_directory(cfg, "hydra.sweep.dir", directory)
+        sweep = Sweep(path=path, command=list(command), settings=settings, jobs=[])
+    else:
+        sweep = load_sweep(going_on)
+        sweep.settings, sweep.command = settings, list(command)
+        sweep.config_dir = added_conf_dir()
+    with DirectoryLock(sweep.path):
+        refresh(sweep)
+        matched = list(match(sweep.jobs, candidates))
+        if going_on is not None:
+            refuse_changes(sweep, matched)
+        for job, candidate in matched:
+            _take_in(sweep, job, candidate)
+        return _finish(sweep, launcher)
+
+
+def resume_sweep(directory: Path, words: list[str]) -> int:
+    """Finish a sweep; words add values to its axes or change how it is carried out.
+
+    Raises:
+        UserError: there is no sweep, or the words are wrong.
+    """
+    from game_reasoning_arena.sweeping.launchers import make_launcher
+
+    sweep = load_sweep(directory)
+    if words:
+        from game_reasoning_arena.commands.play import run_hydra
+
+        said = _without_keys(sweep.command, [*words, "sweep.resume=", "hydra.sweep.dir="])
+        return run_hydra([*said, *words, f"sweep.resume={directory.resolve()}"])
+    add_conf_dir(Path(sweep.config_dir) if sweep.config_dir is not None else None)
+    launcher = make_launcher(sweep.settings.launcher)
+    with DirectoryLock(sweep.path):
+        refresh(sweep)
+        return _finish(sweep, launcher)
+
+
+def _finish(sweep: Sweep, launcher: Launcher | None) -> int:
+    """Play what is not finished, and say what came of it all."""
+    todo = [job for job in sweep.jobs if not job.finished]
+    _prepare_stored(sweep, todo, check_backends=launcher is None or launcher.same_machine)
+    finished = len(sweep.jobs) - len(todo)
+    if finished:
+        sys.stderr.write(f"{finished} of {len(sweep.jobs)} jobs are finished already\n")
+    for job in todo:
+        job.status, job.reason = PENDING, None
+        sweep.write_job(job)
+    sweep.stop_file.unlink(missing_ok=True)
+    sweep.status = Status.RUNNING
+    sweep.write()
+    shown = _display(todo)
+    stopped = None
+    if todo:
+        if launcher is None:
+            from game_reasoning_arena.sweeping.in_process import play_here
+
+            stopped = play_here(sweep, todo, shown)
+        else:
+            from game_reasoning_arena.sweeping.elsewhere import play_elsewhere
+
+            stopped = play_elsewhere(sweep, todo, launcher, shown)
+    sweep.status, sweep.reason = worst(sweep.jobs)
+    if stopped is not None:
+        sweep.status, sweep.reason = Status.INTERRUPTED, stopped
+    sweep.write()
+    show_sweep(sweep)
+    return _EXIT_CODES[Status(sweep.status)]
+
+
+def _take_in(sweep: Sweep, job: Job | None, candidate: Candidate) -> None:
+    """A new job, or an old one that is not finished and goes on with the words of today."""
+    if job is None:
+        number = sweep.new_number()
+        job = Job(
+            number=number,
+            directory=directory_name(number, candidate.values),
+            overrides=candidate.overrides,
+            values=candidate.values,
+            identity=candidate.experiment.identity,
+            planned=len(candidate.experiment.plans()),
+        )
+        sweep.jobs.append(job)
+    elif not job.finished:
+        job.overrides = candidate.overrides
+    job.values = {**job.values, **candidate.values}
+    if not job.finished:
+        job.experiment = candidate.experiment
+
+
+def _prepare_stored(sweep: Sweep, jobs: Sequence[Job], *, check_backends: bool) -> None:
+    """Make the experiments of jobs that the words of today do not describe.
+
+    Raises:
+        ConfigProblems: a job's file is gone, a file that it names was changed, or this machine
+            cannot run it.
+    """
+    problems: list[str] = []
+    for job in jobs:
+        if job.experiment is not None:
+            continue
+        stored = read_json(sweep.job_file(job))
+        if stored is None:
+            problems.append(f"{sweep.job_file(job)} is missing or damaged: job {job.number}.")
+            continue
+        try:
+            job.experiment = stored_experiment(stored, check_backends=check_backends)
+        except ConfigProblems as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+        except UserError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigProblems(problems)
+
+
+def _display(jobs: Sequence[Job]) -> Progress:
+    """One display for all; none where a person sits at the terminal."""
+    experiments = [job.experiment for job in jobs if job.experiment is not None]
+    people = [e for e in experiments if any(p.type == "human" for p in e.players)]
+    if not experiments:
+        return Progress()
+    shown = make_progress((people or experiments)[0], quiet=False)
+    shown.expect(sum(job.planned for job in jobs))
+    return shown
+
+
+def _resume_word(words: Sequence[str]) -> str | None:
+    asked = [w.partition("=")[2] for w in words if w.lstrip("+").startswith("sweep.resume=")]
+    return asked[-1] if asked and asked[-1] not in ("", "null") else None
+
+
+def _resumed(asked: str | None, default: Path, candidates: Sequence[Candidate]) -> Path | None:
+    """The directory of the sweep to go on with, if one was asked for."""
+    if asked is None:
+        return None
+    if asked != "last":
+        load_sweep(Path(asked.strip("'\"")))
+        return Path(asked.strip("'\""))
+    return find_last(default, {candidate.experiment.identity for candidate in candidates})
+
+
+def _without_keys(command: Sequence[str], words: Sequence[str]) -> list[str]:
+    """The command without what the new words say anew."""
+    anew = {word.partition("=")[0].lstrip("+~") for word in words}
+    return [word for word in command if word.partition("=")[0].lstrip("+~") not in anew]
+
+
+def _not_elsewhere(candidates: Sequence[Candidate]) -> list[str]:
+    """What keeps jobs from running in other processes."""
+    problems = []
+    redact = Redactor().redact
+    for candidate in candidates:
+        config = str(candidate.experiment.config)
+        if any(player.type == "human" for player in candidate.experiment.players):
+            problems.append(
+                "type=human needs this terminal, and hydra/launcher starts other processes."
+            )
+        if redact(config) != config:
+            problems.append(
+                "the configuration holds a secret, which would end in a file for the workers: name "
+                "an environment variable instead (api_key_env), and set it where they run."
+            )
+    return list(dict.fromkeys(problems))
+
+
+def _on_the_same_gpus(candidates: Sequence[Candidate], launcher: Launcher) -> list[str]:
+    """Whether processes that know nothing of each other would load more than a GPU holds."""
+    sharing = launcher.sharing(len(candidates))
+    if sharing is None:
+        return []
+    at_once, setting = sharing
+    together: dict[type[BaseLLMBackend], dict[str, Any]] = {}
+    for number, candidate in enumerate(candidates[:at_once]):
+        models = candidate.experiment.models
+        for prefix, backend in candidate.experiment.backends.items():
+            loads = backend.loads([model for model in models if model.backend == prefix])
+            # Another process loads the same once more.
+            tagged = {f"{number} {key}": load for key, load in loads.items()}
+            together.setdefault(type(backend), {}).update(tagged)
+    problems = [why for kind, loads in together.items() for why in kind.no_room_for(loads)]
+    return [
+        f"{at_once} jobs at once see the same GPUs. Give each GPUs of its own: {setting}. Else: "
+        + why
+        for why in problems
+    ]
+
+
+def _twice(candidates: Sequence[Candidate]) -> list[str]:
+    """Jobs that would be played, and paid, more than once."""
+    often = Counter(
+        ", ".join(f"{key}={value}" for key, value in candidate.values.items())
+        for candidate in candidates
+    )
+    return [
+        f"{said or 'the job'} stands {count} times in the sweep, and would give the same run. Give "
+        "each value once; repeats are other seeds (seed=0,1,2)."
+        for said, count in often.items()
+        if count > 1
+    ]
+
+
+def _estimate(candidates: Sequence[Candidate]) -> int:
+    from game_reasoning_arena.running.estimate import print_estimate
+
+    return print_estimate(
+        {
+            "  ".join(f"{key}={value}" for key, value in candidate.values.items()): (
+                candidate.experiment
+            )
+            for candidate in candidates
+        }
+    )
+
+
+def _directory(cfg: DictConfig) -> Path:
+    from hydra.core.hydra_config import HydraConfig
+
+    HydraConfig.instance().set_config(cfg)
+    return chosen_directory(cfg, "hydra.sweep.dir")
+
+
+def _plain(node: Any) -> Mapping[str, Any]:
+    plain = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}

@@ -1,0 +1,51 @@
+"""Tasks that never wait leave the event loop its turns."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from game_reasoning_arena.process import event_loop
+from game_reasoning_arena.process.event_loop import Rest
+
+
+def test_one_task_works_in_each_round_of_the_loop() -> None:
+    worked: list[int] = []
+    rounds: list[int] = []
+
+    async def busy(rest: Rest) -> None:
+        for _ in range(4):
+            time.sleep(event_loop.REST_EVERY_S * 1.1)  # noqa: ASYNC251  work in which nothing waits
+            worked.append(len(rounds))
+            await rest.if_due()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        def count() -> None:
+            rounds.append(len(rounds))
+            loop.call_soon(count)
+
+        rest = Rest()
+        loop.call_soon(count)
+        await asyncio.gather(*(busy(rest) for _ in range(5)))
+
+    asyncio.run(main())
+    later = [at for at in worked if at > 1]  # all tasks begin in the first round
+    assert len(later) == len(set(later)) == 15
+
+
+def test_short_work_is_not_interrupted() -> None:
+    async def main() -> bool:
+        ran = False
+
+        def other() -> None:
+            nonlocal ran
+            ran = True
+
+        rest = Rest()
+        asyncio.get_running_loop().call_soon(other)
+        await rest.if_due()
+        return ran
+
+    assert asyncio.run(main()) is False

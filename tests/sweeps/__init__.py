@@ -1,1 +1,0 @@
-"""Sweeps in this process, with real runs, a real server and real signals."""
