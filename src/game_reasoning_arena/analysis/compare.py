@@ -22,8 +22,8 @@ from game_reasoning_arena.analysis.statistics.results import (
 )
 from game_reasoning_arena.analysis.statistics.standings import POLICIES, Standings, standings
 from game_reasoning_arena.analysis.statistics.time_spent import time_table
+from game_reasoning_arena.analysis.statistics.verdicts import pairs_table
 from game_reasoning_arena.analysis.tables.forms import Column, Table
-from game_reasoning_arena.analysis.tables.verdicts import pairs_table
 from game_reasoning_arena.errors import UserError, choose_from
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.frames import LoadedRuns, rows

@@ -76,7 +76,7 @@ class LiteLLMBackend(BaseLLMBackend):
         self._workers: LiteLLMWorkers | None = None
         if workers:
             settings = {"stream": stream, "drop_params": drop_params, "timeout_s": self.timeout_s}
-            self._workers = LiteLLMWorkers(workers, settings)
+            self._workers = LiteLLMWorkers(workers, LiteLLMBackend, settings)
             self.processes = workers
         self._stream = stream
         self._drop_params = drop_params

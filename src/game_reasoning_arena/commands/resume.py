@@ -39,10 +39,14 @@ def run(args: argparse.Namespace) -> int:
     directory: Path = args.directory
     if (directory / layout.SWEEP).is_file():
         from game_reasoning_arena.running.past import where_begun
-        from game_reasoning_arena.sweeping.sweep import resume_sweep
+        from game_reasoning_arena.sweeping.sweep import resume_sweep, words_to_resume
 
         with where_begun(directory) as directory:
-            return resume_sweep(directory, args.overrides)
+            if not args.overrides:
+                return resume_sweep(directory)
+            from game_reasoning_arena.commands.play import run_hydra
+
+            return run_hydra(words_to_resume(directory, args.overrides))
     from game_reasoning_arena.recording.versions import changed_versions
     from game_reasoning_arena.recording.writer import DirectoryLock
     from game_reasoning_arena.running.past import load_past, where_begun

@@ -140,20 +140,29 @@ def run_sweep(
         return _finish(sweep, launcher)
 
 
-def resume_sweep(directory: Path, words: list[str]) -> int:
-    """Finish a sweep; words add values to its axes or change how it is carried out.
+def words_to_resume(directory: Path, words: Sequence[str]) -> list[str]:
+    """Return the command line that goes on with a sweep under further words.
+
+    The words add values to the sweep's axes or change how it is carried out; they replace what
+    the sweep's own command sets for the same keys.
 
     Raises:
-        UserError: there is no sweep, or the words are wrong.
+        UserError: the directory holds no sweep.
+    """
+    command = load_sweep(directory).command
+    kept = _without_keys(command, [*words, "sweep.resume=", "hydra.sweep.dir="])
+    return [*kept, *words, f"sweep.resume={directory.resolve()}"]
+
+
+def resume_sweep(directory: Path) -> int:
+    """Finish a sweep as it is; return its exit code.
+
+    Raises:
+        UserError: the directory holds no sweep, or a job of it cannot be prepared.
     """
     from game_reasoning_arena.sweeping.launchers import make_launcher
 
     sweep = load_sweep(directory)
-    if words:
-        from game_reasoning_arena.commands.play import run_hydra
-
-        said = _without_keys(sweep.command, [*words, "sweep.resume=", "hydra.sweep.dir="])
-        return run_hydra([*said, *words, f"sweep.resume={directory.resolve()}"])
     add_conf_dir(Path(sweep.config_dir) if sweep.config_dir is not None else None)
     launcher = make_launcher(sweep.settings.launcher)
     with DirectoryLock(sweep.path):

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from game_reasoning_arena.analysis.statistics.competitors import Competitor
-from game_reasoning_arena.analysis.statistics.estimates import Estimate
 from game_reasoning_arena.analysis.statistics.paired import SignTest
 from game_reasoning_arena.analysis.statistics.pairs import Pair, compare_pairs
 from game_reasoning_arena.analysis.statistics.standings import POLICIES, Standings
-from game_reasoning_arena.analysis.tables.verdicts import pairs_table
+from game_reasoning_arena.analysis.statistics.verdicts import pairs_table
+from game_reasoning_arena.analysis.tables.estimates import Estimate
 
 
 def _standings(

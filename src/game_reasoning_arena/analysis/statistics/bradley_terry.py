@@ -24,8 +24,8 @@ from scipy import optimize, stats
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from game_reasoning_arena.analysis.statistics.estimates import Estimate
 from game_reasoning_arena.analysis.statistics.intervals import CONFIDENCE
+from game_reasoning_arena.analysis.tables.estimates import Estimate
 
 ELO = 400 / math.log(10)
 

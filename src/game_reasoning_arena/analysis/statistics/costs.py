@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from game_reasoning_arena.analysis.statistics.estimates import Estimate
 from game_reasoning_arena.analysis.statistics.intervals import clustered_rate
 from game_reasoning_arena.analysis.statistics.standings import Standings
+from game_reasoning_arena.analysis.tables.estimates import Estimate
 from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
 from game_reasoning_arena.recording.frames import LoadedRuns
 from game_reasoning_arena.records import FAILURES
-
 
 #: A client that adds more than this share to the median latency has distorted it.
 DISTORTED = 0.10

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from game_reasoning_arena.analysis.statistics.estimates import UNKNOWN, Estimate
+from game_reasoning_arena.analysis.tables.estimates import UNKNOWN, Estimate
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from game_reasoning_arena.analysis.statistics.estimates import Estimate
 from game_reasoning_arena.analysis.statistics.intervals import cluster_sums, clustered_mean
+from game_reasoning_arena.analysis.tables.estimates import Estimate
 
 ALPHA = 0.05
 POWER = 0.80

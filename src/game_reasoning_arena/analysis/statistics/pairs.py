@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from game_reasoning_arena.analysis.statistics.estimates import Estimate
 from game_reasoning_arena.analysis.statistics.intervals import (
     cluster_sums,
     clustered_rate,
@@ -29,6 +28,7 @@ from game_reasoning_arena.analysis.statistics.paired import (
     sign_test,
 )
 from game_reasoning_arena.analysis.statistics.standings import POLICIES, SCORES, Standings, decides
+from game_reasoning_arena.analysis.tables.estimates import Estimate
 
 _UNITS: Final = {None: "games", "deal": "deals", "deal and seat": "pairs of games"}
 

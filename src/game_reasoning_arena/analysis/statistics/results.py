@@ -8,13 +8,13 @@ from itertools import combinations
 import pandas as pd
 
 from game_reasoning_arena.analysis.statistics.bradley_terry import Game, Ratings, rate
-from game_reasoning_arena.analysis.statistics.estimates import UNKNOWN, Estimate
 from game_reasoning_arena.analysis.statistics.intervals import (
     clustered_mean,
     clustered_rate,
     small_sample,
 )
 from game_reasoning_arena.analysis.statistics.standings import POLICIES, SCORES, Standings, decides
+from game_reasoning_arena.analysis.tables.estimates import UNKNOWN, Estimate
 from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
 
 _APART = ("error", "budget", "interrupted", "unfinished", "running")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from game_reasoning_arena.analysis.statistics.estimates import Estimate
+from game_reasoning_arena.analysis.tables.estimates import Estimate
 from game_reasoning_arena.analysis.tables.plain import plain
 
 Value = str | int | float | Estimate | None

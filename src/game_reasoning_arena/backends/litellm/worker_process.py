@@ -34,14 +34,13 @@ def main(descriptor: int) -> None:
 
 
 async def _serve(link: socket.socket) -> None:
-    from game_reasoning_arena.backends.litellm_backend import LiteLLMBackend
-
     reader, writer = await asyncio.open_connection(sock=link)
     logging.getLogger().addHandler(_Forwarder(writer))
-    settings = await receive(reader)
-    if settings is None:
+    made_of = await receive(reader)
+    if made_of is None:
         return
-    async with LiteLLMBackend(**settings) as backend:
+    kind, settings = made_of
+    async with kind(**settings) as backend:
         await backend.start(())
         writer.write(pack((None, None)))
         tasks: dict[int, asyncio.Task[None]] = {}

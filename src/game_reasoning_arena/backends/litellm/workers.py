@@ -8,7 +8,7 @@ with the caller; a call that is cancelled there is cancelled in its worker too.
 A worker is an interpreter that imports this module and not the caller's main module, connected by
 a pair of sockets. What goes over them are pickled messages with their length before them:
 
-    to a worker     settings (once); (number, Request); (number, None) cancels
+    to a worker     (class, settings) once; (number, Request); (number, None) cancels
     from a worker   (None, None) once LiteLLM is loaded; (number, Reply or error);
                     (None, (logger, level, text)) for what LiteLLM logs
 
@@ -31,6 +31,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.errors import EngineDeadError, TransientError
 from game_reasoning_arena.records import Reply, Request
 
@@ -54,11 +55,14 @@ class LiteLLMWorkers:
 
     Args:
         count: number of processes, at least 1.
-        settings: keyword arguments of the ``LiteLLMBackend`` in each of them.
+        backend: the class of the backend in each of them.
+        settings: its keyword arguments.
     """
 
-    def __init__(self, count: int, settings: Mapping[str, Any]) -> None:
-        self._workers = [_Worker(settings) for _ in range(count)]
+    def __init__(
+        self, count: int, backend: type[BaseLLMBackend], settings: Mapping[str, Any]
+    ) -> None:
+        self._workers = [_Worker(backend, settings) for _ in range(count)]
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -108,13 +112,13 @@ class LiteLLMWorkers:
 class _Worker:
     """The caller's side of one worker process, and of those that take its place when it dies."""
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, backend: type[BaseLLMBackend], settings: Mapping[str, Any]) -> None:
         self.ready = False  # LiteLLM is loaded
         self.settled = asyncio.Event()  # it was ready once, or is given up
         self.given_up: str | None = None  # why it is not started again
         self.load = 0  # requests that it has or will get
         self.pid: int | None = None
-        self._settings = dict(settings)
+        self._made_of = (backend, dict(settings))
         self._numbers = itertools.count()
         self._pending: dict[int, tuple[str, asyncio.Future[Reply]]] = {}
         self._link: asyncio.StreamWriter | None = None
@@ -187,7 +191,7 @@ class _Worker:
         try:
             self.pid = process.pid
             reader, link = await asyncio.open_connection(sock=ours)
-            link.write(pack(self._settings))
+            link.write(pack(self._made_of))
             self._link = link
             self._changed.set()
             while not self._closing and (message := await receive(reader)) is not None:

@@ -21,14 +21,14 @@ from game_reasoning_arena.simulation.open_spiel.engine_agent import EngineAgent,
 from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
 
 if TYPE_CHECKING:
-    from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
+    from game_reasoning_arena.simulation.open_spiel.task import Task
 
 #: A policy as a callable: the state as text and the names of the legal moves give one of these
 #: names, or probabilities by name.
 PolicyCallable = Callable[[str, list[str]], str | Mapping[str, float]]
 
 
-def bot_problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[str]:
+def bot_problems(task: Task, spec: PlayerSpec) -> list[str]:
     """Why this bot cannot play, if so."""
     where = f"agents.{spec.name}.bot"
     name = spec.options.get("bot")
@@ -37,17 +37,17 @@ def bot_problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[str]
         return [f"{where} is not set. {choose_from('', known)}"]
     if not isinstance(name, str) or name not in known:
         return [f"{where}={name!r} is no bot of OpenSpiel. {choose_from(str(name), known)}"]
-    if name not in pyspiel.bots_that_can_play_game(simulation.game):
-        return [f"{where}={name} cannot play {simulation.name}."]
+    if name not in pyspiel.bots_that_can_play_game(task.game):
+        return [f"{where}={name} cannot play {task.name}."]
     return []
 
 
 class BotAgent(EngineAgent):
     """Options: ``bot``, a registered name, and ``params``."""
 
-    def __init__(self, simulation: OpenSpielSimulation, spec: PlayerSpec, *, seed: int) -> None:
+    def __init__(self, task: Task, spec: PlayerSpec, *, seed: int) -> None:
         super().__init__(spec, seed=seed)
-        self._game = simulation.game
+        self._game = task.game
 
     async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
         """The bot's move, from a bot made for this turn, in a thread.
@@ -73,7 +73,7 @@ class BotAgent(EngineAgent):
         return int(bot.step(turn.state))
 
 
-def policy_problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[str]:
+def policy_problems(task: Task, spec: PlayerSpec) -> list[str]:
     """Why this table or callable cannot be used, if so."""
     table, target = spec.options.get("table"), spec.options.get("callable")
     where = f"agents.{spec.name}"
@@ -89,7 +89,7 @@ def policy_problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[s
             _load_callable(str(target))
     except UserError as error:
         found.append(f"{where}: {error}")
-    if unseen := simulation.texts.problem():
+    if unseen := task.texts.problem():
         found.append(f"{where}.type=policy: {unseen}")
     return found
 
@@ -101,7 +101,7 @@ class PolicyAgent(EngineAgent):
     ``simulation.board`` as set) to probabilities by move name.
     """
 
-    def __init__(self, simulation: OpenSpielSimulation, spec: PlayerSpec, *, seed: int) -> None:
+    def __init__(self, task: Task, spec: PlayerSpec, *, seed: int) -> None:
         super().__init__(spec, seed=seed)
         table = spec.options.get("table")
         self._table = _read_table(str(table)) if table is not None else None

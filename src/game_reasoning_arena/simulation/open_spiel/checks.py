@@ -10,32 +10,29 @@ from game_reasoning_arena.agents.checks import seat_problems
 from game_reasoning_arena.simulation.open_spiel.players import player_problems
 
 if TYPE_CHECKING:
-    from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
+    from game_reasoning_arena.simulation.open_spiel.task import Task
 
 
-def problems(
-    simulation: OpenSpielSimulation, players: Sequence[PlayerSpec], *, everybody: bool = True
-) -> list[str]:
+def problems(task: Task, players: Sequence[PlayerSpec], *, everybody: bool = True) -> list[str]:
     """All problems, in plain words that name the configuration keys.
 
     Args:
-        simulation: the game.
+        task: the game.
         players: who plays it.
         everybody: whether these are all, so that their number can be wrong.
     """
     found: list[str] = []
     if everybody:
-        n = simulation.players
-        found += seat_problems(players, n, n, simulation.game_string)
-    kind = simulation.game.get_type()
+        n = task.players
+        found += seat_problems(players, n, n, task.game_string)
+    kind = task.game.get_type()
     if found and kind.min_num_players <= len(players) <= kind.max_num_players:
         found[0] += (
-            f" Or choose the number with simulation.game="
-            f'"{simulation.name}(players={len(players)})".'
+            f' Or choose the number with simulation.game="{task.name}(players={len(players)})".'
         )
     readers = [spec for spec in players if spec.type in ("llm", "human")]
-    if readers and (unseen := simulation.texts.problem()):
-        found.append(f"simulation.game={simulation.game_string}: {unseen}")
+    if readers and (unseen := task.texts.problem()):
+        found.append(f"simulation.game={task.game_string}: {unseen}")
     for spec in players:
-        found += player_problems(simulation, spec)
+        found += player_problems(task, spec)
     return found

@@ -11,14 +11,14 @@ from game_reasoning_arena.errors import UserError, choose_from
 from game_reasoning_arena.simulation.open_spiel import bots, search, solver, uci
 
 if TYPE_CHECKING:
-    from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
+    from game_reasoning_arena.simulation.open_spiel.task import Task
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of player: what can be wrong with it, and how it is made."""
 
-    problems: Callable[[OpenSpielSimulation, PlayerSpec], list[str]]
+    problems: Callable[[Task, PlayerSpec], list[str]]
     make: Callable[..., Agent]
 
 
@@ -31,13 +31,13 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def player_problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[str]:
+def player_problems(task: Task, spec: PlayerSpec) -> list[str]:
     """What is wrong with an engine-backed player here; nothing for other kinds."""
     kind = KINDS.get(spec.type)
-    return kind.problems(simulation, spec) if kind is not None else []
+    return kind.problems(task, spec) if kind is not None else []
 
 
-def make_player(simulation: OpenSpielSimulation, spec: PlayerSpec, *, seed: int) -> Agent:
+def make_player(task: Task, spec: PlayerSpec, *, seed: int) -> Agent:
     """A player by ``agents.player_N.type``.
 
     Raises:
@@ -49,4 +49,4 @@ def make_player(simulation: OpenSpielSimulation, spec: PlayerSpec, *, seed: int)
             f"agents.{spec.name}.type={spec.type!r} is unknown. "
             + choose_from(spec.type, [*KINDS, "human", "llm", "random"])
         )
-    return kind.make(simulation, spec, seed=seed)
+    return kind.make(task, spec, seed=seed)

@@ -21,7 +21,7 @@ from game_reasoning_arena.simulation.open_spiel.loading import Game
 from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
 
 if TYPE_CHECKING:
-    from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
+    from game_reasoning_arena.simulation.open_spiel.task import Task
 
 #: Hidden-information games in which OpenSpiel can deal what a seat cannot see again. Bridge can,
 #: but takes a second for each deal.
@@ -41,7 +41,7 @@ DEALS_AGAIN = frozenset(
 _MEMORY_MB = 1000
 
 
-def problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[str]:
+def problems(task: Task, spec: PlayerSpec) -> list[str]:
     """Why this game cannot be searched with these options, if so."""
     where = f"agents.{spec.name}"
     found = []
@@ -51,18 +51,18 @@ def problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[str]:
             found.append(f"{where}.{key}={value} must be at least 1.")
     if spec.options.get("uct_c", 2.0) < 0:
         found.append(f"{where}.uct_c={spec.options['uct_c']} must be at least 0.")
-    kind = simulation.game.get_type()
+    kind = task.game.get_type()
     if kind.dynamics != pyspiel.GameType.Dynamics.SEQUENTIAL:
         found.append(
             f"{where}.type=mcts searches games in which players move in turn; in "
-            f"{simulation.name} they move at the same time. Use type=random or llm."
+            f"{task.name} they move at the same time. Use type=random or llm."
         )
     elif kind.chance_mode == pyspiel.GameType.ChanceMode.SAMPLED_STOCHASTIC:
-        found.append(f"{where}.type=mcts cannot search {simulation.name}: its chance is hidden.")
-    elif simulation.texts.hidden and simulation.name not in DEALS_AGAIN:
+        found.append(f"{where}.type=mcts cannot search {task.name}: its chance is hidden.")
+    elif task.texts.hidden and task.name not in DEALS_AGAIN:
         found.append(
             f"{where}.type=mcts: OpenSpiel cannot deal the hidden information of "
-            f"{simulation.name} again, so there is no honest search. Hidden-information games "
+            f"{task.name} again, so there is no honest search. Hidden-information games "
             f"with one: {', '.join(sorted(DEALS_AGAIN))}."
         )
     return found
@@ -71,10 +71,10 @@ def problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[str]:
 class MCTSAgent(EngineAgent):
     """Options: ``simulations`` per move, ``rollouts`` per leaf, ``uct_c``, ``solve``."""
 
-    def __init__(self, simulation: OpenSpielSimulation, spec: PlayerSpec, *, seed: int) -> None:
+    def __init__(self, task: Task, spec: PlayerSpec, *, seed: int) -> None:
         super().__init__(spec, seed=seed)
-        self._game = simulation.game
-        self._hidden = simulation.texts.hidden
+        self._game = task.game
+        self._hidden = task.texts.hidden
 
     async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
         """The search's move; the same for the same run seed, episode, seat and turn."""

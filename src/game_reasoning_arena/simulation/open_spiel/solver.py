@@ -31,7 +31,7 @@ from game_reasoning_arena.simulation.open_spiel.solving import Policy, knowledge
 from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
 
 if TYPE_CHECKING:
-    from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
+    from game_reasoning_arena.simulation.open_spiel.task import Task
 
 log = logging.getLogger(__name__)
 
@@ -41,15 +41,15 @@ _EXPLORED = 20_000
 _PROBES = 200
 
 
-def method_for(simulation: OpenSpielSimulation) -> str:
+def method_for(task: Task) -> str:
     """``minimax`` or ``cfr``."""
-    return "cfr" if simulation.texts.hidden else "minimax"
+    return "cfr" if task.texts.hidden else "minimax"
 
 
-def problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[str]:
+def problems(task: Task, spec: PlayerSpec) -> list[str]:
     """Why this game cannot be solved, if so. Explores up to 20,000 positions, about a second."""
     where = f"agents.{spec.name}.type=solver"
-    kind = simulation.game.get_type()
+    kind = task.game.get_type()
     zero_sum = kind.utility in (
         pyspiel.GameType.Utility.ZERO_SUM,
         pyspiel.GameType.Utility.CONSTANT_SUM,
@@ -57,22 +57,22 @@ def problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[str]:
     if spec.options.get("iterations", 1) < 1:
         return [f"agents.{spec.name}.iterations={spec.options['iterations']} must be at least 1."]
     if kind.dynamics != pyspiel.GameType.Dynamics.SEQUENTIAL:
-        return [f"{where}: in {simulation.name} players move at the same time. Use random or llm."]
+        return [f"{where}: in {task.name} players move at the same time. Use random or llm."]
     if kind.chance_mode == pyspiel.GameType.ChanceMode.SAMPLED_STOCHASTIC:
-        return [f"{where}: {simulation.name} hides its chance, so it cannot be solved."]
-    two = simulation.players == 2 and zero_sum
-    if not two and (simulation.players != 1 or simulation.texts.hidden):
+        return [f"{where}: {task.name} hides its chance, so it cannot be solved."]
+    two = task.players == 2 and zero_sum
+    if not two and (task.players != 1 or task.texts.hidden):
         return [
             f"{where}: optimal play is defined here for two players with opposite interests, "
-            f"which {simulation.game_string} has not. Use mcts or random."
+            f"which {task.game_string} has not. Use mcts or random."
         ]
-    if simulation.texts.hidden and not kind.provides_information_state_string:
-        return [f"{where}: {simulation.name} does not name its information states."]
+    if task.texts.hidden and not kind.provides_information_state_string:
+        return [f"{where}: {task.name} does not name its information states."]
     limit = int(spec.options.get("max_states", 2_000_000))
-    about = estimated_size(simulation.game, hidden=simulation.texts.hidden)
+    about = estimated_size(task.game, hidden=task.texts.hidden)
     if about > limit:
         return [
-            f"{where}: {simulation.game_string} is too big to be solved: about {about:.0e} "
+            f"{where}: {task.game_string} is too big to be solved: about {about:.0e} "
             f"positions, and agents.{spec.name}.max_states is {limit:,}. Use mcts, or a smaller "
             "game."
         ]
@@ -237,9 +237,9 @@ def _writable(folder: Path) -> bool:
 class SolverAgent(EngineAgent):
     """Options: ``iterations`` of CFR+, ``max_states``."""
 
-    def __init__(self, simulation: OpenSpielSimulation, spec: PlayerSpec, *, seed: int) -> None:
+    def __init__(self, task: Task, spec: PlayerSpec, *, seed: int) -> None:
         super().__init__(spec, seed=seed)
-        self._simulation = simulation
+        self._task = task
         self._solved: asyncio.Task[Solution] | None = None
 
     async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
@@ -247,14 +247,14 @@ class SolverAgent(EngineAgent):
         if self._solved is None:
             self._solved = asyncio.create_task(
                 solution(
-                    self._simulation.game_string,
-                    method_for(self._simulation),
+                    self._task.game_string,
+                    method_for(self._task),
                     int(self.spec.options.get("iterations", 1000)),
                     int(self.spec.options.get("max_states", 2_000_000)),
                 )
             )
         policy = (await asyncio.shield(self._solved)).policy
-        if self._simulation.texts.hidden:
+        if self._task.texts.hidden:
             key = knowledge(turn.seat, turn.state.information_state_string(turn.seat))
         else:
             key = position(turn.state)

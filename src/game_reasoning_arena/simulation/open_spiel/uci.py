@@ -21,7 +21,7 @@ from game_reasoning_arena.simulation.open_spiel.engine_agent import EngineAgent
 from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
 
 if TYPE_CHECKING:
-    from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
+    from game_reasoning_arena.simulation.open_spiel.task import Task
 
 _LIMITS = {"depth": "depth", "nodes": "nodes", "movetime_ms": "movetime"}
 _DEFAULT_NODES = 10_000
@@ -29,11 +29,11 @@ _ANSWER_S = 60.0
 _GAMES = "/usr/games:/usr/local/games"
 
 
-def problems(simulation: OpenSpielSimulation, spec: PlayerSpec) -> list[str]:
+def problems(task: Task, spec: PlayerSpec) -> list[str]:
     """Why this engine cannot play, if so."""
     where = f"agents.{spec.name}"
     found = []
-    if simulation.name != "chess":
+    if task.name != "chess":
         found.append(f"{where}.type=uci plays chess only. Use simulation=chess, or another type.")
     path = str(spec.options.get("path", "stockfish"))
     if _program(path) is None:
@@ -148,7 +148,7 @@ class UCIAgent(EngineAgent):
     Without a limit it searches 10,000 nodes.
     """
 
-    def __init__(self, simulation: OpenSpielSimulation, spec: PlayerSpec, *, seed: int) -> None:
+    def __init__(self, task: Task, spec: PlayerSpec, *, seed: int) -> None:
         super().__init__(spec, seed=seed)
         given = {key: spec.options.get(key) for key in _LIMITS}
         limits = [f"{_LIMITS[key]} {value}" for key, value in given.items() if value is not None]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from game_reasoning_arena.analysis.statistics.estimates import Estimate
 from game_reasoning_arena.analysis.statistics.paired import ALPHA
 from game_reasoning_arena.analysis.statistics.pairs import Pair
+from game_reasoning_arena.analysis.tables.estimates import Estimate
 from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
 
 # What is said of pairs whose interval and verdict disagree, after their names.
