@@ -249,6 +249,11 @@ class ResponseRecord(Struct, frozen=True, kw_only=True):
 
     ``outcome`` is None when no answer could be had; ``error`` then holds ``kind``, ``message`` and
     ``status``. ``seed`` is the episode's; the request's own is in ``sent``.
+
+    Of prompts with right answers, ``score`` is what the answer is worth (0 to 1; None where a judge
+    or a coroutine says so later, see the episode's ``scores``), ``scored_as`` by which rule,
+    ``answer_text`` the answer in its plainest form. On a judge's own line ``score`` is its grade;
+    ``label`` is the score of the scorer that the judge is checked against.
     """
 
     run_id: str
@@ -289,6 +294,10 @@ class ResponseRecord(Struct, frozen=True, kw_only=True):
     served_model: str | None
     error: Mapping[str, Any] | None
     from_cache: bool = False
+    score: float | None = None
+    scored_as: str | None = None
+    answer_text: str | None = None
+    label: float | None = None
 
     @property
     def key(self) -> CallKey:
@@ -341,7 +350,10 @@ class EpisodeRecord(Struct, frozen=True, kw_only=True):
     game was played to its end (or to ``max_moves``: then ``move_limit`` is true). ``winner`` is a
     player's name, None for a draw and for games in which no single player is best. Episodes that
     share ``seed`` are the same deal with the players at different seats. ``prompt`` is the ``id``
-    that a prompts file gives, or else the prompt's number in it, from 0; None for games.
+    that a prompts file gives, or else the prompt's number in it, from 0; None for games. Of prompts
+    with right answers, ``expected`` is the right one, ``group`` the prompt's, and ``scores[i]``,
+    ``answers[i]`` and ``labels[i]`` belong to seat i: what the answer is worth (0 to 1, None where
+    no answer was had), the answer in its plainest form, and what a judge is checked against.
     """
 
     run_id: str
@@ -359,6 +371,11 @@ class EpisodeRecord(Struct, frozen=True, kw_only=True):
     duration_s: float
     error: str | None = None
     prompt: int | str | None = None
+    group: str | None = None
+    expected: str | None = None
+    scores: tuple[float | None, ...] | None = None
+    answers: tuple[str | None, ...] | None = None
+    labels: tuple[float | None, ...] | None = None
 
 
 class Asker(Protocol):

@@ -224,13 +224,41 @@ class OpenSpielConf:
 
 
 @dataclass
+class ColumnsConf:
+    """Which column of a prompts file holds what; null looks for the usual names, false is none."""
+
+    prompt: Any = None
+    answer: Any = None
+    choices: Any = None
+    id: Any = None
+    system: Any = None
+    group: Any = None
+
+
+@dataclass
 class PromptsConf:
-    """A file of prompts, each answered by every agent."""
+    """A file of prompts, each answered by every agent, and scored where right answers are known."""
 
     type: str = "prompts"
+    # A .jsonl, .csv, .tsv, .json, .parquet or .txt file (also .gz), or a directory of such.
     file: str = MISSING
+    columns: ColumnsConf = field(default_factory=ColumnsConf)
+    # The columns of CSV files that do not name them in their first line.
+    header: list[str] | None = None
+    # plain | choices | line | json, a .j2 file, or Jinja; null takes what the scorer reads.
+    template: str | None = None
+    # A scorer's name, or its settings with `type` or `_target_`; null takes choice or exact.
+    scorer: Any = None
     repeats: int = 1
+    # file | shuffled: the order in which rows are asked.
+    order: str = "file"
+    # So many rows, drawn by the run's seed.
+    sample: int | None = None
     limit: int | None = None
+    # Examples shown before each question, drawn by the run's seed.
+    shots: int = 0
+    shots_file: str | None = None
+    shots_template: str | None = None
 
 
 #: What ``simulation.type`` takes, with the settings of each.

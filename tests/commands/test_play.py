@@ -16,7 +16,7 @@ from tests.loopback import LoopbackServer
 GAMES = sorted(
     path.stem
     for path in (Path(__file__).parents[2] / "conf" / "simulation").glob("*.yaml")
-    if path.stem not in ("openspiel", "prompts")
+    if path.stem != "openspiel" and not path.stem.startswith("prompts")
 )
 
 

@@ -27,7 +27,9 @@ class Verdict:
     """What an answer was.
 
     ``said`` is the visible text without reasoning tags, ``answer`` the declared answer as written
-    (None where there is none), ``form`` how it was read.
+    (None where there is none), ``form`` how it was read. Of prompts with right answers, ``score``
+    is what the answer is worth (0 to 1), ``scored_as`` by which rule, ``answer_text`` the answer in
+    its plainest form, and ``label`` another scorer's score, which a judge is compared with.
     """
 
     outcome: Outcome
@@ -37,6 +39,10 @@ class Verdict:
     answer: str | None = None
     reasoning: str | None = None
     said: str = ""
+    score: float | None = None
+    scored_as: str | None = None
+    answer_text: str | None = None
+    label: float | None = None
 
 
 _NO_VERDICT = Verdict(Outcome.EMPTY)
@@ -157,6 +163,10 @@ class Questions:
                 if error is None
                 else {"kind": error.kind, "message": error.message, "status": error.status},
                 from_cache=known.from_cache,
+                score=judged.score,
+                scored_as=judged.scored_as,
+                answer_text=judged.answer_text,
+                label=judged.label,
             )
         )
 

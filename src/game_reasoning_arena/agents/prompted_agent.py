@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Protocol, cast
+
 from game_reasoning_arena.agents.asking import Questions, Verdict
 from game_reasoning_arena.agents.base_agent import Actor, Agent, Decision, PlayerSpec, Turn
 from game_reasoning_arena.agents.parsing import CUT, split_reasoning
 from game_reasoning_arena.records import CallKey, EpisodePlan, Message, Outcome, Reply
+
+
+class Prompt(Protocol):
+    """What a prompt is to the model that answers it."""
+
+    @property
+    def turn(self) -> int:
+        """The number of the question in its episode."""
+        ...
+
+    def messages(self, system_prompt: str | None) -> tuple[Message, ...]:
+        """Return what is sent."""
+        ...
+
+    def read(self, reply: Reply) -> Verdict:
+        """Return what a reply is; must not raise."""
+        ...
+
+    def heard(self, verdict: Verdict) -> None:
+        """Take note of what the answer was."""
+        ...
 
 
 class PromptedAgent(Agent):
@@ -31,12 +54,10 @@ class PromptedActor(Actor):
 
     async def act(self, turn: Turn) -> Decision:
         """Ask once; the answer is in the record, the decision is none."""
-        agent = self._agent
-        messages: tuple[Message, ...] = ({"role": "user", "content": turn.state_text()},)
-        if agent.system_prompt:
-            messages = ({"role": "system", "content": agent.system_prompt}, *messages)
+        agent, prompt = self._agent, cast(Prompt, turn)
+        messages = prompt.messages(agent.system_prompt)
         key = CallKey(episode=self._plan.episode, seat=self._seat, turn=turn.turn)
-        await agent.questions.ask(self._plan, key, messages, judge_text)
+        prompt.heard(await agent.questions.ask(self._plan, key, messages, prompt.read))
         return Decision(None)
 
 

@@ -26,6 +26,8 @@ class Purpose(IntEnum):
     REQUEST = 4
     VOTE = 5
     ENGINE = 6
+    SAMPLE = 7
+    SHOTS = 8
 
 
 def derive(*parts: int, bits: int = 63) -> int:

@@ -35,6 +35,7 @@ ILLEGAL_MOVE = "no-such-move"
 
 _LABEL = "I am a scripted stand-in, no language model."
 _ASKS_FOR_LINE = re.compile(r"final answer\s*:", re.IGNORECASE)
+_CHOICE = re.compile(r"(\w{1,8})\. ")
 _ASKS_FOR_JSON = re.compile(r"[\"'`]action[\"'`]")
 
 
@@ -106,7 +107,7 @@ class ScriptedBackend(BaseLLMBackend):
         rng = random.Random(request.seed if request.seed is not None else 0)
         if request.constraint is not None and request.constraint.choices:
             return _pick(stand_in, request.constraint.choices, rng), "stop"
-        moves = legal_moves(request.messages)
+        moves = legal_moves(request.messages) or listed_choices(request.messages)
         if not moves:
             if any(_answer_form(message["content"]) for message in request.messages):
                 return f"{_LABEL} I can only choose from moves that are listed.", "stop"
@@ -134,6 +135,20 @@ class ScriptedBackend(BaseLLMBackend):
                 return kind
             drawn -= rate
         return None
+
+
+def listed_choices(messages: Sequence[Message]) -> list[str]:
+    """Return the labels under the line ``Choices:`` of the last message: ``A. one``, ``B. two``."""
+    _, found, listed = (
+        messages[-1]["content"].rpartition("Choices:\n") if messages else ("", "", "")
+    )
+    labels: list[str] = []
+    for line in listed.splitlines() if found else ():
+        match = _CHOICE.match(line)
+        if match is None:
+            break
+        labels.append(match[1])
+    return labels
 
 
 def legal_moves(messages: Sequence[Message]) -> list[str]:

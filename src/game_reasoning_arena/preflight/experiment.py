@@ -16,7 +16,6 @@ from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.preflight.sharding import Shard
 from game_reasoning_arena.records import EpisodePlan, Model
 from game_reasoning_arena.simulation.base import Simulation
-from game_reasoning_arena.simulation.prompts import PromptsSimulation
 
 #: Top-level keys that change how a run is carried out, not what it asks: they are no part of a
 #: run's identity, and may differ between a run and its resumption.
@@ -65,6 +64,7 @@ class Experiment:
     estimate: bool
     profile: bool
     players: tuple[PlayerSpec, ...]
+    judges: tuple[PlayerSpec, ...] = ()  # asked about answers; they have no seat
     simulation: Simulation
     backends: Mapping[str, BaseLLMBackend]
     config: Mapping[str, Any]
@@ -75,7 +75,7 @@ class Experiment:
         return self._plans
 
     @cached_property
-    def _plans(self) -> list[EpisodePlan]:
+    def _plans(self) -> Sequence[EpisodePlan]:
         whole = self.simulation.plan(
             episodes=self.episodes,
             seed=self.seed,
@@ -95,7 +95,7 @@ class Experiment:
             players=[player.name for player in self.players],
         )
         shared = min(len(other), len(self.plans()))
-        return other[:shared] == list(self.plans()[:shared])
+        return list(other[:shared]) == list(self.plans()[:shared])
 
     @property
     def unpaired(self) -> list[str]:
@@ -104,8 +104,13 @@ class Experiment:
 
     @property
     def models(self) -> list[Model]:
-        """The distinct models, in the order of the players."""
-        return list({p.model.name: p.model for p in self.players if p.model}.values())
+        """The distinct models, in the order of the players, then of the judges."""
+        return list({p.model.name: p.model for p in self.asked if p.model}.values())
+
+    @property
+    def asked(self) -> tuple[PlayerSpec, ...]:
+        """The players, and the judges beside them."""
+        return (*self.players, *self.judges)
 
     @property
     def served(self) -> list[tuple[BaseLLMBackend, list[Model]]]:
@@ -159,8 +164,7 @@ class Experiment:
             if table and player.type == "policy":
                 table_bytes = Path(table).expanduser().read_bytes()
                 yield f"{player.name}.table", hashlib.sha256(table_bytes).hexdigest()
-        if isinstance(self.simulation, PromptsSimulation):
-            yield "prompts", _digest(self.simulation.prompts)
+        yield from self.simulation.contents().items()
 
 
 def changed_files(

@@ -67,13 +67,7 @@ def check_players(
         asked = options.pop("model")
         sampling = check_sampling(options.pop("sampling"), f"{where}.sampling", problems)
         sampling = sampling.merged(run_sampling)
-        model = None
-        if not isinstance(asked, str) or asked.strip() in ("", "???"):
-            problems.add(f"{where}.model is not set: give {where}.model=NAME or model=NAME.")
-        elif catalog is not None:
-            model = problems.attempt(
-                lambda m=asked, w=where: _resolve(catalog, m, backend_confs, w)  # type: ignore[misc]
-            )
+        model = resolved_model(asked, where, catalog, backend_confs, problems)
         if model is not None:
             sampling = sampling.merged(model.sampling)
         player = PlayerSpec(
@@ -112,6 +106,30 @@ def _say_type(where: str, kind: str, values: Mapping[str, Any], problems: Proble
             problems.replace(
                 wrong, f"{where}.{key}: {where} is of type {kind}; to set this, write {wanted} too."
             )
+
+
+def resolved_model(
+    asked: object,
+    where: str,
+    catalog: Catalog | None,
+    backend_confs: Mapping[str, Any],
+    problems: Problems,
+) -> Model | None:
+    """Return the model of a name; None after noting that there is none.
+
+    Args:
+        asked: the value of ``<where>.model``.
+        where: the node it stands in.
+        catalog: resolves models; None where the catalog itself is broken.
+        backend_confs: the ``backend`` node.
+        problems: gets what is wrong.
+    """
+    if not isinstance(asked, str) or asked.strip() in ("", "???"):
+        problems.add(f"{where}.model is not set: give {where}.model=NAME or model=NAME.")
+        return None
+    if catalog is None:
+        return None
+    return problems.attempt(lambda: _resolve(catalog, asked, backend_confs, where))
 
 
 def _resolve(catalog: Catalog, name: str, backends: Mapping[str, Any], where: str) -> Model:

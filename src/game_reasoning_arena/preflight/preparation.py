@@ -35,6 +35,7 @@ from game_reasoning_arena.preflight.backend_checks import Serving
 from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.preflight.players import check_players
 from game_reasoning_arena.preflight.reachability import unreachable
+from game_reasoning_arena.preflight.scoring import judge_config, judging_player, trusted_scorer
 from game_reasoning_arena.preflight.sharding import Shard
 from game_reasoning_arena.records import Model, Sampling
 from game_reasoning_arena.schema import SIMULATION_TYPES, ArenaConf, ProviderConf
@@ -88,7 +89,10 @@ def prepare(
     )
     backend_confs: dict[str, Any] = dict(config["backend"] or {})
     players = check_players(config, catalog, backend_confs, run_sampling, env_sampling, problems)
-    simulation = problems.attempt(lambda: make_simulation(_filled_simulation(config, problems)))
+    node = _filled_simulation(config, problems)
+    node = trusted_scorer(node, list(config["trusted_targets"]), problems)
+    judges = judging_player(node, catalog, backend_confs, problems)
+    simulation = problems.attempt(lambda: make_simulation(node))
     if simulation is not None and check_seats:
         told = any(player.type in ("llm", "human") for player in players)
         if not played and told and (misled := simulation.misleading()) is not None:
@@ -97,9 +101,10 @@ def prepare(
         for problem in simulation.check(players, everybody=everybody):
             problems.add(problem)
 
-    models = list({p.model.name: p.model for p in players if p.model}.values())
+    asked = [*players, *judges]
+    models = list({p.model.name: p.model for p in asked if p.model}.values())
     used = {model.backend for model in models}
-    backends = _backends(players, backend_confs, config, problems)
+    backends = _backends(asked, backend_confs, config, problems)
     if check_backends and not config["estimate"]:
         serving = serving or Serving()
         found: list[str] = []
@@ -122,6 +127,9 @@ def prepare(
     config = {field.name: config[field.name] for field in fields(ArenaConf)}  # helping keys served
     config["backend"] = {prefix: backend_confs[prefix] for prefix in sorted(used)}
     config["agents"] = {player.name: _player_config(player) for player in players}
+    if found_itself := simulation.settings():
+        config["simulation"] = {**config["simulation"], **found_itself}
+        config["simulation"]["scorer"] = judge_config(config["simulation"]["scorer"], judges)
     _write_down_models(config, models, catalog)
     probe = config["probe"]
     if probe is None:
@@ -143,6 +151,7 @@ def prepare(
         estimate=config["estimate"],
         profile=config["profile"],
         players=tuple(players),
+        judges=tuple(judges),
         simulation=simulation,
         backends=backends,
         config=config,

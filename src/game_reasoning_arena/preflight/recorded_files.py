@@ -51,6 +51,12 @@ def files_elsewhere(config_file: Path) -> list[str]:
     ]
 
 
+#: What of a configuration decides which questions a prompts file makes.
+_ASKED_OF_A_FILE = (
+    "file", "limit", "columns", "header", "template", "scorer", "shots", "shots_file",
+)  # fmt: skip
+
+
 def _run_beside(config_file: Path) -> Mapping[str, Any]:
     try:
         content = orjson.loads(config_file.with_name(layout.RUN).read_bytes())
@@ -67,4 +73,4 @@ def _named_files(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[object,
             if isinstance(node, Mapping) and node.get(key):
                 yield f"{player}.{key}", (node[key],)
     if isinstance(simulation, Mapping) and simulation.get("file"):
-        yield "prompts", (simulation["file"], simulation.get("limit"))
+        yield "prompts", tuple(simulation.get(key) for key in _ASKED_OF_A_FILE)

@@ -39,6 +39,8 @@ class _Row:
     draws: int = 0
     losses: int = 0
     answered: int = 0
+    score: float = 0.0
+    scored: int = 0
     forfeits: int = 0
     errors: int = 0
     unfinished: int = 0
@@ -107,6 +109,9 @@ class Summary:
             shared = returns.count(best) > 1
         for seat, row in enumerate(rows):
             row.episodes += 1
+            if record.scores is not None and (score := record.scores[seat]) is not None:
+                row.score += score
+                row.scored += 1
             row.moves += moved.count(seat)
             if substitutes:
                 row.substitutes += substitutes.count(seat)
@@ -180,6 +185,8 @@ class Summary:
             "draws": row.draws,
             "losses": row.losses,
             "answered": row.answered,
+            "scored": row.scored,
+            "mean_score": row.score / row.scored if row.scored else None,
             "forfeits": row.forfeits,
             "errors": row.errors,
             "unfinished": row.unfinished,

@@ -91,7 +91,7 @@ def estimate(experiment: Experiment) -> dict[str, Usage]:
                 on_failure=experiment.on_failure,
                 simulation=experiment.simulation,
             )
-            for player in experiment.players
+            for player in experiment.asked
         }
         for plan in dry:
             await experiment.simulation.play(plan, agents, "estimate")

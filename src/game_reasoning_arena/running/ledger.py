@@ -182,6 +182,10 @@ def run_head(
             }
             for player in experiment.players
         },
+        "judges": {
+            judge.name: {"model": judge.model.name if judge.model else None}
+            for judge in experiment.judges
+        },
         **told,
     }
 

@@ -60,7 +60,7 @@ def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunR
     if len(episodes) < planned:
         status = Status.INTERRUPTED
         reason = f"{planned - len(episodes)} of {planned} episodes were in none of the parts"
-    summary = Summary(experiment.players)
+    summary = Summary(experiment.asked)
     used = Totals()
     with RunWriter(output, option="--output DIR") as writer:
         writer.config(as_yaml(experiment.config))

@@ -134,6 +134,8 @@ def result_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     from game_reasoning_arena.analysis.tables.forms import Column, Table
 
     left_out = set(_OF_GAMES) if any(row["answered"] for row in rows) else {"answered"}
+    if not any(row.get("scored") for row in rows):  # older runs do not say
+        left_out.add("score %")
     if not any(row["cut_at_limit"] for row in rows):
         left_out.add("cut")
     columns = [
@@ -150,7 +152,19 @@ def result_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 _COLUMNS = (
-    *("player", "seat", "model", "episodes", "answered", "win", "draw", "loss", "cut", "return"),
+    *(
+        "player",
+        "seat",
+        "model",
+        "episodes",
+        "answered",
+        "score %",
+        "win",
+        "draw",
+        "loss",
+        "cut",
+        "return",
+    ),
     *("failures", "calls", "p50 s", "tokens", "cost $"),
 )
 
@@ -170,6 +184,7 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
         "model": row["model"] or row["type"],
         "episodes": str(row["episodes"]),
         "answered": str(row["answered"]),
+        "score %": _percent(row.get("mean_score")),
         "win": str(row["wins"]),
         "draw": str(row["draws"]),
         "loss": str(row["losses"]),
@@ -191,6 +206,10 @@ _FAILURE_COLUMNS = (
     "refused",
     "context_overflow",
 )
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f}"
 
 
 def _number(value: float | None, form: str) -> str:

@@ -180,7 +180,7 @@ async def run_async(
             sat_down_at=now,
             planned=len(plans),
             head=run_head(experiment, run_id, overrides, past),
-            summary=Summary(experiment.players),
+            summary=Summary(experiment.asked),
             shown=shown,
             profile=Profile() if experiment.profile else None,
         )
@@ -189,20 +189,21 @@ async def run_async(
             writer.config(as_yaml(experiment.config))
         story.write_run(Status.RUNNING, None)
         done = {record.episode for record in past.episodes}
-        todo = [plan for plan in plans if plan.episode not in done]
+        todo = (plan for plan in plans if plan.episode not in done)
+        left = sum(plan.episode not in done for plan in plans) if done else len(plans)
         shown.expect(len(plans), done=len(done))
         if past.run_id is not None:
             log.info("resumed (%d): %s", past.times_resumed, past)
         for note in past.notes:
             log.info("%s", note)  # whoever resumes tells it on the terminal
-        log.info("run %s: %d of %d episodes to play", run_id, len(todo), len(plans))
+        log.info("run %s: %d of %d episodes to play", run_id, left, len(plans))
         story.lag.start()
         # What is loaded by now outlives the run: the collector need not go through it again and
         # again, some 40 ms each time.
         gc.freeze()
         try:
             with profiled(story.profile):
-                await _play_all(story, todo, askers, replayed=replayed)
+                await _play_all(story, todo, left, askers, replayed=replayed)
         except RunStorageError:
             raise
         except asyncio.CancelledError:
@@ -247,7 +248,12 @@ async def run_async(
 
 
 async def _play_all(
-    story: Story, todo: Sequence[EpisodePlan], backends: Mapping[str, Asker], *, replayed: bool
+    story: Story,
+    todo: Iterator[EpisodePlan],
+    left: int,
+    backends: Mapping[str, Asker],
+    *,
+    replayed: bool,
 ) -> None:
     """Seat the players, play the episodes, free everything whatever happens."""
     experiment = story.experiment
@@ -265,7 +271,7 @@ async def _play_all(
                     asker = cache.over(asker, settings, reuse=experiment.cache == "reuse")
                 askers[prefix] = Recall(asker, story.past.answers, story.past.recalled)
         agents = story.agents
-        for player in experiment.players:
+        for player in experiment.asked:
             agents[player.name] = make_agent(
                 player,
                 asker=askers[player.model.backend] if player.model else None,
@@ -276,9 +282,9 @@ async def _play_all(
                 simulation=experiment.simulation,
             )
             stack.push_async_callback(agents[player.name].aclose)
-        if experiment.probe and not replayed and todo:
+        if experiment.probe and not replayed and left:
             story.probes = await probe_models(experiment.models, backends, story.meter)
-        await _workers(story, iter(todo), agents)
+        await _workers(story, todo, agents)
 
 
 async def _workers(story: Story, todo: Iterator[EpisodePlan], agents: Mapping[str, Agent]) -> None:

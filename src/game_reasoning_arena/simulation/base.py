@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from game_reasoning_arena.agents.base_agent import Agent, PlayerSpec
 from game_reasoning_arena.errors import UserError
@@ -32,8 +33,8 @@ class Simulation(ABC):
     @abstractmethod
     def plan(
         self, *, episodes: int, seed: int, rotate: bool, players: Sequence[str]
-    ) -> list[EpisodePlan]:
-        """All episodes of a run, in order; the same arguments give the same list."""
+    ) -> Sequence[EpisodePlan]:
+        """Return all episodes of a run, in order; the same arguments give the same ones."""
 
     @abstractmethod
     async def play(
@@ -48,6 +49,14 @@ class Simulation(ABC):
     def unpaired(self, plans: Sequence[EpisodePlan], *, rotate: bool) -> list[str]:
         """What keeps players from having had every seat in the same deals, in plain words."""
         return []
+
+    def settings(self) -> Mapping[str, Any]:
+        """Return the settings that it found by itself, for the resolved configuration."""
+        return {}
+
+    def contents(self) -> Mapping[str, str]:
+        """Return hashes of what stands in the files that its configuration names."""
+        return {}
 
     def misleading(self) -> str | None:
         """What players would be told that is not so, in plain words; None if nothing is known."""

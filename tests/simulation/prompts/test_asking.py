@@ -9,9 +9,17 @@ import pytest
 from game_reasoning_arena.errors import TransientError, UserError
 from game_reasoning_arena.records import Outcome, Reply, Request, Status
 from game_reasoning_arena.simulation.factory import make_simulation
-from game_reasoning_arena.simulation.prompts import read_prompts
+from game_reasoning_arena.simulation.prompts import PromptsSimulation
 from tests.arena import Arena, summary
 from tests.simulation.playing import Oracle, in_turn, llm, play, player
+
+
+def read_prompts(file: str) -> dict[int | str, str]:
+    """The prompts of a file as they are sent, by their names."""
+    simulation = make_simulation({"type": "prompts", "file": file})
+    assert isinstance(simulation, PromptsSimulation)
+    asked = [simulation.questions.question(number) for number in range(len(simulation.questions))]
+    return {question.item.name: question.messages[-1]["content"] for question in asked}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +78,8 @@ def test_what_stands_beside_a_prompt_does_not_matter(tmp_path: Path) -> None:
     ("name", "content", "says"),
     [
         ("p.jsonl", '{"prompt": "one"}\nnonsense\n', "line 2 is not JSON"),
-        ("p.jsonl", '{"text": "one"}\n', "line 1 has no text under 'prompt'"),
+        ("p.jsonl", '{"text": "one"}\n', "no column 'prompt'; its columns are text"),
+        ("p.jsonl", '{"prompt": "one"}\n{"text": "two"}', "line 2 has no text under 'prompt'"),
         ("p.jsonl", '"one"\n' + "[" * 5000, "line 2 is not JSON: too deeply nested"),
         ("p.jsonl", '"one"\n5', "line 2 has no text under 'prompt'"),
         ("p.jsonl", '"one"\n{"prompt": "half \\ud83d emoji"}', "line 2 has half a character"),

@@ -1,0 +1,9 @@
+"""Prompts without a game, and their right answers where these are known."""
+
+from game_reasoning_arena.simulation.prompts.simulation import (
+    JUDGE,
+    PromptsSimulation,
+    words_for_games,
+)
+
+__all__ = ["JUDGE", "PromptsSimulation", "words_for_games"]

@@ -1,0 +1,96 @@
+"""A prompt as an agent sees it, and what became of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from game_reasoning_arena.agents.asking import Verdict
+from game_reasoning_arena.agents.prompted_agent import judge_text
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.records import Message, Reply
+from game_reasoning_arena.simulation.prompts.questions import Question
+from game_reasoning_arena.simulation.prompts.scorers.base import Scored
+
+
+class PromptTurn:
+    """A prompt before one seat; nothing is legal or illegal.
+
+    Attributes:
+        verdict: what the answer was, once there is one.
+        failure: why a scorer of the user's own could not score it.
+    """
+
+    def __init__(self, question: Question, seat: int) -> None:
+        self.game = "prompts"
+        self.seat = seat
+        self.turn = 0
+        self.legal_actions: Sequence[int] = ()
+        self.question = question
+        self.verdict: Verdict | None = None
+        self.failure: UserError | None = None
+        self._later: Scored | None = None
+
+    @property
+    def score(self) -> float | None:
+        """What the answer is worth; None where it is not known."""
+        if self._later is not None:
+            return self._later.score
+        return None if self.verdict is None else self.verdict.score
+
+    @property
+    def answer(self) -> str | None:
+        """The answer in its plainest form."""
+        if self._later is not None and self._later.answer is not None:
+            return self._later.answer
+        return None if self.verdict is None else self.verdict.answer_text
+
+    def messages(self, system_prompt: str | None) -> tuple[Message, ...]:
+        """Return what is sent: the agent's system prompt and the row's, examples, the question."""
+        asked = self.question.messages
+        own = self.question.item.system
+        told = "\n\n".join(text for text in (system_prompt, own) if text)
+        if not told:
+            return asked
+        if asked[0]["role"] == "system":  # of a row that is a conversation
+            told, asked = f"{told}\n\n{asked[0]['content']}", asked[1:]
+        return ({"role": "system", "content": told}, *asked)
+
+    def read(self, reply: Reply) -> Verdict:
+        """Return what a reply is; what a scorer of the user's own raises is kept for later."""
+        question = self.question
+        if question.scorer is None:
+            return judge_text(reply)
+        try:
+            return question.scorer.judge(reply, question.item, question.key)
+        except UserError as error:
+            self.failure = error
+            return replace(judge_text(reply), scored_as=f"{question.scorer.name}:failed")
+
+    def heard(self, verdict: Verdict) -> None:
+        """Take note of what the answer was; one that could not be had at all is worth nothing."""
+        scorer = self.question.scorer
+        unread = verdict.score is None and verdict.answer is None and self.failure is None
+        if scorer is not None and unread:
+            verdict = replace(verdict, score=0.0, scored_as=f"{scorer.name}:{verdict.outcome}")
+        self.verdict = verdict
+
+    def rated(self, scored: Scored | None) -> None:
+        """Take note of a score that came later."""
+        self._later = scored
+
+    def action_text(self, action: int) -> str:
+        """There are no actions."""
+        raise LookupError(f"prompts have no action {action}")
+
+    def state_text(self) -> str:
+        """Return the question as it is sent."""
+        return self.question.messages[-1]["content"]
+
+    def history(self) -> Sequence[str]:
+        """Nothing happened before."""
+        return ()
+
+    def other_notation(self, text: str) -> Collection[int]:
+        """There are no actions."""
+        return ()

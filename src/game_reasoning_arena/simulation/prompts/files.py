@@ -1,0 +1,404 @@
+"""Rows of data files: read once from beginning to end, then had again one by one by their numbers.
+
+Only the byte at which each row begins is kept, so that memory does not grow with the texts. What
+cannot be entered in the middle (gzip, one JSON document, Parquet) is copied as lines into a
+temporary file first.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import tempfile
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from game_reasoning_arena.errors import UserError
+
+#: The data files that ship, under the names that ``simulation.file`` takes.
+SHIPPED = Path(__file__).resolve().parent.parent / "data"
+ENDINGS = (".jsonl", ".csv", ".tsv", ".json", ".parquet", ".txt")
+
+Row = dict[str, Any]
+
+#: Characters that a cell of a CSV file may have: a prompt may hold a whole book.
+_LONGEST_CELL = 2**31 - 1
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row stands: for errors."""
+
+    file: str
+    kind: str
+    number: int
+    key: str = "simulation.file"
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.file!r}, {self.kind} {self.number}"
+
+
+def data_files(file: str, *, key: str = "simulation.file") -> list[Path]:
+    """Return the files that a setting names: one, or all of a directory in the order of names.
+
+    A name without a folder is looked for in the working directory, then among the shipped.
+
+    Raises:
+        UserError: it is missing, of an unknown ending, or a directory without data files.
+    """
+    path = Path(file).expanduser()
+    if not path.exists() and path.parent == Path() and (SHIPPED / path).is_file():
+        path = SHIPPED / path
+    if path.is_dir():
+        found = sorted(one for one in path.iterdir() if one.is_file() and _ending(one))
+        if not found:
+            raise UserError(
+                f"{key}={file!r} is a directory without data files. They end in "
+                f"{', '.join(ENDINGS)}, also with .gz behind it."
+            )
+        return [one.resolve() for one in found]
+    if not _ending(path):
+        raise UserError(
+            f"{key}={file!r} has an unknown ending. Possible: {', '.join(ENDINGS)}, also with .gz "
+            "behind it, or a directory of such files."
+        )
+    if not path.is_file():
+        raise UserError(f"{key}={file!r} cannot be read: No such file or directory.")
+    return [path.resolve()]
+
+
+class Rows:
+    """The rows of some files.
+
+    Args:
+        paths: the files, in order.
+        header: the columns of CSV and TSV files that do not name them in their first line.
+        key: the setting that names the files, for errors.
+
+    Attributes:
+        columns: the columns of the first row, known once :meth:`scan` has begun.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], *, header: Sequence[str] = (), key: str = "simulation.file"
+    ) -> None:
+        self._header = tuple(header)
+        self._key = key
+        several = len(paths) > 1
+        self._parts = [_Part(path, path.name if several else str(path)) for path in paths]
+        self._firsts: list[int] = []
+        self.columns: list[str] = []
+
+    def __len__(self) -> int:
+        return sum(len(part.starts) for part in self._parts)
+
+    def scan(self) -> Iterator[tuple[Place, Row]]:
+        """Read all rows in order; afterwards ``rows[n]`` gives each again.
+
+        Raises:
+            UserError: a file cannot be read or a row of it is damaged; the row is named.
+        """
+        self._firsts.clear()
+        for part in self._parts:
+            del part.starts[:], part.ends[:]
+        for part in self._parts:
+            self._firsts.append(len(self))
+            yield from self._scan(part)
+
+    def stem(self, number: int) -> str | None:
+        """Return the name of the file that a row stands in, where there are several."""
+        return self._parts[self._part(number)].path.name.split(".")[0] if self.several else None
+
+    @property
+    def several(self) -> bool:
+        """Whether the rows come from more than one file."""
+        return len(self._parts) > 1
+
+    def __getitem__(self, number: int) -> Row:
+        """Return a row by its number from 0.
+
+        Raises:
+            UserError: the file was changed since it was scanned.
+        """
+        index = self._part(number)
+        part = self._parts[index]
+        return part.row(number - self._firsts[index])
+
+    def _part(self, number: int) -> int:
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        index = len(self._firsts) - 1
+        while self._firsts[index] > number:
+            index -= 1
+        return index
+
+    def _scan(self, part: _Part) -> Iterator[tuple[Place, Row]]:
+        where = f"{self._key}={part.shown!r}"
+        kind = _ending(part.path)
+        try:
+            if part.spool is None:
+                part.spool = _copied(part.path, kind, where)
+            with part.opened() as file:
+                lines = _Lines(file, where)
+                part.begin(file)
+                if kind in _DELIMITERS:
+                    rows = self._table(part, lines, _DELIMITERS[kind])
+                elif kind == ".txt":
+                    part.decode = _text_row
+                    rows = _each_line(lines, _text_row, where)
+                else:
+                    part.decode = _json_row
+                    rows = _each_line(lines, _json_row, where)
+                word = "row" if kind in (".parquet", ".json") else "line"
+                for start, end, number, row in rows:
+                    if not self.columns:
+                        self.columns = list(row)
+                    part.starts.append(start)
+                    part.ends.append(end)
+                    yield Place(part.shown, word, number, self._key), row
+        except OSError as error:
+            raise UserError(f"{where} cannot be read: {error.strerror or error}.") from error
+        except EOFError as error:
+            raise UserError(f"{where} cannot be read: {error}") from error
+
+    def _table(
+        self, part: _Part, lines: _Lines, delimiter: str
+    ) -> Iterator[tuple[int, int, int, Row]]:
+        csv.field_size_limit(_LONGEST_CELL)
+        reader = csv.reader(lines, delimiter=delimiter)
+        where = f"{self._key}={part.shown!r}"
+        try:
+            header = self._header or tuple(next(reader, ()))
+            if not self.columns:
+                self.columns = list(header)
+            part.decode = _table_row(header, delimiter)
+            begun, number = lines.taken, lines.number + 1
+            for cells in reader:
+                start, line = begun, number
+                begun, number = lines.taken, lines.number + 1
+                if not cells:
+                    continue
+                if len(cells) > len(header):
+                    raise UserError(
+                        f"{where}, line {line} has {len(cells)} cells, but the header names "
+                        f"{len(header)}. A cell that holds a {_NAMES[delimiter]} stands in "
+                        'quotes: "Yes, or no?"'
+                    )
+                yield start, begun, line, _filled(header, cells)
+        except csv.Error as error:
+            raise UserError(f"{where}, line {lines.number}: {error}.") from error
+
+
+_NAMES = {",": "comma", "\t": "tab"}
+
+
+def _json_row(line: str) -> Row:
+    value = json.loads(line.removeprefix("\ufeff"), parse_int=_whole)
+    return value if isinstance(value, dict) else {"prompt": value}
+
+
+def _whole(digits: str) -> int | float:
+    """A number of thousands of digits is an error for ``int``, and no prompt's matter."""
+    return int(digits) if len(digits) < 1000 else float(digits)
+
+
+@dataclass(slots=True)
+class _Part:
+    """One file, and where its rows begin and end in it (or in its copy)."""
+
+    path: Path
+    shown: str
+    starts: array[int] = field(default_factory=lambda: array("q"))
+    ends: array[int] = field(default_factory=lambda: array("q"))
+    decode: Callable[[str], Row] = _json_row
+    spool: IO[bytes] | None = None
+    stamp: tuple[int, int] = (0, 0)
+
+    def opened(self) -> IO[bytes]:
+        """Open the file, or its copy, at its beginning."""
+        if self.spool is None:
+            return self.path.open("rb")
+        return os.fdopen(os.dup(self.spool.fileno()), "rb")
+
+    def begin(self, file: IO[bytes]) -> None:
+        """Remember what the file is like, and go to its beginning."""
+        self.stamp = _stamp(os.fstat(file.fileno()))
+        file.seek(0)
+
+    def row(self, number: int) -> Row:
+        """Read one row again."""
+        start, end = self.starts[number], self.ends[number]
+        if self.spool is not None:
+            return self.decode(os.pread(self.spool.fileno(), end - start, start).decode())
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                if _stamp(os.fstat(file.fileno())) == self.stamp:
+                    return self.decode(os.pread(file.fileno(), end - start, start).decode())
+        except OSError as error:
+            raise UserError(
+                f"{self.path} cannot be read any more: {error.strerror or error}. Put it back, "
+                "then resume the run."
+            ) from error
+        raise UserError(
+            f"{self.path} was changed while the run was reading it. Put it back as it was, then "
+            "resume the run; or begin a new one."
+        )
+
+
+def _stamp(found: os.stat_result) -> tuple[int, int]:
+    return found.st_size, found.st_mtime_ns
+
+
+class _Lines:
+    """The lines of a file as text, with how many bytes and lines were taken."""
+
+    def __init__(self, file: IO[bytes], where: str) -> None:
+        self._file = file
+        self._where = where
+        self.taken = 0
+        self.number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline()
+        if not line:
+            raise StopIteration
+        self.number += 1
+        mark = len(_BOM) if self.number == 1 and line.startswith(_BOM) else 0
+        self.taken += len(line)
+        try:
+            return line[mark:].decode()
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{self._where} cannot be read: line {self.number} is not UTF-8 text. Save the "
+                "file as UTF-8."
+            ) from error
+
+
+def _ending(path: Path) -> str | None:
+    """Return the ending that says how a file is read; None where it is no data file."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] == ".gz":
+        suffixes.pop()
+    found = suffixes[-1] if suffixes else ""
+    return found if found in ENDINGS else None
+
+
+def _each_line(
+    lines: _Lines, decode: Callable[[str], Row], where: str
+) -> Iterator[tuple[int, int, int, Row]]:
+    start = 0
+    for line in lines:
+        begun, start = start, lines.taken
+        if not line.strip():
+            continue
+        try:
+            yield begun, lines.taken, lines.number, decode(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else "too deeply nested"
+            raise UserError(f"{where}, line {lines.number} is not JSON: {reason}.") from error
+
+
+def _text_row(line: str) -> Row:
+    return {"prompt": line.removeprefix("\ufeff").strip()}
+
+
+def _table_row(header: Sequence[str], delimiter: str) -> Callable[[str], Row]:
+    def decode(text: str) -> Row:
+        reader = csv.reader(
+            io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter
+        )
+        return _filled(header, next(iter(cells for cells in reader if cells)))
+
+    return decode
+
+
+def _filled(header: Sequence[str], cells: Sequence[str]) -> Row:
+    missing = [None] * (len(header) - len(cells))
+    return dict(zip(header, [*cells, *missing], strict=True))
+
+
+def _spooled(rows: Iterator[Row]) -> IO[bytes]:
+    """Copy rows as JSON lines into a file that goes when it is let go."""
+    spool = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as its rows are asked for)
+    for row in rows:
+        spool.write(orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS) + b"\n")
+    spool.flush()
+    return spool
+
+
+def _copied(path: Path, kind: str | None, where: str) -> IO[bytes] | None:
+    """A copy as lines of what cannot be entered in the middle; None where none is needed."""
+    if kind == ".parquet":
+        return _spooled(_parquet_rows(path, where))
+    if kind == ".json":
+        return _spooled(_document_rows(path, where))
+    return _unpacked(path) if path.suffix.lower() == ".gz" else None
+
+
+def _unpacked(path: Path) -> IO[bytes]:
+    spool = tempfile.TemporaryFile()  # noqa: SIM115
+    with gzip.open(path) as packed:
+        while piece := packed.read(1 << 20):
+            spool.write(piece)
+    spool.flush()
+    return spool
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def _document_rows(path: Path, where: str) -> Iterator[Row]:
+    """The rows of one JSON document: a list, or an object that holds one list of objects."""
+    with _opened(path) as file:
+        try:
+            document = json.loads(file.read().removeprefix(_BOM), parse_int=_whole)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{where} is not JSON: {error}.") from error
+    if isinstance(document, dict):
+        lists = {
+            key: value
+            for key, value in document.items()
+            if isinstance(value, list) and value and all(isinstance(row, dict) for row in value)
+        }
+        if len(lists) != 1:
+            raise UserError(
+                f"{where} is a JSON object with {len(lists)} lists of objects "
+                f"({', '.join(lists) or 'its keys are ' + ', '.join(list(document)[:8])}); it "
+                "must be a list of rows or hold one. Or write a row a line, as .jsonl."
+            )
+        (document,) = lists.values()
+    if not isinstance(document, list):
+        raise UserError(f"{where} must hold a list of rows, not {type(document).__name__}.")
+    for row in document:
+        yield row if isinstance(row, dict) else {"prompt": row}
+
+
+def _parquet_rows(path: Path, where: str) -> Iterator[Row]:
+    try:
+        import pyarrow.parquet as parquet
+        from pyarrow import ArrowInvalid
+    except ImportError as error:
+        raise UserError(
+            f"{where} is a Parquet file, which needs the package pyarrow: "
+            "pip install 'game-reasoning-arena[parquet]'. Or convert it to .jsonl."
+        ) from error
+    try:
+        file = parquet.ParquetFile(path)
+        for batch in file.iter_batches(batch_size=1024):
+            yield from batch.to_pylist()
+    except ArrowInvalid as error:
+        raise UserError(f"{where} cannot be read: {error}") from error

@@ -1,0 +1,198 @@
+"""What a scorer is: how it finds the answer in a reply, and what the answer is worth."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from game_reasoning_arena.agents.asking import Questions, Verdict
+from game_reasoning_arena.agents.parsing import CUT, Declared, declared_line, split_reasoning
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.records import EpisodePlan, Outcome, Reply
+from game_reasoning_arena.simulation.prompts.columns import Item
+from game_reasoning_arena.simulation.prompts.scorers.objects import last_object
+
+#: Where the answer is looked for, by the word that ``simulation.scorer.read`` takes.
+READS = {
+    "line": "the last line `Final Answer: X`, as in games",
+    "json": 'the last JSON object, its "answer"',
+    "whole": "the whole visible text",
+    "last_number": "the line; without one what stands behind the last `####`, else the last number",
+}
+
+
+class Unreadable(ValueError):
+    """An expected answer that a scorer cannot read; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What an answer is worth: 0 to 1, by which rule, and the answer in its plainest form.
+
+    ``readable`` is false where what was declared is none of the answers that the scorer can read.
+    """
+
+    score: float
+    rule: str
+    answer: str | None
+    readable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """An answer that is scored after it was recorded.
+
+    ``questions`` asks the judge; None where no model judges. ``question`` is what was asked.
+    """
+
+    plan: EpisodePlan
+    seat: int
+    item: Item
+    key: Any
+    question: str
+    answer: str
+    questions: Questions | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An answer found in a reply, as written, and the forms in which it was found."""
+
+    text: str
+    forms: tuple[str, ...]
+    rule: str = ""
+
+
+class Scorer(ABC):
+    """Scores replies to the prompts of a run.
+
+    Args:
+        read: where the answer is looked for, see :data:`READS`.
+
+    Attributes:
+        needs_answer: whether every row must have an expected answer.
+        later: whether the score comes after the reply was recorded (a judge, a coroutine).
+    """
+
+    name: ClassVar[str]
+    reads: ClassVar[tuple[str, ...]] = ("line", "json", "whole")
+    needs_answer: bool = True
+    later: bool = False
+
+    def __init__(self, *, read: str = "line") -> None:
+        if read not in self.reads:
+            raise UserError(
+                f"simulation.scorer.read={read}: the scorer {self.name} takes "
+                f"{', '.join(self.reads)}."
+            )
+        self.read = read
+
+    @abstractmethod
+    def key(self, item: Item) -> Any:
+        """Return the expected answer of a row as it is compared with.
+
+        Raises:
+            Unreadable: it is none that this scorer can compare with.
+        """
+
+    @abstractmethod
+    def score(self, found: Found, item: Item, key: Any) -> Scored:
+        """Return what an answer is worth; must not raise."""
+
+    async def rate(self, pending: Pending) -> Scored | None:
+        """Return what an answer is worth, where that comes later; None where nobody can say."""
+        raise NotImplementedError
+
+    def example(self, item: Item, key: Any) -> str:
+        """Return the answer that an example of this row gives, in the form that is asked for."""
+        right = self.shown(item, key) or ""
+        if self.read in ("line", "last_number"):
+            return f"Final Answer: {right}"
+        return json.dumps({"answer": right}, ensure_ascii=False) if self.read == "json" else right
+
+    def shown(self, item: Item, key: Any) -> str | None:
+        """Return the expected answer as people are shown it."""
+        expected = item.expected
+        return None if expected is None else expected if isinstance(expected, str) else str(key)
+
+    def judge(self, reply: Reply, item: Item, key: Any) -> Verdict:
+        """Return what a reply is, its answer and its score; what holds no answer scores 0."""
+        outcome, found, reasoning, said = read_reply(reply, self.read)
+        if found is None or self.later:
+            return Verdict(
+                outcome,
+                form=joined(found.forms) if found else None,
+                answer=found.text if found else None,
+                reasoning=reasoning,
+                said=said,
+                score=None if self.later and found is not None else 0.0,
+                scored_as=f"{self.name}:{'pending' if found is not None else outcome.value}",
+                answer_text=found.text if found and self.read != "whole" else None,
+            )
+        scored = self.score(found, item, key)
+        rule = ":".join(part for part in (self.name, found.rule, scored.rule) if part)
+        return Verdict(
+            outcome if scored.readable else Outcome.UNPARSABLE,
+            form=joined(found.forms),
+            answer=found.text,
+            reasoning=reasoning,
+            said=said,
+            score=scored.score,
+            scored_as=rule,
+            answer_text=scored.answer,
+        )
+
+
+def joined(forms: Sequence[str]) -> str:
+    """Return forms as they are written down."""
+    return "+".join(dict.fromkeys(forms))
+
+
+def read_reply(reply: Reply, how: str) -> tuple[Outcome, Found | None, str | None, str]:
+    """Return what a reply is, the answer found in it, its reasoning, and its visible text.
+
+    A declared answer that the token limit may have cut is truncated, as in games. A whole text is
+    taken as it stands, though its outcome says that it was cut.
+    """
+    said, thoughts = split_reasoning(reply.text)
+    reasoning = reply.reasoning if reply.reasoning is not None else thoughts
+    cut = reply.finish_reason in CUT
+    if reply.refused:
+        return Outcome.REFUSED, None, reasoning, said
+    if not said.strip():
+        return (Outcome.TRUNCATED if cut else Outcome.EMPTY), None, reasoning, said
+    if how == "whole":
+        outcome = Outcome.TRUNCATED if cut else Outcome.ANSWERED
+        return outcome, Found(said.strip(), ("whole",)), reasoning, said
+    declared = declared_object(said) if how == "json" else declared_line(said)
+    if declared is None and how == "last_number" and not cut:
+        return Outcome.ANSWERED, Found(said, ("prose",)), reasoning, said
+    if declared is None or (cut and declared.open_end):
+        return (Outcome.TRUNCATED if cut else Outcome.UNPARSABLE), None, reasoning, said
+    if reasoning is None:
+        reasoning = declared.reasoning
+    return Outcome.ANSWERED, Found(declared.text, declared.forms), reasoning, said
+
+
+def declared_object(text: str) -> Declared | None:
+    """Return the ``answer`` of the last JSON object of a text; None where there is none."""
+    found = last_object(text)
+    if found is None or found.get("answer") in (None, ""):
+        return None
+    answer, why = found["answer"], found.get("reasoning")
+    written = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+    return Declared(written.strip(), ("json",), reasoning=why if isinstance(why, str) else None)
+
+
+def peeled(found: Found) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Return the answer, then the answer with ever more of its decoration taken off."""
+    from game_reasoning_arena.agents.parsing import _peeled
+
+    if found.forms == ("whole",):
+        yield found.text, ()
+        return
+    for text, forms, _ in _peeled(found.text):
+        yield text, forms

@@ -1,0 +1,44 @@
+"""JSON objects in the text of a model."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+_FENCED = re.compile(r"```[A-Za-z]*[ \t]*\n(.*?)```", re.DOTALL)
+
+#: Openings that are tried, from the last to the first; each try is linear in the text.
+_TRIES = 64
+
+
+def last_object(text: str) -> dict[str, Any] | None:
+    """Return the last outermost JSON object of a text, alone, in a fence, or amid prose.
+
+    Returns:
+        None where there is none.
+    """
+    fenced = [found[1] for found in _FENCED.finditer(text)]
+    for candidate in (text, *reversed(fenced[-8:])):
+        if isinstance(value := _parsed(candidate.strip()), dict):
+            return value
+    decoder = json.JSONDecoder()
+    start, end, best = text.rfind("}") + 1, 0, None
+    for _ in range(_TRIES):
+        start = text.rfind("{", 0, start)
+        if start < 0:
+            break
+        try:
+            value, stop = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            continue
+        if stop > end:  # it holds the one found before, or is the first one found
+            best, end = value, stop
+    return best
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

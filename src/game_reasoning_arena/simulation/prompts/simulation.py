@@ -1,0 +1,211 @@
+"""Prompts without a game: each asked of every agent, and scored where right answers are known.
+
+An episode is one prompt in one repeat, with every agent asked at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import Any
+
+from game_reasoning_arena.agents.base_agent import Agent, PlayerSpec
+from game_reasoning_arena.agents.prompted_agent import PromptedAgent
+from game_reasoning_arena.errors import BackendError, BudgetReached
+from game_reasoning_arena.records import EpisodePlan, EpisodeRecord, Status
+from game_reasoning_arena.simulation.base import Simulation
+from game_reasoning_arena.simulation.prompts.asked import PromptTurn
+from game_reasoning_arena.simulation.prompts.questions import Questionnaire
+from game_reasoning_arena.simulation.prompts.scorers.base import Pending
+from game_reasoning_arena.simulation.prompts.selection import PromptPlans, Selection
+
+#: What the agent that judges is called; its lines in the records are told by it.
+JUDGE = "judge"
+
+
+class PromptsSimulation(Simulation):
+    """The prompts of a file, each answered ``repeats`` times by every agent.
+
+    Args:
+        questions: the prompts, checked.
+        selection: which of them are asked.
+        repeats: how often each is asked.
+    """
+
+    open_ended = True
+
+    def __init__(
+        self, questions: Questionnaire, *, selection: Selection | None = None, repeats: int = 1
+    ) -> None:
+        self.name = "prompts"
+        self.questions = questions
+        self.selection = selection or Selection()
+        self.repeats = repeats
+        self._rows: Sequence[int] = ()
+
+    @classmethod
+    def from_conf(cls, conf: Mapping[str, Any]) -> PromptsSimulation:
+        """Make one from a plain dict in the form of ``schema.PromptsConf``.
+
+        Raises:
+            UserError: the file, a column, a template, the scorer or a row is wrong.
+        """
+        from game_reasoning_arena.simulation.prompts.configured import simulation_of
+
+        return simulation_of(conf)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what was found by itself, as settings: the columns, the template, the scorer."""
+        return self.questions.settings()
+
+    def contents(self) -> dict[str, str]:
+        """Return a hash of everything that the prompts are made of."""
+        return {"prompts": self.questions.digest}
+
+    def check(self, players: Sequence[PlayerSpec], *, everybody: bool = True) -> list[str]:
+        """Return what is wrong with these players: only language models answer prompts."""
+        found = (
+            []
+            if players or not everybody
+            else ["agents: nobody is configured to answer the prompts."]
+        )
+        for spec in players:
+            where = f"agents.{spec.name}"
+            if spec.name == JUDGE:
+                found.append(
+                    f"{where}: 'judge' is what the model of simulation.scorer is called in the "
+                    "records; give the player another name."
+                )
+            if spec.type != "llm":
+                found.append(
+                    f"{where}.type={spec.type} cannot answer prompts; only llm can. Try agents=llm."
+                )
+            if spec.options.get("constrain_to_legal"):
+                found.append(f"{where}.constrain_to_legal: prompts have no legal moves.")
+            if spec.options.get("template", "line") != "line":
+                found.append(
+                    f"{where}.template: prompts have no moves to show; how a prompt is asked says "
+                    "simulation.template."
+                )
+            if spec.options.get("votes", 1) != 1:
+                found.append(f"{where}.votes: prompts have no moves to vote on; use repeats.")
+        return found
+
+    def plan(
+        self, *, episodes: int, seed: int, rotate: bool, players: Sequence[str]
+    ) -> Sequence[EpisodePlan]:
+        """Return prompts times repeats, whatever ``episodes`` and ``rotate`` say."""
+        self._rows = self.selection.of(len(self.questions), seed)
+        self.questions.draw_examples(seed)
+        return PromptPlans(self._rows, repeats=self.repeats, seed=seed, players=players)
+
+    async def play(
+        self, plan: EpisodePlan, agents: Mapping[str, Agent], run_id: str
+    ) -> EpisodeRecord:
+        """Ask every agent at once, then score what they said.
+
+        Raises:
+            UserError: a scorer of the user's own failed; the answers are recorded.
+        """
+        started = perf_counter()
+        question = self.questions.question(self._rows[plan.episode // self.repeats])
+        turns = [PromptTurn(question, seat) for seat in range(len(plan.seats))]
+        actors = [agents[name].sit(plan, seat) for seat, name in enumerate(plan.seats)]
+        results: list[Any] = await asyncio.gather(
+            *(actor.act(turn) for actor, turn in zip(actors, turns, strict=True)),
+            return_exceptions=True,
+        )
+        for turn in turns:
+            if turn.failure is not None:
+                raise turn.failure
+        status, error = _ended(results)
+        if question.scorer is not None and question.scorer.later:
+            rated = await asyncio.gather(
+                *(self._rate(plan, turn, agents.get(JUDGE)) for turn in turns),
+                return_exceptions=True,
+            )
+            if status is Status.COMPLETED:
+                status, error = _ended(rated)
+            else:
+                _ended(rated)
+        scored = question.scorer is not None
+        return EpisodeRecord(
+            run_id=run_id,
+            episode=plan.episode,
+            seed=plan.seed,
+            game=self.name,
+            seats=plan.seats,
+            status=status,
+            winner=None,
+            returns=None,
+            forfeit=None,
+            move_limit=False,
+            turns=1,
+            moves=(),
+            duration_s=perf_counter() - started,
+            error=error,
+            prompt=question.item.name,
+            group=question.item.group,
+            expected=question.expected,
+            scores=tuple(turn.score for turn in turns) if scored else None,
+            answers=tuple(turn.answer for turn in turns) if scored else None,
+            labels=_labels(turns),
+        )
+
+    async def _rate(self, plan: EpisodePlan, turn: PromptTurn, judge: Agent | None) -> None:
+        verdict, question = turn.verdict, turn.question
+        if verdict is None or verdict.score is not None or verdict.answer is None:
+            return
+        assert question.scorer is not None
+        scored = await question.scorer.rate(
+            Pending(
+                plan=plan,
+                seat=turn.seat,
+                item=question.item,
+                key=question.key,
+                question=question.messages[-1]["content"],
+                answer=verdict.answer,
+                questions=judge.questions if isinstance(judge, PromptedAgent) else None,
+            )
+        )
+        turn.rated(scored)
+
+
+def _ended(results: Sequence[Any]) -> tuple[Status, str | None]:
+    """How the asking ended; what is neither an outage nor a spent budget is raised."""
+    status, error = Status.COMPLETED, None
+    for result in results:
+        if isinstance(result, BackendError):
+            status, error = Status.ERROR, f"{result.kind}: {result.message}"
+        elif isinstance(result, BudgetReached) and error is None:
+            status, error = Status.BUDGET, str(result)
+        elif isinstance(result, BaseException) and not isinstance(result, BudgetReached):
+            raise result
+    return status, error
+
+
+def _labels(turns: Sequence[PromptTurn]) -> tuple[float | None, ...] | None:
+    labels = tuple(None if turn.verdict is None else turn.verdict.label for turn in turns)
+    return labels if any(label is not None for label in labels) else None
+
+
+def words_for_games(overrides: Sequence[str], simulations: Sequence[Simulation]) -> list[str]:
+    """Return what is wrong with words that count or seat games where every run is of prompts.
+
+    Args:
+        overrides: the words as Hydra got them.
+        simulations: of all runs that the words make.
+    """
+    if not simulations or not all(isinstance(one, PromptsSimulation) for one in simulations):
+        return []
+    words = {word.partition("=")[0].lstrip("+~"): word for word in overrides}
+    found = []
+    if "episodes" in words:
+        found.append(
+            f"{words['episodes']}: prompts are asked simulation.repeats times each, whatever "
+            "episodes says. For the first so many prompts of the file: simulation.limit=N"
+        )
+    if "seats" in words:
+        found.append(f"{words['seats']}: prompts have no seats; every agent answers each.")
+    return found
