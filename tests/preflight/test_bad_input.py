@@ -92,7 +92,7 @@ MISTAKES = {
     ),
     "template for prompts": (
         ["simulation=prompts", "agents=llm", "agents.player_0.template=json"],
-        ["agents.player_0.template: prompts have no moves to show; how a prompt is asked says simulation.template"],
+        ["agents.player_0.template: prompts have no moves to show"],
     ),
     "no key": (["episodes:=3"], ["'episodes:' is no name of a setting"]),
     "smile": (["agents.player_0.system_prompt=Well :)"], ["lacks a (", "If it is a text: Quote"]),

@@ -16,9 +16,9 @@ def _openspiel(conf: Mapping[str, Any]) -> Simulation:
 
 
 def _prompts(conf: Mapping[str, Any]) -> Simulation:
-    from game_reasoning_arena.simulation.prompts import PromptsSimulation
+    from game_reasoning_arena.simulation.prompts.configured import simulation_of
 
-    return PromptsSimulation.from_conf(conf)
+    return simulation_of(conf)
 
 
 #: Simulations by the word that ``simulation.type`` takes.

@@ -44,17 +44,6 @@ class PromptsSimulation(Simulation):
         self.repeats = repeats
         self._rows: Sequence[int] = ()
 
-    @classmethod
-    def from_conf(cls, conf: Mapping[str, Any]) -> PromptsSimulation:
-        """Make one from a plain dict in the form of ``schema.PromptsConf``.
-
-        Raises:
-            UserError: the file, a column, a template, the scorer or a row is wrong.
-        """
-        from game_reasoning_arena.simulation.prompts.configured import simulation_of
-
-        return simulation_of(conf)
-
     def settings(self) -> dict[str, Any]:
         """Return what was found by itself, as settings: the columns, the template, the scorer."""
         return self.questions.settings()
