@@ -126,6 +126,8 @@ class Provider:
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     max_concurrency: int | None = None
+    # Further headers of every request, with the *names* of the variables that hold their values.
+    headers: Mapping[str, str] = field(default_factory=dict)
     # True when the provider is one that LiteLLM itself knows, so that LiteLLM's route is used
     # (unless ``api_base`` is set: then the OpenAI protocol is spoken to that address).
     known_to_litellm: bool = False
@@ -208,7 +210,10 @@ class Reply(Struct, frozen=True, kw_only=True):
     ``queue_s`` is what the client made it wait before that (limits, back-off, a full engine queue),
     ``client_s`` what the client's own processing added. ``decode_s`` is last token minus first.
     ``sent`` is what really went out, ``dropped`` the names of parameters that did not.
-    ``retries`` counts the failed requests before this one.
+    ``retries`` counts the failed requests before this one. ``finish_reason`` is the protocol's word
+    (stop, length, content_filter, tool_calls), or the provider's own where none of them fits;
+    ``details`` holds what else was said: the provider's own ``finish_reason`` where it differs, the
+    text of a ``refusal``, and the names of ``parts`` that hold no text.
     """
 
     text: str
@@ -231,6 +236,7 @@ class Reply(Struct, frozen=True, kw_only=True):
     sent: Mapping[str, Any] = struct_field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     from_cache: bool = False  # stored from an identical call of an earlier run
+    details: Mapping[str, Any] = struct_field(default_factory=dict)
 
 
 class EpisodePlan(Struct, frozen=True, kw_only=True):
@@ -298,6 +304,7 @@ class ResponseRecord(Struct, frozen=True, kw_only=True):
     scored_as: str | None = None
     answer_text: str | None = None
     label: float | None = None
+    details: Mapping[str, Any] = struct_field(default_factory=dict)
 
     @property
     def key(self) -> CallKey:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from game_reasoning_arena.agents.naming import Names
-from game_reasoning_arena.agents.parsing import FORMS, judge, split_reasoning
+from game_reasoning_arena.agents.parsing import FORMS, judge
+from game_reasoning_arena.agents.thinking import separate
 from game_reasoning_arena.analysis.statistics.reasoning import features
 from game_reasoning_arena.recording.encoding import encode
 from game_reasoning_arena.records import Outcome, Reply
@@ -211,10 +212,10 @@ def test_a_refusal_is_a_refusal_whatever_else_it_says() -> None:
 
 
 def test_reasoning_is_parted_from_what_is_said() -> None:
-    assert split_reasoning("<think>a</think> b") == ("b", "a")
-    assert split_reasoning("a\n</think>\nb") == ("b", "a")
-    assert split_reasoning("<think>never ends") == ("", "never ends")
-    assert split_reasoning("plain") == ("plain", None)
+    assert separate("<think>a</think> b") == ("b", "a")
+    assert separate("a\n</think>\nb") == ("b", "a")
+    assert separate("<think>never ends") == ("", "never ends")
+    assert separate("plain") == ("plain", None)
     reply = Reply(text="Final Answer: x(0,0)", reasoning="from the provider")
     assert judge(reply, "line", BOARD).reasoning == "from the provider"
 

@@ -258,7 +258,7 @@ def test_each_provider_gets_its_own_key_and_nobody_else(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-real-openai-key")
     monkeypatch.setenv("A_API_KEY", "key-of-a")
-    monkeypatch.setenv("B_API_KEY", " key-of-b\n")
+    monkeypatch.setenv("B_API_KEY", "key-of-b")
     with LoopbackServer() as other:
         monkeypatch.setenv("OPENAI_BASE_URL", other.url)
         monkeypatch.setenv("OPENAI_API_BASE", other.url)

@@ -13,7 +13,6 @@ import pytest
 
 from game_reasoning_arena.backends import prices
 from game_reasoning_arena.backends.direct_backend import DirectBackend
-from game_reasoning_arena.backends.openai.sse import events
 from game_reasoning_arena.backends.openai.wire import _TimedProtocol
 from game_reasoning_arena.errors import AuthError, BadRequestError, TransientError
 from game_reasoning_arena.records import Constraint
@@ -104,26 +103,6 @@ def test_many_calls_share_few_connections(loopback: LoopbackServer) -> None:
     asyncio.run(run())
     # One more is the connection over which the numbers are read.
     assert loopback.stats()["connections"] - before <= 4 + 1
-
-
-class Pieces:
-    def __init__(self, *pieces: bytes) -> None:
-        self.pieces = pieces
-
-    async def iter_any(self):  # type: ignore[no-untyped-def]
-        for piece in self.pieces:
-            yield piece
-
-
-def test_events_may_be_cut_anywhere() -> None:
-    text = b': comment\r\ndata: {"a": 1}\r\n\r\nevent: x\ndata:{"b": 2}\n\ndata: [DONE]\n\n'
-
-    async def read(*pieces: bytes) -> list[bytes]:
-        return [data async for data in events(Pieces(*pieces))]
-
-    for at in range(len(text)):
-        assert asyncio.run(read(text[:at], text[at:])) == [b'{"a": 1}', b'{"b": 2}']
-    assert asyncio.run(read(b'data: {"c": 3}')) == [b'{"c": 3}']
 
 
 def test_never_imports_litellm(loopback: LoopbackServer) -> None:

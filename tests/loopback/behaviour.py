@@ -33,6 +33,8 @@ DEFAULTS: Json = {
     "key": None,
     # A list of faults, see Fault.
     "faults": [],
+    # None, or a body to send as it is in the place of any answer, see ``Recorded``.
+    "recorded": None,
     # "full" keeps headers and bodies, "times" only times, "off" only counts.
     "log": "full",
 }
@@ -96,12 +98,39 @@ class Fault:
         return True
 
 
+@dataclass
+class Recorded:
+    """A response that a provider once gave, or could give: sent as it is, in pieces.
+
+    ``body`` is text of which each character is a byte (Latin-1), so that any bytes can be said.
+    ``pieces`` are the sizes of the pieces, over and over; ``framing`` is chunked, length (of the
+    whole body), close (the end of the connection is the body's) or cut (a length that never comes).
+    """
+
+    body: str
+    status: int = 200
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+    pieces: list[int] = field(default_factory=lambda: [10**9])
+    framing: str = "chunked"
+
+    def split(self) -> list[bytes]:
+        """The body in its pieces."""
+        data, at, parts = self.body.encode("latin-1"), 0, []
+        while at < len(data):
+            size = self.pieces[len(parts) % len(self.pieces)]
+            parts.append(data[at : at + size])
+            at += size
+        return parts
+
+
 class Behaviour:
     """The settings in force, and what they make of a request."""
 
     def __init__(self, settings: Json | None = None) -> None:
         self.settings = dict(DEFAULTS)
         self.faults: list[Fault] = []
+        self.recorded: Recorded | None = None
         self.rng = random.Random(0)
         self.answered = 0
         self.update(settings or {})
@@ -115,6 +144,9 @@ class Behaviour:
             self.faults = [Fault(**fault) for fault in settings["faults"]]
         if "answer" in settings:
             self.answered = 0
+        if "recorded" in settings:
+            given = settings["recorded"]
+            self.recorded = None if given is None else Recorded(**given)
 
     def fault(self, model: str) -> Fault | None:
         return next((fault for fault in self.faults if fault.hits(model, self.rng)), None)

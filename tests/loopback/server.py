@@ -21,7 +21,7 @@ import orjson
 if __package__ in (None, ""):  # started by path, from any directory
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.loopback.arrival import StampingListener
-from tests.loopback.behaviour import Behaviour, Fault, error_body, error_status
+from tests.loopback.behaviour import Behaviour, Fault, Recorded, error_body, error_status
 
 Json = dict[str, Any]
 REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 429: "Too Many Requests"}
@@ -173,6 +173,8 @@ class Connection(asyncio.Protocol):
         if key is not None and authorization != f"Bearer {key}":
             self._write(401, error_body(Fault(status=401), authorization))
             return 401
+        if behaviour.recorded is not None:
+            return await self._replay(behaviour.recorded)
         if fault and kind in ("status", "context", "quota"):
             return self._fail(fault, authorization)
         if kind == "stall":
@@ -216,6 +218,26 @@ class Connection(asyncio.Protocol):
         status = error_status(fault)
         self._write(status, error_body(fault, authorization), extra)
         return status
+
+    async def _replay(self, recorded: Recorded) -> int:
+        """Send a recorded response; each piece is a write of its own."""
+        parts = recorded.split()
+        chunked, length = recorded.framing == "chunked", None
+        if recorded.framing in ("length", "cut"):
+            length = sum(map(len, parts)) + (recorded.framing == "cut")
+        close = {"Connection": "close"} if recorded.framing in ("close", "cut") else {}
+        head = _head(recorded.status, length, recorded.content_type, recorded.headers | close)
+        if recorded.framing == "close":
+            head = head.replace(b"Transfer-Encoding: chunked\r\n", b"")
+        self.transport.write(head)
+        for part in parts:
+            self._chunk(part) if chunked else self.transport.write(part)
+            await asyncio.sleep(0)  # the other side may read between any two
+        if chunked:
+            self.transport.write(b"0\r\n\r\n")
+        if close:
+            self.transport.close()
+        return recorded.status
 
     async def _slowly(self, payload: bytes, fault: Fault) -> None:
         """Half of an answer and then nothing, or one byte at a time."""

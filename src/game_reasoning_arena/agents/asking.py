@@ -167,6 +167,7 @@ class Questions:
                 scored_as=judged.scored_as,
                 answer_text=judged.answer_text,
                 label=judged.label,
+                details=known.details,
             )
         )
 

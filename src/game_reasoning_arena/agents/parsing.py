@@ -18,6 +18,7 @@ from typing import Literal
 
 from game_reasoning_arena.agents.asking import Verdict
 from game_reasoning_arena.agents.naming import Names
+from game_reasoning_arena.agents.thinking import separate
 from game_reasoning_arena.process.text import in_unicode
 from game_reasoning_arena.records import Outcome, Reply
 
@@ -51,7 +52,6 @@ _MARKER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _FENCE = re.compile(r"^\s*(```\w*|~~~\w*|\$\$|\\\[|\\\])\s*$")
-_THINK = re.compile(r"<(?P<end>/?)(?P<name>think|thinking|reasoning)>", re.ASCII | re.IGNORECASE)
 _OBJECT = re.compile(r'\{(?=[ \t\r\n]*+["}])')
 _JSON_MARK = re.compile(r'"(?:[^"\\]|\\.?)*+"?|[{}\[\]]', re.DOTALL)
 
@@ -120,46 +120,6 @@ class Declared:
     forms: tuple[str, ...]
     open_end: bool = False
     reasoning: str | None = None
-
-
-def split_reasoning(text: str) -> tuple[str, str | None]:
-    """Part a text into what is said and what stands in reasoning tags (None without tags).
-
-    A closing tag alone ends reasoning that the chat template began; an opening tag alone is
-    reasoning that never ended.
-    """
-    said, thoughts = _without_thoughts(text)
-    tags = list(_THINK.finditer(said))
-    if closing := [tag for tag in tags if tag["end"]]:
-        thoughts.append(said[: closing[-1].start()])
-    after = closing[-1].end() if closing else 0
-    stop = next((tag for tag in tags if not tag["end"] and tag.start() >= after), None)
-    if stop is not None:
-        thoughts.append(said[stop.end() :])
-    if not thoughts:
-        return text, None
-    said = said[after:] if stop is None else said[after : stop.start()]
-    return said.strip(), "\n".join(thought.strip() for thought in thoughts)
-
-
-def _without_thoughts(text: str) -> tuple[str, list[str]]:
-    """The text without what stands between two tags of one name, and that."""
-    tags = list(_THINK.finditer(text))
-    last_end = {tag["name"].lower(): number for number, tag in enumerate(tags) if tag["end"]}
-    kept: list[str] = []
-    thoughts: list[str] = []
-    begun: re.Match[str] | None = None
-    position = 0
-    for number, tag in enumerate(tags):
-        name = tag["name"].lower()
-        if begun is None:
-            if not tag["end"] and last_end.get(name, -1) > number:
-                begun = tag
-        elif tag["end"] and name == begun["name"].lower():
-            kept.append(text[position : begun.start()])
-            thoughts.append(text[begun.end() : tag.start()])
-            begun, position = None, tag.end()
-    return "".join((*kept, text[position:])), thoughts
 
 
 def declared_line(text: str) -> Declared | None:
@@ -308,7 +268,7 @@ def judge(reply: Reply, form: AnswerForm, names: Names) -> Verdict:
     A reply cut by the token limit counts as truncated if it has no declared answer, began another
     one, or stops inside one that could have gone on to name another legal action.
     """
-    said, thoughts = split_reasoning(reply.text)
+    said, thoughts = separate(reply.text)
     reasoning = reply.reasoning if reply.reasoning is not None else thoughts
     cut = reply.finish_reason in CUT
     if reply.refused:

@@ -6,7 +6,8 @@ from typing import Protocol, cast
 
 from game_reasoning_arena.agents.asking import Questions, Verdict
 from game_reasoning_arena.agents.base_agent import Actor, Agent, Decision, PlayerSpec, Turn
-from game_reasoning_arena.agents.parsing import CUT, split_reasoning
+from game_reasoning_arena.agents.parsing import CUT
+from game_reasoning_arena.agents.thinking import separate
 from game_reasoning_arena.records import CallKey, EpisodePlan, Message, Outcome, Reply
 
 
@@ -63,7 +64,7 @@ class PromptedActor(Actor):
 
 def judge_text(reply: Reply) -> Verdict:
     """What a free answer is: answered, unless refused, empty or cut by the token limit."""
-    said, thoughts = split_reasoning(reply.text)
+    said, thoughts = separate(reply.text)
     reasoning = reply.reasoning if reply.reasoning is not None else thoughts
     if reply.refused:
         outcome = Outcome.REFUSED

@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from msgspec.structs import replace
 
+from game_reasoning_arena.agents.thinking import joined, separate
 from game_reasoning_arena.backends.limits import Lane
 from game_reasoning_arena.errors import BackendError, Fault, RateLimitedError, TimeoutExceededError
 from game_reasoning_arena.records import Model, Reply, Request
@@ -60,6 +61,9 @@ class BaseLLMBackend(ABC):
     #: In which answer forms (line, json) ``Request.constraint`` is kept to; in others
     #: ``constrain_to_legal`` is refused.
     constrains: frozenset[str] = frozenset()
+
+    #: Whether thinking in the text of replies is parted from it; not where that was done before.
+    separates_thinking: bool = True
 
     def __init__(
         self,
@@ -128,6 +132,8 @@ class BaseLLMBackend(ABC):
                             "asyncio.to_thread(...)` in it"
                         )
                     reply = self._kept_to_contract(await answer)
+                if self.separates_thinking:
+                    reply = _separated(reply)
                 used = self._timed(reply, began, began_at, queue_s, retries)
                 return used
             except TimeoutError as error:
@@ -283,3 +289,11 @@ class BaseLLMBackend(ABC):
             "queue_s": queue_s,
             "client_s": max(0.0, took - latency_s) if "latency_s" in known else None,
         }
+
+
+def _separated(reply: Reply) -> Reply:
+    """A reply whose text is what the model said, and whose reasoning is all that it thought."""
+    text, thinking = separate(reply.text)
+    if thinking is None:
+        return reply if text == reply.text else replace(reply, text=text)
+    return replace(reply, text=text, reasoning=joined(reply.reasoning, thinking))

@@ -14,16 +14,17 @@ import aiohttp
 import orjson
 
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
-from game_reasoning_arena.backends.openai import protocol as protocol
-from game_reasoning_arena.backends.openai.sse import Collected, events
-from game_reasoning_arena.backends.openai.wire import Wire, open_session
+from game_reasoning_arena.backends.openai import addresses, protocol
+from game_reasoning_arena.backends.openai.answer import Answer
+from game_reasoning_arena.backends.openai.body import BodyReader
+from game_reasoning_arena.backends.openai.connection import connection_failure
+from game_reasoning_arena.backends.openai.reply import reply_of
+from game_reasoning_arena.backends.openai.wire import Wire, last_bytes, open_session
 from game_reasoning_arena.backends.prices import cost_usd, table
 from game_reasoning_arena.errors import (
     AuthError,
     BackendError,
     BadRequestError,
-    EmptyReplyError,
-    TransientError,
 )
 from game_reasoning_arena.records import Model, Reply, Request
 
@@ -57,18 +58,20 @@ class DirectBackend(BaseLLMBackend):
         self.constrains = frozenset({"json"} if structured == "json_schema" else {"line", "json"})
         self._trust_env = trust_env
         self._session: aiohttp.ClientSession | None = None
+        # Models that take max_completion_tokens in the place of max_tokens, by what they said.
+        self._renamed: set[tuple[str, str]] = set()
 
     def check(self, models: Sequence[Model]) -> list[str]:
         """Missing addresses and keys."""
         problems = []
         for model in models:
             if model.provider is None:
-                problems.append(protocol.no_provider(model))
+                problems.append(addresses.no_provider(model))
             elif not model.provider.api_base:
-                problems.append(protocol.no_address(model, model.provider))
-            elif model.provider.api_key_env and protocol.credentials(model.provider.api_base):
-                problems.append(protocol.two_credentials(model, model.provider))
-        return problems + protocol.check_keys(models)
+                problems.append(addresses.no_address(model, model.provider))
+            elif model.provider.api_key_env and addresses.credentials(model.provider.api_base):
+                problems.append(addresses.two_credentials(model, model.provider))
+        return problems + addresses.check_keys(models)
 
     async def start(self, models: Sequence[Model]) -> None:
         """Read the table of prices, which would else be in the first answer's time."""
@@ -88,116 +91,103 @@ class DirectBackend(BaseLLMBackend):
             BadRequestError: the server refuses the request, or the constraint cannot be said.
             BackendError: anything else that left no answer, by its type.
         """
+        body = self._body(request)
+        try:
+            return await self._ask(request, body)
+        except BadRequestError as error:
+            if not protocol.wants_completion_tokens(error, body):
+                raise
+        self._renamed.add((request.model.endpoint, request.model.model_id))
+        return await self._ask(request, self._body(request))
+
+    async def _ask(self, request: Request, body: dict[str, Any]) -> Reply:
         model = request.model
         url, headers = _address(model)
-        body = self._body(request)
         session = self._session
         if session is None:
             session = self._session = open_session(trust_env=self._trust_env)
         wire = Wire()
         try:
             with wire.watch():
-                async with session.post(url, data=orjson.dumps(body), headers=headers) as response:
-                    if response.status != 200:
-                        raise await _failure(model, response)
-                    if "event-stream" in response.headers.get("Content-Type", ""):
-                        collected = await _read_stream(model, response, wire)
-                    else:
-                        collected = _read(model, await response.read())
-        except aiohttp.InvalidURL:
+                async with session.post(
+                    url, data=orjson.dumps(body), headers=headers, allow_redirects=False
+                ) as response:
+                    answer = await _read(model, response, wire)
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError):
             raise BadRequestError(
                 f"{model.name}: {protocol.clean(model, url)!r} is no address; set "
                 f"provider.{model.provider and model.provider.name}.api_base=http://host:port/v1."
             ) from None
         except aiohttp.ClientError as error:
-            raise _timed(_connection_error(model, error), wire, body) from None
+            failure = connection_failure(model, error, trust_env=self._trust_env)
+            raise _timed(failure, wire, body) from None
         except BackendError as error:
             raise _timed(error, wire, body) from None
-        return _reply(request, collected, body, wire)
+        cost = cost_usd(model, answer.usage)
+        return reply_of(answer, wire, sent=_without_messages(body), cost_usd=cost)
 
     def outgoing(self, request: Request) -> dict[str, Any]:
         """The body without the messages."""
         return _without_messages(self._body(request))
 
     def _body(self, request: Request) -> dict[str, Any]:
+        model = request.model
         body: dict[str, Any] = {
-            "model": request.model.model_id,
+            "model": model.model_id,
             "messages": request.messages,
             **request.sampling.as_dict(),
         }
+        if (model.endpoint, model.model_id) in self._renamed and "max_tokens" in body:
+            body["max_completion_tokens"] = body.pop("max_tokens")
         if request.seed is not None:
             body["seed"] = request.seed
         if self._stream:
             body["stream"] = True
             body["stream_options"] = {"include_usage": True}
         if request.constraint is not None:
-            if self._structured == "vllm" or request.model.backend == "vllm":
+            if self._structured == "vllm" or model.backend == "vllm":
                 body["structured_outputs"] = {"choice": list(request.constraint.choices)}
             elif request.constraint.json_schema is not None:
                 body["response_format"] = protocol.response_format(request.constraint)
             else:
-                raise BadRequestError(protocol.no_constraint(request.model))
-        body.update(request.model.extra)
-        return body
+                raise BadRequestError(protocol.no_constraint(model))
+        body.update(model.extra)
+        return {name: value for name, value in body.items() if value is not None}
 
 
 def _address(model: Model) -> tuple[str, dict[str, str]]:
     provider = model.provider
     if provider is None:
-        raise BadRequestError(protocol.no_provider(model))
+        raise BadRequestError(addresses.no_provider(model))
     if not provider.api_base:
-        raise BadRequestError(protocol.no_address(model, provider))
-    headers = {"Content-Type": "application/json"}
-    key = protocol.api_key(model)
+        raise BadRequestError(addresses.no_address(model, provider))
+    headers = {"Content-Type": "application/json", **addresses.extra_headers(model)}
+    key = addresses.api_key(model)
     if key is not None:
         headers["Authorization"] = f"Bearer {key}"
-        if protocol.credentials(provider.api_base):
-            raise AuthError(protocol.two_credentials(model, provider))
-    return provider.api_base.rstrip("/") + "/chat/completions", headers
+        if addresses.credentials(provider.api_base):
+            raise AuthError(addresses.two_credentials(model, provider))
+    return addresses.endpoint(provider.api_base), headers
 
 
-def _read(model: Model, raw: bytes) -> Collected:
-    try:
-        answer = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        raise protocol.not_json(model, raw) from None
-    collected = Collected()
-    if isinstance(answer, dict) and answer.get("error"):
-        raise protocol.error_in_body(model, answer["error"], status=None)
-    if not isinstance(answer, dict) or not collected.add_answer(answer):
-        raise protocol.unexpected(model, raw)
-    return collected
+async def _read(model: Model, response: aiohttp.ClientResponse, wire: Wire) -> Answer:
+    """The answer in a response.
 
-
-async def _read_stream(model: Model, response: aiohttp.ClientResponse, wire: Wire) -> Collected:
-    collected = Collected()
-    async for data in events(response.content):
-        try:
-            event = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            raise protocol.not_json(model, data) from None
-        if event.get("error"):
-            raise protocol.error_in_body(model, event["error"], status=None)
-        collected.add_event(event, wire.received_at or time.monotonic())
-    if not collected.ended:
-        raise TransientError(f"{model.name}: the stream of the answer ended before it was done.")
-    return collected
-
-
-async def _failure(model: Model, response: aiohttp.ClientResponse) -> BackendError:
-    raw = await response.read()
-    wait = protocol.retry_after_s(response.headers)
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        body = raw.decode(errors="replace")
-    error = body.get("error", body) if isinstance(body, Mapping) else body
-    return protocol.error_in_body(model, error, status=response.status, retry_after=wait)
-
-
-def _connection_error(model: Model, error: aiohttp.ClientError) -> BackendError:
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    return protocol.no_connection(model, cause)
+    Raises:
+        BackendError: there is none.
+    """
+    if 300 <= response.status < 400:
+        raise protocol.moved(model, response.status, response.headers.get("Location"))
+    reader = BodyReader()
+    async for piece in response.content.iter_any():
+        reader.feed(piece, wire.received_at or time.monotonic())
+        if reader.ended:
+            break
+    if not response.ok:
+        raise reader.failure(model, response.status, response.headers)
+    answer = reader.answer(model)
+    await last_bytes(response.content)
+    return answer
 
 
 def _without_messages(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,32 +200,3 @@ def _timed(error: BackendError, wire: Wire, body: Mapping[str, Any]) -> BackendE
     if wire.latency_s is not None:
         error.timing = {"started_at": wire.started_at, "latency_s": wire.latency_s}
     return error
-
-
-def _reply(request: Request, collected: Collected, body: Mapping[str, Any], wire: Wire) -> Reply:
-    model, usage = request.model, protocol.read_usage(collected.usage)
-    if not collected.choices:
-        empty = EmptyReplyError(f"{model.name}: the answer holds no choice.")
-        raise _timed(empty, wire, body)
-    text, thinking = protocol.split_thinking(collected.text)
-    sent_at = wire.sent_at
-    ttft_s = None
-    if collected.first_at is not None and sent_at is not None:
-        ttft_s = max(0.0, collected.first_at - sent_at)
-    return Reply(
-        text=text,
-        reasoning=collected.reasoning or thinking,
-        finish_reason=collected.finish_reason,
-        refused=protocol.is_refusal(collected.refusal, collected.finish_reason),
-        started_at=wire.started_at,
-        latency_s=wire.latency_s,
-        ttft_s=ttft_s,
-        decode_s=collected.decode_s,
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        cached_tokens=usage.cached_tokens,
-        cost_usd=cost_usd(model, usage),
-        served_model=collected.model,
-        sent=_without_messages(body),
-    )

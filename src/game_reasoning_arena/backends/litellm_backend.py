@@ -9,33 +9,32 @@ send one provider's key to another, or follow ``OPENAI_BASE_URL``.
 from __future__ import annotations
 
 import asyncio
-import re
-import time
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, Literal
 
-import orjson
-
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
+from game_reasoning_arena.backends.litellm.answers import (
+    answer_or_failure,
+    collected_from,
+    read_from,
+    sent_by,
+)
 from game_reasoning_arena.backends.litellm.library import load_litellm, settle, unlogged
-from game_reasoning_arena.backends.litellm.routes import RESERVED, misled, route_of
+from game_reasoning_arena.backends.litellm.routes import RESERVED, misled, query_of, route_of
 from game_reasoning_arena.backends.litellm.workers import LiteLLMWorkers
-from game_reasoning_arena.backends.openai import protocol as protocol
-from game_reasoning_arena.backends.openai.sse import Collected
+from game_reasoning_arena.backends.openai import addresses, protocol
+from game_reasoning_arena.backends.openai.answer import Answer
+from game_reasoning_arena.backends.openai.body import BodyReader
+from game_reasoning_arena.backends.openai.reply import reply_of
 from game_reasoning_arena.backends.openai.stamped_socket import arrivals_are_stamped
 from game_reasoning_arena.backends.openai.wire import Wire, open_session
 from game_reasoning_arena.backends.prices import cost_usd, table
 from game_reasoning_arena.errors import (
     BackendError,
     BadRequestError,
-    EmptyReplyError,
-    TimeoutExceededError,
-    TransientError,
 )
 from game_reasoning_arena.records import Model, Reply, Request
-
-_PREFIXES = re.compile(r"^(?:(?:litellm\.)?\w+(?:Error|Exception)(?::| -) )+")
 
 
 class LiteLLMBackend(BaseLLMBackend):
@@ -83,13 +82,15 @@ class LiteLLMBackend(BaseLLMBackend):
         self._library: asyncio.Task[ModuleType] | None = None
         self._session: Any = None
         self._takes_seed: dict[str, bool] = {}
+        # Models that take max_completion_tokens in the place of max_tokens, by what they said.
+        self._renamed: set[tuple[str, str]] = set()
 
     def check(self, models: Sequence[Model]) -> list[str]:
         """Missing keys, providers that nobody knows, addresses that would be overruled."""
         problems = []
         for model in models:
             if model.provider is None:
-                problems.append(protocol.no_provider(model))
+                problems.append(addresses.no_provider(model))
             elif (problem := misled(model)) is not None:
                 problems.append(problem)
             taken = sorted(RESERVED & set(model.extra))
@@ -97,7 +98,7 @@ class LiteLLMBackend(BaseLLMBackend):
                 problems.append(
                     f"{model.name}: extra may not hold {', '.join(taken)}: set by the backend."
                 )
-        return problems + protocol.check_keys(models)
+        return problems + addresses.check_keys(models)
 
     async def start(self, models: Sequence[Model]) -> None:
         """Import LiteLLM, which takes seconds, without blocking anything else.
@@ -135,39 +136,71 @@ class LiteLLMBackend(BaseLLMBackend):
         if self._workers is not None:
             return await self._workers.generate(request)
         model = request.model
-        route = route_of(model)
+        name = route_of(model)["model"]
         litellm = await self._loaded()
-        asked, dropped = self._asked(litellm, request, route["model"])
         if self._session is None:
-            self._session = open_session(keep_bodies=True)
-        wire = Wire()
+            self._session = open_session(for_library=True)
+        asked, dropped = self._asked(litellm, request, name)
         try:
-            with wire.watch(), unlogged(litellm):
-                answer = await litellm.acompletion(
-                    messages=[dict(message) for message in request.messages],
-                    **route,
-                    **asked,
-                    stream=self._stream,
-                    stream_options={"include_usage": True} if self._stream else None,
-                    drop_params=self._drop_params,
-                    shared_session=self._session,
-                    timeout=self.timeout_s,
-                    max_retries=0,
-                    num_retries=0,
-                )
-                collected = await _collect(model, answer, wire) if self._stream else _read(answer)
-        except (asyncio.CancelledError, TimeoutError):
-            raise
+            return await self._ask(litellm, request, asked, dropped)
+        except BadRequestError as error:
+            if not protocol.wants_completion_tokens(error, asked):
+                raise
+        self._renamed.add((model.endpoint, model.model_id))
+        asked, dropped = self._asked(litellm, request, name)
+        return await self._ask(litellm, request, asked, dropped)
+
+    async def _ask(
+        self,
+        litellm: ModuleType,
+        request: Request,
+        asked: dict[str, Any],
+        dropped: tuple[str, ...],
+    ) -> Reply:
+        model, route = request.model, route_of(request.model)
+        reader = BodyReader()
+        wire = Wire(reader, query=query_of(model))
+        usage_too = self._stream and asked.pop("stream_options", True)
+        answered: Any = None
+        try:
+            try:
+                with wire.watch(), unlogged(litellm):
+                    answered = await litellm.acompletion(
+                        messages=[dict(message) for message in request.messages],
+                        **route,
+                        **asked,
+                        stream=self._stream,
+                        stream_options={"include_usage": True} if usage_too else None,
+                        drop_params=self._drop_params,
+                        shared_session=self._session,
+                        timeout=self.timeout_s,
+                        max_retries=0,
+                        num_retries=0,
+                    )
+                    if wire.taken:
+                        await wire.rest()
+                        answer = reader.answer(model)
+                    elif self._stream:
+                        answer = await collected_from(model, answered, wire)
+                    else:
+                        answer = read_from(answered)
+            except (asyncio.CancelledError, TimeoutError):
+                raise
+            except BackendError:
+                raise
+            except Exception as error:  # LiteLLM raises types of many origins
+                answer = await answer_or_failure(model, error, wire, reader)
+            if not answer.choices:
+                raise protocol.no_choice(model)
         except BackendError as error:
             raise _timed(error, wire) from None
-        except Exception as error:  # LiteLLM raises types of many origins; all are translated
-            raise _timed(_translated(model, error, wire), wire) from None
-        if not collected.choices:
-            raise _timed(EmptyReplyError(f"{model.name}: the answer holds no choice."), wire)
-        sent = _sent(wire, asked, route["model"])
+        finally:
+            wire.let_go()
+        sent = sent_by(wire) or {"model": route["model"], **asked}
         if self._drop_params:
             dropped += _missing(asked, sent)
-        return _reply(model, collected, wire, sent, dropped, answer)
+        cost = _cost(model, answer, answered)
+        return reply_of(answer, wire, sent=sent, cost_usd=cost, dropped=dropped)
 
     async def _loaded(self) -> ModuleType:
         if self._library is None:
@@ -182,6 +215,8 @@ class LiteLLMBackend(BaseLLMBackend):
         model = request.model
         asked: dict[str, Any] = dict(request.sampling.as_dict())
         dropped: tuple[str, ...] = ()
+        if (model.endpoint, model.model_id) in self._renamed and "max_tokens" in asked:
+            asked["max_completion_tokens"] = asked.pop("max_tokens")
         if request.seed is not None:
             takes = self._takes_seed.get(name)
             if takes is None:
@@ -194,11 +229,16 @@ class LiteLLMBackend(BaseLLMBackend):
             if request.constraint.json_schema is None:
                 raise BadRequestError(protocol.no_constraint(model))
             asked["response_format"] = protocol.response_format(request.constraint)
+        extra = {key: value for key, value in model.extra.items() if value is not None}
+        for key in model.extra.keys() - extra.keys():  # null leaves a parameter out
+            asked.pop(key, None)
+            if key == "stream_options":
+                asked[key] = None
         if model.provider is not None and model.provider.api_base:
-            if model.extra:  # an address of one's own gets the fields as they are
-                asked["extra_body"] = dict(model.extra)
+            if extra:  # an address of one's own gets the fields as they are
+                asked["extra_body"] = extra
         else:
-            asked.update(model.extra)
+            asked.update(extra)
         return asked, dropped
 
 
@@ -206,100 +246,6 @@ def _takes_seed(litellm: ModuleType, name: str) -> bool:
     provider, _, rest = name.partition("/")
     takes = litellm.get_supported_openai_params(rest, custom_llm_provider=provider)
     return takes is None or "seed" in takes
-
-
-def _read(answer: Any) -> Collected:
-    collected = Collected(model=answer.model, usage=_usage(answer))
-    for choice in answer.choices[:1]:
-        collected.add(_said(choice.message), choice.finish_reason)
-    return collected
-
-
-async def _collect(model: Model, stream: Any, wire: Wire) -> Collected:
-    collected = Collected()
-    async for chunk in stream:
-        now = wire.received_at or time.monotonic()
-        told = getattr(chunk, "_hidden_params", {}).get("provider_response_model")
-        collected.model = told or collected.model  # chunk.model repeats what was asked for
-        for choice in chunk.choices[:1]:
-            collected.add(_said(choice.delta), choice.finish_reason, now)
-    # LiteLLM ends every stream well, and guesses the usage. What it was really told is kept apart.
-    if stream.received_finish_reason is None:
-        raise TransientError(f"{model.name}: the stream of the answer ended before it was done.")
-    for chunk in stream.chunks:
-        collected.usage = _usage(chunk) or collected.usage
-    return collected
-
-
-def _said(message: Any) -> dict[str, Any]:
-    more = getattr(message, "provider_specific_fields", None) or {}
-    return {
-        "content": message.content,
-        "reasoning_content": getattr(message, "reasoning_content", None),
-        "refusal": getattr(message, "refusal", None) or more.get("refusal"),
-    }
-
-
-def _usage(answer: Any) -> Mapping[str, Any] | None:
-    usage = getattr(answer, "usage", None)
-    if usage is None or not (usage.prompt_tokens or usage.completion_tokens):
-        return None  # LiteLLM writes zeros where the provider was silent
-    counts: dict[str, Any] = usage.model_dump()
-    return counts
-
-
-def _translated(model: Model, error: Exception, wire: Wire) -> BackendError:
-    """One of LiteLLM's exceptions (or of the libraries under it) as one of ours."""
-    if wire.status is None and type(error).__name__ in ("Timeout", "APITimeoutError"):
-        return TimeoutExceededError(f"{model.name}: no complete answer in time.")
-    if type(error).__name__ == "UnsupportedParamsError":
-        what = protocol.clean(model, _PREFIXES.sub("", str(error)).partition(" To drop these")[0])
-        return BadRequestError(
-            f"{model.name}: {what} With backend.litellm.drop_params=true they are left out, and "
-            f"every record names them.",
-        )
-    claimed = getattr(error, "status_code", None)
-    status = wire.status
-    if status is None and wire.sent_at is None and isinstance(claimed, int) and claimed < 500:
-        status = claimed  # refused before anything was sent; its 500 means "something failed"
-    cause = _cause(error)
-    if status is None and cause is not None:
-        return protocol.no_connection(model, cause)
-    text = _PREFIXES.sub("", str(error))
-    if status is not None and status < 400:
-        text = f"unreadable: {text}"
-        status = None
-    wait = protocol.retry_after_s(wire.headers) if wire.headers is not None else None
-    code = getattr(error, "code", None)
-    return protocol.error_for(
-        model, status=status, text=text, code=str(code) if code else None, retry_after=wait
-    )
-
-
-def _cause(error: BaseException | None) -> OSError | None:
-    """The failure of a connection that lies under an exception, however deep."""
-    while error is not None and not isinstance(error, OSError):
-        error = error.__cause__ or error.__context__
-    under = getattr(error, "os_error", error)  # aiohttp's own holds the system's
-    return under if isinstance(under, OSError) else None
-
-
-def _sent(wire: Wire, asked: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """What went over the wire; what was asked if that is unknown."""
-    body = _body(wire)
-    return {"model": name, **asked} if body is None else body
-
-
-def _body(wire: Wire) -> dict[str, Any] | None:
-    """The body that went over the wire without the conversation; None if it is unknown."""
-    try:
-        body = orjson.loads(wire.body)
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(body, dict):
-        return None
-    talk = ("messages", "contents", "system", "system_instruction", "input")
-    return {key: value for key, value in body.items() if key not in talk}
 
 
 def _missing(asked: Mapping[str, Any], sent: Mapping[str, Any]) -> tuple[str, ...]:
@@ -318,45 +264,18 @@ def _missing(asked: Mapping[str, Any], sent: Mapping[str, Any]) -> tuple[str, ..
 
 
 def _timed(error: BackendError, wire: Wire) -> BackendError:
-    error.sent = _body(wire) or {}
+    error.sent = sent_by(wire) or {}
     if wire.latency_s is not None:
         error.timing = {"started_at": wire.started_at, "latency_s": wire.latency_s}
     return error
 
 
-def _reply(
-    model: Model,
-    collected: Collected,
-    wire: Wire,
-    sent: Mapping[str, Any],
-    dropped: tuple[str, ...],
-    answer: Any,
-) -> Reply:
-    usage = protocol.read_usage(collected.usage)
-    text, thinking = protocol.split_thinking(collected.text)
-    ttft_s = None
-    if collected.first_at is not None and wire.sent_at is not None:
-        ttft_s = max(0.0, collected.first_at - wire.sent_at)
-    assert model.provider is not None
-    cost = cost_usd(model, usage)
-    if cost is None and not model.provider.api_base and usage.prompt_tokens is not None:
+def _cost(model: Model, answer: Answer, answered: Any) -> float | None:
+    """USD of a call; None where nobody knows it."""
+    cost = cost_usd(model, answer.usage)
+    own_address = model.provider is not None and model.provider.api_base
+    if cost is None and not own_address and answer.usage.prompt_tokens is not None:
         # LiteLLM knows more about its own routes; at any other address its guess is by name only.
-        cost = getattr(answer, "_hidden_params", {}).get("response_cost")
-    return Reply(
-        text=text,
-        reasoning=collected.reasoning or thinking,
-        finish_reason=collected.finish_reason,
-        refused=protocol.is_refusal(collected.refusal, collected.finish_reason),
-        started_at=wire.started_at,
-        latency_s=wire.latency_s,
-        ttft_s=ttft_s,
-        decode_s=collected.decode_s,
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        cached_tokens=usage.cached_tokens,
-        cost_usd=cost,
-        served_model=collected.model,
-        sent=sent,
-        dropped=dropped,
-    )
+        known = getattr(answered, "_hidden_params", {}).get("response_cost")
+        cost = known if isinstance(known, float) else None
+    return cost

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from game_reasoning_arena.backends.openai.protocol import Usage
+from game_reasoning_arena.backends.openai.usage import Usage
 from game_reasoning_arena.records import PRICES, Model
 
 _TABLE = "model_prices_and_context_window_backup.json"

@@ -79,6 +79,8 @@ class Recording:
 class ReplayBackend(BaseLLMBackend):
     """Serves models named ``replay_<run directory>``."""
 
+    separates_thinking = False  # what was recorded is given as it is
+
     def __init__(self, **policy: Any) -> None:
         super().__init__(**policy)
         self._recordings: dict[str, Recording] = {}

@@ -174,7 +174,7 @@ class Budget:
 
 def _highest_price(request: Request) -> float:
     """USD that a request is not likely to exceed; 0 where the price is not known."""
-    from game_reasoning_arena.backends.openai.protocol import Usage
+    from game_reasoning_arena.backends.openai.usage import Usage
     from game_reasoning_arena.backends.prices import cost_usd
 
     model = request.model

@@ -110,7 +110,15 @@ RESPONSES: Final[dict[str, Spec]] = {
     "action": Spec("Int64", "engine's action number; null unless legal"),
     "action_text": Spec("category", "engine's name of the action"),
     "parse_form": Spec("category", "form in which the answer was found"),
-    "finish_reason": Spec("category", "as the provider says it"),
+    "finish_reason": Spec(
+        "category", "why the answer ended: stop, length, content_filter, tool_calls, or as said"
+    ),
+    "details": Spec(
+        "category",
+        "what else the provider said of the answer, as JSON: its own finish_reason where it "
+        "differs, a refusal's text, parts that hold no text",
+        _settings("details"),
+    ),
     "started_at": Spec("datetime", "when the request went out"),
     "latency_s": Spec("float64", "seconds from the request on the wire to the last byte"),
     "ttft_s": Spec("float64", "seconds to the first token"),

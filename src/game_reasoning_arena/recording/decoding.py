@@ -60,6 +60,7 @@ def reply_of(line: Mapping[str, Any]) -> Reply:
         sent=line.get("sent") or {},
         dropped=tuple(line.get("dropped") or ()),
         from_cache=line.get("from_cache", False),
+        details=line.get("details") or {},
     )
 
 

@@ -175,7 +175,7 @@ def _numbers(used: Usage, price: float | None) -> tuple[str, str, str, str]:
 def _price(model: Model, used: Usage) -> float | None:
     """USD, None where the price is unknown; stand-ins and replays are free."""
     from game_reasoning_arena.backends import prices
-    from game_reasoning_arena.backends.openai.protocol import Usage as Tokens
+    from game_reasoning_arena.backends.openai.usage import Usage as Tokens
 
     if model.backend in ("scripted", "replay"):
         return 0.0

@@ -7,15 +7,15 @@ from email.utils import formatdate
 
 import pytest
 
+from game_reasoning_arena.backends.openai.addresses import base_of, credentials, endpoint, unusable
 from game_reasoning_arena.backends.openai.protocol import (
     LONGEST_ERROR,
-    credentials,
     error_for,
     error_in_body,
-    read_usage,
-    retry_after_s,
-    split_thinking,
+    moved,
 )
+from game_reasoning_arena.backends.openai.usage import read_usage
+from game_reasoning_arena.backends.openai.waits import in_words_s, reset_s, retry_after_s
 from game_reasoning_arena.backends.prices import cost_usd
 from game_reasoning_arena.errors import (
     AuthError,
@@ -82,6 +82,103 @@ def test_error_objects_of_many_kinds() -> None:
     assert "a detail" in str(error_in_body(MODEL, {"detail": "a detail"}, status=422))
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Please try again in 7m59.56s. Visit our site", 479.56),
+        ("Rate limit reached. Try again in 30s", 30.0),
+        ("Please retry after 30 seconds.", 30.0),
+        ("Please wait 1 minute and 5 seconds", 65.0),
+        ("try again in 20ms", 0.02),
+        ('{"retryDelay": "34s"}', 34.0),
+        ("try again in 1 message", None),
+        ("you have waited 5 seconds", None),
+    ],
+)
+def test_a_wait_in_words(text: str, seconds: float | None) -> None:
+    assert in_words_s(text) == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_a_wait_in_words_is_in_the_error() -> None:
+    assert error_for(MODEL, status=429, text="try again in 30s").retry_after == 30.0
+    assert error_for(MODEL, status=400, text="try again in 30s").retry_after is None
+    google = {"message": "out", "details": [{"@type": "RetryInfo", "retryDelay": "34s"}]}
+    assert error_in_body(MODEL, google, status=429).retry_after == 34.0
+    header = {"X-RateLimit-Reset": "12"}
+    assert error_in_body(MODEL, "slow", status=429, headers=header).retry_after == 12.0
+    assert error_in_body(MODEL, "slow", status=500, headers=header).retry_after is None
+
+
+def test_a_rate_limits_reset() -> None:
+    in_20_s = time.time() + 20
+    assert reset_s({"x-ratelimit-reset": str(in_20_s * 1000)}) == pytest.approx(20, abs=2)
+    assert reset_s({"X-RateLimit-Reset": str(in_20_s)}) == pytest.approx(20, abs=2)
+    assert reset_s({"ratelimit-reset": "12"}) == 12.0
+    of_openai = {
+        "x-ratelimit-remaining-requests": "0",
+        "x-ratelimit-reset-requests": "6m0s",
+        "x-ratelimit-remaining-tokens": "3000",
+        "x-ratelimit-reset-tokens": "2h",
+    }
+    assert reset_s(of_openai) == 360.0  # the limit that is used up is the one that counts
+    assert reset_s({"x-ratelimit-reset": "soon", "x-ratelimit-limit": "9"}) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "param", "way_out"),
+    [
+        ("Unsupported parameter: 'seed'", None, "sampling.seed=null"),
+        ("temperature is not supported with this model", None, "`extra: {temperature: null}`"),
+        ("nothing said", "top_p", "model.extra.top_p=null"),
+        (
+            "[{'loc': ['body', 'stop'], 'msg': 'Extra inputs are not permitted'}]",
+            None,
+            "stop: null",
+        ),
+        ("please stop this", None, ""),
+    ],
+)
+def test_a_refused_parameter_can_be_left_out(text: str, param: str | None, way_out: str) -> None:
+    error = error_in_body(MODEL, {"message": text, "param": param}, status=400)
+    assert way_out in str(error)
+    assert ("null" in str(error)) == bool(way_out)
+
+
+def test_a_moved_address_is_said_without_what_it_holds() -> None:
+    error = moved(MODEL, 301, "https://me:pw@new.example/v2/chat/completions?api-version=1")
+    assert isinstance(error, NotFoundError)
+    assert "provider.my_lab.api_base=https://new.example/v2?api-version=1" in str(error)
+    assert "pw" not in str(error)
+
+
+def test_a_query_stays_at_the_end_of_an_address() -> None:
+    assert endpoint("http://h/v1/") == "http://h/v1/chat/completions"
+    azure = "https://h/openai/deployments/x?api-version=2024-10-21"
+    assert endpoint(azure) == (
+        "https://h/openai/deployments/x/chat/completions?api-version=2024-10-21"
+    )
+    assert endpoint("http://h/v1/chat/completions") == "http://h/v1/chat/completions"
+    assert base_of(endpoint(azure)) == azure
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (" sk-0123456789", "blanks"),
+        ("sk-0123456789\n", "line breaks"),
+        ("sk-01234\n56789", "line breaks"),
+        ("'sk-0123456789'", "quotation marks"),
+        ("sk-0123\u200b456789", "invisible"),
+        ("sk-0123\u00e9456789", "not ASCII"),
+        ("sk-0123456789", None),
+    ],
+)
+def test_a_key_that_can_be_none_is_refused_unshown(value: str, what: str | None) -> None:
+    said = unusable(value)
+    assert (said is None) if what is None else (what in (said or ""))
+    assert "0123" not in (said or "")
+
+
 def test_retry_after_in_seconds_or_as_a_date() -> None:
     assert retry_after_s({"Retry-After": "1.5"}) == 1.5
     assert retry_after_s({"retry-after-ms": "250", "retry-after": "9"}) == 0.25
@@ -92,21 +189,6 @@ def test_retry_after_in_seconds_or_as_a_date() -> None:
     assert retry_after_s({"Retry-After": formatdate(0, usegmt=True)}) == 0.0
     assert retry_after_s({"Retry-After": "soon"}) is None
     assert retry_after_s({"X": "1"}) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("just text", ("just text", None)),
-        ("<think>hm</think>\n\nText", ("Text", "hm")),
-        (" \n<think>\nhm\n</think>Text", ("Text", "hm")),
-        ("<think>never done", ("", "never done")),
-        ("hm</think>Text", ("Text", "hm")),
-        ("I write <think> in the middle", ("I write <think> in the middle", None)),
-    ],
-)
-def test_thinking_is_split_off(text: str, expected: tuple[str, str | None]) -> None:
-    assert split_thinking(text) == expected
 
 
 def test_usage_of_many_kinds() -> None:

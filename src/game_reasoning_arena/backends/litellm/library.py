@@ -90,6 +90,11 @@ def _completed(library: ModuleType) -> ModuleType:
     return _quietened(library)
 
 
+def _is_true_of_the_record(record: logging.LogRecord) -> bool:
+    """Whether what LiteLLM logs holds for the record, which reads finish reasons by itself."""
+    return "Unmapped finish_reason" not in str(record.msg)
+
+
 def _quietened(library: ModuleType) -> ModuleType:
     litellm: Any = library
     # Complaints about LiteLLM's own code, which nobody here can help.
@@ -104,4 +109,5 @@ def _quietened(library: ModuleType) -> ModuleType:
         logger = logging.getLogger(name)
         logger.handlers.clear()  # its records still reach the run's own handlers
         logger.setLevel(logging.WARNING)
+        logger.addFilter(_is_true_of_the_record)
     return library

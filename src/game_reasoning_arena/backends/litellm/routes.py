@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import os
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
-from game_reasoning_arena.backends.openai import protocol as protocol
+from game_reasoning_arena.backends.openai import addresses
 from game_reasoning_arena.catalog.litellm_providers import OPENAI_PROTOCOL
 from game_reasoning_arena.errors import BadRequestError
 from game_reasoning_arena.records import Model
@@ -47,24 +47,31 @@ def route_of(model: Model) -> dict[str, Any]:
     """
     provider = model.provider
     if provider is None:
-        raise BadRequestError(protocol.no_provider(model))
+        raise BadRequestError(addresses.no_provider(model))
     if (problem := misled(model)) is not None:
         raise BadRequestError(problem)
-    key = protocol.api_key(model)
+    key = addresses.api_key(model)
+    headers = addresses.extra_headers(model)
     if not provider.api_base:
         explicit = provider.name == "openai" or _redirected(provider.name)
         base = OPENAI_PROTOCOL.get(provider.name) if explicit else None
-        return {"model": f"{provider.name}/{model.model_id}", "api_base": base, "api_key": key}
-    route: dict[str, Any] = {
-        "model": f"openai/{model.model_id}",
-        "api_base": provider.api_base,
-        "api_key": key or protocol.KEYLESS,
-    }
-    if (found := protocol.credentials(provider.api_base)) is not None:
+        route = {"model": f"{provider.name}/{model.model_id}", "api_base": base, "api_key": key}
+        return {**route, "extra_headers": headers} if headers else route
+    if (found := addresses.credentials(provider.api_base)) is not None:
         basic = base64.b64encode(unquote(found).encode()).decode()
-        route["api_base"] = provider.api_base.replace(f"{found}@", "", 1)
-        route["extra_headers"] = {"Authorization": f"Basic {basic}"}
-    return route
+        headers["Authorization"] = f"Basic {basic}"
+    return {
+        "model": f"openai/{model.model_id}",
+        "api_base": addresses.base_of(provider.api_base).partition("?")[0],
+        "api_key": key or addresses.KEYLESS,
+        **({"extra_headers": headers} if headers else {}),
+    }
+
+
+def query_of(model: Model) -> str:
+    """Return the query of a provider's address, which LiteLLM would put into its middle."""
+    base = (model.provider and model.provider.api_base) or ""
+    return urlsplit(base).query
 
 
 def _redirected(provider: str) -> str | None:
@@ -80,11 +87,11 @@ def misled(model: Model) -> str | None:
     if provider is None:
         return None
     if provider.api_base:
-        if provider.api_key_env and protocol.credentials(provider.api_base):
-            return protocol.two_credentials(model, provider)
+        if provider.api_key_env and addresses.credentials(provider.api_base):
+            return addresses.two_credentials(model, provider)
         return None
     if not provider.known_to_litellm:
-        return protocol.no_address(model, provider)
+        return addresses.no_address(model, provider)
     variable = _redirected(provider.name)
     if variable is None or provider.api_key_env is None or provider.name in HAVE_NO_ADDRESS:
         return None

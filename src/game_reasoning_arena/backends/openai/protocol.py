@@ -1,24 +1,21 @@
-"""The OpenAI chat protocol, as far as it does not depend on who speaks it.
-
-Shared by the ``direct`` and ``litellm`` backends: what errors mean, what an answer holds, which
-address and key a call goes to. Loads no network library.
-"""
+"""What failures of the OpenAI chat protocol mean, whoever speaks it; loads no network library."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from collections.abc import Mapping
 from typing import Any
 
+from game_reasoning_arena.backends.openai import waits
+from game_reasoning_arena.backends.openai.addresses import base_of
 from game_reasoning_arena.errors import (
     AuthError,
     BackendError,
     BadRequestError,
     ContextOverflowError,
+    EmptyReplyError,
     NotFoundError,
     QuotaError,
     RateLimitedError,
@@ -27,11 +24,15 @@ from game_reasoning_arena.errors import (
 from game_reasoning_arena.process.secrets import redact
 from game_reasoning_arena.records import Constraint, Model, Provider
 
-#: Characters of a provider's error text that are kept.
+#: Characters of a provider's error text, and of its code, that are kept.
 LONGEST_ERROR = 600
+LONGEST_CODE = 80
 
-#: Sent where a server needs no key, so that no client library looks for one by itself.
-KEYLESS = "keyless"
+#: Parameters that a request may go without.
+PARAMETERS = (
+    *("temperature", "top_p", "top_k", "stop", "seed", "max_tokens", "max_completion_tokens"),
+    *("stream_options", "response_format"),
+)
 
 _CONTEXT = re.compile(
     r"context[ _-]?length|context window|context size|maximum (?:context|model|input) len"
@@ -51,6 +52,15 @@ _BAD_KEY = re.compile(
     r"|api[ _-]?key[^.]{0,40}(?:not valid|invalid|incorrect|expired|missing|not found)",
     re.IGNORECASE,
 )
+#: What an error means that came without a status of its own, by the provider's code or type.
+_CODES: tuple[tuple[re.Pattern[str], type[BackendError]], ...] = (
+    (re.compile(r"context_(?:length|window)", re.I), ContextOverflowError),
+    (re.compile(r"insufficient_(?:quota|balance|funds|credit)|billing", re.I), QuotaError),
+    (re.compile(r"rate_?limit|too_many_requests|resource_exhausted", re.I), RateLimitedError),
+    (re.compile(r"authenticat|invalid_api_key|unauthorized|permission", re.I), AuthError),
+    (re.compile(r"(?:model_)?not_found", re.I), NotFoundError),
+    (re.compile(r"invalid_request|bad_?request|invalid_argument", re.I), BadRequestError),
+)
 _VERSIONED = re.compile(r"/v\d+\w*/?(?:\?|$)")
 _MODERATED = re.compile(r"moderation|flagged|content policy", re.IGNORECASE)
 
@@ -61,25 +71,33 @@ def error_for(
     status: int | None,
     text: str,
     code: str | None = None,
+    parameter: str | None = None,
     retry_after: float | None = None,
 ) -> BackendError:
-    """What a failed answer means, as one of our types, free of secrets.
+    """Return what a failed answer means, as one of our types, free of secrets.
 
     Args:
         model: which model was asked.
         status: HTTP status, None where none was received.
         text: what the provider said.
         code: the provider's own code of the error, if it gave one.
-        retry_after: seconds that the provider asked to wait.
+        parameter: the parameter that the provider complains of, if it named one.
+        retry_after: seconds that the provider asked to wait; else they are looked for in the text.
     """
     who = model.provider.name if model.provider else "the server"
     said = clean(model, text)
     if len(said) > LONGEST_ERROR:
         said = said[:LONGEST_ERROR] + " ..."
+    if code and code not in said:
+        said += f" ({clean(model, code)[:LONGEST_CODE]})"
     message = f"{model.name}: {who} answered {status or 'with an error'}: {said or '(no text)'}"
-    kind = _kind(status, f"{code or ''} {text}")
+    kind = _kind(status, f"{code or ''} {text}") if status else _kind_by_code(code)
     if model.provider is not None:
         message += _advice(kind, model, model.provider)
+    if kind is BadRequestError:
+        message += way_out(model, text, parameter)
+    if retry_after is None and kind in (RateLimitedError, TransientError):
+        retry_after = waits.in_words_s(text)
     return kind(message, status=status, retry_after=retry_after)
 
 
@@ -101,19 +119,86 @@ def _advice(kind: type[BackendError], model: Model, provider: Provider) -> str:
     return ""
 
 
-def no_connection(model: Model, error: BaseException) -> TransientError:
-    """Nothing came from the address at all; ``error`` says why."""
-    address = clean(model, (model.provider and model.provider.api_base) or "the provider")
+def way_out(model: Model, text: str, parameter: str | None = None) -> str:
+    """Return how to leave out the parameter that a provider refuses, with a space before it."""
+    name = refused_parameter(model, text, parameter)
+    if name is None:
+        return ""
+    if name == "seed":
+        return " To send no seed, set sampling.seed=null."
+    return (
+        f" To leave {name} out, write `extra: {{{name}: null}}` into the model's entry, or "
+        f"model.extra.{name}=null where model= names the model."
+    )
+
+
+def refused_parameter(model: Model, text: str, named: str | None = None) -> str | None:
+    """Return which of the parameters that can be left out an error complains of; else None."""
+    known = (*PARAMETERS, *model.extra)
+    if named in known:
+        return named
+    for name in known:
+        # Short words may be prose: they count only where they are quoted.
+        plain = len(name) > 4 or name == "seed"
+        pattern = rf"(?<!\w){re.escape(name)}(?!\w)" if plain else rf"[\"'`]{re.escape(name)}[\"'`]"
+        if re.search(pattern, text):
+            return name
+    return None
+
+
+def wants_completion_tokens(error: BackendError, body: Mapping[str, Any]) -> bool:
+    """Return whether a server refused ``max_tokens`` because it takes ``max_completion_tokens``."""
+    return (
+        isinstance(error, BadRequestError)
+        and "max_completion_tokens" in error.message
+        and "max_tokens" in body
+        and "max_completion_tokens" not in body
+    )
+
+
+def no_connection(
+    model: Model, error: BaseException, *, host: str | None = None, proxy: str | None = None
+) -> BackendError:
+    """Return the failure of an address from which nothing came at all; ``error`` says why.
+
+    Args:
+        model: which model was asked.
+        error: what the network said.
+        host: the host that was tried, where the model's provider names no address.
+        proxy: the proxy that was to be gone through, if there was one.
+    """
+    address = clean(model, (model.provider and model.provider.api_base) or host or "the provider")
     said = clean(model, str(error))
     if isinstance(error, OSError) and error.errno and error.errno > 0:
         said = os.strerror(error.errno)  # asyncio's own text repeats the address
-    return TransientError(f"{model.name}: no answer from {address}: {said or type(error).__name__}")
+    through = f" through the proxy {clean(model, proxy)}" if proxy else ""
+    return TransientError(
+        f"{model.name}: no answer from {address}{through}: {said or type(error).__name__}"
+    )
+
+
+def moved(model: Model, status: int, location: str | None) -> NotFoundError:
+    """Return the failure of an address that sends elsewhere: nothing of ours follows."""
+    who = model.provider.name if model.provider else "the server"
+    if not location:
+        return NotFoundError(
+            f"{model.name}: {who} answered {status}, which holds no answer.", status=status
+        )
+    new = clean(model, base_of(location))
+    return NotFoundError(
+        f"{model.name}: {who} answered {status}: the address has moved to {new}. No key and no "
+        f"question was sent there. If you trust it, set "
+        f"provider.{who}.api_base={new}.",
+        status=status,
+    )
 
 
 def clean(model: Model, text: str) -> str:
     """A text of the outer world without this process's secrets, on one line."""
     provider = model.provider
-    variables = [provider.api_key_env] if provider and provider.api_key_env else []
+    variables = list(provider.headers.values()) if provider else []
+    if provider and provider.api_key_env:
+        variables.append(provider.api_key_env)
     urls = [provider.api_base] if provider else []
     return " ".join(redact(text, variables, urls).split())
 
@@ -137,72 +222,10 @@ def _kind(status: int | None, text: str) -> type[BackendError]:
     return TransientError
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by ``Retry-After``: a number or a date; None where there is neither."""
-    given = {name.lower(): value for name, value in headers.items() if name.lower() in _RETRY}
-    if milliseconds := given.get("retry-after-ms"):
-        try:
-            return max(0.0, float(milliseconds) / 1000.0)
-        except ValueError:
-            pass
-    value = given.get("retry-after")
-    if value is None:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
-
-
-_RETRY = ("retry-after", "retry-after-ms")
-
-
-def split_thinking(text: str) -> tuple[str, str | None]:
-    """An answer and the thinking that stood before it in ``<think>`` tags, if any.
-
-    An opening tag that was never closed leaves no answer: the budget was spent on thinking. A
-    closing tag alone belongs to a template that opened it in the prompt.
-    """
-    head = text.lstrip()
-    if head.startswith("<think>"):
-        thinking, closed, answer = head[len("<think>") :].partition("</think>")
-        return (answer.lstrip() if closed else ""), thinking.strip()
-    thinking, closed, answer = text.partition("</think>")
-    return (answer.lstrip(), thinking.strip()) if closed else (text, None)
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Token counts; None where the provider did not say."""
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    cached_tokens: int | None = None
-
-
-def read_usage(usage: Mapping[str, Any] | None) -> Usage:
-    """The counts of a ``usage`` object."""
-    if not usage:
-        return Usage()
-    prompt = usage.get("prompt_tokens_details") or {}
-    completion = usage.get("completion_tokens_details") or {}
-    cached = prompt.get("cached_tokens")
-    return Usage(
-        prompt_tokens=usage.get("prompt_tokens"),
-        completion_tokens=usage.get("completion_tokens"),
-        reasoning_tokens=completion.get("reasoning_tokens"),
-        cached_tokens=usage.get("prompt_cache_hit_tokens") if cached is None else cached,
-    )
-
-
-def is_refusal(refusal: object, finish_reason: str | None) -> bool:
-    """Whether the provider says that the model refused, or filtered the answer."""
-    return bool(refusal) or finish_reason == "content_filter"
+def _kind_by_code(code: str | None) -> type[BackendError]:
+    """What an error object inside of a success means; most often an outage."""
+    found = (kind for pattern, kind in _CODES if code and pattern.search(code))
+    return next(found, TransientError)
 
 
 def response_format(constraint: Constraint) -> dict[str, Any]:
@@ -214,72 +237,6 @@ def response_format(constraint: Constraint) -> dict[str, Any]:
     }
 
 
-def api_key(model: Model) -> str | None:
-    """The key of a model's provider, read now; None for a keyless one.
-
-    Raises:
-        AuthError: the variable is not set, or blank.
-    """
-    name = model.provider.api_key_env if model.provider else None
-    if name is None:
-        return None
-    key = os.environ.get(name, "").strip()
-    if not key:
-        raise AuthError(missing_key(model, name))
-    return key
-
-
-def missing_key(model: Model, variable: str) -> str:
-    """What to say when a key is not there."""
-    state = "is blank" if variable in os.environ else "is not set"
-    return (
-        f"{model.name} needs a key in the environment variable {variable}, which {state}. Set it "
-        f"(export {variable}=...) or put it in a .env file in the working directory. Without any "
-        f"key, scripted_random plays in its place."
-    )
-
-
-def check_keys(models: Sequence[Model]) -> list[str]:
-    """A sentence for each model whose key is missing."""
-    return [
-        missing_key(model, model.provider.api_key_env)
-        for model in models
-        if model.provider
-        and model.provider.api_key_env
-        and not os.environ.get(model.provider.api_key_env, "").strip()
-    ]
-
-
-def no_provider(model: Model) -> str:
-    """What to say of a model that belongs to no provider."""
-    return f"{model.name} names no provider. Write it as {model.backend}_<provider>/<model>."
-
-
-def no_address(model: Model, provider: Provider) -> str:
-    """What to say of a provider that a backend has no address for."""
-    return (
-        f"{model.name}: the provider {provider.name!r} has no api_base. Set "
-        f"provider.{provider.name}.api_base=http://host:port/v1, or use "
-        f"litellm_{provider.name}/{model.model_id} if LiteLLM knows the provider."
-    )
-
-
-def credentials(url: str) -> str | None:
-    """The ``user:password`` of an address, as it stands there; None if it has none."""
-    authority = url.partition("://")[2].partition("/")[0]
-    found, at, _ = authority.rpartition("@")
-    return found if at else None
-
-
-def two_credentials(model: Model, provider: Provider) -> str:
-    """What to say where an address and a variable both bring credentials."""
-    return (
-        f"{model.name}: the api_base of provider {provider.name!r} holds user:password@ and "
-        f"api_key_env={provider.api_key_env} is set too; one request can carry only one of them. "
-        f"Remove one."
-    )
-
-
 def no_constraint(model: Model) -> str:
     """What to say where a constraint has no form that this backend can send."""
     return (
@@ -289,32 +246,78 @@ def no_constraint(model: Model) -> str:
 
 
 def error_in_body(
-    model: Model, error: object, *, status: int | None, retry_after: float | None = None
+    model: Model, error: object, *, status: int | None, headers: Mapping[str, str] | None = None
 ) -> BackendError:
-    """What an error object of the protocol (or whatever stands in its place) means."""
-    code: object = None
-    text = str(error)
+    """Return what an error object of the protocol (or whatever stands in its place) means.
+
+    Args:
+        model: which model was asked.
+        error: the object.
+        status: HTTP status of the failure; None where the answer pretended to be a success.
+        headers: of the response; they may say how long to wait.
+    """
+    if isinstance(error, list) and len(error) == 1:
+        error = error[0]
+    if isinstance(error, Mapping) and isinstance(inner := error.get("error"), Mapping | str):
+        error = inner or error
+    code = parameter = None
+    text = _words(error)
     if isinstance(error, Mapping):
-        code = error.get("code") or error.get("type")
-        text = str(error.get("message") or error.get("detail") or error)
-        if status is None and isinstance(code, int):
-            status = code
-    return error_for(
+        number, code = _codes(error)
+        parameter = error.get("param")
+        status = number if status is None else status
+        delay = waits.in_words_s(json.dumps(error.get("details"), default=str))
+    else:
+        delay = None
+    wait = waits.retry_after_s(headers) if headers is not None else None
+    failure = error_for(
         model,
         status=status,
         text=text,
-        code=None if code is None else str(code),
-        retry_after=retry_after,
+        code=code,
+        parameter=parameter if isinstance(parameter, str) else None,
+        retry_after=delay if wait is None else wait,
     )
+    if failure.retry_after is None and isinstance(failure, RateLimitedError) and headers:
+        failure.retry_after = waits.reset_s(headers)
+    return failure
+
+
+def _words(error: object) -> str:
+    """What an error object says, in words."""
+    if isinstance(error, Mapping):
+        for name in ("message", "detail", "msg", "error", "error_message", "description"):
+            if value := error.get(name):
+                return value if isinstance(value, str) else json.dumps(value, default=str)
+    return error if isinstance(error, str) else json.dumps(error, default=str)
+
+
+def _codes(error: Mapping[str, Any]) -> tuple[int | None, str | None]:
+    """The provider's number of an error, if it is one of HTTP's, and its words for it."""
+    given = [error.get(name) for name in ("code", "status", "type")]
+    words = [str(value) for value in given if isinstance(value, str | int) and value]
+    numbers = [int(word) for word in words if re.fullmatch(r"[45]\d\d", word)]
+    rest = [word for word in words if not word.isdigit() and word != "error"]
+    return next(iter(numbers), None), ", ".join(dict.fromkeys(rest)) or None
 
 
 def not_json(model: Model, raw: bytes) -> BackendError:
-    """A success whose body is no JSON: a proxy's page, most often."""
+    """Return the failure of a success whose body is no JSON: a proxy's page, most often."""
     start = clean(model, raw[:120].decode(errors="replace"))
     return TransientError(f"{model.name}: the server answered with what is no JSON: {start!r}")
 
 
-def unexpected(model: Model, raw: bytes) -> BackendError:
-    """A success that is JSON, but not of the protocol; some hold an error object instead."""
-    start = clean(model, raw[:LONGEST_ERROR].decode(errors="replace"))
-    return error_for(model, status=None, text=f"an answer without choices: {start}")
+def unexpected(model: Model, what: str, raw: bytes) -> BackendError:
+    """Return the failure of a success that is JSON, but not of the protocol."""
+    start = clean(model, raw.decode(errors="replace"))
+    return error_for(model, status=None, text=f"{what}: {start}")
+
+
+def cut_off(model: Model) -> BackendError:
+    """Return the failure of a stream that ended in the midst of an answer."""
+    return TransientError(f"{model.name}: the stream of the answer ended before it was done.")
+
+
+def no_choice(model: Model) -> BackendError:
+    """Return the failure of a success without anything in it."""
+    return EmptyReplyError(f"{model.name}: the answer holds no choice.")

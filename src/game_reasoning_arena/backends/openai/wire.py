@@ -19,16 +19,36 @@ import contextlib
 import functools
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
+from aiohttp.client_middlewares import ClientHandlerType
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
+from yarl import URL
 
+from game_reasoning_arena.backends.openai.addresses import PATH
 from game_reasoning_arena.backends.openai.stamped_socket import StampedSocket, stamped_socket
+
+#: Seconds that the last bytes behind a finished answer are waited for.
+LAST_BYTES_S = 0.05
+
+
+class Reader(Protocol):
+    """Reads an answer along with whoever asked for it."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is worth waiting for."""
+        ...
+
+    def feed(self, piece: bytes, now: float) -> None:
+        """Take bytes that came at ``now`` (monotonic seconds)."""
+        ...
+
 
 _watching: ContextVar[Wire | None] = ContextVar("wire", default=None)
 
@@ -36,12 +56,19 @@ _watching: ContextVar[Wire | None] = ContextVar("wire", default=None)
 class Wire:
     """The times of one request (of the last, when it was redirected); monotonic seconds."""
 
-    __slots__ = ("_connected_at", "_ended", "_protocol", "body", "headers", "status")
+    __slots__ = (
+        *("_connected_at", "_ended", "_held", "_protocol"),
+        *("body", "headers", "query", "reader", "status", "taken"),
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, reader: Reader | None = None, *, query: str = "") -> None:
         self.status: int | None = None
         self.headers: Any = None
         self.body = b""  # what was sent, if the session keeps bodies
+        self.reader = reader  # reads along with whoever reads the answer
+        self.taken = False  # whether it did: the answer is of its protocol
+        self.query = query  # what is added to the address, for callers that cannot say it
+        self._held: _TimedResponse | None = None
         self._protocol: _TimedProtocol | None = None
         self._connected_at = 0.0
         self._ended: tuple[float | None, float | None] | None = None
@@ -54,6 +81,32 @@ class Wire:
             yield
         finally:
             _watching.reset(token)
+
+    async def rest(self) -> None:
+        """Have the reader read what the caller left of the answer.
+
+        Raises:
+            aiohttp.ClientError: the connection broke.
+        """
+        if self._held is not None and self.reader is not None:
+            while not self.reader.ended and await self._held.content.readany():
+                pass
+            await last_bytes(self._held.content)
+
+    def hold(self, response: _TimedResponse) -> None:
+        """Let the reader read along, and keep a response open when its caller closes it."""
+        self.taken = True
+        self._held = response
+
+    def holds(self, response: _TimedResponse) -> bool:
+        """Whether a response stays open although its caller closes it."""
+        return self._held is response
+
+    def let_go(self) -> None:
+        """Close the response that was held, which leaves the connection open if all was read."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.close()
 
     @property
     def sent_at(self) -> float | None:
@@ -122,7 +175,23 @@ class _TimedProtocol(ResponseHandler):
         super().data_received(data)
 
 
+async def last_bytes(content: aiohttp.StreamReader) -> None:
+    """Read what follows a finished answer, so that its connection serves the next question.
+
+    The end of the body most often comes with the end of the answer, so it is not waited for long.
+    """
+    with contextlib.suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(LAST_BYTES_S):
+            await content.read()
+
+
+class Redirected(aiohttp.ClientError):
+    """The server sends elsewhere, where nothing of ours is to go."""
+
+
 class _TimedResponse(aiohttp.ClientResponse):
+    _wire: Wire | None = None
+
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
         wire, protocol = _watching.get(), connection.protocol
         if wire is None or not isinstance(protocol, _TimedProtocol):
@@ -131,7 +200,58 @@ class _TimedResponse(aiohttp.ClientResponse):
         response = await super().start(connection)
         wire.status, wire.headers = response.status, response.headers
         response.content.on_eof(wire.on_end)
+        if wire.reader is not None:
+            if 300 <= self.status < 400:
+                raise Redirected(f"{self.status} {self.headers.get('Location', '')}")
+            if self.url.path.endswith(PATH) and not self.headers.get("Content-Encoding"):
+                self._wire = wire
+                wire.hold(self)
+                self.content = _ReadAlong(self.content, wire)  # type: ignore[assignment]
         return response
+
+    def close(self) -> None:
+        if not self._is_held():
+            super().close()
+
+    def release(self) -> Any:
+        return None if self._is_held() else super().release()
+
+    def _is_held(self) -> bool:
+        """Whether somebody wants to read on after whoever asked has seen enough."""
+        return self._wire is not None and self._wire.holds(self)
+
+
+class _ReadAlong:
+    """The content of a response, whose bytes a wire's reader gets too."""
+
+    def __init__(self, content: aiohttp.StreamReader, wire: Wire) -> None:
+        self._content = content
+        self._wire = wire
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._content, name)
+
+    async def read(self, n: int = -1) -> bytes:
+        return self._seen(await self._content.read(n))
+
+    async def readany(self) -> bytes:
+        return self._seen(await self._content.readany())
+
+    def iter_chunked(self, n: int) -> AsyncIterator[bytes]:
+        return self._pieces(functools.partial(self.read, n))
+
+    def iter_any(self) -> AsyncIterator[bytes]:
+        return self._pieces(self.readany)
+
+    async def _pieces(self, read: Callable[[], Awaitable[bytes]]) -> AsyncIterator[bytes]:
+        while piece := await read():
+            yield piece
+
+    def _seen(self, piece: bytes) -> bytes:
+        wire = self._wire
+        if piece and wire.reader is not None:
+            wire.reader.feed(piece, wire.received_at or time.monotonic())
+        return piece
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -178,13 +298,13 @@ def _is_ipv4(host: str) -> bool:
     return True
 
 
-def open_session(*, trust_env: bool = False, keep_bodies: bool = False) -> aiohttp.ClientSession:
-    """A session without limits, timeouts and cookies of its own, whose requests can be watched.
+def open_session(*, trust_env: bool = False, for_library: bool = False) -> aiohttp.ClientSession:
+    """Return a session without limits, timeouts and cookies of its own, whose requests are watched.
 
     Args:
         trust_env: whether proxies are taken from the environment (``HTTPS_PROXY``, ...).
-        keep_bodies: whether a watching wire gets the request's body, for callers that do not make
-            it themselves.
+        for_library: whether a library makes the requests: then a watching wire gets the body that
+            was sent, adds its query to the address, and its reader reads along.
     """
     connector = _Connector(limit=0, keepalive_timeout=30, socket_factory=stamped_socket)
     # aiohttp has no public way to name the protocol's class. Where this one is not used, no times
@@ -192,7 +312,7 @@ def open_session(*, trust_env: bool = False, keep_bodies: bool = False) -> aioht
     factory: Any = functools.partial(_TimedProtocol, loop=asyncio.get_running_loop())
     connector._factory = factory
     traces = []
-    if keep_bodies:
+    if for_library:
         trace = aiohttp.TraceConfig()
         trace.on_request_start.append(_begun)
         trace.on_request_redirect.append(_begun)
@@ -202,10 +322,24 @@ def open_session(*, trust_env: bool = False, keep_bodies: bool = False) -> aioht
         connector=connector,
         response_class=_TimedResponse,
         trace_configs=traces,
+        middlewares=(_readable,) if for_library else (),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),
         trust_env=trust_env,
     )
+
+
+async def _readable(
+    request: aiohttp.ClientRequest, handler: ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Ask for an answer that a reader can read along, at the address with its query."""
+    wire = _watching.get()
+    if wire is not None and wire.reader is not None:
+        request.headers["Accept-Encoding"] = "identity"
+        if wire.query:
+            joined = f"{request.url}{'&' if request.url.query_string else '?'}{wire.query}"
+            request.url = URL(joined, encoded=True)
+    return await handler(request)
 
 
 async def _begun(session: aiohttp.ClientSession, context: SimpleNamespace, params: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from game_reasoning_arena.backends.openai.protocol import Usage
+from game_reasoning_arena.backends.openai.usage import Usage
 from game_reasoning_arena.backends.prices import cost_usd
 from game_reasoning_arena.backends.vllm.engine import Engine
 from game_reasoning_arena.errors import (

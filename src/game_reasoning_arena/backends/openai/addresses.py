@@ -1,0 +1,155 @@
+"""Where a call goes and what it carries: address, key, headers, and what may be wrong with them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit, urlunsplit
+
+from game_reasoning_arena.errors import AuthError
+from game_reasoning_arena.records import Model, Provider
+
+#: Sent where a server needs no key, so that no client library looks for one by itself.
+KEYLESS = "keyless"
+
+PATH = "/chat/completions"
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: Headers that the protocol or the connection needs for itself.
+_OWN_HEADERS = frozenset({"host", "content-length", "content-type", "transfer-encoding"})
+
+
+def endpoint(api_base: str) -> str:
+    """Return the address that questions go to; a query (``?api-version=...``) stays at its end."""
+    parts = urlsplit(api_base)
+    path = parts.path.rstrip("/")
+    if not path.endswith(PATH):
+        path += PATH
+    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
+
+
+def base_of(address: str) -> str:
+    """Return the ``api_base`` that makes an address; the inverse of :func:`endpoint`."""
+    parts = urlsplit(address)
+    path = parts.path.rstrip("/").removesuffix(PATH)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, parts.query, ""))
+
+
+def api_key(model: Model) -> str | None:
+    """Return the key of a model's provider, read now; None for a keyless one.
+
+    Raises:
+        AuthError: the variable is not set, blank, or holds what cannot be a key.
+    """
+    name = model.provider.api_key_env if model.provider else None
+    if name is None:
+        return None
+    if problem := _problem_of(model, name):
+        raise AuthError(problem)
+    return os.environ[name]
+
+
+def extra_headers(model: Model) -> dict[str, str]:
+    """Return the headers that a provider's entry adds, with the values of their variables.
+
+    Raises:
+        AuthError: a variable is not set, blank, or holds what cannot be sent.
+    """
+    named = model.provider.headers if model.provider else {}
+    for variable in named.values():
+        if problem := _problem_of(model, variable):
+            raise AuthError(problem)
+    return {header: os.environ[variable] for header, variable in named.items()}
+
+
+def missing_key(model: Model, variable: str) -> str:
+    """Return what to say when a key is not there."""
+    state = "is blank" if variable in os.environ else "is not set"
+    return (
+        f"{model.name} needs a key in the environment variable {variable}, which {state}. Set it "
+        f"(export {variable}=...) or put it in a .env file in the working directory. Without any "
+        f"key, scripted_random plays in its place."
+    )
+
+
+def check_keys(models: Sequence[Model]) -> list[str]:
+    """Return a sentence for each variable of a model's provider that holds no usable value."""
+    problems: dict[str, None] = {}
+    for model in models:
+        provider = model.provider
+        if provider is None:
+            continue
+        variables = [provider.api_key_env] if provider.api_key_env else []
+        for variable in (*variables, *provider.headers.values()):
+            if problem := _problem_of(model, variable):
+                problems[problem] = None
+    return list(problems)
+
+
+def check_headers(headers: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with the names of headers, in words."""
+    wrong = [name for name in headers if not _TOKEN.fullmatch(name)]
+    taken = [name for name in headers if name.lower() in _OWN_HEADERS]
+    return [
+        *(f"{name!r} is no name of a header" for name in wrong),
+        *(f"{name} is set by the backend" for name in taken),
+    ]
+
+
+def unusable(value: str) -> str | None:
+    """Return what makes a text no key, without showing it; None for one that can be sent."""
+    if value != value.strip():
+        return "has blanks or line breaks at its ends"
+    if re.search(r"\s", value):
+        return "holds blanks or line breaks"
+    if any(not character.isprintable() for character in value):
+        return "holds invisible characters"
+    if not value.isascii():
+        return "holds characters that are not ASCII"
+    if value[0] in "\"'`" or value[-1] in "\"'`":
+        return "has quotation marks at its ends"
+    return None
+
+
+def _problem_of(model: Model, variable: str) -> str | None:
+    value = os.environ.get(variable, "")
+    if not value.strip():
+        return missing_key(model, variable)
+    what = unusable(value)
+    if what is None:
+        return None
+    return (
+        f"{model.name}: the environment variable {variable} {what}, so it is not what the "
+        f"provider issued. Set {variable} to the bare key."
+    )
+
+
+def no_provider(model: Model) -> str:
+    """Return what to say of a model that belongs to no provider."""
+    return f"{model.name} names no provider. Write it as {model.backend}_<provider>/<model>."
+
+
+def no_address(model: Model, provider: Provider) -> str:
+    """Return what to say of a provider that a backend has no address for."""
+    return (
+        f"{model.name}: the provider {provider.name!r} has no api_base. Set "
+        f"provider.{provider.name}.api_base=http://host:port/v1, or use "
+        f"litellm_{provider.name}/{model.model_id} if LiteLLM knows the provider."
+    )
+
+
+def credentials(url: str) -> str | None:
+    """Return the ``user:password`` of an address, as it stands there; None if it has none."""
+    authority = url.partition("://")[2].partition("/")[0]
+    found, at, _ = authority.rpartition("@")
+    return found if at else None
+
+
+def two_credentials(model: Model, provider: Provider) -> str:
+    """Return what to say where an address and a variable both bring credentials."""
+    return (
+        f"{model.name}: the api_base of provider {provider.name!r} holds user:password@ and "
+        f"api_key_env={provider.api_key_env} is set too; one request can carry only one of them. "
+        f"Remove one."
+    )

@@ -1,0 +1,227 @@
+"""Bytes of a chat completion as they come, and what they mean: an answer or a failure.
+
+One interpretation for the ``direct`` and ``litellm`` backends, streamed and not:
+
+    reader = BodyReader()
+    for piece in pieces:
+        reader.feed(piece, time.monotonic())
+    answer = reader.answer(model)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from game_reasoning_arena.backends.openai import protocol
+from game_reasoning_arena.backends.openai.answer import Answer, Ended, Unreadable
+from game_reasoning_arena.backends.openai.sse import Event, EventParser
+from game_reasoning_arena.errors import BackendError
+from game_reasoning_arena.records import Model
+
+_BOM = b"\xef\xbb\xbf"
+#: How a stream of events begins. JSON begins with none of these.
+_EVENT_STARTS = (b"data:", b"event:", b"retry:", b"id:", b":")
+_LONGEST_START = max(map(len, _EVENT_STARTS))
+#: Bytes of a body that an error may quote.
+_QUOTED = 600
+
+
+class NotJson(ValueError):
+    """Bytes that should have been JSON."""
+
+
+class BodyReader:
+    """Collects the body of a success, a JSON object or a stream of events, whichever it is."""
+
+    def __init__(self) -> None:
+        self.collected = Answer()
+        self.seen = b""  # its first bytes
+        self._start = b""
+        self._pieces: list[bytes] = []
+        self._parser: EventParser | None = None
+        self._error: Exception | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is worth waiting for: the end or an error was announced."""
+        return self._parser is not None and (self.collected.done or self._error is not None)
+
+    def feed(self, piece: bytes, now: float) -> None:
+        """Take bytes that came at ``now`` (monotonic seconds)."""
+        if len(self.seen) < _QUOTED:
+            self.seen += piece[: _QUOTED - len(self.seen)]
+        if self._parser is not None:
+            self._take(self._parser.feed(piece), now)
+        elif self._pieces:
+            self._pieces.append(piece)
+        else:
+            self._begin(piece, now)
+
+    def answer(self, model: Model) -> Answer:
+        """Return the answer, when all of the body is there.
+
+        Raises:
+            EmptyReplyError: a success without any choice.
+            BackendError: an error, or nothing of the protocol; by its type.
+        """
+        try:
+            if self._parser is None:
+                self._read_whole(b"".join(self._pieces) or self._start)
+            else:
+                self._take(self._parser.close(), None)
+                if self._error is not None:
+                    raise self._error
+        except Ended as ended:
+            raise protocol.error_in_body(model, ended.error, status=None) from None
+        except NotJson as error:
+            raise protocol.not_json(model, error.args[0]) from None
+        except Unreadable as error:
+            raise protocol.unexpected(model, str(error), self.seen) from None
+        if self.collected.choices and not self.collected.finished:
+            raise protocol.cut_off(model)
+        if not self.collected.choices:
+            raise protocol.no_choice(model)
+        return self.collected
+
+    def failure(self, model: Model, status: int, headers: Mapping[str, str]) -> BackendError:
+        """Return what the body of a failure means, by its HTTP status and headers."""
+        error: object = self.seen.decode(errors="replace")
+        if self._parser is not None:
+            self._take(self._parser.close(), None)
+            if isinstance(self._error, Ended):
+                error = self._error.error
+        else:
+            with contextlib.suppress(NotJson):
+                body = parse(b"".join(self._pieces) or self._start)
+                error = body if error_of(body) is None else error_of(body)
+        return protocol.error_in_body(model, error, status=status, headers=headers)
+
+    def _begin(self, piece: bytes, now: float) -> None:
+        """Tell a stream of events from JSON by its first bytes: servers mislabel both."""
+        self._start += piece
+        head = self._start.removeprefix(_BOM).lstrip()
+        if head.startswith(_EVENT_STARTS):
+            self._parser = EventParser()
+            self._take(self._parser.feed(self._start), now)
+        elif len(head) >= _LONGEST_START:
+            self._pieces.append(self._start)
+
+    def _take(self, events: list[Event], now: float | None) -> None:
+        for event in events:
+            if self.collected.done or self._error is not None:
+                return  # what follows [DONE] belongs to no answer
+            try:
+                self._take_event(event, now)
+            except (Ended, Unreadable, NotJson) as error:
+                self._error = error
+
+    def _take_event(self, event: Event, now: float | None) -> None:
+        for data in _messages(event):
+            if data == b"[DONE]":
+                self.collected.done = True
+                return
+            said = parse(data)
+            if event.name == "error":
+                raise Ended(error_of(said, certain=True))
+            if said is None:
+                continue
+            if not isinstance(said, Mapping):
+                raise Unreadable("an event that is no object")
+            if (error := error_of(said)) is not None:
+                raise Ended(error)
+            self._add_event(said, now)
+
+    def _add_event(self, said: Mapping[str, Any], now: float | None) -> None:
+        collected = self.collected
+        collected.add_head(said)
+        choice = _first_choice(said.get("choices"))
+        if choice is None:
+            return
+        delta = choice.get("delta")
+        collected.add_choice(choice, choice.get("message") if delta is None else delta, now)
+
+    def _read_whole(self, raw: bytes) -> None:
+        body = parse(raw.removeprefix(_BOM))
+        if isinstance(body, list) and len(body) == 1:
+            body = body[0]  # as Gemini wraps its errors
+        if not isinstance(body, Mapping):
+            raise Unreadable("an answer that is no object")
+        if (error := error_of(body)) is not None:
+            raise Ended(error)
+        choices = body.get("choices")
+        if not isinstance(choices, list):
+            raise Unreadable("an answer without choices")
+        self.collected.add_head(body)
+        choice = _first_choice(choices)
+        if choice is not None:
+            self.collected.add_choice(choice, choice.get("message"))
+            if choice.get("message") is None:
+                raise Unreadable("a choice without a message")
+            self.collected.done = True
+
+
+def parse(data: bytes) -> Any:
+    """Return the value of JSON text.
+
+    What strict parsers refuse and servers send all the same is taken: halves of surrogate pairs,
+    bytes that are no UTF-8, NaN.
+
+    Raises:
+        NotJson: it is none.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(data.decode(errors="replace"))
+    except (ValueError, RecursionError):
+        raise NotJson(data) from None
+
+
+def error_of(body: object, *, certain: bool = False) -> object | None:
+    """Return the error object of a body or event; None where it tells of none.
+
+    Args:
+        body: the JSON value.
+        certain: it is one by where it stands, such as in an event of the type ``error``.
+    """
+    if not isinstance(body, Mapping):
+        return (body or "an error without a text") if certain else None
+    error = body.get("error")
+    if error or (certain and "error" in body):
+        return error if isinstance(error, Mapping | str | list) else body
+    if certain:
+        return body
+    if isinstance(body.get("choices"), list):
+        return None
+    told = body.get("message") or body.get("detail") or body.get("msg") or body.get("errors")
+    if body.get("object") == "error" or body.get("type") == "error" or told:
+        return body
+    return None
+
+
+def _messages(event: Event) -> list[bytes]:
+    """The JSON texts of an event: one, unless a server leaves out the blank lines between."""
+    data = event.data.strip()
+    if not data:
+        return []
+    lines = [line for line in map(bytes.strip, event.lines) if line]
+    if len(lines) == 1:
+        return lines
+    try:
+        parse(data)
+    except NotJson:
+        return lines
+    return [data]
+
+
+def _first_choice(choices: object) -> Mapping[str, Any] | None:
+    if not isinstance(choices, list):
+        return None
+    return next((choice for choice in choices if isinstance(choice, Mapping)), None)
