@@ -157,7 +157,7 @@ def read_reply(reply: Reply, how: str) -> tuple[Outcome, Found | None, str | Non
     A declared answer that the token limit may have cut is truncated, as in games. A whole text is
     taken as it stands, though its outcome says that it was cut.
     """
-    said, thoughts = split_reasoning(reply.text)
+    said, thoughts = separate(reply.text)
     reasoning = reply.reasoning if reply.reasoning is not None else thoughts
     cut = reply.finish_reason in CUT
     if reply.refused:
