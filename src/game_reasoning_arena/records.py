@@ -75,6 +75,14 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+#: Exit codes of a run or a sweep, by how it ended; wrong input is 2.
+EXIT_CODES = {
+    Status.COMPLETED: 0,
+    Status.ERROR: 1,
+    Status.BUDGET: 3,
+    Status.INTERRUPTED: 130,
+}
+
 #: Episodes that ended so came to their end; a resumed run plays others again.
 FINAL = frozenset({Status.COMPLETED, Status.FORFEIT})
 

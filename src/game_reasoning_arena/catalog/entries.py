@@ -92,6 +92,23 @@ def check_model(
         return None
     before = len(problems)
     name = item.get("name")
+    _check_name(name, where, prefix, problems)
+    settings, engine = _sorted_settings(item, where, problems)
+    _check_settings(settings, where, problems)
+    sampling = settings.pop("sampling", {})
+    if isinstance(sampling, Mapping):
+        parsed, wrong = parse_sampling(sampling, "sampling")
+        problems += [f"{where}: {text}" for text in wrong]
+    if isinstance(name, str) and name.startswith("vllm_"):
+        _check_vllm(name, settings, where, problems)
+    if len(problems) > before:
+        return None
+    engine |= settings.pop("engine", {})
+    return ModelEntry(**settings, name=str(name), where=where, sampling=parsed, engine=engine)
+
+
+def _check_name(name: Any, where: str, prefix: str | None, problems: list[str]) -> None:
+    """Check that a model's name begins with a backend's prefix, the list's own where it has one."""
     if isinstance(name, str) and name.strip() and re.search(r"\s", name):
         problems.append(
             f"{where}: the model name {name!r} holds a space, which is possible only where a "
@@ -109,6 +126,13 @@ def check_model(
             f"`{prefix}_`; names of other backends belong in another list, such as "
             f"{name.partition('_')[0]}_models.yaml."
         )
+
+
+def _sorted_settings(
+    item: Mapping[str, Any], where: str, problems: list[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a model's own settings and its engine arguments; unknown keys become problems."""
+    name = item.get("name")
     settings: dict[str, Any] = {}
     engine: dict[str, Any] = {}
     for key, value in item.items():
@@ -125,17 +149,7 @@ def check_model(
             problems.append(f"{where}: model {name!r} has an unknown key {key!r}. {choices}")
         else:
             settings[key] = value
-    _check_settings(settings, where, problems)
-    sampling = settings.pop("sampling", {})
-    if isinstance(sampling, Mapping):
-        parsed, wrong = parse_sampling(sampling, "sampling")
-        problems += [f"{where}: {text}" for text in wrong]
-    if isinstance(name, str) and name.startswith("vllm_"):
-        _check_vllm(name, settings, where, problems)
-    if len(problems) > before:
-        return None
-    engine |= settings.pop("engine", {})
-    return ModelEntry(**settings, name=str(name), where=where, sampling=parsed, engine=engine)
+    return settings, engine
 
 
 def check_provider(name: str, item: Any, where: str, problems: list[str]) -> ProviderEntry | None:

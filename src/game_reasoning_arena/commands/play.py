@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from hydra import version
 from hydra._internal.callbacks import Callbacks
@@ -45,6 +45,9 @@ from game_reasoning_arena.preflight.session import CONFIG_NAME, Session
 from game_reasoning_arena.process.faults import fault_of
 from game_reasoning_arena.process.paths import shipped_conf
 from game_reasoning_arena.sweeping.presets import sweep_without_m, words_of_the_other_kind
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.preflight.experiment import Experiment
 
 log = logging.getLogger(__name__)
 
@@ -198,16 +201,38 @@ def _prefer_our_launchers() -> None:
 def _run_once(
     session: Session, config_name: str, overrides: list[str], config_file: Path | None
 ) -> int:
+    """Check everything, claim a directory, play; return the exit code."""
+    cfg = session.compose(config_name, overrides, RunMode.RUN)
+    experiment, directory = _checked(cfg, overrides, config_file)
+    if config_file is not None:
+        from game_reasoning_arena.preflight.recorded_files import changed_since
+
+        for changed in changed_since(config_file, experiment):
+            sys.stderr.write(f"note: {changed}\n")
+    if experiment.estimate:
+        from game_reasoning_arena.running.estimate import print_estimate
+
+        return print_estimate({"": experiment})
+    directory = claim_directory(cfg, "hydra.run.dir", directory)
+    return _play(session, cfg, experiment, overrides, directory)
+
+
+def _checked(
+    cfg: DictConfig, overrides: list[str], config_file: Path | None
+) -> tuple[Experiment, Path]:
+    """Return the experiment and the directory that it will be written to.
+
+    Raises:
+        ConfigProblems: everything that is wrong with the words, the files and the directory.
+    """
     from game_reasoning_arena.preflight.preparation import prepare
-    from game_reasoning_arena.preflight.recorded_files import changed_since, files_elsewhere
+    from game_reasoning_arena.preflight.recorded_files import files_elsewhere
     from game_reasoning_arena.simulation.prompts import words_for_games
 
-    cfg = session.compose(config_name, overrides, RunMode.RUN)
-    job_cfg = without_hydra(cfg)
     problems: list[str] = []
     experiment = None
     try:
-        experiment = prepare(job_cfg)
+        experiment = prepare(without_hydra(cfg))
     except ConfigProblems as error:
         problems += error.problems
         if config_file is not None:
@@ -224,17 +249,23 @@ def _run_once(
         problems.append(str(error))
     if problems or experiment is None:
         raise ConfigProblems(problems)
-    for changed in [] if config_file is None else changed_since(config_file, experiment):
-        sys.stderr.write(f"note: {changed}\n")
-    if experiment.estimate:
-        from game_reasoning_arena.running.estimate import print_estimate
+    return experiment, directory
 
-        return print_estimate({"": experiment})
 
+def _play(
+    session: Session,
+    cfg: DictConfig,
+    experiment: Experiment,
+    overrides: list[str],
+    directory: Path,
+) -> int:
+    """Play as a job of Hydra, which writes its own files beside the run's; return the exit code.
+
+    Raises:
+        ArenaError: what ended the run; Hydra would print it in its own way.
+    """
     from game_reasoning_arena.running.result_table import show_result
     from game_reasoning_arena.running.runner import run
-
-    directory = claim_directory(cfg, "hydra.run.dir", directory)
 
     failure: list[ArenaError] = []
 
@@ -242,7 +273,7 @@ def _run_once(
         output_dir = Path(HydraConfig.get().runtime.output_dir)
         try:
             result = run(experiment, output_dir, overrides=overrides)
-        except ArenaError as error:  # Hydra would print it in its own way; it is raised below
+        except ArenaError as error:
             failure.append(error)
             return 1
         except Exception as error:

@@ -48,73 +48,106 @@ def explain_composition(error: Exception, word: str | None, cfg: DictConfig | No
         cfg: a configuration that composes, to look for near keys in.
     """
     text = _chain(error)
-    said = f"{as_typed(word)}: " if word else ""
-    if (broken := _broken_file(error)) is not None:
-        return f"{said}{broken}"
-    if word and "Ambiguous value for argument" in text:
-        key, _, value = as_typed(word).partition("=")
-        text = f" A comma in one text: {quoted(key, value)}" if ", " in value else ""
-        return f"{said}several values: add -m for a sweep (arena -m {as_typed(word)}).{text}"
-    if word and cfg is not None and _NO_GROUP_VALUE.search(text):
-        key = word.partition("=")[0].lstrip("+")
-        inside = OmegaConf.select(cfg, key)
-        if isinstance(inside, DictConfig):
-            return f"{said}{no_value_itself(key, cfg)}"
-    if options := _OPTIONS.search(text):
-        group = options.group(1)
-        names = options.group(2).split()
-        missing = _NO_OPTION.search(text)
-        asked = missing.group(0).split("'")[1].removeprefix(f"{group}/") if missing else ""
-        more = ""
-        if group == "simulation":
-            more = (
-                f" Any game of OpenSpiel: simulation=openspiel simulation.game={asked or 'NAME'}."
-            )
-        elif group == "model" and _OF_A_PROVIDER.match(asked):
-            more = (
-                " A model of a provider that words add (+provider.NAME.api_base=...) is given to a "
-                f"player: agents.player_0.model={asked}"
-            )
-        return f"{said}there is no {group} called {asked!r}. {choose_from(asked, names)}{more}"
-    if missing := _NO_OPTION.search(text):
+    at_word = f"{as_typed(word)}: " if word else ""
+    reason = _broken_file(error)
+    if reason is None and word:
+        reason = _several_values(text, word) or _value_of_a_group(text, word, cfg)
+    reason = reason or _missing_option(text) or _missing_key(text, word, cfg)
+    if reason is None and word:
+        reason = _unreadable_word(text, word)
+    if reason is not None:
+        return f"{at_word}{reason}"
+    return _refused_value(text, at_word, word)
+
+
+def _several_values(text: str, word: str) -> str | None:
+    """A comma where one value is wanted: a sweep without -m, or a text without quotes."""
+    if "Ambiguous value for argument" not in text:
+        return None
+    key, _, value = as_typed(word).partition("=")
+    one_text = f" A comma in one text: {quoted(key, value)}" if ", " in value else ""
+    return f"several values: add -m for a sweep (arena -m {as_typed(word)}).{one_text}"
+
+
+def _value_of_a_group(text: str, word: str, cfg: DictConfig | None) -> str | None:
+    """A value given to a group of settings."""
+    if cfg is None or not _NO_GROUP_VALUE.search(text):
+        return None
+    key = word.partition("=")[0].lstrip("+")
+    return no_value_itself(key, cfg) if isinstance(OmegaConf.select(cfg, key), DictConfig) else None
+
+
+def _missing_option(text: str) -> str | None:
+    """An option that its group does not have, or a group that does not exist."""
+    missing = _NO_OPTION.search(text)
+    options = _OPTIONS.search(text)
+    if options is None:
+        if missing is None:
+            return None
         group, name = missing.group(1), missing.group(2)
-        return f"{said}there is no {group} called {name!r}, and no such group of options."
+        return f"there is no {group} called {name!r}, and no such group of options."
+    group, names = options.group(1), options.group(2).split()
+    asked = missing.group(0).split("'")[1].removeprefix(f"{group}/") if missing else ""
+    more = ""
+    if group == "simulation":
+        more = f" Any game of OpenSpiel: simulation=openspiel simulation.game={asked or 'NAME'}."
+    elif group == "model" and _OF_A_PROVIDER.match(asked):
+        more = (
+            " A model of a provider that words add (+provider.NAME.api_base=...) is given to a "
+            f"player: agents.player_0.model={asked}"
+        )
+    return f"there is no {group} called {asked!r}. {choose_from(asked, names)}{more}"
+
+
+def _missing_key(text: str, word: str | None, cfg: DictConfig | None) -> str | None:
+    """A setting that does not exist, in a word or in the file that a word chooses."""
+    found = _NO_KEY.search(text)
+    if found is None or cfg is None:
+        return None
+    missing = found.group(1) or found.group(2)
     full_key = _FULL_KEY.search(text)
-    no_key = _NO_KEY.search(text)
-    if no_key and cfg is not None:
-        missing_key = no_key.group(1) or no_key.group(2)
-        key = full_key.group(1) if full_key else missing_key
-        if word:
-            typed, _, value = word.lstrip("+~").partition("=")
-            if typed == "experiment" and (file := _without_package(value)) is not None:
-                return f"{said}{file} has to begin with the line: # @package _global_"
-            if missing_key.rpartition(".")[2] in typed.split("."):
-                key = typed
-            elif not key.startswith(f"{typed}.") and typed in cfg:  # in the file that it chooses
-                key = f"{typed}.{key}"
-        return said + _unknown_key(key.lstrip("+~"), cfg)
-    if word and (spaced := _SPACED.fullmatch(word)):
-        return f"{said}write no spaces around the = sign: {spaced.group(1)}={spaced.group(2)}"
-    if word and "=" in word and _NO_GRAMMAR.search(text):
-        return f"{said}{_grammar(word)}"
-    if word and "Error parsing override" in text:
+    key = full_key.group(1) if full_key else missing
+    if word:
+        typed, _, value = word.lstrip("+~").partition("=")
+        if typed == "experiment" and (file := _without_package(value)) is not None:
+            return f"{file} has to begin with the line: # @package _global_"
+        if missing.rpartition(".")[2] in typed.split("."):
+            key = typed
+        elif not key.startswith(f"{typed}.") and typed in cfg:  # in the file that it chooses
+            key = f"{typed}.{key}"
+    return _unknown_key(key.lstrip("+~"), cfg)
+
+
+def _unreadable_word(text: str, word: str) -> str | None:
+    """A word that is no KEY=VALUE in Hydra's grammar, or no list where one is wanted."""
+    if spaced := _SPACED.fullmatch(word):
+        return f"write no spaces around the = sign: {spaced.group(1)}={spaced.group(2)}"
+    if "=" in word and _NO_GRAMMAR.search(text):
+        return _grammar(word)
+    if "Error parsing override" in text:
         detail = [line for line in text.splitlines() if line and "Error parsing" not in line]
         return (
-            f"{said}cannot be read as KEY=VALUE ({detail[0] if detail else 'syntax'}). Quote a "
+            f"cannot be read as KEY=VALUE ({detail[0] if detail else 'syntax'}). Quote a "
             "value with special characters twice: 'key=\"a, b\"'"
         )
-    if word and _NO_LIST.search(text):
+    if _NO_LIST.search(text):
         key, _, value = as_typed(word).partition("=")
-        return f"{said}give a list: {key}=[{value}]"
+        return f"give a list: {key}=[{value}]"
+    return None
+
+
+def _refused_value(text: str, at_word: str, word: str | None) -> str:
+    """A value of a wrong type, or else the first line that says anything."""
+    full_key = _FULL_KEY.search(text)
     if (wanted := wanted_value(text)) is not None:
         value, wish = wanted
         if not word and full_key:
-            said = f"{full_key.group(1)}={value}: "
-        return f"{said}{wish}"
+            at_word = f"{full_key.group(1)}={value}: "
+        return f"{at_word}{wish}"
     first = next((line for line in text.splitlines() if _tells(line)), text.strip())
-    if full_key and full_key.group(1) not in said:
-        return f"{said}{full_key.group(1)}: {first}"
-    return f"{said}{first}"
+    if full_key and full_key.group(1) not in at_word:
+        return f"{at_word}{full_key.group(1)}: {first}"
+    return f"{at_word}{first}"
 
 
 def _grammar(word: str) -> str:

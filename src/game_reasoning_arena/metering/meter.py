@@ -53,6 +53,35 @@ class Meter:
             BudgetReached: a budget is spent.
             BackendError: no answer could be had.
         """
+        entered = await self._enter(request)
+        first = request.model.endpoint not in self._heard
+        self.in_flight += 1
+        try:
+            reply = await asker.complete(request)
+        except BackendError as error:
+            self._count_failure(error)
+            raise
+        finally:
+            self.in_flight -= 1
+            for budget in entered:
+                budget.leave()
+        for totals in self._all_totals():
+            totals.add(reply, first=first)
+        self._heard.add(request.model.endpoint)
+        text, reasoning = self._kept(reply.text), reply.reasoning
+        if reasoning:
+            reasoning = self._kept(reasoning)
+        if text is not reply.text or reasoning is not reply.reasoning:
+            reply = replace(reply, text=text, reasoning=reasoning)
+        return reply
+
+    async def _enter(self, request: Request) -> list[Budget]:
+        """Return the budgets in which the call has taken a place, once there is one in each.
+
+        Raises:
+            Interrupted: the run is being stopped.
+            BudgetReached: a budget is spent.
+        """
         if self.stopping is not None:
             raise Interrupted(self.stopping)
         entered: list[Budget] = []
@@ -70,31 +99,19 @@ class Meter:
             if isinstance(error, BudgetReached):
                 self.budget_note = str(error)
             raise
-        self.in_flight += 1
-        first = request.model.endpoint not in self._heard
-        try:
-            reply = await asker.complete(request)
-        except BackendError as error:
-            for totals in (self.totals, *(budget.totals for budget in self._budgets)):
-                totals.failed_calls += 1
-                totals.requests += 1 + error.retries
-            if error.stops_run and self.fatal is None:
-                self.fatal = error
-                self.stop(str(error))
-            raise
-        finally:
-            self.in_flight -= 1
-            for budget in entered:
-                budget.leave()
-        for totals in (self.totals, *(budget.totals for budget in self._budgets)):
-            totals.add(reply, first=first)
-        self._heard.add(request.model.endpoint)
-        text, reasoning = self._kept(reply.text), reply.reasoning
-        if reasoning:
-            reasoning = self._kept(reasoning)
-        if text is not reply.text or reasoning is not reply.reasoning:
-            reply = replace(reply, text=text, reasoning=reasoning)
-        return reply
+        return entered
+
+    def _count_failure(self, error: BackendError) -> None:
+        """Count a call that got no answer; stop the run where the next one would get none too."""
+        for totals in self._all_totals():
+            totals.failed_calls += 1
+            totals.requests += 1 + error.retries
+        if error.stops_run and self.fatal is None:
+            self.fatal = error
+            self.stop(str(error))
+
+    def _all_totals(self) -> list[Totals]:
+        return [self.totals, *(budget.totals for budget in self._budgets)]
 
     def _kept(self, text: str) -> str:
         """A text as it can be written: without secrets, and in Unicode."""

@@ -35,10 +35,10 @@ from game_reasoning_arena.preflight.backend_checks import Serving
 from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.preflight.players import check_players
 from game_reasoning_arena.preflight.reachability import unreachable
-from game_reasoning_arena.preflight.scoring import judge_config, judging_player, trusted_scorer
 from game_reasoning_arena.preflight.sharding import Shard
 from game_reasoning_arena.records import Model, Sampling
 from game_reasoning_arena.schema import SIMULATION_TYPES, ArenaConf, ProviderConf
+from game_reasoning_arena.simulation.base import Simulation
 from game_reasoning_arena.simulation.factory import make_simulation
 
 
@@ -64,12 +64,7 @@ def prepare(
         ConfigProblems: everything that is wrong with it.
     """
     problems = Problems()
-    plain = problems.attempt(lambda: OmegaConf.to_container(cfg, resolve=True, enum_to_str=True))
-    if plain is None:
-        raise ConfigProblems(problems.found)
-    assert isinstance(plain, dict)
-    config: dict[str, Any] = {str(key): value for key, value in plain.items() if key != "hydra"}
-
+    config = _plain(cfg, problems)
     check_completeness(config)
     if not played:
         check_names(cfg, problems)
@@ -77,46 +72,14 @@ def prepare(
     if config["trusted_targets"] and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # as with `python -m`: trusted modules may lie here
     shard = problems.attempt(lambda: Shard.parse(config["shard"]))
-    run_sampling = check_sampling(config["sampling"], "sampling", problems)
-    env_sampling = problems.attempt(sampling_from_environment) or Sampling()
-    providers = check_providers(config["provider"] or {}, problems)
-    catalog = problems.attempt(
-        lambda: Catalog.load(
-            files=config["catalog"]["files"],
-            inline_models=[*config["catalog"]["models"], config["model"]],
-            inline_providers=providers,
-        )
-    )
-    backend_confs: dict[str, Any] = dict(config["backend"] or {})
-    players = check_players(config, catalog, backend_confs, run_sampling, env_sampling, problems)
-    node = _filled_simulation(config, problems)
-    node = trusted_scorer(node, list(config["trusted_targets"]), problems)
-    judges = judging_player(node, catalog, backend_confs, problems)
-    simulation = problems.attempt(lambda: make_simulation(node))
-    if simulation is not None and check_seats:
-        told = any(player.type in ("llm", "human") for player in players)
-        if not played and told and (misled := simulation.misleading()) is not None:
-            problems.add(misled)
-        everybody = bool(players) and len(players) == len(config["agents"])
-        for problem in simulation.check(players, everybody=everybody):
-            problems.add(problem)
-
-    asked = [*players, *judges]
-    models = list({p.model.name: p.model for p in asked if p.model}.values())
-    used = {model.backend for model in models}
-    backends = _backends(asked, backend_confs, config, problems)
+    catalog = _load_catalog(config, problems)
+    confs: dict[str, Any] = dict(config["backend"] or {})
+    players = _players(config, catalog, confs, problems)
+    simulation = _simulation(config, players, problems, check_seats=check_seats, played=played)
+    models = list({p.model.name: p.model for p in players if p.model}.values())
+    backends = _backends(players, confs, config, problems)
     if check_backends and not config["estimate"]:
-        serving = serving or Serving()
-        found: list[str] = []
-        for prefix, backend in backends.items():
-            served = [model for model in models if model.backend == prefix]
-            found += serving.problems(prefix, backend_confs[prefix], backend, served)
-        if config["probe"] is not False:
-            found += unreachable(models)
-        for problem in found:
-            problems.add(problem)
-        if config["cache"] != "off":
-            problems.attempt(check_cache)
+        _check_serving(config, confs, backends, models, serving or Serving(), problems)
     if config["budget"]["usd"] is not None:
         _check_prices(models, problems)
     if problems.found:
@@ -124,27 +87,129 @@ def prepare(
     assert simulation is not None
     assert catalog is not None
 
-    config = {field.name: config[field.name] for field in fields(ArenaConf)}  # helping keys served
-    config["backend"] = {prefix: backend_confs[prefix] for prefix in sorted(used)}
-    config["agents"] = {player.name: _player_config(player) for player in players}
-    if found_itself := simulation.settings():
-        config["simulation"] = {**config["simulation"], **found_itself}
-        config["simulation"]["scorer"] = judge_config(config["simulation"]["scorer"], judges)
-    _write_down_models(config, models, catalog)
+    config = _written_down(config, confs, players, models, catalog)
+    experiment = _experiment(config, players, simulation, backends, shard)
+    _refuse_empty_shards(experiment)
+    if check_backends and "replay" in backends:
+        from game_reasoning_arena.preflight.replay_checks import recording_problems
+
+        if mismatches := recording_problems(experiment):
+            raise ConfigProblems(mismatches)
+    return experiment
+
+
+def _plain(cfg: DictConfig, problems: Problems) -> dict[str, Any]:
+    """Return the resolved configuration without Hydra's own node.
+
+    Raises:
+        ConfigProblems: a value cannot be resolved, so that nothing else can be checked.
+    """
+    plain = problems.attempt(lambda: OmegaConf.to_container(cfg, resolve=True, enum_to_str=True))
+    if plain is None:
+        raise ConfigProblems(problems.found)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items() if key != "hydra"}
+
+
+def _load_catalog(config: Mapping[str, Any], problems: Problems) -> Catalog | None:
+    """Return the catalog with the configuration's own entries; None if any source is broken."""
+    providers = check_providers(config["provider"] or {}, problems)
+    return problems.attempt(
+        lambda: Catalog.load(
+            files=config["catalog"]["files"],
+            inline_models=[*config["catalog"]["models"], config["model"]],
+            inline_providers=providers,
+        )
+    )
+
+
+def _players(
+    config: Mapping[str, Any],
+    catalog: Catalog | None,
+    confs: Mapping[str, Any],
+    problems: Problems,
+) -> list[PlayerSpec]:
+    """Return the players with models and sampling resolved, as far as they can be."""
+    run_sampling = check_sampling(config["sampling"], "sampling", problems)
+    env_sampling = problems.attempt(sampling_from_environment) or Sampling()
+    return check_players(config, catalog, confs, run_sampling, env_sampling, problems)
+
+
+def _simulation(
+    config: dict[str, Any],
+    players: Sequence[PlayerSpec],
+    problems: Problems,
+    *,
+    check_seats: bool,
+    played: bool,
+) -> Simulation | None:
+    """Return the simulation, checked against its players; None if it cannot be made."""
+    simulation = problems.attempt(lambda: make_simulation(_filled_simulation(config, problems)))
+    if simulation is None or not check_seats:
+        return simulation
+    reads_rules = any(player.type in ("llm", "human") for player in players)
+    if not played and reads_rules and (misleading := simulation.misleading()) is not None:
+        problems.add(misleading)
+    everybody = bool(players) and len(players) == len(config["agents"])
+    for problem in simulation.check(players, everybody=everybody):
+        problems.add(problem)
+    return simulation
+
+
+def _check_serving(
+    config: Mapping[str, Any],
+    confs: Mapping[str, Any],
+    backends: Mapping[str, BaseLLMBackend],
+    models: Sequence[Model],
+    serving: Serving,
+    problems: Problems,
+) -> None:
+    """Check that the backends could serve the models here and now."""
+    found: list[str] = []
+    for prefix, backend in backends.items():
+        served = [model for model in models if model.backend == prefix]
+        found += serving.problems(prefix, confs[prefix], backend, served)
+    if config["probe"] is not False:
+        found += unreachable(models)
+    for problem in found:
+        problems.add(problem)
+    if config["cache"] != "off":
+        problems.attempt(check_cache)
+
+
+def _written_down(
+    config: Mapping[str, Any],
+    confs: Mapping[str, Any],
+    players: Sequence[PlayerSpec],
+    models: Sequence[Model],
+    catalog: Catalog,
+) -> dict[str, Any]:
+    """Return the configuration with every value as it will be used, helping keys left out."""
+    final = {field.name: config[field.name] for field in fields(ArenaConf)}
+    final["backend"] = {prefix: confs[prefix] for prefix in sorted({m.backend for m in models})}
+    final["agents"] = {player.name: _player_config(player) for player in players}
+    _write_down_models(final, models, catalog)
+    return final
+
+
+def _experiment(
+    config: dict[str, Any],
+    players: Sequence[PlayerSpec],
+    simulation: Simulation,
+    backends: Mapping[str, BaseLLMBackend],
+    shard: Shard | None,
+) -> Experiment:
+    """Return the experiment that a checked configuration describes."""
     probe = config["probe"]
     if probe is None:
-        probe = any(model.provider and model.provider.api_key_env for model in models)
-    failure = config["on_failure"]
-    experiment = Experiment(
+        providers = [player.model.provider for player in players if player.model]
+        probe = any(provider and provider.api_key_env for provider in providers)
+    return Experiment(
         seed=config["seed"],
         episodes=config["episodes"],
         concurrency=config["concurrency"],
         rotate=config["seats"] == "rotate",
-        on_failure=OnFailure(
-            policy=failure["policy"],
-            rethinks=failure["rethinks"],
-            feedback=failure["feedback"],
-        ),
+        on_failure=OnFailure(**config["on_failure"]),
         budget=config["budget"],
         probe=probe,
         cache=config["cache"],
@@ -157,20 +222,24 @@ def prepare(
         config=config,
         shard=shard,
     )
-    if shard is not None and not experiment.plans():
-        deals = len({plan.seed for plan in replace(experiment, shard=None).plans()})
-        raise ConfigProblems(
-            [
-                f"shard=.../{shard.count} leaves parts without episodes: a run is split by deals, "
-                f"and {deals} of them make at most {deals} parts."
-            ]
-        )
-    if check_backends and "replay" in used:
-        from game_reasoning_arena.preflight.replay_checks import recording_problems
 
-        if mismatches := recording_problems(experiment):
-            raise ConfigProblems(mismatches)
-    return experiment
+
+def _refuse_empty_shards(experiment: Experiment) -> None:
+    """Refuse a split of a run into more parts than it has deals.
+
+    Raises:
+        ConfigProblems: this part has no episode.
+    """
+    shard = experiment.shard
+    if shard is None or experiment.plans():
+        return
+    deals = len({plan.seed for plan in replace(experiment, shard=None).plans()})
+    raise ConfigProblems(
+        [
+            f"shard=.../{shard.count} leaves parts without episodes: a run is split by deals, "
+            f"and {deals} of them make at most {deals} parts."
+        ]
+    )
 
 
 def _filled_simulation(config: dict[str, Any], problems: Problems) -> dict[str, Any]:

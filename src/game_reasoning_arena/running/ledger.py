@@ -26,7 +26,7 @@ from game_reasoning_arena.running.provenance import provenance
 
 
 @dataclass(kw_only=True)
-class Story:
+class Ledger:
     """What happens in one run, gathered as it happens."""
 
     experiment: Experiment
@@ -48,6 +48,7 @@ class Story:
     probes: list[dict[str, Any]] = field(default_factory=list)
     failure: BaseException | None = None
     agents: dict[str, Agent] = field(default_factory=dict)
+    left: int = 0  # episodes to play in this sitting
 
     def response(self, record: ResponseRecord) -> None:
         """Write, count and show one attempt."""

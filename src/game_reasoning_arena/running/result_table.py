@@ -40,55 +40,85 @@ def show_result(result: RunResult, *, words: Sequence[str] = (), next_step: bool
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else PLAIN_WIDTH, highlight=False)
     console.print(to_rich(result_table(result.summary), console.width if terminal else None))
-    if any(row["episodes"] > row["episodes_with_return"] > 0 for row in result.summary):
-        console.print("return: the mean over episodes that were played to their end")
-    if any(row["cut_at_limit"] for row in result.summary):
-        console.print(CUT_NOTE, markup=False)
-    if note := cache_note(result.summary):
-        console.print(note, markup=False)
+    lines = [*_notes_on_columns(result.summary), *_notes_on_the_run(result)]
+    lines += _what_is_next(result, words) if next_step else _recording_is_over(result)
+    for line in (*lines, f"directory: {result.directory}"):
+        # What is to be copied stays in one piece; the rest is wrapped at words.
+        console.print(line, markup=False, soft_wrap=str(result.directory) in line)
+
+
+def _notes_on_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a reader of the table has to know of its columns."""
+    lines = []
+    if any(row["episodes"] > row["episodes_with_return"] > 0 for row in rows):
+        lines.append("return: the mean over episodes that were played to their end")
+    if any(row["cut_at_limit"] for row in rows):
+        lines.append(CUT_NOTE)
+    if note := cache_note(rows):
+        lines.append(note)
+    return lines
+
+
+def _notes_on_the_run(result: RunResult) -> list[str]:
+    """How the episodes ended, who played, and what held the run up."""
     models = " ".join(str(row["model"]) for row in result.summary)
     played = ", ".join(f"{count} {status}" for status, count in sorted(result.episodes.items()))
-    console.print(f"episodes: {played or 'none'}", markup=False)
+    lines = [f"episodes: {played or 'none'}"]
     if "scripted_" in models:
-        console.print("scripted_* are stand-ins that follow rules; no language model played.")
-    for note in result.unpaired:
-        console.print(f"not paired: {note}", markup=False, soft_wrap=True)
+        lines.append("scripted_* are stand-ins that follow rules; no language model played.")
+    lines += [f"not paired: {note}" for note in result.unpaired]
     held_up = result.totals.get("calls_distorted_by_client") or 0
     if result.totals["calls"] and held_up > 0.05 * result.totals["calls"]:
-        console.print(_held_up(held_up, result.totals["calls"], models), markup=False)
+        lines.append(_held_up(held_up, result.totals["calls"], models))
     if result.profile is not None:
-        console.print(_where_time_went(result.profile), markup=False)
-    for reason, count in result.outages.items():
-        if reason.partition(": ")[2] not in (result.reason or ""):
-            console.print(f"outage ({count} x): {reason}", markup=False, soft_wrap=True)
-    unfinished = result.status is not Status.COMPLETED or result.outages
-    if next_step and result.status is not Status.COMPLETED:
-        console.print(f"{result.status}: {result.reason}", markup=False, soft_wrap=True)
-    if isinstance(result.cause, ReplayMiss):
-        console.print(
-            "A recording answers what it was asked, no more: the other players have led the game "
-            "elsewhere. Choose a model that can answer.",
-            soft_wrap=True,
-        )
-    elif next_step and result.status is Status.ERROR and not result.begun:
-        console.print("nothing was answered: when that is mended, start it again")
-    elif next_step and isinstance(result.cause, NotFoundError):
-        console.print(
+        lines.append(_where_time_went(result.profile))
+    lines += [
+        f"outage ({count} x): {reason}"
+        for reason, count in result.outages.items()
+        if reason.partition(": ")[2] not in (result.reason or "")
+    ]
+    return lines
+
+
+def _recording_is_over(result: RunResult) -> list[str]:
+    """Why a recording could not answer on, if that ended the run."""
+    if not isinstance(result.cause, ReplayMiss):
+        return []
+    return [
+        "A recording answers what it was asked, no more: the other players have led the game "
+        "elsewhere. Choose a model that can answer."
+    ]
+
+
+def _what_is_next(result: RunResult, words: Sequence[str]) -> list[str]:
+    """Why a run is not finished, and the command that finishes it."""
+    lines = []
+    if result.status is not Status.COMPLETED:
+        lines.append(f"{result.status}: {result.reason}")
+    elif not result.outages:
+        return []
+    if over := _recording_is_over(result):
+        lines += over
+    elif result.status is Status.ERROR and not result.begun:
+        lines.append("nothing was answered: when that is mended, start it again")
+    elif isinstance(result.cause, NotFoundError):
+        lines.append(
             "with another address, or when the server has that model: arena resume "
-            f"{result.directory} [provider.NAME.api_base=...]; for another model begin a new run",
-            markup=False,
-            soft_wrap=True,
+            f"{result.directory} [provider.NAME.api_base=...]; for another model begin a new run"
         )
-    elif next_step and unfinished:
-        again = ["arena", "resume", str(result.directory)]
-        spent = ""
-        if result.status is Status.BUDGET and result.reason:
-            spent = result.reason.partition("=")[0]
-        again += [word for word in words if word.partition("=")[0].lstrip("+") != spent]
-        if spent:
-            again.append(f"{spent}=MORE")
-        console.print(f"finish it with: {shlex.join(again)}", markup=False, soft_wrap=True)
-    console.print(f"directory: {result.directory}", markup=False, soft_wrap=True)
+    else:
+        lines.append(f"finish it with: {shlex.join(_words_to_finish(result, words))}")
+    return lines
+
+
+def _words_to_finish(result: RunResult, words: Sequence[str]) -> list[str]:
+    """The command that goes on with a run, a larger budget in place of the one that is spent."""
+    spent = ""
+    if result.status is Status.BUDGET and result.reason:
+        spent = result.reason.partition("=")[0]
+    again = ["arena", "resume", str(result.directory)]
+    again += [word for word in words if word.partition("=")[0].lstrip("+") != spent]
+    return [*again, f"{spent}=MORE"] if spent else again
 
 
 def cache_note(rows: Sequence[Mapping[str, Any]]) -> str | None:

@@ -32,8 +32,8 @@ from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.config_text import as_yaml
 from game_reasoning_arena.recording.summary import Summary
 from game_reasoning_arena.recording.writer import RunWriter
-from game_reasoning_arena.records import Asker, EpisodePlan, Status
-from game_reasoning_arena.running.ledger import Story, run_head
+from game_reasoning_arena.records import EXIT_CODES, Asker, EpisodePlan, Status
+from game_reasoning_arena.running.ledger import Ledger, run_head
 from game_reasoning_arena.running.open_backends import open_backends
 from game_reasoning_arena.running.past import Past
 from game_reasoning_arena.running.progress import Progress, make_progress
@@ -45,13 +45,6 @@ log = logging.getLogger(__name__)
 
 #: Episodes that begin before the event loop looks at its sockets again.
 STARTED_TOGETHER = 8
-
-EXIT_CODES = {
-    Status.COMPLETED: 0,
-    Status.ERROR: 1,
-    Status.BUDGET: 3,
-    Status.INTERRUPTED: 130,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,11 +144,7 @@ async def run_async(
         shared_budgets: budgets of a sweep.
         replayed: the askers answer from a recording: nothing is metered, probed or cached.
     """
-    providers = [model.provider for model in experiment.models if model.provider]
-    redactor = Redactor(
-        variables=[p.api_key_env for p in providers if p.api_key_env],
-        urls=[p.api_base for p in providers],
-    )
+    redactor = _redactor(experiment)
     past = past or Past()
     with RunWriter(
         directory,
@@ -170,7 +159,7 @@ async def run_async(
         stop.watch(meter)
         run_id = past.run_id or new_run_id()
         now = time.time()
-        story = Story(
+        ledger = Ledger(
             experiment=experiment,
             writer=writer,
             meter=meter,
@@ -184,79 +173,115 @@ async def run_async(
             shown=shown,
             profile=Profile() if experiment.profile else None,
         )
-        story.recount()
-        if past.run_id is None:
-            writer.config(as_yaml(experiment.config))
-        story.write_run(Status.RUNNING, None)
-        done = {record.episode for record in past.episodes}
-        todo = (plan for plan in plans if plan.episode not in done)
-        left = sum(plan.episode not in done for plan in plans) if done else len(plans)
-        shown.expect(len(plans), done=len(done))
-        if past.run_id is not None:
-            log.info("resumed (%d): %s", past.times_resumed, past)
-        for note in past.notes:
-            log.info("%s", note)  # whoever resumes tells it on the terminal
-        log.info("run %s: %d of %d episodes to play", run_id, left, len(plans))
-        story.lag.start()
-        # What is loaded by now outlives the run: the collector need not go through it again and
-        # again, some 40 ms each time.
-        gc.freeze()
-        try:
-            with profiled(story.profile):
-                await _play_all(story, todo, left, askers, replayed=replayed)
-        except RunStorageError:
-            raise
-        except asyncio.CancelledError:
-            if stop.reason is None:
-                raise
-        except ArenaError as error:
-            story.failure = error
-            log.error("the run stopped: %s", error)
-        except Exception as error:
-            log.exception("the run stopped because of a fault")
-            story.failure = fault_of(error)
-        except BaseException as error:
-            log.exception("the run was ended")
-            with suppress(RunStorageError):
-                story.write_run(Status.ERROR, f"{type(error).__name__}: {error}")
-            raise
-        finally:
-            gc.unfreeze()
-            story.lag.stop()
-        story.keep_unplayed()
-        status, reason = story.status()
-        rows = story.summary.rows()
-        writer.summary(rows)
-        story.write_run(status, reason)
-        log.info("run %s: %s%s", run_id, status, f": {reason}" if reason else "")
-        profile = story.profile.as_dict() if story.profile is not None else None
-        if profile is not None:
-            writer.json(layout.PROFILE, profile)
-        return RunResult(
-            directory=directory,
-            status=status,
-            reason=redactor.redact(reason) if reason else None,
-            summary=rows,
-            totals=story.totals(),
-            episodes=dict(story.counts),
-            outages={redactor.redact(why): n for why, n in story.outages.most_common(3)},
-            profile=profile,
-            unpaired=tuple(story.head["unpaired"]),
-            cause=story.failure or story.meter.fatal,
-            begun=story.begun,
-        )
+        todo = _begin(ledger, plans)
+        await _play_to_the_end(ledger, todo, askers, stop, replayed=replayed)
+        return _close(ledger, redactor)
 
 
-async def _play_all(
-    story: Story,
+def _redactor(experiment: Experiment) -> Redactor:
+    """Return what takes the keys of the run's providers out of everything that is written."""
+    providers = [model.provider for model in experiment.models if model.provider]
+    return Redactor(
+        variables=[p.api_key_env for p in providers if p.api_key_env],
+        urls=[p.api_base for p in providers],
+    )
+
+
+def _begin(ledger: Ledger, plans: Sequence[EpisodePlan]) -> Iterator[EpisodePlan]:
+    """Write the first files, count what is there already; return the episodes to play.
+
+    They are planned as they are taken, so that memory does not grow with their number.
+    """
+    past = ledger.past
+    ledger.recount()
+    if past.run_id is None:
+        ledger.writer.config(as_yaml(ledger.experiment.config))
+    ledger.write_run(Status.RUNNING, None)
+    done = {record.episode for record in past.episodes}
+    left = sum(plan.episode not in done for plan in plans) if done else len(plans)
+    ledger.left = left
+    ledger.shown.expect(len(plans), done=len(done))
+    if past.run_id is not None:
+        log.info("resumed (%d): %s", past.times_resumed, past)
+    for note in past.notes:
+        log.info("%s", note)  # the terminal has it from the command that resumes
+    log.info("run %s: %d of %d episodes to play", ledger.run_id, left, len(plans))
+    return (plan for plan in plans if plan.episode not in done)
+
+
+async def _play_to_the_end(
+    ledger: Ledger,
     todo: Iterator[EpisodePlan],
-    left: int,
-    backends: Mapping[str, Asker],
+    askers: Mapping[str, Asker],
+    stop: Stop,
     *,
     replayed: bool,
 ) -> None:
+    """Play; whatever stops the run becomes its failure in the ledger.
+
+    Raises:
+        RunStorageError: writing failed.
+        BaseException: the process is to end; ``run.json`` names the cause.
+    """
+    ledger.lag.start()
+    # What is loaded by now outlives the run: the collector need not go through it again and
+    # again, some 40 ms each time.
+    gc.freeze()
+    try:
+        with profiled(ledger.profile):
+            await _play_all(ledger, todo, askers, replayed=replayed)
+    except RunStorageError:
+        raise
+    except asyncio.CancelledError:
+        if stop.reason is None:
+            raise
+    except ArenaError as error:
+        ledger.failure = error
+        log.error("the run stopped: %s", error)
+    except Exception as error:
+        log.exception("the run stopped because of a fault")
+        ledger.failure = fault_of(error)
+    except BaseException as error:
+        log.exception("the run was ended")
+        with suppress(RunStorageError):
+            ledger.write_run(Status.ERROR, f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        gc.unfreeze()
+        ledger.lag.stop()
+
+
+def _close(ledger: Ledger, redactor: Redactor) -> RunResult:
+    """Write the last files; return how the run ended."""
+    ledger.keep_unplayed()
+    status, reason = ledger.status()
+    rows = ledger.summary.rows()
+    ledger.writer.summary(rows)
+    ledger.write_run(status, reason)
+    log.info("run %s: %s%s", ledger.run_id, status, f": {reason}" if reason else "")
+    profile = ledger.profile.as_dict() if ledger.profile is not None else None
+    if profile is not None:
+        ledger.writer.json(layout.PROFILE, profile)
+    return RunResult(
+        directory=ledger.writer.directory,
+        status=status,
+        reason=redactor.redact(reason) if reason else None,
+        summary=rows,
+        totals=ledger.totals(),
+        episodes=dict(ledger.counts),
+        outages={redactor.redact(why): n for why, n in ledger.outages.most_common(3)},
+        profile=profile,
+        unpaired=tuple(ledger.head["unpaired"]),
+        cause=ledger.failure or ledger.meter.fatal,
+        begun=ledger.begun,
+    )
+
+
+async def _play_all(
+    ledger: Ledger, todo: Iterator[EpisodePlan], backends: Mapping[str, Asker], *, replayed: bool
+) -> None:
     """Seat the players, play the episodes, free everything whatever happens."""
-    experiment = story.experiment
+    experiment = ledger.experiment
     async with AsyncExitStack() as stack:
         askers = dict(backends)
         if not replayed:
@@ -265,49 +290,51 @@ async def _play_all(
                 cache = ResponseCache()
                 stack.callback(cache.close)
             for prefix, backend in backends.items():
-                asker = story.meter.over(backend)
+                asker = ledger.meter.over(backend)
                 if cache is not None:
                     settings = experiment.asked_through(prefix)
                     asker = cache.over(asker, settings, reuse=experiment.cache == "reuse")
-                askers[prefix] = Recall(asker, story.past.answers, story.past.recalled)
-        agents = story.agents
+                askers[prefix] = Recall(asker, ledger.past.answers, ledger.past.recalled)
+        agents = ledger.agents
         for player in experiment.asked:
             agents[player.name] = make_agent(
                 player,
                 asker=askers[player.model.backend] if player.model else None,
-                record=story.response,
-                run_id=story.run_id,
+                record=ledger.response,
+                run_id=ledger.run_id,
                 seed=experiment.seed,
                 on_failure=experiment.on_failure,
                 simulation=experiment.simulation,
             )
             stack.push_async_callback(agents[player.name].aclose)
-        if experiment.probe and not replayed and left:
-            story.probes = await probe_models(experiment.models, backends, story.meter)
-        await _workers(story, todo, agents)
+        if experiment.probe and not replayed and ledger.left:
+            ledger.probes = await probe_models(experiment.models, backends, ledger.meter)
+        await _workers(ledger, todo, agents)
 
 
-async def _workers(story: Story, todo: Iterator[EpisodePlan], agents: Mapping[str, Agent]) -> None:
+async def _workers(
+    ledger: Ledger, todo: Iterator[EpisodePlan], agents: Mapping[str, Agent]
+) -> None:
     """As many tasks as ``concurrency`` allows take episodes from one list."""
-    play = story.experiment.simulation.play
+    play = ledger.experiment.simulation.play
     rest = Rest()
 
     async def worker() -> None:
         for plan in todo:
-            if story.meter.stopping is not None or story.meter.budget_note is not None:
+            if ledger.meter.stopping is not None or ledger.meter.budget_note is not None:
                 return
             try:
-                story.episode(await play(plan, agents, story.run_id))
+                ledger.episode(await play(plan, agents, ledger.run_id))
             except Interrupted as error:  # by the meter, or by a person who leaves
-                story.meter.stop(str(error))
+                ledger.meter.stop(str(error))
             except CacheError as error:  # what is in flight is paid for: it finishes
-                story.failure = story.failure or error
-                story.meter.stop(str(error))
+                ledger.failure = ledger.failure or error
+                ledger.meter.stop(str(error))
             await rest.if_due()
 
     tasks: list[asyncio.Task[None]] = []
     try:
-        for number in range(min(story.experiment.concurrency, story.planned)):
+        for number in range(min(ledger.experiment.concurrency, ledger.planned)):
             tasks.append(asyncio.create_task(worker(), name=f"worker {number}"))
             if number % STARTED_TOGETHER == 0:
                 # Else all prompts would be written and all connections opened before the first

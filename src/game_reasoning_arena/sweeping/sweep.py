@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,12 @@ from game_reasoning_arena.configuration.output_directory import (
     chosen_directory,
     claim_directory,
 )
-from game_reasoning_arena.errors import ConfigProblems, UserError
+from game_reasoning_arena.errors import ConfigProblems, UserError, problems_of
 from game_reasoning_arena.process.paths import add_conf_dir, added_conf_dir
 from game_reasoning_arena.process.secrets import Redactor
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.writer import DirectoryLock
-from game_reasoning_arena.records import Status
+from game_reasoning_arena.records import EXIT_CODES, Status
 from game_reasoning_arena.running.progress import Progress, make_progress
 from game_reasoning_arena.simulation.prompts import words_for_games
 from game_reasoning_arena.sweeping.expansion import Candidate, expand, master_config
@@ -51,13 +51,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_EXIT_CODES = {
-    Status.COMPLETED: 0,
-    Status.ERROR: 1,
-    Status.BUDGET: 3,
-    Status.INTERRUPTED: 130,
-}
-
 
 def run_sweep(
     session: Session, config_name: str, overrides: list[str], command: Sequence[str]
@@ -73,21 +66,55 @@ def run_sweep(
     Raises:
         ConfigProblems: everything that is wrong with any job; nothing was run or written.
     """
-    from game_reasoning_arena.sweeping.launchers import make_launcher
-
     words = ["sweep.resume=last" if word == "sweep=resume" else word for word in overrides]
 
     def compose(some: list[str], mode: Any) -> DictConfig:
         return session.compose(config_name, some, mode)
 
     cfg, words, problems = master_config(compose, words)
+    candidates, launcher, directory = _checked(compose, cfg, words, problems)
+    first = candidates[0].experiment.config["sweep"]
+    if candidates[0].experiment.estimate:
+        return _estimate(candidates)
+    settings = Settings(
+        parallel_jobs=first["parallel_jobs"],
+        budget=first["budget"],
+        launcher={} if launcher is None else _plain(cfg.hydra.launcher),
+    )
+    going_on = _resumed(_resume_word(words), directory, candidates)
+    sweep = (
+        _begun(cfg, directory, command, settings)
+        if going_on is None
+        else _gone_on_with(going_on, command, settings)
+    )
+    with DirectoryLock(sweep.path):
+        refresh(sweep)
+        matched = list(match(sweep.jobs, candidates))
+        if going_on is not None:
+            refuse_changes(sweep, matched)
+        for job, candidate in matched:
+            _take_in(sweep, job, candidate)
+        return _finish(sweep, launcher)
+
+
+def _checked(
+    compose: Callable[[list[str], Any], DictConfig],
+    cfg: DictConfig,
+    words: list[str],
+    problems: list[str],
+) -> tuple[list[Candidate], Launcher | None, Path]:
+    """Return the jobs, their launcher and the sweep's directory.
+
+    Raises:
+        ConfigProblems: ``problems`` and everything else that is wrong with any of them.
+    """
+    from game_reasoning_arena.sweeping.launchers import make_launcher
+
     launcher = None
     try:
         launcher = make_launcher(_plain(cfg.hydra.launcher))
-    except ConfigProblems as error:
-        problems += error.problems
     except UserError as error:
-        problems.append(str(error))
+        problems += problems_of(error)
     candidates: list[Candidate] = []
     try:
         candidates = expand(
@@ -108,36 +135,30 @@ def run_sweep(
         problems += _on_the_same_gpus(candidates, launcher)
     if problems:
         raise ConfigProblems(problems)
-    first = candidates[0].experiment.config["sweep"]
-    if candidates[0].experiment.estimate:
-        return _estimate(candidates)
+    return candidates, launcher, directory
 
-    settings = Settings(
-        parallel_jobs=first["parallel_jobs"],
-        budget=first["budget"],
-        launcher={} if launcher is None else _plain(cfg.hydra.launcher),
-    )
-    going_on = _resumed(_resume_word(words), directory, candidates)
-    if going_on is None:
-        if (directory / layout.SWEEP).exists():
-            raise UserError(
-                f"{directory} holds a sweep already. Go on with it by sweep.resume={directory}, or "
-                "choose another directory (hydra.sweep.dir=...)."
-            )
-        path = claim_directory(cfg, "hydra.sweep.dir", directory)
-        sweep = Sweep(path=path, command=list(command), settings=settings, jobs=[])
-    else:
-        sweep = load_sweep(going_on)
-        sweep.settings, sweep.command = settings, list(command)
-        sweep.config_dir = added_conf_dir()
-    with DirectoryLock(sweep.path):
-        refresh(sweep)
-        matched = list(match(sweep.jobs, candidates))
-        if going_on is not None:
-            refuse_changes(sweep, matched)
-        for job, candidate in matched:
-            _take_in(sweep, job, candidate)
-        return _finish(sweep, launcher)
+
+def _begun(cfg: DictConfig, directory: Path, command: Sequence[str], settings: Settings) -> Sweep:
+    """Return a new sweep in a directory of its own.
+
+    Raises:
+        UserError: the directory holds a sweep already.
+    """
+    if (directory / layout.SWEEP).exists():
+        raise UserError(
+            f"{directory} holds a sweep already. Go on with it by sweep.resume={directory}, or "
+            "choose another directory (hydra.sweep.dir=...)."
+        )
+    path = claim_directory(cfg, "hydra.sweep.dir", directory)
+    return Sweep(path=path, command=list(command), settings=settings, jobs=[])
+
+
+def _gone_on_with(directory: Path, command: Sequence[str], settings: Settings) -> Sweep:
+    """Return a sweep from its directory, under the words and settings of today."""
+    sweep = load_sweep(directory)
+    sweep.settings, sweep.command = settings, list(command)
+    sweep.config_dir = added_conf_dir()
+    return sweep
 
 
 def words_to_resume(directory: Path, words: Sequence[str]) -> list[str]:
@@ -199,7 +220,7 @@ def _finish(sweep: Sweep, launcher: Launcher | None) -> int:
         sweep.status, sweep.reason = Status.INTERRUPTED, stopped
     sweep.write()
     show_sweep(sweep)
-    return _EXIT_CODES[Status(sweep.status)]
+    return EXIT_CODES[Status(sweep.status)]
 
 
 def _take_in(sweep: Sweep, job: Job | None, candidate: Candidate) -> None:
