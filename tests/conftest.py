@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 
 from tests.arena import Arena
+from tests.lab import Lab
 from tests.loopback import LoopbackServer
 
 # How long an example takes says more of the machine than of the code.
@@ -69,3 +70,9 @@ def arena(
     """`arena` in an empty working directory."""
     monkeypatch.chdir(tmp_path)
     return Arena(capsys)
+
+
+@pytest.fixture
+def lab(arena: Arena, loopback: LoopbackServer) -> Lab:
+    """Runs of a model behind the loopback server."""
+    return Lab(arena, loopback)

@@ -13,7 +13,7 @@ import pytest
 from game_reasoning_arena.sweeping.states import used
 from game_reasoning_arena.sweeping.store import load_sweep
 from tests.arena import Arena, episodes, lines, run_json, summary
-from tests.holding_up.conftest import Lab
+from tests.lab import Lab
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from game_reasoning_arena.metering.budget import Budget
 from game_reasoning_arena.metering.meter import Meter
 from game_reasoning_arena.records import Reply, Request
 from tests.arena import Arena, episodes, lines, run_json, summary
-from tests.holding_up.conftest import Lab
+from tests.lab import Lab
 from tests.loopback import LoopbackServer
 from tests.metering.test_meter import REQUEST
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.arena import Arena, episodes, lines, run_json, summary
-from tests.holding_up.conftest import Lab
+from tests.lab import Lab
 
 
 def test_a_prompt_that_did_not_fit_is_replayed_as_that(lab: Lab) -> None:

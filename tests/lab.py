@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.arena import Arena, Ran
 from tests.loopback import LoopbackServer
-
-
-@pytest.fixture
-def lab(arena: Arena, loopback: LoopbackServer) -> Lab:
-    return Lab(arena, loopback)
 
 
 class Lab:

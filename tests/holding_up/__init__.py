@@ -1,1 +1,0 @@
-"""Faults, limits, crashes, replay, secrets: against a real server, with real kills."""
