@@ -75,9 +75,16 @@ def prepare(
     catalog = _load_catalog(config, problems)
     confs: dict[str, Any] = dict(config["backend"] or {})
     players = _players(config, catalog, confs, problems)
-    simulation = _simulation(config, players, problems, check_seats=check_seats, played=played)
-    models = list({p.model.name: p.model for p in players if p.model}.values())
-    backends = _backends(players, confs, config, problems)
+    node = trusted_scorer(
+        _filled_simulation(config, problems), list(config["trusted_targets"]), problems
+    )
+    judges = judging_player(node, catalog, confs, problems)
+    simulation = problems.attempt(lambda: make_simulation(node))
+    if simulation is not None and check_seats:
+        _check_seats(config, players, simulation, problems, played=played)
+    asked = [*players, *judges]
+    models = list({p.model.name: p.model for p in asked if p.model}.values())
+    backends = _backends(asked, confs, config, problems)
     if check_backends and not config["estimate"]:
         _check_serving(config, confs, backends, models, serving or Serving(), problems)
     if config["budget"]["usd"] is not None:
@@ -88,7 +95,10 @@ def prepare(
     assert catalog is not None
 
     config = _written_down(config, confs, players, models, catalog)
-    experiment = _experiment(config, players, simulation, backends, shard)
+    if found_itself := simulation.settings():
+        config["simulation"] = {**config["simulation"], **found_itself}
+        config["simulation"]["scorer"] = judge_config(config["simulation"]["scorer"], judges)
+    experiment = _experiment(config, players, judges, simulation, backends, shard)
     _refuse_empty_shards(experiment)
     if check_backends and "replay" in backends:
         from game_reasoning_arena.preflight.replay_checks import recording_problems
@@ -135,25 +145,21 @@ def _players(
     return check_players(config, catalog, confs, run_sampling, env_sampling, problems)
 
 
-def _simulation(
-    config: dict[str, Any],
+def _check_seats(
+    config: Mapping[str, Any],
     players: Sequence[PlayerSpec],
+    simulation: Simulation,
     problems: Problems,
     *,
-    check_seats: bool,
     played: bool,
-) -> Simulation | None:
-    """Return the simulation, checked against its players; None if it cannot be made."""
-    simulation = problems.attempt(lambda: make_simulation(_filled_simulation(config, problems)))
-    if simulation is None or not check_seats:
-        return simulation
+) -> None:
+    """Check that these players fit the simulation, and that its rules are those of its game."""
     reads_rules = any(player.type in ("llm", "human") for player in players)
     if not played and reads_rules and (misleading := simulation.misleading()) is not None:
         problems.add(misleading)
     everybody = bool(players) and len(players) == len(config["agents"])
     for problem in simulation.check(players, everybody=everybody):
         problems.add(problem)
-    return simulation
 
 
 def _check_serving(
@@ -195,6 +201,7 @@ def _written_down(
 def _experiment(
     config: dict[str, Any],
     players: Sequence[PlayerSpec],
+    judges: Sequence[PlayerSpec],
     simulation: Simulation,
     backends: Mapping[str, BaseLLMBackend],
     shard: Shard | None,
@@ -202,7 +209,7 @@ def _experiment(
     """Return the experiment that a checked configuration describes."""
     probe = config["probe"]
     if probe is None:
-        providers = [player.model.provider for player in players if player.model]
+        providers = [one.model.provider for one in (*players, *judges) if one.model]
         probe = any(provider and provider.api_key_env for provider in providers)
     return Experiment(
         seed=config["seed"],
