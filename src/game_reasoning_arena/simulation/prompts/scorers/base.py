@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from game_reasoning_arena.agents.asking import Questions, Verdict
-from game_reasoning_arena.agents.parsing import CUT, Declared, declared_line, split_reasoning
+from game_reasoning_arena.agents.parsing import CUT, Declared, declared_line
+from game_reasoning_arena.agents.thinking import separate
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.records import EpisodePlan, Outcome, Reply
 from game_reasoning_arena.simulation.prompts.columns import Item
