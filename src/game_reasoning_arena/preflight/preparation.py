@@ -35,6 +35,7 @@ from game_reasoning_arena.preflight.backend_checks import Serving
 from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.preflight.players import check_players
 from game_reasoning_arena.preflight.reachability import unreachable
+from game_reasoning_arena.preflight.scoring import judge_config, judging_player, trusted_scorer
 from game_reasoning_arena.preflight.sharding import Shard
 from game_reasoning_arena.records import Model, Sampling
 from game_reasoning_arena.schema import SIMULATION_TYPES, ArenaConf, ProviderConf
