@@ -14,7 +14,8 @@ Four ways to get the same answers from the same engine, in turns, its prefix cac
 - ``one_by_one``  some of them, one after the other: what batching buys
 
 Every answer has the same number of tokens (the end mark is ignored). Medians over rounds whose
-order rotates; ratios are taken within a round, since machines drift.
+order rotates; ratios are taken within a round, since machines drift. With ``--json`` the figures so
+far are in the file after every round, so that a run which is cut short leaves them.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from game_reasoning_arena.backends.vllm_backend import VLLMBackend
 from game_reasoning_arena.process.event_loop import run_coroutine
 from game_reasoning_arena.recording.writer import RunWriter
 from game_reasoning_arena.records import Model, Reply, Request, Sampling
+from game_reasoning_arena.running.provenance import package_versions
 from game_reasoning_arena.simulation.factory import make_simulation
 from game_reasoning_arena.simulation.players import make_agent
 
@@ -81,6 +83,9 @@ TEXTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("src/
 
 #: Questions of the harness, per episode in the order they were asked.
 Chains = list[list[Request]]
+
+#: Tokens/s of every way, a value per round.
+Rates = dict[str, list[float]]
 
 
 class Listener:
@@ -171,9 +176,16 @@ class Straight:
 
 
 async def measure(
-    backend: VLLMBackend, model: Model, options: argparse.Namespace
-) -> dict[str, list[float]]:
-    """Tokens/s of every way, a value per round."""
+    backend: VLLMBackend,
+    model: Model,
+    options: argparse.Namespace,
+    keep: Callable[[Rates], None],
+) -> Rates:
+    """Return tokens/s of every way, a value per round; ``keep`` gets those so far after each.
+
+    Raises:
+        SystemExit: the ways did not do the same work, so that no ratio of theirs means anything.
+    """
     [engine] = vllm_engine.loaded_engines()
     first = await episodes(backend, model, options)  # warms up, and tells the prompts
     chains = [first.asked[number] for number in sorted(first.asked)]
@@ -188,7 +200,7 @@ async def measure(
         "all_at_once": lambda: straight.all_at_once(chains),
         "one_by_one": lambda: straight.one_by_one(chains),
     }
-    rates: dict[str, list[float]] = {name: [] for name in ways}
+    rates: Rates = {name: [] for name in ways}
     same_work = {first.tokens}
     names = list(ways)
     for number in range(options.rounds):
@@ -199,9 +211,16 @@ async def measure(
             tokens = await ways[name]()
             same_work |= set() if name == "one_by_one" else {tokens}
             rates[name].append(tokens / (time.perf_counter() - began))
-    # Noise that happens to name a move makes a game longer, and on a GPU it is not always the same.
-    if max(same_work) > SAME_WORK * min(same_work):
-        raise SystemExit(f"the ways are not comparable: they gave {same_work} tokens")
+        # Noise that happens to name a move makes a game longer, and on a GPU it is not always the
+        # same.
+        if max(same_work) > SAME_WORK * min(same_work):
+            raise SystemExit(f"the ways are not comparable: they gave {same_work} tokens")
+        keep(rates)
+        print(
+            f"round {number + 1} of {options.rounds}: "
+            + ", ".join(f"{name} {values[-1]:.0f}" for name, values in rates.items())
+            + " tokens/s"
+        )
     print(
         f"{len(chains)} episodes, {sum(map(len, chains))} prompts, "
         f"{options.max_tokens} tokens each, {options.rounds} rounds"
@@ -209,22 +228,46 @@ async def measure(
     return rates
 
 
-def report(rates: dict[str, list[float]]) -> dict[str, Any]:
-    """Medians, and the harness against each of the others, with the spread over the rounds."""
-    result: dict[str, Any] = {"tokens_per_s": {}, "harness_over": {}}
+def summary(rates: Rates) -> dict[str, Any]:
+    """Return the medians, and the harness's rate over each of the others' within a round."""
+    return {
+        "tokens_per_s": {name: round(statistics.median(v), 1) for name, v in rates.items()},
+        "harness_over": {
+            name: round(statistics.median(ratios(rates, name)), 3)
+            for name in rates
+            if name != "harness"
+        },
+    }
+
+
+def ratios(rates: Rates, name: str) -> list[float]:
+    """Return the harness's rate over that of another way, round by round."""
+    return [h / v for h, v in zip(rates["harness"], rates[name], strict=True)]
+
+
+def show(rates: Rates) -> None:
+    """Print medians and ratios with their spread over the rounds."""
+    found = summary(rates)
     print(f"{'way':14}{'tokens/s':>10}{'spread':>18}{'harness / it':>14}{'spread':>18}")
     for name, values in rates.items():
-        median = result["tokens_per_s"][name] = round(statistics.median(values), 1)
-        line = f"{name:14}{median:>10}{f'{min(values):.0f} to {max(values):.0f}':>18}"
-        if name != "harness":
-            ratios = [h / v for h, v in zip(rates["harness"], values, strict=True)]
-            ratio = result["harness_over"][name] = round(statistics.median(ratios), 3)
-            line += f"{ratio:>14.3f}{f'{min(ratios):.2f} to {max(ratios):.2f}':>18}"
+        spread = f"{min(values):.0f} to {max(values):.0f}"
+        line = f"{name:14}{found['tokens_per_s'][name]:>10}{spread:>18}"
+        if name in found["harness_over"]:
+            each = ratios(rates, name)
+            line += f"{found['harness_over'][name]:>14.3f}"
+            line += f"{f'{min(each):.2f} to {max(each):.2f}':>18}"
         print(line)
-    return result
 
 
-async def run(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """Return what the figures belong to: the device and the versions of what computes on it."""
+    from vllm.platforms import current_platform
+
+    device = "CPU" if current_platform.is_cpu() else current_platform.get_device_name()
+    return {"device": device, "versions": package_versions(["vllm"])}
+
+
+async def run(options: argparse.Namespace, directory: Path) -> None:
     path = options.model
     engine: dict[str, Any] = {}
     if path is None:
@@ -248,16 +291,19 @@ async def run(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
         raise SystemExit("\n".join(problems))
     try:
         await backend.start([model])
-        rates = await measure(backend, model, options)
+        about = {**machine(), "shape": str(options.model or options.shape)}
+
+        def keep(rates: Rates) -> None:
+            if options.json:
+                result = {**about, "rounds": rates, **summary(rates)}
+                options.json.write_text(json.dumps(result, indent=1) + "\n")
+
+        rates = await measure(backend, model, options, keep)
     finally:
         await backend.aclose()
         await vllm_engine.shutdown_engines()
-    from vllm.platforms import current_platform
-
-    device = "CPU" if current_platform.is_cpu() else current_platform.get_device_name()
-    shape = str(options.model or options.shape)
-    print(f"{shape} on {device}")
-    return {"device": device, "shape": shape, "rounds": rates, **report(rates)}
+    show(rates)
+    print(f"{about['shape']} on {about['device']}, {about['versions']}")
 
 
 def main() -> None:
@@ -269,14 +315,12 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, help="of an answer (tiny: 16, else 128)")
     parser.add_argument("--dtype", default="bfloat16", help="float16 for GPUs before Ampere")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path, help="write the result there")
+    parser.add_argument("--json", type=Path, help="write the figures there after every round")
     options = parser.parse_args()
     if options.max_tokens is None:
         options.max_tokens = MAX_TOKENS.get(options.shape, MAX_TOKENS_OF_REAL_SIZE)
     with tempfile.TemporaryDirectory() as directory:
-        result = run_coroutine(run(options, Path(directory) / "model"))
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
+        run_coroutine(run(options, Path(directory) / "model"))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import gc
 import importlib.util
 import warnings
 from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,14 +23,15 @@ from game_reasoning_arena.backends.vllm_backend import VLLMBackend
 from game_reasoning_arena.process.event_loop import run_coroutine
 from game_reasoning_arena.records import Model, Reply, Request, Sampling
 from tests.vllm import tiny_model
+from tests.vllm.device import CACHE, SHARE
 
 T = TypeVar("T")
 
 HERE = Path(__file__).parent
 
-#: Several engines share a small machine; whatever else a CPU needs the backend supplies.
-CPU_ENGINE = {"kv_cache_memory_bytes": 1 << 28}
-NAMED = {"dtype": "bfloat16", "max_model_len": 1024}
+#: Several engines share one machine; whatever else a CPU needs the backend supplies.
+ENGINE = dict(CACHE)
+NAMED = {"dtype": "bfloat16", "max_model_len": 1024, **SHARE}
 
 #: The number of "</think>": after 256 bytes, the template's marks and "<think>".
 END = 256 + len(tiny_model.SPECIAL) + 1
@@ -85,7 +87,7 @@ def thinker(tmp_path_factory: pytest.TempPathFactory) -> Model:
 @pytest.fixture(scope="session")
 def both(thinker: Model, model: Model, engines: None) -> Iterator[tuple[VLLMBackend, Model, Model]]:
     """One backend with two models, as a run of one against the other has."""
-    made = VLLMBackend(**NAMED, engine=CPU_ENGINE)
+    made = VLLMBackend(**NAMED, engine=ENGINE)
     run_coroutine(made.start([model, thinker]))
     yield made, model, thinker
     run_coroutine(made.aclose())
@@ -111,7 +113,7 @@ def play() -> Callable[[Coroutine[Any, Any, T]], T]:
 @pytest.fixture
 def backend(model: Model) -> Iterator[VLLMBackend]:
     """A backend like that of one job: its own object, the engine that is there."""
-    made = VLLMBackend(**NAMED, engine=CPU_ENGINE)
+    made = VLLMBackend(**NAMED, engine=ENGINE)
     run_coroutine(made.start([model]))
     yield made
     run_coroutine(made.aclose())
@@ -133,6 +135,19 @@ def ask(model: Model) -> Callable[..., Request]:
         )
 
     return make
+
+
+def never_ending(model: Model) -> Model:
+    """The same model, which goes on until its tokens are spent: what it says is chance."""
+    return replace(model, extra={**model.extra, "ignore_eos": True})
+
+
+def block_of(model: Model) -> int:
+    """Tokens that the cache of the model's loaded engine keeps together."""
+    [engine] = (
+        e for e in vllm_engine.loaded_engines() if e.settings.model_path == model.model_path
+    )
+    return int(engine.llm.vllm_config.cache_config.block_size)
 
 
 async def gather(backend: VLLMBackend, requests: list[Request]) -> list[Reply]:

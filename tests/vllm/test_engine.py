@@ -14,13 +14,11 @@ from game_reasoning_arena.backends.vllm import engine as vllm_engine
 from game_reasoning_arena.backends.vllm_backend import VLLMBackend
 from game_reasoning_arena.errors import BadRequestError, ContextOverflowError, UserError
 from game_reasoning_arena.records import Model, Request, Sampling
-from tests.vllm.conftest import CPU_ENGINE, NAMED, gather
+from tests.vllm.conftest import ENGINE, NAMED, block_of, gather, never_ending
+from tests.vllm.device import WORK
 
 Ask = Callable[..., Request]
 Play = Callable[..., Any]
-
-#: Tokens that the cache keeps together on a CPU (vLLM's block size there).
-BLOCK = 128
 
 
 def unfinished(backend: VLLMBackend) -> int:
@@ -28,15 +26,12 @@ def unfinished(backend: VLLMBackend) -> int:
     return int(engine.llm.output_processor.get_num_unfinished_requests())
 
 
-def never_ending(model: Model) -> Model:
-    return replace(model, extra={"ignore_eos": True})
-
-
 def test_waiting_requests_are_in_the_engine_together(
     backend: VLLMBackend, ask: Ask, play: Play, model: Model
 ) -> None:
     """A request never waits here for another one: all are the engine's to batch."""
-    sampling = Sampling(max_tokens=64, temperature=1.0)
+    tokens = 64 * WORK  # so that the first is not done before the last has come
+    sampling = Sampling(max_tokens=tokens, temperature=1.0)
     requests = [
         ask(f"question {i}", seed=i, sampling=sampling, model=never_ending(model))
         for i in range(32)
@@ -48,15 +43,18 @@ def test_waiting_requests_are_in_the_engine_together(
         while not answers.done():
             most = max(most, unfinished(backend))
             await asyncio.sleep(0)
-        assert [reply.completion_tokens for reply in await answers] == [64] * 32
+        assert [reply.completion_tokens for reply in await answers] == [tokens] * 32
         return most
 
     assert play(watch()) == 32
 
 
-def test_histories_are_read_from_the_cache(backend: VLLMBackend, ask: Ask, play: Play) -> None:
+def test_histories_are_read_from_the_cache(
+    backend: VLLMBackend, ask: Ask, play: Play, model: Model
+) -> None:
     """An append-only history is computed once; the records show it."""
     opening = "the rules of a game " * 15
+    block = block_of(model)
 
     async def game() -> list[tuple[int, int]]:
         said = [opening]
@@ -72,18 +70,18 @@ def test_histories_are_read_from_the_cache(backend: VLLMBackend, ask: Ask, play:
     (first, cold), (second, warm), (third, warmer) = play(game())
     assert first < second < third
     assert cold == 0
-    assert warm == first // BLOCK * BLOCK > 0
-    assert warmer == second // BLOCK * BLOCK > warm
+    assert warm == first // block * block > 0
+    assert warmer == second // block * block > warm
 
     changed = play(backend.complete(ask("turn 4 of " + opening)))
     assert changed.cached_tokens == 0  # what changes at the front leaves nothing to reuse
 
 
 def test_the_seed_decides(backend: VLLMBackend, ask: Ask, play: Play) -> None:
-    same = play(gather(backend, [ask("hello", seed=5), ask("hello", seed=5)]))
-    other = play(backend.complete(ask("hello", seed=6)))
-    assert same[0].text == same[1].text != other.text
-    assert same[0].sent == {"max_tokens": 16, "temperature": 1.0, "seed": 5}
+    """One after the other, for a GPU's sums depend on what else is in the batch."""
+    first, again, other = (play(backend.complete(ask("hello", seed=s))) for s in (5, 5, 6))
+    assert first.text == again.text != other.text
+    assert first.sent == {"max_tokens": 16, "temperature": 1.0, "seed": 5}
 
 
 def test_sampling_reaches_the_engine(
@@ -120,8 +118,10 @@ def test_what_vllm_refuses_is_no_outage(
         play(backend.complete(ask("hello", model=odd)))
 
 
-def test_times_are_the_engines_own(backend: VLLMBackend, ask: Ask, play: Play) -> None:
-    reply = play(backend.complete(ask("how long does it take?")))
+def test_times_are_the_engines_own(
+    backend: VLLMBackend, ask: Ask, play: Play, model: Model
+) -> None:
+    reply = play(backend.complete(ask("how long does it take?", model=never_ending(model))))
     for value in (reply.queue_s, reply.ttft_s, reply.decode_s, reply.client_s):
         assert value is not None
         assert value > 0
@@ -131,11 +131,11 @@ def test_times_are_the_engines_own(backend: VLLMBackend, ask: Ask, play: Play) -
 
 
 def test_a_prompt_that_is_too_long_is_its_own_error(
-    backend: VLLMBackend, ask: Ask, play: Play
+    backend: VLLMBackend, ask: Ask, play: Play, model: Model
 ) -> None:
     with pytest.raises(ContextOverflowError, match="maximum context length is 1024 tokens"):
         play(backend.complete(ask("x" * 1100)))
-    almost = play(backend.complete(ask("x" * 1010)))
+    almost = play(backend.complete(ask("x" * 1010, model=never_ending(model))))
     assert almost.finish_reason == "length"  # what room there was is used
     assert almost.prompt_tokens + almost.completion_tokens == 1024
 
@@ -166,7 +166,7 @@ def test_successive_jobs_load_the_engine_once(
     loaded = vllm_engine.load_count()
     texts = set()
     for temperature in (0.0, 0.5, 1.0, 1.5):
-        job = VLLMBackend(**NAMED, engine=CPU_ENGINE)
+        job = VLLMBackend(**NAMED, engine=ENGINE)
         play(job.start([model]))
         sampling = Sampling(max_tokens=8, temperature=temperature)
         texts.add(play(job.complete(ask("hello", sampling=sampling))).text)
@@ -182,7 +182,7 @@ def test_an_explicit_template_is_used(
     file = tmp_path / "chat.jinja"
     file.write_text("{% for m in messages %}{{ m['content'] }}{% endfor %}{{ tail }}")
     plain = replace(model, name="vllm_plain", chat_template=str(file))
-    job = VLLMBackend(**NAMED, engine=CPU_ENGINE, chat_template_kwargs={"tail": "1234"})
+    job = VLLMBackend(**NAMED, engine=ENGINE, chat_template_kwargs={"tail": "1234"})
     play(job.start([plain]))
     reply = play(job.complete(ask("hello", model=plain)))
     assert reply.prompt_tokens == len("hello1234")
@@ -196,7 +196,7 @@ def test_a_template_that_fails_is_found_at_the_start(
     backend: VLLMBackend, play: Play, model: Model
 ) -> None:
     broken = replace(model, name="vllm_broken", chat_template="{{ raise_exception('not so') }}")
-    job = VLLMBackend(**NAMED, engine=CPU_ENGINE)
+    job = VLLMBackend(**NAMED, engine=ENGINE)
     with pytest.raises(UserError, match=r"vllm_broken: its chat template .*not so.*Set chat_templ"):
         play(job.start([broken]))
     play(job.aclose())

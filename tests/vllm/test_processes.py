@@ -17,15 +17,13 @@ from typing import Any
 import pytest
 
 from game_reasoning_arena.backends.vllm import guard as vllm_guard
+from tests.vllm.device import CACHE, ON_CPU, PARTS, PROCESSES, SHARE, WORK
 
 #: Far beyond what anything here takes; a test that reaches it has failed.
 LIMIT_S = 400
 
-ARENA = (
-    "agents=llm_vs_random",
-    "agents.player_0.model=vllm_tiny",
-    "agents.player_0.constrain_to_legal=true",
-)
+PLAYERS = ("agents=llm_vs_random", "agents.player_0.model=vllm_tiny")
+ARENA = (*PLAYERS, "agents.player_0.constrain_to_legal=true")
 
 #: No main guard, no shutdown, no signal handler: what a first script looks like.
 SCRIPT = """
@@ -48,12 +46,13 @@ def place(tiny: Path) -> Iterator[Path]:
 
 
 def list_model(place: Path, tiny: Path) -> None:
-    """An entry as a new user writes it: a name, a path and nothing else."""
+    """An entry as a new user writes it, a name and a path; a GPU is shared with other tests."""
     lists = place / "conf" / "catalog"
     lists.mkdir(parents=True)
-    (lists / "vllm_models.yaml").write_text(
-        f"models:\n  - name: vllm_tiny\n    model_path: {tiny}\n"
-    )
+    entry: dict[str, Any] = {"name": "vllm_tiny", "model_path": str(tiny)}
+    if SHARE:
+        entry["engine"] = {**SHARE, **CACHE}
+    (lists / "vllm_models.yaml").write_text(json.dumps({"models": [entry]}))
 
 
 def start(place: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
@@ -128,10 +127,10 @@ def wait_for_engine(process: subprocess.Popen[str]) -> int:
 
 
 def wait_for_worker(process: subprocess.Popen[str]) -> dict[int, str]:
-    """An engine that is loading and its worker, with their start times."""
+    """An engine that is loading and its worker if it has one, with their start times."""
     engine = wait_for_engine(process)
     for _ in soon("a worker"):
-        if len(found := family(engine)) > 1:
+        if len(found := family(engine)) >= PROCESSES:
             return found
         assert process.poll() is None, process.communicate()[0]
     raise AssertionError
@@ -153,14 +152,14 @@ def assert_gone(processes: dict[int, str]) -> None:
 
 
 def test_a_sweep_loads_its_engine_once_and_leaves_nothing(place: Path) -> None:
-    """The engine is split over two processes, as over two GPUs."""
+    """The engine is split over two devices where there are two; workers it has in any case."""
     process = arena(
         place,
         "-m",
         "simulation=kuhn_poker",
         "episodes=2",
         "sampling.temperature=0.2,0.6,1.0,1.4",
-        "backend.vllm.tensor_parallel_size=2",
+        f"backend.vllm.tensor_parallel_size={PARTS}",
         "backend.vllm.distributed_executor_backend=mp",
         VLLM_CPU_OMP_THREADS_BIND="nobind",
     )
@@ -180,20 +179,21 @@ def test_a_sweep_loads_its_engine_once_and_leaves_nothing(place: Path) -> None:
     sent = [[record["sent"] for record in lines(run)] for run in runs]
     assert [{s["temperature"] for s in one} for one in sent] == [{0.2}, {0.6}, {1.0}, {1.4}]
     [processes] = seen.values()
-    assert len(processes) >= 3  # the engine and a worker for each half
+    assert len(processes) >= 1 + PARTS  # the engine and a worker for each part
     assert_gone(processes)
     for run in runs:
         told = json.loads((run.parent / "run.json").read_text())["determinism"]
-        assert any("on the CPU, vllm_tiny ran with" in note for note in told)
+        expected = "on the CPU, vllm_tiny ran with" if ON_CPU else "a GPU's sums depend on"
+        assert any(expected in note for note in told)
     assert list(place.glob("arena-vllm-*")) == []
 
 
 def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing(place: Path) -> None:
-    process = arena(place, "simulation=tic_tac_toe", "episodes=400", "concurrency=4")
+    process = arena(place, "simulation=tic_tac_toe", f"episodes={400 * WORK}", "concurrency=4")
     directory = wait_for_answers(process, place, 20)
     [engine] = engines_of(process.pid)
     processes = family(engine)
-    assert len(processes) > 1
+    assert len(processes) >= PROCESSES
     os.killpg(process.pid, signal.SIGINT)  # what a terminal does
     said, _ = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 130, said
@@ -205,7 +205,8 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_nothing(place: Path) -> None:
 
 def test_a_dead_engine_ends_the_run_which_can_be_resumed(place: Path) -> None:
     """What is finished is kept, and the command that is shown finishes the rest."""
-    process = arena(place, "simulation=tic_tac_toe", "episodes=80", "concurrency=4")
+    episodes = 80 * WORK
+    process = arena(place, "simulation=tic_tac_toe", f"episodes={episodes}", "concurrency=4")
     directory = wait_for_answers(process, place, 40)
     [engine] = engines_of(process.pid)
     processes = family(engine)
@@ -219,7 +220,7 @@ def test_a_dead_engine_ends_the_run_which_can_be_resumed(place: Path) -> None:
     assert "died" in run["reason"]
     finished = lines(directory / "episodes.jsonl")
     assert any(episode["status"] == "completed" for episode in finished)
-    assert len(finished) < 80
+    assert len(finished) < episodes
     assert_gone(processes)
 
     answers = lines(directory / "responses.jsonl")
@@ -228,7 +229,7 @@ def test_a_dead_engine_ends_the_run_which_can_be_resumed(place: Path) -> None:
     assert again.returncode == 0, said
     assert json.loads((directory / "run.json").read_text())["status"] == "completed"
     ended = {e["episode"]: e for e in lines(directory / "episodes.jsonl")}
-    assert set(ended) == set(range(80))
+    assert set(ended) == set(range(episodes))
     assert {episode["status"] for episode in ended.values()} == {"completed"}
     assert all(ended[e["episode"]] == e for e in finished if e["status"] == "completed")
     had = [answer for answer in answers if answer["error"] is None]
