@@ -15,7 +15,7 @@ from game_reasoning_arena.backends.vllm_backend import VLLMBackend
 from game_reasoning_arena.errors import BadRequestError, ContextOverflowError, UserError
 from game_reasoning_arena.records import Model, Request, Sampling
 from tests.vllm.conftest import ENGINE, NAMED, block_of, gather, never_ending
-from tests.vllm.device import WORK
+from tests.vllm.device import ON_CPU, WORK
 
 Ask = Callable[..., Request]
 Play = Callable[..., Any]
@@ -174,6 +174,21 @@ def test_successive_jobs_load_the_engine_once(
     assert vllm_engine.load_count() == loaded
     assert len(texts) > 1
     assert len(vllm_engine.loaded_engines()) == 1
+
+
+def test_the_engine_tells_what_it_chose(backend: VLLMBackend, model: Model) -> None:
+    chosen = backend.choices([model])[model.name]
+    assert [name for name, value in chosen.items() if value is None and name != "driver"] == []
+    assert chosen["devices"] == 1
+    assert chosen["dtype"] == NAMED["dtype"]
+    assert chosen["context"] == NAMED["max_model_len"]
+    assert chosen["block_size"] == block_of(model)
+    assert chosen["prefix_caching"] is True
+    assert chosen["kv_blocks"] > 1
+    assert (chosen["driver"] is None) == ON_CPU
+    assert (chosen["device"] == "CPU") == ON_CPU
+    assert (chosen["graphs"] == "NONE") == ON_CPU  # supplied: eager
+    assert backend.choices([replace(model, name="vllm_not_started")]) == {}
 
 
 def test_an_explicit_template_is_used(

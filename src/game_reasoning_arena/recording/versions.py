@@ -1,4 +1,4 @@
-"""The parts of a run's provenance that readers compare: versions, git state, platform."""
+"""The parts of a run's provenance that readers compare: versions, git state, platform, engines."""
 
 from __future__ import annotations
 
@@ -6,18 +6,33 @@ from collections.abc import Mapping
 from typing import Any
 
 #: What of it is kept of a run's earlier sittings, where it was another then.
-PROVENANCE = ("git", "packages", "python", "platform")
-
+PROVENANCE = ("git", "packages", "python", "platform", "engines")
 
 #: Packages whose version can change what is asked or how it is judged.
 MATTERS = ("game-reasoning-arena", "open-spiel", "litellm", "vllm", "torch", "transformers")
 
+#: What an engine chose that its answers can depend on; the rest is room and speed.
+CHOICES_THAT_MATTER = (
+    *("device", "attention", "sampler", "runner", "graphs", "compilation"),
+    *("dtype", "kv_cache_dtype"),
+)
+
 
 def changed_versions(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The packages that matter and differ between two provenances, as ``NAME OLD -> NEW``."""
+    """Return what matters and differs between two provenances, as ``NAME OLD -> NEW``.
+
+    Packages, and what the engine of a model chose. What one of the two does not know is left out.
+    """
     old, new = before.get("packages") or {}, now.get("packages") or {}
-    return [
+    changed = [
         f"{name} {old[name]} -> {new[name]}"
         for name in sorted(old.keys() & new.keys())
         if name.replace("_", "-") in MATTERS and old[name] != new[name]
     ]
+    engines, others = before.get("engines") or {}, now.get("engines") or {}
+    for model in sorted(engines.keys() & others.keys()):
+        for name in CHOICES_THAT_MATTER:
+            was, is_ = engines[model].get(name), others[model].get(name)
+            if None not in (was, is_) and was != is_:
+                changed.append(f"{model} {name} {was} -> {is_}")
+    return changed

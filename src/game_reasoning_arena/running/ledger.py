@@ -193,7 +193,7 @@ def run_head(
 
 def _earlier(before: Sequence[Mapping[str, Any]], now: Mapping[str, Any]) -> list[dict[str, Any]]:
     """By what the earlier sittings were played, each once, where that differs from now."""
-    known = {key: now[key] for key in PROVENANCE}
+    known = {key: now[key] for key in PROVENANCE if key in now}
     found: list[dict[str, Any]] = []
     for one in map(dict, before):
         if one and one != known and one not in found:

@@ -28,7 +28,7 @@ from game_reasoning_arena.running.runner import RunResult
 #: What a merged run.json takes from the first shard's.
 _SHARED = (
     *("format_version", "identity", "contents", "game", "seed", "players"),
-    *("git", "packages", "python", "platform", "determinism", "cwd", "config_dir"),
+    *("git", "packages", "python", "platform", "engines", "determinism", "cwd", "config_dir"),
 )
 
 

@@ -39,9 +39,18 @@ def provenance(experiment: Experiment) -> dict[str, Any]:
             "cpus": os.cpu_count(),
             "executable": Path(sys.executable).name,
         },
+        **_engines(experiment),
         "determinism": _determinism(experiment),
         "verified": last_verification(),
     }
+
+
+def _engines(experiment: Experiment) -> dict[str, Any]:
+    """``engines``: what those in this process chose, by model; nothing where none is loaded."""
+    found: dict[str, Any] = {}
+    for backend, models in experiment.served:
+        found |= backend.choices(models)
+    return {"engines": found} if found else {}
 
 
 def package_versions(backends: Any) -> dict[str, str]:

@@ -19,7 +19,7 @@ from game_reasoning_arena.analysis.statistics.competitors import Competitor, run
 from game_reasoning_arena.analysis.statistics.standings import Standings
 from game_reasoning_arena.analysis.tables.forms import UNKNOWN_TEXT, Column, Table
 from game_reasoning_arena.recording.frames import LoadedRuns
-from game_reasoning_arena.recording.versions import MATTERS
+from game_reasoning_arena.recording.versions import CHOICES_THAT_MATTER, MATTERS
 
 #: Parts of the configuration that are settings of who is compared, or do not touch results.
 _NOT_CONFOUNDING = (
@@ -58,6 +58,7 @@ def differences_table(loaded: LoadedRuns, standings: Standings) -> Table:
     found: list[tuple[str, bool, Cells]] = []
     found += _config(loaded, entangled(standings))
     found += _environment(loaded)
+    found += _engines(loaded)
     found += _prompts(loaded, standings)
     found += _sent(loaded)
     for what, suspect, cells in found:
@@ -177,6 +178,17 @@ def _environment(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
                 # A package that only some runs needed, for their models, is a part of who played.
                 versions = {cell for cell in cells if cell is not None}
                 yield f"{part} {key}", confounds and ours and len(versions) > 1, cells
+
+
+def _engines(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
+    """What a model's engine chose by itself, where runs know it and it is not the same."""
+    engines = [reader.run.get("engines") or {} for reader in loaded.readers]
+    for model in sorted({model for one in engines for model in one}):
+        chosen = [one.get(model) or {} for one in engines]
+        for name in sorted({name for one in chosen for name in one}):
+            cells: Cells = [_text(one.get(name)) for one in chosen]
+            if len({cell for cell in cells if cell is not None}) > 1:
+                yield f"engine of {model}: {name}", name in CHOICES_THAT_MATTER, cells
 
 
 def _within_a_game(cells: Cells, standings: Standings) -> bool:

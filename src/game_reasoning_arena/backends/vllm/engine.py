@@ -16,14 +16,15 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from game_reasoning_arena.backends.vllm.choices import EXTENSION, ask_choices
 from game_reasoning_arena.backends.vllm.process import (
     Guard,
     cause_of,
@@ -49,8 +50,8 @@ _LOOK_S = 0.1
 class Engine:
     """A loaded engine: ``llm`` is vLLM's AsyncLLM, ``parser_class`` its reasoning parser or None.
 
-    ``client_errors`` are the exceptions by which this vLLM refuses a request, ``users`` counts the
-    backends that hold the engine.
+    ``client_errors`` are the exceptions by which this vLLM refuses a request, ``choices`` is what
+    the engine chose by itself (see ``choices``), ``users`` counts the backends that hold it.
     """
 
     settings: EngineSettings
@@ -61,6 +62,7 @@ class Engine:
     healthy_bytes: int
     client_errors: tuple[type[Exception], ...]
     parser_class: Any = None
+    choices: Mapping[str, Any] = field(default_factory=dict)
     users: int = 0
     _cause: str | None = None
 
@@ -127,7 +129,9 @@ async def acquire(settings: EngineSettings, wanted: Collection[str]) -> Engine:
             if not other.users and other.settings.key not in wanted:
                 await _stop(other)
         engine = await _load(settings, loop)
-        _engines[settings.key] = engine
+        _engines[settings.key] = engine  # from here on it is stopped, whatever happens
+        engine.choices = await ask_choices(engine.llm)
+        log.info("What the engine chose: %s", engine.choices)
     engine.users += 1
     return engine
 
@@ -298,7 +302,11 @@ def _construct(
             model=settings.model_path,
             tokenizer=settings.tokenizer_path,
             # Sampling is the experiment's own; nothing slips in from the model's directory.
-            **{"generation_config": "vllm", **settings.arguments},
+            **{
+                "generation_config": "vllm",
+                "worker_extension_cls": EXTENSION,
+                **settings.arguments,
+            },
         )
         try:
             config = arguments.create_engine_config()
