@@ -1,8 +1,10 @@
-"""Tasks that never wait leave the event loop its turns."""
+"""Tasks that never wait leave the event loop its turns; the loop ends without a word."""
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 
 from game_reasoning_arena.process import event_loop
@@ -49,3 +51,15 @@ def test_short_work_is_not_interrupted() -> None:
         return ran
 
     assert asyncio.run(main()) is False
+
+
+def test_a_program_that_used_threads_ends_in_silence() -> None:
+    program = (
+        "import asyncio\n"
+        "from game_reasoning_arena.process.event_loop import run_coroutine\n"
+        "async def main(): await asyncio.to_thread(print, 'worked')\n"
+        "run_coroutine(main())\n"
+    )
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "worked\n", "")

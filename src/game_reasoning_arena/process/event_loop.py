@@ -56,5 +56,12 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
 def _close() -> None:
     global _runner  # noqa: PLW0603
     if _runner is not None:
+        # The loop would start a thread to wait for its pool's, which Python refuses this late (from
+        # 3.12 on); those have been waited for already, before anything that is registered atexit.
+        _runner.get_loop().shutdown_default_executor = _done  # type: ignore[method-assign]
         _runner.close()
         _runner = None
+
+
+async def _done(timeout: float | None = None) -> None:
+    """Nothing is left to wait for."""
