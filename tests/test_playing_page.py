@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from game_reasoning_arena.agents.parsing import FORMS
 from game_reasoning_arena.agents.prompting import VARIABLES
+from game_reasoning_arena.agents.reading.forms import FORMS
 from game_reasoning_arena.records import Outcome
 
 PAGE = (Path(__file__).parents[1] / "docs" / "playing.md").read_text()

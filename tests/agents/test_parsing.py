@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from game_reasoning_arena.agents.naming import Names
-from game_reasoning_arena.agents.parsing import FORMS, judge
+from game_reasoning_arena.agents.parsing import judge
+from game_reasoning_arena.agents.reading.forms import FORMS
 from game_reasoning_arena.agents.thinking import separate
 from game_reasoning_arena.analysis.statistics.reasoning import features
 from game_reasoning_arena.recording.encoding import encode
@@ -67,7 +68,7 @@ def test_decorations_are_forgiven_and_named(text: str, form: str) -> None:
     "text",
     [
         "I play x(1,1).",
-        "The final answer is x(1,1)",
+        "The final answer is the middle of the board",
         "My move: x(1,1)",
         r"\boxed{x(1,1)}",
         "x(1,1)",
@@ -86,17 +87,40 @@ def test_the_last_declared_answer_wins() -> None:
 
 
 @pytest.mark.parametrize(
-    "later", ["Final Answer:", "**Final Answer:**\n\nx(1,1)\n\nThis blocks.", "Final Answer: ** \n"]
+    "later",
+    ["Final Answer:", "**Final Answer:**\n\nThe middle.\n\nThis blocks.", "Final Answer: ** \n"],
 )
 def test_an_answer_that_a_later_blank_one_takes_back_does_not_count(later: str) -> None:
     verdict = read(f"Final Answer: x(0,0)\nWait.\n{later}")
     assert (verdict.outcome, verdict.action) == (Outcome.UNPARSABLE, None)
 
 
-@pytest.mark.parametrize("text", ["x(2,2)", "x(0,0) or x(1,1)", "x(1,1) because it is central"])
-def test_a_declared_answer_that_names_no_legal_move_is_illegal(text: str) -> None:
+@pytest.mark.parametrize("text", ["x(2,2)", "o(1,1)", "x(7,7) because it is free", "corner"])
+def test_a_declared_answer_that_names_a_move_which_is_not_legal_is_illegal(text: str) -> None:
     verdict = read(f"Final Answer: {text}")
     assert (verdict.outcome, verdict.action, verdict.answer) == (Outcome.ILLEGAL, None, text)
+
+
+@pytest.mark.parametrize("text", ["I resign", "none", "not sure yet", "???", "anything but that"])
+def test_a_declared_answer_that_names_no_move_at_all_is_unparsable(text: str) -> None:
+    verdict = read(f"Final Answer: {text}")
+    assert (verdict.outcome, verdict.answer, verdict.fits) == (Outcome.UNPARSABLE, text, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("x(0,0) or x(1,1)", ("x(0,0)", "x(1,1)")),
+        ("x(1,1), because x(0,0) is worse", ("x(0,0)", "x(1,1)")),
+        ("x(1,1) or the corner", ("x(1,1)",)),
+        ("x(1,1)? No, the corner.", ("x(1,1)",)),
+        ("x(1,1) is not possible", ("x(1,1)",)),
+        ("x(1,1). Wait, let me think", ("x(1,1)",)),
+    ],
+)
+def test_two_moves_or_one_that_is_taken_back_are_no_move(text: str, fits: tuple[str, ...]) -> None:
+    verdict = read(f"Final Answer: {text}")
+    assert (verdict.outcome, verdict.action, verdict.fits) == (Outcome.UNPARSABLE, None, fits)
 
 
 def test_letter_case_is_forgiven_only_where_one_move_fits() -> None:
@@ -230,8 +254,13 @@ def test_any_name_given_as_answer_is_read_as_exactly_that_move(
         def action_text(self, action: int) -> str:
             return texts[action]
 
+        seat = 0
+
         def other_notation(self, text: str) -> tuple[int, ...]:
             return ()
+
+        def is_move(self, text: str) -> bool:
+            return False
 
     legal = Names.of(Turn())  # type: ignore[arg-type]
     action = data.draw(st.sampled_from(legal.actions))
@@ -273,7 +302,8 @@ def test_a_reply_of_one_thing_again_and_again_is_read_at_once(fragment: str) -> 
 
 def test_heaps_of_marks_around_an_answer_are_not_taken_off_in_every_way() -> None:
     heap = "*_`" * 150
-    assert read(f"Final Answer: {heap}x{heap}").outcome is Outcome.ILLEGAL
+    assert read(f"Final Answer: {heap}x{heap}").action is None
+    assert read(f"Final Answer: {heap[:9]}x(1,1){heap[:9]}").action == 2
 
 
 def test_objects_nested_too_deep_for_the_decoder_hide_no_answer_behind_them() -> None:

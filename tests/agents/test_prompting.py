@@ -25,6 +25,7 @@ VALUES = {
     "memory": False,
     "failure": None,
     "answer": None,
+    "fits": [],
 }
 
 
@@ -59,14 +60,17 @@ def test_a_system_prompt_takes_the_place_of_the_first_sentence() -> None:
     [
         ("illegal", "o(9,9)", "o(9,9) is not a legal move"),
         ("unparsable", None, "no final answer in the required form"),
-        ("unparsable", "o", "more than one legal move"),
+        ("unparsable", "o", "more than one legal move: o(0,0), o(0,1)"),
+        ("unparsable", "o(0,0)?", "plainly that you play o(0,0)"),
+        ("unparsable", "I resign", "I resign names no move"),
         ("truncated", None, "more briefly"),
         ("empty", None, "was empty"),
         ("refused", None, "harms nobody"),
     ],
 )
 def test_feedback_differs_by_failure(failure: str, answer: str | None, says: str) -> None:
-    values = VALUES | {"failure": failure, "answer": answer}
+    fits = {"o": ["o(0,0)", "o(0,1)"], "o(0,0)?": ["o(0,0)"]}.get(answer or "", [])
+    values = VALUES | {"failure": failure, "answer": answer, "fits": fits}
     feedback = load_template("line").render("feedback", values)
     assert says in feedback
     assert ("Legal moves:" in feedback) == (failure in ("illegal", "unparsable"))

@@ -23,17 +23,73 @@ AROUND_LINE: dict[str, tuple[str, ...]] = {
     "emphasis": ("**Final Answer:** {}", "Final Answer: **{}**", "**Final Answer: {}**"),
     "code": ("Final Answer: `{}`", "`Final Answer: {}`"),
     "fenced": ("Final Answer:\n```\n{}\n```", "Final Answer:\n```text\n{}\n```\n"),
-    "next_line": ("Final Answer:\n{}", "Final Answer:\n\n{}\n"),
-    "heading": ("### Final Answer: {}", "> Final Answer: {}"),
-    "bullet": ("Final Answer: - {}", "Final Answer: \u2022 {}"),
-    "boxed": ("Final Answer: \\boxed{{{}}}", "Final Answer: $\\boxed{{\\text{{{}}}}}$"),
-    "quotes": ('Final Answer: "{}"', "Final Answer: '{}'", "Final Answer: \u201c{}\u201d"),
-    "brackets": ("Final Answer: <{}>", "Final Answer: [{}]"),
-    "full_stop": ("Final Answer: {}.", "Final Answer: **{}**."),
-    "spacing": ("Final Answer:   {}  ",),
+    "next_line": ("Final Answer:\n{}", "Final Answer:\n\n{}\n", "**Final Answer**\n\n{}"),
+    "heading": ("### Final Answer: {}", "> Final Answer: {}", "1. Final Answer: {}"),
+    "lead": ("So my Final Answer: {}", "Step 3: I am sure. Final Answer: {}"),
+    "separator": (
+        "Final Answer - {}",
+        "Final Answer \u2014 {}",
+        "Final Answer = {}",
+        "The final answer is: {}",
+        "My final answer is {}",
+        "Final Answer is: **{}**",
+    ),
+    "bullet": ("Final Answer: - {}", "Final Answer: \u2022 {}", "Final Answer:\n- {}"),
+    "boxed": (
+        "Final Answer: \\boxed{{{}}}",
+        "Final Answer: $\\boxed{{\\text{{{}}}}}$",
+        "Final Answer: \\textbf{{{}}}",
+        "Final Answer:\n\\[\n\\boxed{{{}}}\n\\]",
+        "\\boxed{{Final Answer: {}}}",
+    ),
+    "quotes": (
+        'Final Answer: "{}"',
+        "Final Answer: '{}'",
+        "Final Answer: \u201c{}\u201d",
+        '"Final Answer: {}"',
+    ),
+    "brackets": ("Final Answer: <{}>", "Final Answer: [{}]", "(Final Answer: {})"),
+    "tag": (
+        "Final Answer: <move>{}</move>",
+        "Final Answer: <b>{}</b>",
+        "Final Answer: {}</s>",
+        "Final Answer: {}<|im_end|>",
+        "<answer>Final Answer: {}</answer>",
+    ),
+    "symbols": ("\u2705 Final Answer: {}", "\U0001f3af Final Answer: {} \U0001f3af"),
+    "full_stop": ("Final Answer: {}.", "Final Answer: **{}**.", "Final Answer: {}\u3002"),
+    "punctuation": ("Final Answer: {}!", "Final Answer: {},", "Final Answer: {};"),
+    "lead_in": (
+        "Final Answer: I play {}",
+        "Final Answer: My move is {}.",
+        "Final Answer: move: {}",
+    ),
+    "remark": (
+        "Final Answer: {} (my best try)",
+        "Final Answer: {} because everything else is worse.",
+        "Final Answer: {} - this keeps the initiative",
+        "Final Answer: {}\u2014this keeps the initiative",
+        "Final Answer: `{}` (keeps the initiative)",
+        "Final Answer: **{}** since it is strongest.",
+        "Final Answer:\n{}\n\nThat keeps the initiative.",
+    ),
+    "case": ("FINAL  ANSWER  :  {}", "final answer: {}", "Final_Answer: {}"),
+    "width": ("Final answer\uff1a{}",),
+    "spacing": ("Final Answer:   {}  ", "Final Answer:\u00a0{}\u200b"),
 }
 #: The same around the value of ``action``.
-AROUND_VALUE = ("**{}**", "`{}`", '"{}"', "{}.", "<{}>")
+AROUND_VALUE = ("**{}**", "`{}`", '"{}"', "{}.", "<{}>", "{}!", "I play {}", "{} (my best try)")
+#: Objects around the name, as JSON texts write it.
+AROUND_OBJECT = (
+    '{{"reasoning": "so\nbe it", "action": {}}}',
+    '{{"reasoning": "so be it", "action": {},}}',
+    '{{"Reasoning": "it", "Action": {}}}',
+    '{{"reasoning": "take the \\(n\\) one", "action": {}}}',
+    "{{'reasoning': 'so be it', 'action': {}}}",
+    '{{reasoning: "so be it", action: {}}}',
+    '```json\n{{"reasoning": "so be it", "action": {}}}\n```',
+    '{{"reasoning": "the "best" one", "action": {}}}',
+)
 
 
 Look = Callable[[Turn], None]
@@ -97,6 +153,8 @@ class NameReader:
             self._expect(names, action, _in_json(label), "json", exact=True)
             around = self._rng.choice(self._rng.choice(list(AROUND_LINE.values())))
             self._expect(names, action, around.format(label), "line")
+            around = self._rng.choice(AROUND_OBJECT)
+            self._expect(names, action, around.format(json.dumps(label)), "json")
             around = self._rng.choice(AROUND_VALUE)
             self._expect(names, action, _in_json(around.format(label)), "json")
             self._cased(names, action, self._rng.choice((label.upper(), label.lower())))

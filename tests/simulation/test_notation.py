@@ -157,6 +157,19 @@ CAPTURE = "4k3/8/8/3p4/4P3/8/1B6/4K3 w - - 0 1"
         (CAPTURE, "e4xd5", "exd5"),
         (CAPTURE, "e4d5", "exd5"),
         (CAPTURE, "1... exd5", "exd5"),
+        (CAPTURE, "1\u2026exd5", "exd5"),
+        (CAPTURE, "e\u00d7d5", "exd5"),
+        (CAPTURE, "EXD5", "exd5"),
+        (CAPTURE, "E4D5", "exd5"),
+        (CAPTURE, "pawn to e5", "e5"),
+        (CAPTURE, "\u2657c3", "Bc3"),
+        (KNIGHTS, "knight to f3", "Nf3"),
+        (KNIGHTS, "\u265ef3", "Nf3"),
+        (CASTLING, "0\u20130", "O-O"),
+        (CASTLING, "\u041e-\u041e", "O-O"),
+        (CASTLING, "castle queenside", "O-O-O"),
+        (CASTLING, "e8=\u2655", "e8=Q"),
+        (CASTLING, "E8=QUEEN", "e8=Q"),
     ],
 )
 def test_chess_moves_in_other_notations(fen: str, text: str, name: str) -> None:
@@ -165,7 +178,7 @@ def test_chess_moves_in_other_notations(fen: str, text: str, name: str) -> None:
     assert [state.action_to_string(state.current_player(), a) for a in actions] == [name]
 
 
-@pytest.mark.parametrize("text", ["", "e9", "Qa1", "knight to f3", "e4 e5", "O", "Nf3 or Nc2"])
+@pytest.mark.parametrize("text", ["", "e9", "Qa1", "knight or f3", "e4 e5", "O", "Nf3 or Nc2"])
 def test_other_texts_are_no_chess_moves(text: str) -> None:
     state = pyspiel.load_game("chess").new_initial_state(KNIGHTS)
     assert not ChessNames(state, state.legal_actions()).meant(text)

@@ -27,9 +27,10 @@ class Verdict:
     """What an answer was.
 
     ``said`` is the visible text without reasoning tags, ``answer`` the declared answer as written
-    (None where there is none), ``form`` how it was read. Of prompts with right answers, ``score``
-    is what the answer is worth (0 to 1), ``scored_as`` by which rule, ``answer_text`` the answer in
-    its plainest form, and ``label`` another scorer's score, which a judge is compared with.
+    (None where there is none), ``form`` how it was read, ``fits`` the names of the legal moves that
+    an answer names where it is no plain answer. Of prompts with right answers, ``score`` is what
+    the answer is worth (0 to 1), ``scored_as`` by which rule, ``answer_text`` the answer in its
+    plainest form, and ``label`` another scorer's score, which a judge is compared with.
     """
 
     outcome: Outcome
@@ -37,6 +38,7 @@ class Verdict:
     action_text: str | None = None
     form: str | None = None
     answer: str | None = None
+    fits: tuple[str, ...] = ()
     reasoning: str | None = None
     said: str = ""
     score: float | None = None

@@ -84,7 +84,11 @@ class Turn(Protocol):
         ...
 
     def other_notation(self, text: str) -> Collection[int]:
-        """The legal actions that a text may mean in another notation of the game (chess: UCI)."""
+        """Return the legal actions that a text may mean in another notation (chess: UCI)."""
+        ...
+
+    def is_move(self, text: str) -> bool:
+        """Return whether a text names a move of the game, legal or not, as far as words tell."""
         ...
 
 

@@ -21,7 +21,7 @@ from game_reasoning_arena.agents.base_agent import (
     played,
 )
 from game_reasoning_arena.agents.naming import Names
-from game_reasoning_arena.agents.parsing import which_action
+from game_reasoning_arena.agents.reading.dressing import which_action
 from game_reasoning_arena.agents.terminal import Terminal, this_terminal
 from game_reasoning_arena.errors import Interrupted, ReplayMiss
 from game_reasoning_arena.records import EpisodePlan, EpisodeRecord

@@ -39,6 +39,10 @@ from game_reasoning_arena.records import (
     Reply,
 )
 
+#: Characters of an answer that feedback quotes, and how many of the moves that it names.
+_LONGEST_QUOTED = 200
+_FITS_NAMED = 8
+
 
 class LLMAgent(Agent):
     """A language model for the length of a run.
@@ -155,6 +159,7 @@ class LLMActor(Actor):
             "memory": agent.memory,
             "failure": None,
             "answer": None,
+            "fits": [],
         }
 
     async def _attempt(
@@ -198,9 +203,12 @@ class LLMActor(Actor):
     def _with_feedback(
         self, messages: tuple[Message, ...], values: dict[str, Any], verdict: Verdict
     ) -> tuple[Message, ...]:
-        feedback = self._agent.template.render(
-            "feedback", {**values, "failure": verdict.outcome.value, "answer": verdict.answer}
-        )
+        told = {
+            "failure": verdict.outcome.value,
+            "answer": _quoted(verdict.answer),
+            "fits": list(verdict.fits[:_FITS_NAMED]),
+        }
+        feedback = self._agent.template.render("feedback", {**values, **told})
         if verdict.said.strip():  # providers refuse empty messages
             messages = (*messages, _message("assistant", verdict.said))
         return _with_user(messages, feedback)
@@ -226,6 +234,14 @@ class LLMActor(Actor):
             legal = turn.legal_actions
             return Decision(legal[stream.below(len(legal))], by=MoveBy.SUBSTITUTE)
         return Decision(None, forfeit=Forfeit(seat=self._seat, player=agent.name, cause=outcome))
+
+
+def _quoted(answer: str | None) -> str | None:
+    """Return an answer as it is quoted back: on one line, its beginning where it is long."""
+    if answer is None:
+        return None
+    line = " ".join(answer.split())
+    return line if len(line) <= _LONGEST_QUOTED else line[:_LONGEST_QUOTED] + " ..."
 
 
 def _message(role: str, content: str) -> Message:

@@ -43,7 +43,8 @@ VARIABLES: dict[str, str] = {
     "show_legal_moves": "agents.player_N.show_legal_moves",
     "memory": "agents.player_N.memory",
     "failure": "in feedback: what was wrong, one of the outcomes",
-    "answer": "in feedback: the declared answer as written, or none",
+    "answer": "in feedback: the declared answer as written, shortened where it is long, or none",
+    "fits": "in feedback: the legal moves that an answer which is not plain names",
 }
 BLOCKS = ("system", "user", "feedback")
 
@@ -65,6 +66,7 @@ _TRIAL: dict[str, Any] = {
     "memory": False,
     "failure": None,
     "answer": None,
+    "fits": [],
 }
 SHIPPED = Path(__file__).resolve().parent / "templates"
 
@@ -182,7 +184,9 @@ class Template:
             self.render("user", _TRIAL | {"show_legal_moves": shown})
         for failure in _FAILURES:
             for answer in ("b2", None):
-                self.render("feedback", _TRIAL | {"failure": failure, "answer": answer})
+                for fits in ([], ["a3"], ["a3", "b1"]) if answer else ([],):
+                    told = {"failure": failure, "answer": answer, "fits": fits}
+                    self.render("feedback", _TRIAL | told)
 
     def _used(self, block: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
         """The variables that can matter, those of blocks inside and called included."""

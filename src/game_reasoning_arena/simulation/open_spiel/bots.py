@@ -14,7 +14,7 @@ import pyspiel
 
 from game_reasoning_arena.agents.base_agent import PlayerSpec
 from game_reasoning_arena.agents.naming import Names
-from game_reasoning_arena.agents.parsing import which_action
+from game_reasoning_arena.agents.reading.dressing import which_action
 from game_reasoning_arena.errors import UserError, choose_from
 from game_reasoning_arena.records import EpisodePlan
 from game_reasoning_arena.simulation.open_spiel.engine_agent import EngineAgent, pick

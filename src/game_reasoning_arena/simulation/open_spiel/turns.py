@@ -10,7 +10,7 @@ from game_reasoning_arena.simulation.open_spiel.loading import State
 from game_reasoning_arena.simulation.open_spiel.texts import Texts
 
 if TYPE_CHECKING:
-    from game_reasoning_arena.simulation.open_spiel.chess_notation import ChessNames
+    from game_reasoning_arena.simulation.open_spiel.notations import Notation
 
 
 class Playing(Protocol):
@@ -25,13 +25,13 @@ class Playing(Protocol):
 class SeatTurn:
     """One seat's turn; texts are computed when asked for, before the state moves on."""
 
-    __slots__ = ("_episode", "_other_names", "legal_actions", "seat")
+    __slots__ = ("_episode", "_notation", "legal_actions", "seat")
 
     def __init__(self, episode: Playing, seat: int, legal_actions: list[int]) -> None:
         self._episode = episode
         self.seat = seat
         self.legal_actions: Sequence[int] = legal_actions
-        self._other_names: ChessNames | None = None
+        self._notation: Notation | None = None
 
     @property
     def state(self) -> State:
@@ -61,11 +61,17 @@ class SeatTurn:
         return self._episode.texts.history(self._episode.moves, self.seat)
 
     def other_notation(self, text: str) -> Collection[int]:
-        """The legal actions that a text may mean in another notation of the game."""
-        if self._episode.texts.name != "chess":
-            return ()
-        if self._other_names is None:
-            from game_reasoning_arena.simulation.open_spiel.chess_notation import ChessNames
+        """Return the legal actions that a text may mean in another notation of the game."""
+        if self._notation is None:
+            from game_reasoning_arena.simulation.open_spiel.notations import Aliases, notation_for
 
-            self._other_names = ChessNames(self.state, self.legal_actions)
-        return self._other_names.meant(text)
+            name = self._episode.texts.name
+            found = notation_for(name, self.state, self.seat, self.legal_actions)
+            self._notation = found or Aliases(())
+        return self._notation.meant(text)
+
+    def is_move(self, text: str) -> bool:
+        """Return whether a text names a move of the game, legal or not, as far as words tell."""
+        from game_reasoning_arena.simulation.open_spiel.notations import names_a_move
+
+        return names_a_move(self._episode.texts.name, text)

@@ -94,3 +94,7 @@ class PromptTurn:
     def other_notation(self, text: str) -> Collection[int]:
         """There are no actions."""
         return ()
+
+    def is_move(self, text: str) -> bool:
+        """There are no actions."""
+        return False

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from game_reasoning_arena.agents.asking import Questions, Verdict
-from game_reasoning_arena.agents.parsing import CUT, Declared, declared_line
+from game_reasoning_arena.agents.parsing import CUT
+from game_reasoning_arena.agents.reading.declarations import Written, written_line
 from game_reasoning_arena.agents.thinking import separate
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.records import EpisodePlan, Outcome, Reply
@@ -168,7 +169,7 @@ def read_reply(reply: Reply, how: str) -> tuple[Outcome, Found | None, str | Non
     if how == "whole":
         outcome = Outcome.TRUNCATED if cut else Outcome.ANSWERED
         return outcome, Found(said.strip(), ("whole",)), reasoning, said
-    declared = declared_object(said) if how == "json" else declared_line(said)
+    declared = declared_object(said) if how == "json" else written_line(said)
     if declared is None and how == "last_number" and not cut:
         return Outcome.ANSWERED, Found(said, ("prose",)), reasoning, said
     if declared is None or (cut and declared.open_end):
@@ -178,22 +179,22 @@ def read_reply(reply: Reply, how: str) -> tuple[Outcome, Found | None, str | Non
     return Outcome.ANSWERED, Found(declared.text, declared.forms), reasoning, said
 
 
-def declared_object(text: str) -> Declared | None:
+def declared_object(text: str) -> Written | None:
     """Return the ``answer`` of the last JSON object of a text; None where there is none."""
     found = last_object(text)
     if found is None or found.get("answer") in (None, ""):
         return None
     answer, why = found["answer"], found.get("reasoning")
     written = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
-    return Declared(written.strip(), ("json",), reasoning=why if isinstance(why, str) else None)
+    return Written(written.strip(), ("json",), reasoning=why if isinstance(why, str) else None)
 
 
 def peeled(found: Found) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Return the answer, then the answer with ever more of its decoration taken off."""
-    from game_reasoning_arena.agents.parsing import _peeled
+    from game_reasoning_arena.agents.reading import dressing
 
     if found.forms == ("whole",):
         yield found.text, ()
         return
-    for text, forms, _ in _peeled(found.text):
+    for text, forms, _ in dressing.peeled(found.text):
         yield text, forms

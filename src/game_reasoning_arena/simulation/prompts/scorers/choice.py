@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from game_reasoning_arena.agents.asking import Verdict
 from game_reasoning_arena.agents.naming import Names, collapsed
-from game_reasoning_arena.agents.parsing import judge, which_action
+from game_reasoning_arena.agents.parsing import judge
+from game_reasoning_arena.agents.reading.dressing import which_action
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.records import Outcome, Reply
 from game_reasoning_arena.simulation.prompts.columns import Choice, Item
