@@ -97,7 +97,7 @@ def test_one_of_several() -> None:
         ("B", "Final Answer: A", 0, "choice:letter"),
         ("A", "Final Answer: A. London", 0, "choice:unparsable"),
         ("A", "Final Answer: E", 0, "choice:illegal"),
-        ("A", "Final Answer: A or B", 0, "choice:illegal"),
+        ("A", "Final Answer: A or B", 0, "choice:unparsable"),
         ("A", "The answer is A", 0, "choice:unparsable"),
         ("D", "Final Answer: 3", 1, "choice:text"),
         ("A", "Final Answer: B\nFinal Answer: A", 1, "choice:letter"),
