@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from game_reasoning_arena.agents.base_agent import Turn
-from game_reasoning_arena.agents.reading.folding import folded
+from game_reasoning_arena.agents.folding import folded
 
 Lookup = Callable[[str], Collection[int]]
 Shape = Callable[[str], str]

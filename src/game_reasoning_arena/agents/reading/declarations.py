@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from game_reasoning_arena.agents.folding import folded, is_symbol
 from game_reasoning_arena.agents.naming import Names
 from game_reasoning_arena.agents.reading.dressing import LONGEST_PEELED
-from game_reasoning_arena.agents.reading.folding import folded, is_symbol
 from game_reasoning_arena.agents.reading.heads import (
     Meaning,
     Reading,

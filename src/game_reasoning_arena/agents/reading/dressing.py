@@ -6,8 +6,8 @@ import re
 from collections import deque
 from collections.abc import Collection, Iterator
 
+from game_reasoning_arena.agents.folding import folded, is_symbol
 from game_reasoning_arena.agents.naming import Names
-from game_reasoning_arena.agents.reading.folding import folded, is_symbol
 
 _PAIRS: tuple[tuple[str, str, str], ...] = (
     ("***", "***", "emphasis"),

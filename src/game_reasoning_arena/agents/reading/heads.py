@@ -11,9 +11,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
+from game_reasoning_arena.agents.folding import folded, is_symbol
 from game_reasoning_arena.agents.naming import Names
 from game_reasoning_arena.agents.reading.dressing import start_tag, which_action, without_tex
-from game_reasoning_arena.agents.reading.folding import folded, is_symbol
 
 
 class Meaning(Enum):

@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 
 import pyspiel
 
-from game_reasoning_arena.agents.reading.folding import folded
+from game_reasoning_arena.agents.folding import folded
 from game_reasoning_arena.simulation.open_spiel.loading import State
 
 _NUMBER = re.compile(r"^\d*\s*\.+\s*")
