@@ -22,6 +22,7 @@ from game_reasoning_arena.analysis.plots import results as plot_results
 from game_reasoning_arena.analysis.plots import spread as plot_spread
 from game_reasoning_arena.analysis.plots.figures import INK, _drawn, plots, svg_texts
 from game_reasoning_arena.analysis.statistics.intervals import wilson
+from game_reasoning_arena.analysis.statistics.measures import Measure
 from game_reasoning_arena.analysis.statistics.standings import SCORES, standings
 from game_reasoning_arena.cli import run_command
 from game_reasoning_arena.errors import UserError
@@ -89,8 +90,8 @@ def test_models_are_paired_by_deal_and_a_real_difference_is_found(tmp_path: Path
     comparison = _quiet(tmp_path)
     (pair,) = [p for p in comparison.pairs if {p.a, p.b} == {"vllm_good", "vllm_bad"}]
     assert pair.basis == "same deals"
-    assert pair.n == 120
-    assert (pair.tested, pair.unit) == (120, "deal and seat")
+    assert (pair.met, pair.matched, pair.n) == (0, 120, 120)
+    assert (pair.deals, pair.tested) == (60, 60)
     assert pair.resolved
     assert pair.verdict().startswith("vllm_good is better")
     assert pair.depends_on_policy
@@ -105,14 +106,16 @@ def test_direct_meetings_are_paired_by_seed(tmp_path: Path) -> None:
     comparison = _quiet(tmp_path)
     (pair,) = comparison.pairs
     assert pair.basis == "met"
-    assert pair.test is not None
-    assert pair.test.pairs == 20
+    assert (pair.met, pair.matched, pair.tested) == (40, 0, 20)
     assert pair.resolved
+    assert pair.head_to_head is not None
+    assert pair.head_to_head.games == 40
     (table,) = [table for table in comparison.tables if table.key == "pairs"]
     (row,) = table.rows
     # What is shown is what was tested: the three parts of the record add up to it.
-    assert (row["tested"], row["unit"], row["n"]) == (20, "deal", 40)
+    assert (row["tested"], row["n"]) == (20, 40)
     assert sum(map(int, str(row["record"]).split(" / "))) == 20
+    assert sum(map(int, str(row["met"]).split(" / "))) == 40
 
 
 def test_the_same_settings_twice_are_told_apart_by_run(tmp_path: Path) -> None:
@@ -258,8 +261,9 @@ def test_poker_is_judged_by_its_returns(tmp_path: Path) -> None:
     for name in ("a", "b"):
         make_run(tmp_path / name, _versus_random(f"vllm_{name}"), game="leduc_poker", episodes=40)
     (pair,) = [p for p in _quiet(tmp_path).pairs if {p.a, p.b} == {"vllm_a", "vllm_b"}]
-    assert pair.test is None
+    assert pair.measure is Measure.RETURN
     assert pair.p is not None
+    assert pair.difference == pair.returns
     assert pair.returns.known
 
 
@@ -348,7 +352,7 @@ def test_every_model_against_every_model_is_one_competitor_each(tmp_path: Path) 
         frozenset({"vllm_a as player_0", "vllm_a as player_1"}),
         frozenset({"vllm_b as player_0", "vllm_b as player_1"}),
     }
-    assert pairs["vllm_a", "vllm_b"].verdict() == "vllm_a is better"
+    assert pairs["vllm_a", "vllm_b"].verdict().startswith("vllm_a is better")
     (fit,) = comparison.ratings["tic_tac_toe"]
     assert list(fit.ratings) == ["vllm_a", "vllm_b"]
     assert fit.games == 80
@@ -504,8 +508,8 @@ def test_a_plot_that_cannot_show_all_says_so(
         make_run(tmp_path / name, {"player_0": player, "player_1": Player()}, episodes=6)
     texts = svg_texts(_quiet(tmp_path))
     said = {name: re.findall(r"\(the first \d of \d\)", text) for name, text in texts.items()}
-    assert said["pairs"] == said["results"] == ["(the first 2 of 4)"]
-    assert said["latency"] == said["failures"] == ["(the first 2 of 3)"]
+    assert said["results"] == ["(the first 2 of 4)"]
+    assert said["pairs"] == said["latency"] == said["failures"] == ["(the first 2 of 3)"]
 
 
 def test_where_the_time_of_profiled_runs_went(tmp_path: Path) -> None:
@@ -670,7 +674,9 @@ def test_players_of_games_of_three_are_not_said_to_have_decided_nothing(arena: A
     )  # fmt: skip
     assert ran.code == 0, ran.err
     told = arena("compare", "three").out
-    assert told.count("not tested: more than two played") == 3
+    assert told.count("not tested: more than two played") == 1
+    told = arena("compare", "three", "--against", "random").out
+    assert told.count("not tested: more than two played") == 2
     assert "no game between them was decided" not in told
     assert "games of more than two players are not paired within an episode" in told
 

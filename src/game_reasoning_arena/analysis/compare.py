@@ -12,9 +12,11 @@ import pandas as pd
 from game_reasoning_arena.analysis.statistics import costs, differences
 from game_reasoning_arena.analysis.statistics.bradley_terry import Ratings
 from game_reasoning_arena.analysis.statistics.competitors import run_names
+from game_reasoning_arena.analysis.statistics.hypotheses import Hypotheses, hypotheses
 from game_reasoning_arena.analysis.statistics.intervals import CONFIDENCE
 from game_reasoning_arena.analysis.statistics.pairs import Pair, compare_pairs
 from game_reasoning_arena.analysis.statistics.results import (
+    copies,
     fits,
     policies_table,
     ratings_table,
@@ -37,16 +39,31 @@ class Comparison:
     Attributes:
         loaded: the runs.
         policy: how forfeits count: loss, drop or as-played.
+        against: a competitor that all others are compared with; None for all models with each
+            other.
+        only_pairs: ``A:B,C:D``, the pairs to compare; None for no such choice.
+
+    Raises:
+        UserError: no such policy, competitor or pair.
     """
 
     loaded: LoadedRuns
     policy: str = "loss"
+    against: str | None = None
+    only_pairs: str | None = None
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
             raise UserError(
                 f"Forfeits cannot count as {self.policy!r}. " + choose_from(self.policy, POLICIES)
             )
+        if self.against is not None or self.only_pairs is not None:
+            self.hypotheses  # noqa: B018  a name that is nobody's is refused before anything is shown
+
+    @cached_property
+    def hypotheses(self) -> Hypotheses:
+        """Which pairs are asked about."""
+        return hypotheses(self.standings.who, self.against, self.only_pairs)
 
     @cached_property
     def standings(self) -> Standings:
@@ -60,8 +77,8 @@ class Comparison:
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        """All pairs of competitors."""
-        return compare_pairs(self.standings, self.policy)
+        """The pairs that are asked about, tested."""
+        return compare_pairs(self.standings, self.policy, self.hypotheses)
 
     @cached_property
     def ratings(self) -> dict[str, list[Ratings]]:
@@ -110,6 +127,7 @@ class Comparison:
         found += _progress(self.loaded, self.standings)
         found += _changed_on_the_way(self.loaded)
         found += self._sharing(asked)
+        found += copies(self.standings)
         found += self.standings.notes
         return found
 

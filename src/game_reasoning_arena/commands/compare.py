@@ -33,6 +33,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="POLICY",
         help="how failures count: loss (default), drop or as-played; all three are shown",
     )
+    parser.add_argument(
+        "--against", metavar="NAME", help="compare every other competitor with this one alone"
+    )
+    parser.add_argument(
+        "--pairs", metavar="A:B,...", help="compare only these; Holm's correction is for them alone"
+    )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="all tables in long form")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="all tables as Markdown")
     parser.add_argument("--latex", type=Path, metavar="FILE", help="all tables with booktabs rules")
@@ -76,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         if file is not None:
             check_writable(file)
     loaded = load_runs(*args.directories, notice=lambda _: None)
-    comparison = Comparison(loaded, args.forfeits)
+    comparison = Comparison(loaded, args.forfeits, args.against, args.pairs)
     # A pipe gets each table in one piece; a terminal in pieces that fit.
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else 10_000, soft_wrap=False)

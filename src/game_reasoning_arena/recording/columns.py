@@ -93,6 +93,14 @@ def _failed(line: Mapping[str, Any]) -> dict[int, str] | None:
     return {m["seat"]: "" for m in substitutes if m["turn"] == substitutes[0]["turn"]}
 
 
+def _line(line: Mapping[str, Any]) -> int | None:
+    """A number of 53 bits for the moves; None where chance moved, so that nothing can be a copy."""
+    moves = line.get("moves")
+    if not moves or any(m["seat"] < 0 for m in moves):
+        return None
+    return hash(tuple([(m["seat"], m["action"]) for m in moves])) & (2**53 - 1)
+
+
 #: The columns of ``responses``: one row per attempt (and sample).
 RESPONSES: Final[dict[str, Spec]] = {
     "run": Spec("int32", "row of `runs`"),
@@ -180,6 +188,9 @@ EPISODES: Final[dict[str, Spec]] = {
         "dict: seats that ran out of legal answers, in the first turn in which any did, and the "
         "cause of their forfeit, empty where a move was substituted",
         _failed,
+    ),
+    "line": Spec(
+        "Int64", "a number that games with the same moves share; null where chance moved", _line
     ),
     "moves": Spec("object", "list of moves; only on request"),
 }

@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from game_reasoning_arena.analysis.statistics.bradley_terry import ELO, Game, rate
+from game_reasoning_arena.analysis.statistics.bradley_terry import ELO, Games, Ratings
+from game_reasoning_arena.analysis.statistics.bradley_terry import rate as rate_games
+
+
+class Game(NamedTuple):
+    """Names at the first and second seat, and the first's score."""
+
+    first: str
+    second: str
+    score: float
+
+
+def rate(games: Sequence[Game]) -> list[Ratings]:
+    """The fit of independent games."""
+    first, second, score = zip(*games, strict=True) if games else ((), (), ())
+    return rate_games(Games(first, second, score))
+
 
 # Published fits are held against implementations that share no code with ours, in the versions
 # named; docs/statistics.md tells the whole of it.

@@ -26,6 +26,7 @@ from game_reasoning_arena.analysis.plots.style import (
     line_legend,
     new_figure,
 )
+from game_reasoning_arena.analysis.statistics.clusters import deals_of
 from game_reasoning_arena.analysis.statistics.costs import temperature_points
 from game_reasoning_arena.analysis.statistics.intervals import clustered_rate
 from game_reasoning_arena.analysis.statistics.results import groups
@@ -108,7 +109,7 @@ def _result_bar(axis: Any, place: int, part: Any, policy: str) -> None:
                 ha="center", fontsize=8,
             )  # fmt: skip
         left += size
-    win = clustered_rate(part[policy] == "win", list(part["seed"]))
+    win = clustered_rate(part[policy] == "win", deals_of(part))
     if win.value is not None and win.low is not None and win.high is not None:
         _whisker(axis, win.value, place + 0.2, win.low, win.high)
 
@@ -163,7 +164,7 @@ def failure_bars(comparison: Comparison) -> Figure | None:
         (
             who,
             part["outcome"].value_counts(),
-            clustered_rate(part["outcome"].isin(FAILURES), list(part["seed"])),
+            clustered_rate(part["outcome"].isin(FAILURES), part["seed"]),
         )
         for who, part in rows
     ]

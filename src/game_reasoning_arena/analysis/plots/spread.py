@@ -116,7 +116,7 @@ def _quantile_rows(parts: Sequence[tuple[str, Any]]) -> Figure:
 
 def pair_heat_map(comparison: Comparison) -> Figure | None:
     """Score of the row minus score of the column, in points, with intervals; * where resolved."""
-    known = [pair for pair in comparison.pairs if pair.difference.value is not None]
+    known = [pair for pair in comparison.pairs if pair.score.value is not None]
     if not known:
         return None
     games = list(dict.fromkeys(pair.game for pair in known))
@@ -160,7 +160,7 @@ def _heat(axis: Any, names: Sequence[str], pairs: Sequence[Any], widest: int) ->
     for pair in pairs:
         if pair.a not in names or pair.b not in names:
             continue
-        i, j, value = names.index(pair.a), names.index(pair.b), pair.difference
+        i, j, value = names.index(pair.a), names.index(pair.b), pair.score
         star = "*" if pair.resolved else ""
         for row, column, sign in ((i, j, 1), (j, i, -1)):
             grid[row, column] = 100 * sign * value.value

@@ -3,21 +3,29 @@
 For players i (at the first seat) and j with strengths t, first-seat advantage g and tie parameter
 v, the weights of "i wins", "tie", "j wins" are exp(s/2), v, exp(-s/2) with s = t_i - t_j + g.
 
+Games of one deal share its luck, so the deal is the unit of every interval: the covariance is the
+cluster-robust one, with Student's quantile of the deals a player took part in.
+
 Sources: R. A. Bradley and M. E. Terry (1952), Rank analysis of incomplete block designs,
 Biometrika 39, 324-345; ties: R. R. Davidson (1970), On extending the Bradley-Terry model to
 accommodate ties in paired comparison experiments, JASA 65, 317-328; order effect: R. R. Davidson
 and R. J. Beaver (1977), Biometrics 33, 693-702; when estimates exist: L. R. Ford (1957), American
-Mathematical Monthly 64, 28-33, and A. Albert and J. A. Anderson (1984), Biometrika 71, 1-10.
+Mathematical Monthly 64, 28-33, and A. Albert and J. A. Anderson (1984), Biometrika 71, 1-10; the
+covariance: K.-Y. Liang and S. L. Zeger (1986), Longitudinal data analysis using generalized linear
+models, Biometrika 73, 13-22, with the factor of k / (k - 1) for k deals, which is the jackknife's
+where all deals are played alike: R. M. Bell and D. F. McCaffrey (2002), Bias reduction in standard
+errors for linear regression with multi-stage samples, Survey Methodology 28, 169-181.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.linalg import matrix_rank
 from numpy.typing import NDArray
 from scipy import optimize, stats
@@ -34,12 +42,21 @@ PRIOR_SD = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Game:
-    """One decided game: names at the first and second seat, the first's score (1, 0.5 or 0)."""
+class Games:
+    """Decided games, an entry each.
 
-    first: str
-    second: str
-    score: float
+    Attributes:
+        first: names at the first seat.
+        second: names at the second seat.
+        score: of the first: 1, 0.5 or 0.
+        deal: a number that games of one deal share; None where all games are independent, so that
+            the model's own information tells how sure it is.
+    """
+
+    first: Sequence[str] | NDArray[Any]
+    second: Sequence[str] | NDArray[Any]
+    score: Sequence[float] | NDArray[np.float64]
+    deal: Sequence[int] | NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +65,9 @@ class Ratings:
 
     Attributes:
         ratings: Elo-like points by player, mean 0, best first; 400 points are odds of 10 to 1.
-        covariance: of the ratings, in the same order, points squared.
+        covariance: of the ratings, in the same order, points squared, deals being the unit.
+        deals: how many deals each player took part in, in the same order; None where games are
+            independent.
         seat: advantage of the first seat in points.
         ties: the tie parameter v; None when no game was drawn.
         games: how many games were used.
@@ -59,6 +78,7 @@ class Ratings:
 
     ratings: dict[str, Estimate]
     covariance: NDArray[np.float64]
+    deals: NDArray[np.int64] | None
     seat: Estimate
     ties: float | None
     games: int
@@ -74,37 +94,109 @@ class Ratings:
         assert second is not None
         c = self.covariance
         error = math.sqrt(max(0.0, c[i, i] + c[j, j] - 2 * c[i, j]))
-        half = float(stats.norm.isf((1 - confidence) / 2)) * error
+        fewest = None if self.deals is None else int(min(self.deals[i], self.deals[j]))
+        quantile = _quantile(confidence, fewest)
+        if quantile is None:
+            return Estimate(first - second, None, None, self.games)
+        half = quantile * error
         return Estimate(first - second, first - second - half, first - second + half, self.games)
 
 
-def rate(games: Sequence[Game], confidence: float = CONFIDENCE) -> list[Ratings]:
-    """Fit each group of players who met; players of different groups cannot be compared.
+def _quantile(confidence: float, deals: int | None) -> float | None:
+    """Student's quantile of an interval from so many deals; the normal one of independent games."""
+    tail = (1 - confidence) / 2
+    if deals is None:
+        return float(stats.norm.isf(tail))
+    return float(stats.t.isf(tail, deals - 1)) if deals > 1 else None
 
-    Intervals are Wald intervals from the observed information.
+
+def rate(games: Games, confidence: float = CONFIDENCE) -> list[Ratings]:
+    """Fit each group of players who met; players of different groups cannot be compared.
 
     Returns:
         one fit per group, the largest first; empty without games between different players.
     """
-    games = [game for game in games if game.first != game.second]
-    names = sorted({name for game in games for name in (game.first, game.second)})
-    if not names:
+    both = np.concatenate([np.asarray(games.first, object), np.asarray(games.second, object)])
+    if not len(both):
         return []
-    index = {name: i for i, name in enumerate(names)}
-    edges = csr_matrix(
-        (np.ones(len(games)), ([index[g.first] for g in games], [index[g.second] for g in games])),
-        shape=(len(names), len(names)),
-    )
+    codes, names = pd.factorize(both, sort=True)
+    first, second = codes[: len(codes) // 2], codes[len(codes) // 2 :]
+    kept = first != second
+    if not kept.any():
+        return []
+    score = np.asarray(games.score, dtype=np.float64)[kept]
+    deal = None if games.deal is None else np.asarray(games.deal)[kept]
+    first, second = first[kept], second[kept]
+    edges = csr_matrix((np.ones(len(first)), (first, second)), shape=(len(names), len(names)))
     count, group = connected_components(edges, directed=False)
-    fits = [
-        _fit(
-            [name for name in names if group[index[name]] == k],
-            [game for game in games if group[index[game.first]] == k],
-            confidence,
-        )
-        for k in range(count)
-    ]
+    fits = []
+    for k in range(count):
+        members = np.flatnonzero(group == k)
+        mine = group[first] == k
+        if mine.any():
+            place = np.zeros(len(names), dtype=np.int64)
+            place[members] = np.arange(len(members))
+            fits.append(
+                _fit(
+                    [str(names[i]) for i in members],
+                    _Played(
+                        place[first[mine]],
+                        place[second[mine]],
+                        score[mine],
+                        None if deal is None else deal[mine],
+                    ),
+                    confidence,
+                )
+            )
     return sorted(fits, key=lambda fit: -len(fit.ratings))
+
+
+class _Played:
+    """Games as numbers: ordered pairs, counts of their results, and deals.
+
+    Attributes:
+        pairs: players at the first and second seat, one row per ordered pair.
+        counts: of (first wins, tie, second wins), one row per ordered pair.
+        games: how many each player played.
+        deals: how many there are; None where games are independent.
+        cells: deals x (pairs, results) with the number of games; equal deals are put together.
+        often: how many deals each row of ``cells`` stands for.
+        taking_part: deals that each player has games in.
+    """
+
+    def __init__(
+        self,
+        first: NDArray[np.int64],
+        second: NDArray[np.int64],
+        score: NDArray[np.float64],
+        deal: NDArray[Any] | None,
+    ) -> None:
+        size = int(max(first.max(), second.max())) + 1
+        ordered, pair = np.unique(first * size + second, return_inverse=True)
+        self.pairs = np.stack([ordered // size, ordered % size], axis=1)
+        kind = np.rint(2 - 2 * score).astype(np.int64)
+        width = 3 * len(ordered)
+        cell = 3 * pair + kind
+        self.counts = np.bincount(cell, minlength=width).reshape(-1, 3).astype(np.float64)
+        self.games = np.bincount(np.concatenate([first, second]), minlength=size)
+        self.deals: int | None = None
+        if deal is None:
+            return
+        codes = pd.factorize(deal)[0]
+        self.deals = int(codes.max()) + 1
+        table = csr_matrix((np.ones(len(cell)), (codes, cell)), shape=(self.deals, width))
+        table.sum_duplicates()
+        self.cells, self.often = _put_together(table)
+        seen = np.unique(np.concatenate([codes * size + first, codes * size + second]))
+        self.taking_part = np.bincount(seen % size, minlength=size)
+
+
+def _put_together(table: csr_matrix) -> tuple[csr_matrix, NDArray[np.float64]]:
+    """The different rows of a sparse table, and how often each is there."""
+    rng = np.random.default_rng(0)
+    marks = table @ rng.random((table.shape[1], 2))
+    _, first, often = np.unique(marks.round(9), axis=0, return_index=True, return_counts=True)
+    return table[first], often.astype(np.float64)
 
 
 def _finite(design: NDArray[np.float64], counts: NDArray[np.float64], *, tied: bool) -> bool:
@@ -134,13 +226,11 @@ def _finite(design: NDArray[np.float64], counts: NDArray[np.float64], *, tied: b
     return bool(-found.fun < 1e-7)
 
 
-def _fit(names: Sequence[str], games: Sequence[Game], confidence: float) -> Ratings:
-    size = len(names)
-    index = {name: i for i, name in enumerate(names)}
-    tied = any(game.score == 0.5 for game in games)
-    pairs, counts = _tally(games, index)
-    design = np.zeros((len(pairs), size + 1))
-    for row, (i, j) in enumerate(pairs):
+def _fit(names: Sequence[str], played: _Played, confidence: float) -> Ratings:
+    size, counts = len(names), played.counts
+    tied = bool(counts[:, 1].any())
+    design = np.zeros((len(counts), size + 1))
+    for row, (i, j) in enumerate(played.pairs):
         design[row, [i, j]] = 1, -1
         design[row, size] = 1
     # No strengths do what a seat effect does: somebody changed seats, or a chain of games did.
@@ -152,38 +242,61 @@ def _fit(names: Sequence[str], games: Sequence[Game], confidence: float) -> Rati
     penalty[size] = 1 / PRIOR_SD**2 if seated and not finite else 0.0 if seated else 1.0
     penalty[size + 1] = 1.0 if not tied else 0.0 if finite else 1 / PRIOR_SD**2
     theta, information = _newton(design, counts, penalty, tied)
+    deals = played.deals
+    if finite and deals is not None:
+        covariance = _clustered(design, played, theta, information, tied)
+    else:  # where nothing was lost, nothing tells how alike games of a deal are: each counts once
+        share = 1.0 if deals is None else deals / counts.sum()
+        thinned = (information - np.diag(penalty)) * share + np.diag(penalty)
+        covariance = np.linalg.pinv(thinned, hermitian=True)
     # Strengths are known up to a constant: project on mean 0.
     centre = np.eye(size + 2)
     centre[:size, :size] -= 1 / size
-    covariance = centre @ np.linalg.pinv(information, hermitian=True) @ centre.T
-    theta = centre @ theta
-    z = float(stats.norm.isf((1 - confidence) / 2))
+    covariance, theta = centre @ covariance @ centre.T, centre @ theta
+    total = int(counts.sum())
 
-    def estimate(k: int) -> Estimate:
-        value, half = theta[k] * ELO, z * math.sqrt(max(0.0, covariance[k, k])) * ELO
-        return Estimate(float(value), float(value - half), float(value + half), len(games))
+    def estimate(k: int, seen: int | None) -> Estimate:
+        value, quantile = float(theta[k] * ELO), _quantile(confidence, seen)
+        if quantile is None:
+            return Estimate(value, None, None, total)
+        half = quantile * math.sqrt(max(0.0, covariance[k, k])) * ELO
+        return Estimate(value, value - half, value + half, total)
 
     order = sorted(range(size), key=lambda k: -theta[k])
+    taking_part = None if deals is None else played.taking_part
     return Ratings(
-        ratings={names[k]: estimate(k) for k in order},
+        ratings={
+            names[k]: estimate(k, None if taking_part is None else int(taking_part[k]))
+            for k in order
+        },
         covariance=covariance[np.ix_(order, order)] * ELO**2,
-        seat=estimate(size) if seated else Estimate(None, n=len(games)),
+        deals=None if taking_part is None else taking_part[order],
+        seat=estimate(size, deals) if seated else Estimate(None, n=total),
         ties=float(np.exp(theta[size + 1])) if tied else None,
-        games=len(games),
-        played=Counter(name for game in games for name in (game.first, game.second)),
+        games=total,
+        played={name: int(played.games[k]) for k, name in enumerate(names)},
         regularised=not finite,
     )
 
 
-def _tally(
-    games: Sequence[Game], index: dict[str, int]
-) -> tuple[list[tuple[int, int]], NDArray[np.float64]]:
-    """Ordered pairs, and for each the counts of (first wins, tie, second wins)."""
-    rows: dict[tuple[int, int], list[float]] = {}
-    for game in games:
-        row = rows.setdefault((index[game.first], index[game.second]), [0.0, 0.0, 0.0])
-        row[{1.0: 0, 0.5: 1, 0.0: 2}[game.score]] += 1
-    return list(rows), np.array(list(rows.values()))
+def _clustered(
+    design: NDArray[np.float64],
+    played: _Played,
+    theta: NDArray[np.float64],
+    information: NDArray[np.float64],
+    tied: bool,
+) -> NDArray[np.float64]:
+    """Covariance of the parameters, whatever is dependent within deals."""
+    assert played.deals is not None
+    if played.deals < 2:
+        return np.full((len(theta), len(theta)), np.nan)
+    slopes = _slopes(design)
+    chances = _chances(slopes @ theta, tied)
+    residual = slopes - np.einsum("rk,rkp->rp", chances, slopes)[:, None, :]
+    gradients = played.cells @ residual.reshape(-1, slopes.shape[2])  # of each kind of deal
+    moves = gradients @ np.linalg.pinv(information, hermitian=True)
+    few = played.deals / (played.deals - 1)
+    return np.asarray(few * (moves * played.often[:, None]).T @ moves)
 
 
 def _slopes(design: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -194,6 +307,14 @@ def _slopes(design: NDArray[np.float64]) -> NDArray[np.float64]:
     slopes[:, 2, :width] = -design / 2
     slopes[:, 1, width] = 1.0
     return slopes
+
+
+def _chances(weights: NDArray[np.float64], tied: bool) -> NDArray[np.float64]:
+    """Chances of the three outcomes from the logarithms of their weights."""
+    if not tied:
+        weights[:, 1] = -np.inf
+    relative = np.exp(weights - weights.max(axis=1, keepdims=True))
+    return np.asarray(relative / relative.sum(axis=1, keepdims=True))
 
 
 def _newton(

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,10 @@ import orjson
 
 from game_reasoning_arena.analysis.tables.plain import plain
 from game_reasoning_arena.recording.frames import LoadedRuns
+
+#: Players without a draw of their own, and a stand-in that never draws, whatever its temperature.
+_STEADY_TYPES = frozenset({"uci"})
+_STEADY_MODELS = frozenset({"scripted_first"})
 
 #: (row of runs, player's name).
 Who = tuple[int, str]
@@ -33,6 +37,8 @@ class Competitor:
 
     ``unsplit`` is the label without the run, where runs are told apart.
     ``twin_of`` is the label without the player's name where the settings met themselves, else None.
+    ``draws`` is False where the settings leave nothing to chance, so that the same player in the
+    same place makes the same moves.
     """
 
     label: str
@@ -40,6 +46,14 @@ class Competitor:
     asked: bool
     unsplit: str
     twin_of: str | None = None
+
+    @property
+    def draws(self) -> bool:
+        """Whether its moves may differ from one time to the next."""
+        if self.asked:
+            steady = self.settings.get("temperature") == 0 or self.settings.get("top_k") == 1
+            return not steady and self.settings.get("model") not in _STEADY_MODELS
+        return self.settings.get("type") not in _STEADY_TYPES
 
 
 def competitors(loaded: LoadedRuns) -> dict[Who, Competitor]:
@@ -137,18 +151,3 @@ def _short(value: Any) -> str:
     if len(text) <= 24 and "\n" not in text:
         return text
     return "#" + hashlib.sha256(text.encode()).hexdigest()[:6]
-
-
-def repeated(keys: Iterable[tuple[str, int, Any]]) -> set[tuple[str, int]]:
-    """(label, run) wherever another run holds the same deal under the same label.
-
-    Args:
-        keys: (label, run, deal) of every episode and seat.
-    """
-    first: dict[tuple[str, Any], int] = {}
-    found = set()
-    for label, run, deal in keys:
-        other = first.setdefault((label, deal), run)
-        if other != run:
-            found |= {(label, run), (label, other)}
-    return found

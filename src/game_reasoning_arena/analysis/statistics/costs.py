@@ -115,7 +115,7 @@ def failures_table(responses: pd.DataFrame) -> Table:
             Column("who", "competitor", names_row=True),
             Column("answers", "answers", "count"),
             Column("failed", "failed % [95 %]", "percent"),
-            *(Column(kind, kind.replace("_", " "), "percent", rare=True) for kind in FAILURES),
+            *(Column(str(k), k.replace("_", " "), "percent", rare=True) for k in FAILURES),
             Column("first", "first tries failed %", "percent"),
         ],
     )
@@ -127,10 +127,10 @@ def failures_table(responses: pd.DataFrame) -> Table:
         row: dict[str, Value] = {
             "who": str(who),
             "answers": len(answered),
-            "failed": clustered_rate(failed, list(answered["seed"])),
+            "failed": clustered_rate(failed, answered["seed"]),
             "first": float(first["outcome"].isin(FAILURES).mean()) if len(first) else None,
         }
-        for kind in FAILURES:
+        for kind in map(str, FAILURES):
             seen = int(counts.get(kind, 0))
             row[kind] = seen / len(answered) if len(answered) else None
         table.rows.append(row)

@@ -1,253 +1,309 @@
-"""Every two competitors of a game: paired where they played the same deals, if they did."""
+"""Every two competitors of a game that are asked about, tested by deal with all their games."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import combinations
-from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from game_reasoning_arena.analysis.statistics.intervals import (
-    cluster_sums,
-    clustered_rate,
-    difference_of_rates,
+from game_reasoning_arena.analysis.statistics.contrasts import Contrast, GameTable, Pairing
+from game_reasoning_arena.analysis.statistics.hypotheses import Hypotheses
+from game_reasoning_arena.analysis.statistics.intervals import difference_of_means
+from game_reasoning_arena.analysis.statistics.measures import (
+    Floats,
+    Measure,
+    mean_of,
+    mean_of_sums,
+    measure_of,
+    values,
 )
-from game_reasoning_arena.analysis.statistics.paired import (
-    ALPHA,
-    SignTest,
-    cannot_resolve,
-    holm,
-    mean_needed,
-    paired_difference,
-    pairs_needed,
-    rates_needed,
-    sign_flip_test,
-    sign_test,
-)
-from game_reasoning_arena.analysis.statistics.standings import POLICIES, SCORES, Standings, decides
-from game_reasoning_arena.analysis.tables.estimates import Estimate
+from game_reasoning_arena.analysis.statistics.power import ALPHA, deals_needed
+from game_reasoning_arena.analysis.statistics.sign_flips import holm, sign_flip_test
+from game_reasoning_arena.analysis.statistics.standings import POLICIES, Limits, Standings
+from game_reasoning_arena.analysis.tables.estimates import UNKNOWN, Estimate
 
-_UNITS: Final = {None: "games", "deal": "deals", "deal and seat": "pairs of games"}
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Games of two competitors against each other, as A sees them; ``score`` is A's mean."""
+
+    won: int
+    drawn: int
+    lost: int
+    score: Estimate
+
+    @property
+    def games(self) -> int:
+        """All games that were decided."""
+        return self.won + self.drawn + self.lost
 
 
 @dataclass(slots=True)
 class Pair:
     """Two competitors at one game.
 
-    ``basis`` is ``same deals`` (paired by seed, seat and opponents), ``met`` (they played each
-    other; paired by seed), ``same opponents`` (unpaired) or ``nothing shared``.
-    ``difference`` is of scores, A minus B, in [-1, 1]; ``returns`` of mean returns. ``n`` counts
-    the episodes of each side behind them, ``tested`` the units that the test took: of a ``unit`` of
-    ``deal``, all its episodes together, or ``deal and seat``, one episode of each side.
-    ``one_seat``: they met, each always in the same seat. ``among_others``: they met, in games of
-    more than two, where turning the seats leaves the same player behind the other.
+    Attributes:
+        measure: what is tested.
+        met: games against each other behind the verdict.
+        matched: pairs of games behind it, one of each on the same deal, from the same seat, against
+            the same others.
+        head_to_head: the games against each other by themselves; None where they never met.
+        score: mean difference of scores, A minus B, in [-1, 1].
+        returns: mean difference of returns.
+        difference: the one of the two that is tested.
+        deals: how many deals there are.
+        tested: observations that the test took: the deals, copies put together.
+        ahead, equal, behind: how many of them A is ahead in, nobody, B.
+        p: of the test; ``adjusted`` after Holm's correction over all pairs that were asked about.
+        needed: episodes of each side at which a difference like this would be resolved four times
+            in five, with the correction; ``needed_deals`` the deals that these are.
+        hypotheses: how many were not resolved, this one among them: what its level is divided by.
+        by_policy: 1 where A is better, -1 where B is, 0 where neither, under each way to count
+            forfeits.
+        unpaired: they share opponents but no deals, so that nothing is tested.
+        one_seat: they met, each always in the same seat, and share nothing else.
+        together: they sat in the same games, decided or not.
+        among_others: these were of more than two, where turning the seats leaves the same player
+            behind the other, and nothing else is shared.
     """
 
     game: str
     a: str
     b: str
-    basis: str
-    n: int = 0
-    difference: Estimate = field(default_factory=lambda: Estimate(None))
-    returns: Estimate = field(default_factory=lambda: Estimate(None))
-    unit: str | None = None
-    tested: int | None = None
-    test: SignTest | None = None
+    measure: Measure = Measure.SCORE
+    met: int = 0
+    matched: int = 0
+    head_to_head: Record | None = None
+    score: Estimate = UNKNOWN
+    returns: Estimate = UNKNOWN
+    difference: Estimate = UNKNOWN
+    deals: int = 0
+    tested: int = 0
+    ahead: int = 0
+    equal: int = 0
+    behind: int = 0
     p: float | None = None
     adjusted: float | None = None
     needed: int | None = None
-    depends_on_policy: bool = False
+    needed_deals: int | None = None
+    hypotheses: int = 1
+    by_policy: Mapping[str, int] = field(default_factory=dict)
+    unpaired: bool = False
     one_seat: bool = False
+    together: bool = False
     among_others: bool = False
+
+    @property
+    def n(self) -> int:
+        """Episodes of each side behind the verdict."""
+        return self.met + self.matched
+
+    @property
+    def basis(self) -> str:
+        """What the verdict comes from, in a few words."""
+        if self.met and self.matched:
+            return "met and same deals"
+        if self.met or (self.together and not self.matched):
+            return "met"
+        if self.matched:
+            return "same deals"
+        return "same opponents" if self.unpaired else "nothing shared"
 
     @property
     def resolved(self) -> bool:
         """Whether the difference stands after Holm's correction."""
         return self.adjusted is not None and self.adjusted < ALPHA
 
+    @property
+    def depends_on_policy(self) -> bool:
+        """Whether another way to count forfeits gives another verdict."""
+        return len(set(self.by_policy.values())) > 1
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether so few deals differ that even a clean sweep of them would not be resolved."""
+        moved = self.ahead + self.behind
+        return self.p is not None and 2.0 ** (1 - moved) * self.hypotheses >= ALPHA
+
+    def lead(self) -> int:
+        """Return 1 where A is ahead in what was tested, -1 where B is, 0 where neither."""
+        value = self.difference.value
+        return 0 if not value else 1 if value > 0 else -1
+
     def verdict(self) -> str:
-        """One plain clause."""
-        if self.basis == "nothing shared":
-            return "cannot be compared"
+        """Return one plain clause."""
+        if self.p is None:
+            return self._untested()
+        depends = ", but it depends on how forfeits count" if self.depends_on_policy else ""
         if self.resolved:
             better = self.a if self.lead() > 0 else self.b
             if self.one_seat:
                 return f"{better} is ahead, but nobody changed seats"
-            tail = ", but it depends on how forfeits count" if self.depends_on_policy else ""
-            return f"{better} is better{tail}"
+            return f"{better} is better{depends}"
+        if self.hopeless:
+            what = "deals" if self.tested == self.deals else "distinct deals"
+            return f"too few {what} differ to show anything"
+        return f"not resolved{depends}"
+
+    def _untested(self) -> str:
         if self.among_others:
             return "not tested: more than two played"
-        if self.p is None and self.basis == "met":
+        if self.basis == "nothing shared":
+            return "cannot be compared"
+        if not self.unpaired:
             return "no game between them was decided"
-        if self.p is None:
-            low, high = self.difference.low, self.difference.high
-            if low is None or high is None or low <= 0 <= high:
-                return "not resolved (unpaired)"
-            return f"{self.a if low > 0 else self.b} ahead (unpaired, uncorrected)"
-        if self.test is not None and cannot_resolve(self.test.better + self.test.worse):
-            return f"too few {_UNITS[self.unit]} differ to show anything"
-        return "not resolved"
-
-    def lead(self) -> float:
-        """Above 0 where A is ahead in what was tested, below 0 where B is."""
-        if self.test is not None and self.test.better != self.test.worse:
-            return self.test.better - self.test.worse
-        if self.test is None and self.returns.value:  # what was tested
-            return self.returns.value
-        return self.difference.value or 0.0
+        low, high = self.difference.low, self.difference.high
+        if low is None or high is None or low <= 0 <= high:
+            return "not resolved (unpaired)"
+        return f"{self.a if low > 0 else self.b} ahead (unpaired, uncorrected)"
 
 
-def compare_pairs(standings: Standings, policy: str) -> list[Pair]:
-    """All pairs of competitors at each game; Holm's correction runs over all that were tested.
+def compare_pairs(
+    standings: Standings, policy: str, hypotheses: Hypotheses | None = None
+) -> list[Pair]:
+    """Return all pairs that are asked about; Holm's correction runs over those that were tested.
 
-    Players that are no model (random, search) are paired with models, not with each other. Settings
-    that met themselves are a control: only the two are compared.
+    Each is tested by sign flips of whole deals: see ``sign_flips`` for the test, ``contrasts`` for
+    what a deal gives.
+
+    Args:
+        standings: of the runs.
+        policy: how forfeits count.
+        hypotheses: which pairs; by default all of models, see ``Hypotheses.among``.
     """
-    twins = {c.label: c.twin_of for c in standings.who.values()}
-    asked = {c.label for c in standings.who.values() if c.asked}
-    pairs = []
+    asked = hypotheses or Hypotheses()
+    found: list[tuple[_GamePairs, Pair, dict[str, Test]]] = []
     for game, part in standings.table.groupby("game", sort=False):
-        if not decides(part):
+        measure = measure_of(part)
+        labels = [str(label) for label in part["who"].unique()]
+        wanted = list(asked.among(labels, standings.who)) if measure is not None else []
+        if not wanted or measure is None:
             continue
-        labels = list(dict.fromkeys(part["who"]))
-        wanted = [
-            (a, b)
-            for a, b in combinations(labels, 2)
-            if (a in asked or b in asked or not asked) and twins.get(a) == twins.get(b)
-        ]
-        rows = {label: part[part["who"] == label] for label in labels}
-        for a, b in wanted:
-            pairs.append(_compare(str(game), a, b, rows[a], rows[b], policy))
-    tested = [pair for pair in pairs if pair.p is not None]
-    adjusted = holm([pair.p for pair in tested if pair.p is not None])
-    for pair, value in zip(tested, adjusted, strict=True):
-        pair.adjusted = value
-    return pairs
+        game_pairs = _GamePairs(str(game), part, measure, standings.limits.get(str(game)))
+        found += [(game_pairs, *game_pairs.compare(a, b, policy)) for a, b in wanted]
+    tested = [one for one in found if one[2]]
+    adjusted = {name: holm([tests[name].p for _, _, tests in tested]) for name in POLICIES}
+    left = sum(p >= ALPHA for p in adjusted[policy])
+    for place, (game_pairs, pair, tests) in enumerate(tested):
+        pair.adjusted = adjusted[policy][place]
+        pair.hypotheses = max(1, left)
+        pair.by_policy = {
+            name: tests[name].ahead if adjusted[name][place] < ALPHA else 0 for name in POLICIES
+        }
+        if not pair.resolved:
+            game_pairs.needs(pair, policy, ALPHA / left)
+    return [pair for _, pair, _ in found]
 
 
-def _compare(
-    game: str, a: str, b: str, mine: pd.DataFrame, other: pd.DataFrame, policy: str
-) -> Pair:
-    matched = _match(mine, other)
-    if len(matched):
-        pair = _paired(Pair(game, a, b, "same deals"), matched, policy)
-        if pair.n or pair.returns.known:
-            return pair
-    met = mine[mine["rival"] == b]
-    if len(met):
-        return _met(Pair(game, a, b, "met"), met, other[other["rival"] == a], policy)
-    common = set(mine["against"]) & set(other["against"])
-    common.discard("")
-    if common:
-        return _unpaired(Pair(game, a, b, "same opponents"), mine, other, common, policy)
-    shared = mine.merge(other[["run", "episode"]], on=["run", "episode"])
-    if len(shared):  # where both failed nobody is a rival
-        return Pair(game, a, b, "met", among_others=bool((shared["players"] > 2).any()))
-    return Pair(game, a, b, "nothing shared")
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A p-value, and who is ahead: 1 for A, -1 for B, 0 for neither."""
+
+    p: float
+    ahead: int
 
 
-def _match(mine: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
-    """Rows of both that share seed, seat and opponents; repeats are matched in order."""
-    keys = ["seed", "seat", "against"]
-    columns = [*keys, "returns", *POLICIES]
-    left, right = mine[columns].copy(), other[columns].copy()
-    for side in (left, right):
-        side["repeat"] = side.groupby(keys, dropna=False).cumcount()
-    return left.merge(right, on=[*keys, "repeat"], suffixes=("_a", "_b"))
+def _test(totals: Floats) -> Test:
+    return Test(sign_flip_test(totals), int(np.sign(totals.sum())))
 
 
-def _paired(pair: Pair, matched: pd.DataFrame, policy: str) -> Pair:
-    gaps, seeds = _gaps(matched, policy)
-    profits, return_seeds = _profits(matched)
-    pair.n = len(gaps)
-    if len(profits):
-        pair.returns = paired_difference(profits, return_seeds)
-    if len(gaps):
-        pair.test = sign_test(gaps)
-        pair.difference = paired_difference(gaps, seeds, limits=(-1.0, 1.0))
-        pair.unit, pair.tested = "deal and seat", pair.test.pairs
-    if _rich(profits, steps=(0.0, 1.0, 2.0)) or not len(gaps):
-        pair.n = len(profits)
-        pair.p = sign_flip_test(profits, return_seeds) if len(profits) else None
-        pair.needed = mean_needed(profits, return_seeds)
-        pair.test = None
-        pair.unit, pair.tested = "deal", len(set(return_seeds))
-    elif pair.test is not None:
-        pair.p = pair.test.p
-        pair.needed = pairs_needed(pair.test.better, pair.test.worse, pair.test.pairs)
-        significant = pair.p < ALPHA
-        for other in POLICIES:
-            if other != policy:
-                values, _ = _gaps(matched, other)
-                again = sign_test(values)
-                flipped = (again.better - again.worse) * (pair.test.better - pair.test.worse) < 0
-                pair.depends_on_policy |= (again.p < ALPHA) != significant or flipped
-    return pair
+class _GamePairs:
+    """The pairs of one game."""
 
+    def __init__(
+        self, game: str, part: pd.DataFrame, measure: Measure, limits: Limits | None
+    ) -> None:
+        self.game, self.measure, self.limits = game, measure, limits
+        self.table = GameTable(part)
+        self.part = self.table.part
+        self.touched = bool(self.part["touched"].any())
+        self.values = {
+            (name, what): values(self.part, name, what)
+            for name in (POLICIES if self.touched else POLICIES[:1])
+            for what in {Measure.SCORE, Measure.RETURN, measure}
+        }
 
-def _gaps(matched: pd.DataFrame, policy: str) -> tuple[np.ndarray, list[Hashable]]:
-    both = matched[matched[f"{policy}_a"].notna() & matched[f"{policy}_b"].notna()]
-    gaps = both[f"{policy}_a"].map(SCORES).astype(float) - both[f"{policy}_b"].map(SCORES).astype(
-        float
-    )
-    return gaps.to_numpy(dtype=np.float64), list(both["seed"])
+    def compare(self, a: str, b: str, policy: str) -> tuple[Pair, dict[str, Test]]:
+        """The pair, and its test under each policy."""
+        pair, pairing = Pair(self.game, a, b, self.measure), self.table.pairing(a, b)
+        seen = self._contrast(pairing, policy, self.measure)
+        if not seen.differences:
+            self._without_test(pair, pairing, policy)
+            return pair, {}
+        pair.met, pair.matched = seen.met, seen.matched
+        pair.deals, pair.tested = seen.deals, len(seen.totals)
+        pair.ahead, pair.behind = int((seen.totals > 0).sum()), int((seen.totals < 0).sum())
+        pair.equal = pair.tested - pair.ahead - pair.behind
+        pair.score = self._mean(pairing, policy, Measure.SCORE)
+        pair.returns = self._mean(pairing, policy, Measure.RETURN)
+        pair.difference = self._estimate(seen, self.measure)
+        pair.head_to_head = self._record(pairing, policy)
+        seats = self.part["seat"].to_numpy()[pairing.met]
+        pair.one_seat = bool(seen.met) and not seen.matched and len(np.unique(seats)) == 1
+        tests = dict.fromkeys(POLICIES, _test(seen.totals))
+        for other in POLICIES if self.touched else ():
+            totals = self._contrast(pairing, other, self.measure).totals
+            if not np.array_equal(totals, seen.totals):
+                tests[other] = _test(totals)
+        pair.p = tests[policy].p
+        return pair, tests
 
+    def needs(self, pair: Pair, policy: str, alpha: float) -> None:
+        """Put in how many deals and episodes the pair would need at a level."""
+        pairing = self.table.pairing(pair.a, pair.b)
+        totals = self._contrast(pairing, policy, self.measure).totals
+        needed = deals_needed(totals, alpha=alpha)
+        if needed is not None:
+            pair.needed_deals = max(needed, pair.tested + 1)
+            pair.needed = math.ceil(pair.needed_deals * pair.n / pair.tested)
 
-def _met(pair: Pair, mine: pd.DataFrame, other: pd.DataFrame, policy: str) -> Pair:
-    """Games against each other: a seed with both seat orders is one observation."""
-    keys = ["run", "episode", "seed"]
-    columns = [*keys, "returns", *POLICIES]
-    met = mine[columns].merge(other[columns], on=keys, suffixes=("_a", "_b"))
-    gaps, seeds = _gaps(met, policy)
-    profits, return_seeds = _profits(met)
-    pair.n = len(gaps)
-    pair.one_seat = mine["seat"].nunique() == 1
-    if len(gaps):
-        pair.difference = paired_difference(gaps, seeds, limits=(-1.0, 1.0))
-        sums, counts = cluster_sums(gaps, seeds)
-        pair.test = sign_test(sums)
-        pair.unit, pair.tested = "deal", pair.test.pairs
-        pair.p = pair.test.p
-        needed = pairs_needed(pair.test.better, pair.test.worse, pair.test.pairs)
-        pair.needed = None if needed is None else round(needed * float(counts.mean()))
-    if len(profits):
-        pair.returns = paired_difference(profits, return_seeds)
-        if _rich(profits, steps=(0.0, 1.0, 2.0)):
-            pair.n = len(profits)
-            pair.unit, pair.tested = "deal", len(set(return_seeds))
-            pair.p = sign_flip_test(profits, return_seeds)
-            pair.needed = mean_needed(profits, return_seeds)
-            pair.test = None
-    return pair
+    def _contrast(self, pairing: Pairing, policy: str, measure: Measure) -> Contrast:
+        name = policy if self.touched else POLICIES[0]
+        return self.table.contrast(pairing, self.values[name, measure])
 
+    def _mean(self, pairing: Pairing, policy: str, measure: Measure) -> Estimate:
+        return self._estimate(self._contrast(pairing, policy, measure), measure)
 
-def _profits(matched: pd.DataFrame) -> tuple[np.ndarray, list[Hashable]]:
-    both = matched[matched["returns_a"].notna() & matched["returns_b"].notna()]
-    profits = (both["returns_a"] - both["returns_b"]).to_numpy(dtype=np.float64)
-    return profits, list(both["seed"])
+    def _estimate(self, seen: Contrast, measure: Measure) -> Estimate:
+        return mean_of_sums(seen.totals, seen.counts, measure, self.limits, difference=True)
 
+    def _record(self, pairing: Pairing, policy: str) -> Record | None:
+        """What became of the games against each other."""
+        name = policy if self.touched else POLICIES[0]
+        scores = self.values[name, Measure.SCORE][pairing.met]
+        if not len(scores):
+            return None
+        won, drawn, lost = (int((scores == score).sum()) for score in (1.0, 0.5, 0.0))
+        deals = self.table.observations(pairing.met)
+        return Record(won, drawn, lost, mean_of(scores, deals, Measure.SCORE))
 
-def _rich(profits: np.ndarray, steps: tuple[float, ...]) -> bool:
-    """Whether returns say more than who was ahead: poker is won by large pots."""
-    return bool(set(np.unique(np.abs(profits))) - set(steps))
-
-
-def _unpaired(
-    pair: Pair, mine: pd.DataFrame, other: pd.DataFrame, common: set[str], policy: str
-) -> Pair:
-    sides, rates = [], []
-    for rows in (mine, other):
-        kept = rows[rows["against"].isin(common) & rows[policy].notna()]
-        won = kept[policy] == "win"
-        sides.append((int(won.sum()), len(kept)))
-        rates.append(clustered_rate(won, list(kept["seed"])))
-    (won_a, n_a), (won_b, n_b) = sides
-    pair.difference = difference_of_rates(*rates)
-    low, high = pair.difference.low, pair.difference.high
-    if low is not None and high is not None and low <= 0 <= high:
-        pair.needed = rates_needed(won_a, n_a, won_b, n_b)
-    pair.n = min(n_a, n_b)
-    return pair
+    def _without_test(self, pair: Pair, pairing: Pairing, policy: str) -> None:
+        """What can be told of a pair of which no two games can be compared."""
+        rows_a, rows_b = self.table.rows[pair.a], self.table.rows[pair.b]
+        together = np.intersect1d(self.table.games[rows_a], self.table.games[rows_b])
+        if len(together):
+            several = self.part["players"].to_numpy()[rows_a] > 2
+            pair.together = True
+            pair.among_others = bool(several.any()) and not len(pairing.met)
+            return
+        against = self.part["against"].to_numpy(dtype=object)
+        common = set(against[rows_a]) & set(against[rows_b]) - {""}
+        if not common:
+            return
+        pair.unpaired = True
+        name = policy if self.touched else POLICIES[0]
+        sides = []
+        for every in (rows_a, rows_b):
+            rows = every[pd.Series(against[every]).isin(common).to_numpy()]
+            deals = self.table.observations(rows)
+            sides.append(
+                mean_of(self.values[name, self.measure][rows], deals, self.measure, self.limits)
+            )
+        pair.difference = difference_of_means(*sides)
+        if self.measure is Measure.RETURN:
+            pair.returns = pair.difference
+        else:
+            pair.score = pair.difference

@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from game_reasoning_arena.analysis.statistics.bradley_terry import Game, Ratings, rate
-from game_reasoning_arena.analysis.statistics.intervals import (
-    clustered_mean,
-    clustered_rate,
-    small_sample,
+from game_reasoning_arena.analysis.statistics.bradley_terry import Games, Ratings, rate
+from game_reasoning_arena.analysis.statistics.clusters import deals_of, distinct_games
+from game_reasoning_arena.analysis.statistics.intervals import clustered_rate, small_sample
+from game_reasoning_arena.analysis.statistics.measures import (
+    Measure,
+    mean_of,
+    measure_of,
+    values,
 )
-from game_reasoning_arena.analysis.statistics.standings import POLICIES, SCORES, Standings, decides
+from game_reasoning_arena.analysis.statistics.standings import (
+    POLICIES,
+    SCORES,
+    Limits,
+    Standings,
+    decides,
+)
 from game_reasoning_arena.analysis.tables.estimates import UNKNOWN, Estimate
 from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
 
@@ -39,6 +50,7 @@ def results_table(standings: Standings, policy: str) -> Table:
             Column("win", "win % [95 %]", "percent"),
             Column("draw", "draw %", "percent"),
             Column("loss", "loss % [95 %]", "percent"),
+            Column("void", "no result %", "percent", rare=True),
             Column("error", "outage %", "percent", rare=True),
             Column("open", "unfinished %", "percent", rare=True),
             Column("forfeits", "forfeits", "count"),
@@ -48,11 +60,12 @@ def results_table(standings: Standings, policy: str) -> Table:
             Column("score", "score % [95 %]", "percent"),
             Column("returns", "mean return [95 %]", "signed"),
             Column("played_out", "with a return", "count"),
+            Column("distinct", "distinct games", "count"),
         ],
     )
     small: dict[tuple[str, str], list[str]] = {}
     for game, who, part in groups(standings.table):
-        table.rows.append(_result_row(game, who, part, policy))
+        table.rows.append(_result_row(game, who, part, policy, standings.limits.get(game)))
         decided = int(part[policy].notna().sum())
         shared = int(part["players"].max()) > 1 and decides(part)
         if shared and (note := small_sample(decided)):
@@ -63,15 +76,37 @@ def results_table(standings: Standings, policy: str) -> Table:
             "cut at limit: ended by max_moves; they count by the returns as they stood, which in "
             "most games is a draw."
         )
+    if any(row["void"] for row in table.rows):
+        table.notes.append(
+            "no result: ended by somebody else's forfeit in a game of more than two, or dropped."
+        )
     table.notes += _several_opponents(standings)
     table.notes += _unlike(standings)
+    table.notes += _cost_of_forfeits(standings, policy)
     if any(row["played_out"] is not None for row in table.rows):
         table.notes.append(
-            "Rates are of all episodes that began, the score (win 1, draw 1/2) of decided ones, "
-            "the mean return of those with a return (a forfeit has none). Intervals count whole "
-            "seeds: episodes of the same deal are not independent."
+            "Rates are of all episodes that began and add up to them, the score (win 1, draw 1/2) "
+            "and the mean return are of those that count. Intervals take the deal as the unit: "
+            "episodes of the same seed are not independent."
         )
     return table
+
+
+def _cost_of_forfeits(standings: Standings, policy: str) -> Iterator[str]:
+    """What a forfeit returns, in games of which the return is the measure."""
+    if policy == "drop":
+        return
+    table = standings.table
+    for game in table.loc[table["touched"], "game"].unique():
+        limits = standings.limits.get(str(game))
+        whole = table[table["game"] == game]
+        if limits is None or np.isnan(limits.low) or measure_of(whole) is not Measure.RETURN:
+            continue
+        known = "can pay" if limits.recorded else "was seen to pay"
+        yield (
+            f"{game}: a forfeit returns {limits.low:g}, the least that the game {known}, its only "
+            f"opponent {limits.high:g}."
+        )
 
 
 def _several_opponents(standings: Standings) -> Iterator[str]:
@@ -113,48 +148,84 @@ def _unlike(standings: Standings) -> Iterator[str]:
             )
 
 
-def _result_row(game: str, who: str, part: pd.DataFrame, policy: str) -> dict[str, Value]:
-    if policy == "drop":  # dropped episodes leave the denominator too
-        part = part[part[policy].notna() | ~part["loss"].notna()]
+def _result_row(
+    game: str, who: str, part: pd.DataFrame, policy: str, limits: Limits | None
+) -> dict[str, Value]:
     began = len(part)
     shared = bool((part["players"] > 1).any()) and decides(part)
-    results = part[policy].value_counts()
+    deals = deals_of(part)
+    results = tally(part, policy)
 
     def share(key: str) -> Estimate:
-        return clustered_rate(part[policy] == key, list(part["seed"])) if shared else UNKNOWN
+        return clustered_rate(part[policy] == key, deals) if shared else UNKNOWN
 
-    played = part[part["returns"].notna() & (~part["substituted"] | (policy == "as-played"))]
-    errors = int((part["status"] == "error").sum())
-    left = int(part["status"].isin(_APART).sum()) - errors
+    def of_all(key: str) -> float | None:
+        return results[key] / began if began else None
+
+    returned = values(part, policy, Measure.RETURN)
     forfeited = part["status"] == "forfeit"
     return {
         "who": who,
         "game": game,
         "began": began,
         "win": share("win"),
-        "draw": results.get("draw", 0) / began if shared and began else None,
+        "draw": of_all("draw") if shared else None,
         "loss": share("loss"),
-        "error": errors / began if began else None,
-        "open": left / began if began else None,
+        "void": of_all("void") if shared else None,
+        "error": of_all("error"),
+        "open": of_all("open"),
         "forfeits": int(part["cause"].notna().sum()) if shared else None,
         "won_by_forfeit": int((forfeited & (part[policy] == "win")).sum()) if shared else None,
         "substituted": int(part["substituted"].sum()),
         "limit": int(part["move_limit"].sum()),
-        "score": score_of(part, policy) if shared else UNKNOWN,
-        "returns": clustered_mean(played["returns"], list(played["seed"])),
-        "played_out": len(played) if decides(part) else None,
+        "score": score_of(part, policy, deals) if shared else UNKNOWN,
+        "returns": mean_of(returned, deals, Measure.RETURN, limits),
+        "played_out": int((~np.isnan(returned)).sum()) if decides(part) else None,
+        "distinct": distinct_games(part) if part["copy"].any() else None,
     }
 
 
-def score_of(part: pd.DataFrame, policy: str) -> Estimate:
-    """Mean score of decided episodes in [0, 1], with an interval clustered by seed."""
-    decided = part[part[policy].notna()]
-    scores = decided[policy].map(SCORES).astype(float)
-    return clustered_mean(scores, list(decided["seed"]), limits=(0.0, 1.0))
+def tally(part: pd.DataFrame, policy: str) -> dict[str, int]:
+    """Return how many of some episodes ended how; the counts add up to them.
+
+    Keys: win, draw, loss; void (came to an end without a result for this player: somebody else's
+    forfeit among more than two, a dropped episode, a game without winners), error (an outage), open
+    (a spent budget, an interruption, unfinished).
+    """
+    decided = part[policy].value_counts()
+    undecided = part.loc[part[policy].isna(), "status"]
+    errors = int((undecided == "error").sum())
+    left = int(undecided.isin(_APART).sum()) - errors
+    counts = {key: int(decided.get(key, 0)) for key in SCORES}
+    return counts | {"void": len(undecided) - errors - left, "error": errors, "open": left}
+
+
+def score_of(part: pd.DataFrame, policy: str, deals: NDArray[np.int64] | None = None) -> Estimate:
+    """Return the mean score of decided episodes in [0, 1], the deal being the interval's unit."""
+    scores = values(part, policy, Measure.SCORE)
+    return mean_of(scores, deals_of(part) if deals is None else deals, Measure.SCORE)
+
+
+def copies(standings: Standings) -> Iterator[str]:
+    """Yield a sentence per game in which identical games were played by players that never draw."""
+    table = standings.table[standings.table["seat"] == 0]
+    for game, part in table.groupby("game", sort=False):
+        steady = part[part["copy"] != 0]
+        different = distinct_games(steady)
+        if different < len(steady):
+            names = list(dict.fromkeys([*steady["who"], *steady["rival"].dropna()]))
+            more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+            yield (
+                f"{game}: {len(steady)} games of {', '.join(names[:4])}{more} are only {different} "
+                "different ones: nothing in them is random (no chance, temperature 0), so more of "
+                "them are copies. A copy is no evidence and is not counted as any; play others, or "
+                "at a higher temperature."
+            )
 
 
 def policies_table(standings: Standings) -> Table:
-    """The score under each way to count forfeits, side by side."""
+    """The score, and where returns are the measure the return, under each way to count forfeits."""
+    kinds = {"loss": "as loss", "drop": "dropped", "as-played": "as played"}
     table = Table(
         "policies",
         "Score % by how forfeits and substituted moves count",
@@ -162,39 +233,53 @@ def policies_table(standings: Standings) -> Table:
             Column("who", "competitor", names_row=True),
             Column("game", "game", names_row=True),
             Column("touched", "episodes touched", "count"),
-            Column("loss", "as loss [95 %]", "percent"),
-            Column("drop", "dropped [95 %]", "percent"),
-            Column("as-played", "as played [95 %]", "percent"),
+            *(Column(key, f"{text} [95 %]", "percent") for key, text in kinds.items()),
+            *(
+                Column(f"return_{key}", f"return {text} [95 %]", "signed")
+                for key, text in kinds.items()
+            ),
         ],
     )
-    touched = standings.table["loss"].notna() & standings.table["drop"].isna()
+    touched = standings.table["touched"]
     if not touched.any():
         if decides(standings.table):
             table.notes.append("No forfeit and no substituted move: all ways to count agree.")
         return table
-    for game, who, part in groups(standings.table[standings.table["players"] > 1]):
+    several = standings.table[standings.table["players"] > 1]
+    measures = {game: measure_of(part) for game, part in several.groupby("game", sort=False)}
+    for game, who, part in groups(several):
+        deals = deals_of(part)
         row: dict[str, Value] = {
             "who": who,
             "game": game,
             "touched": int(touched[part.index].sum()),
         }
-        row.update({policy: score_of(part, policy) for policy in POLICIES})
+        row.update({policy: score_of(part, policy, deals) for policy in POLICIES})
+        if measures.get(game) is Measure.RETURN:
+            for policy in POLICIES:
+                returned = values(part, policy, Measure.RETURN)
+                row[f"return_{policy}"] = mean_of(
+                    returned, deals, Measure.RETURN, standings.limits.get(game)
+                )
         table.rows.append(row)
     return table
 
 
 def fits(standings: Standings, policy: str) -> dict[str, list[Ratings]]:
-    """Ratings per game with two players; settings that met themselves tell nothing of others."""
+    """Return ratings per game of two; settings that met themselves tell nothing of others."""
     found = {}
     twins = {c.label for c in standings.who.values() if c.twin_of is not None}
     two = standings.table[(standings.table["players"] == 2) & (standings.table["seat"] == 0)]
-    for game, part in two[two[policy].notna() & two["rival"].notna()].groupby("game", sort=False):
-        games = [
-            Game(who, rival, SCORES[result])
-            for who, rival, result in zip(part["who"], part["rival"], part[policy], strict=True)
-        ]
-        fitted = rate([game for game in games if game.first not in twins] or games)
-        if fitted:
+    for game, every in two[two[policy].notna() & two["rival"].notna()].groupby("game", sort=False):
+        others = every[~every["who"].isin(twins)]
+        part = others if len(others) else every
+        games = Games(
+            part["who"].to_numpy(),
+            part["rival"].to_numpy(),
+            values(part, policy, Measure.SCORE),
+            deals_of(part),
+        )
+        if fitted := rate(games):
             found[str(game)] = fitted
     return found
 
@@ -210,16 +295,21 @@ def ratings_table(rated: dict[str, list[Ratings]]) -> Table:
             Column("group", "group", "count"),
             Column("rating", "rating [95 %]", "rating"),
             Column("games", "games", "count"),
+            Column("deals", "deals", "count"),
         ],
     )
     for game, groups_ in rated.items():
         for number, fit in enumerate(groups_, 1):
-            for who, rating in fit.ratings.items():
-                group = number if len(groups_) > 1 else None
-                played = fit.played[who]
-                table.rows.append(
-                    {"who": who, "game": game, "group": group, "rating": rating, "games": played}
-                )
+            for place, (who, rating) in enumerate(fit.ratings.items()):
+                row: dict[str, Value] = {
+                    "who": who,
+                    "game": game,
+                    "group": number if len(groups_) > 1 else None,
+                    "rating": rating,
+                    "games": fit.played[who],
+                    "deals": None if fit.deals is None else int(fit.deals[place]),
+                }
+                table.rows.append(row)
             shown = Column("seat", "", "rating").show(fit.seat)
             if fit.seat.known:
                 table.notes.append(f"{game}: the first seat is worth {shown} points.")

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from game_reasoning_arena.analysis.statistics.paired import ALPHA
+from game_reasoning_arena.analysis.statistics.measures import Measure
 from game_reasoning_arena.analysis.statistics.pairs import Pair
+from game_reasoning_arena.analysis.statistics.power import ALPHA
 from game_reasoning_arena.analysis.tables.estimates import Estimate
 from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
 
 # What is said of pairs whose interval and verdict disagree, after their names.
 _CORRECTED: Final = (
     "the interval leaves 0 out, yet not resolved. The test decides: its p (Holm) is corrected for "
-    "all pairs that were tested, the interval is for this pair alone."
-)
-_NOT_OFTEN: Final = (
-    "the interval leaves 0 out, yet not resolved. The test decides: it is exact and asks how often "
-    "A is ahead; the interval approximates how far on average."
-)
-_NOT_FAR: Final = (
-    "resolved, yet the interval is not on that side of 0. The test decides: it is exact and asks "
-    "how often A is ahead; the interval approximates how far on average."
-)
-_RETURNS: Final = (
-    "the scores' interval and the verdict say different things. The test decides, and it is of the "
-    "returns, since they have many values."
+    "all pairs that were asked about, the interval is for this pair alone."
 )
 _ROUGH: Final = (
-    "the interval of the returns says otherwise than the verdict. The test decides: its level "
-    "holds for few deals too, where the interval is an approximation."
+    "the interval says otherwise than the verdict. The test decides: its level holds for few deals "
+    "too, where the interval is an approximation."
+)
+_OTHER: Final = (
+    "the scores' interval and the verdict say different things. The test decides, and it is of the "
+    "returns, since they tell more than who won."
 )
 
 
-def pairs_table(pairs: list[Pair]) -> Table:
-    """The pairs as a table, the surest first."""
+def pairs_table(pairs: Sequence[Pair]) -> Table:
+    """Return the pairs as a table, the surest first."""
     table = Table(
         "pairs",
         "Which is better",
@@ -44,12 +37,13 @@ def pairs_table(pairs: list[Pair]) -> Table:
             Column("game", "game", names_row=True),
             Column("verdict", "verdict"),
             Column("basis", "compared by"),
-            Column("tested", "units tested", "count"),
-            Column("unit", "unit"),
+            Column("tested", "deals tested", "count"),
             Column("n", "episodes", "count"),
-            Column("difference", "score A-B, points [95 %]", "points"),
-            Column("record", "A / equal / B ahead"),
+            Column("score", "score A-B, points [95 %]", "points"),
             Column("returns", "return A-B [95 %]", "signed"),
+            Column("record", "deals A / equal / B ahead"),
+            Column("met", "A won / drawn / lost to B"),
+            Column("met_score", "score of A against B % [95 %]", "percent"),
             Column("p", "p", "p"),
             Column("adjusted", "p (Holm)", "p"),
             Column("needed", "episodes for 80 % power", "count"),
@@ -57,53 +51,11 @@ def pairs_table(pairs: list[Pair]) -> Table:
     )
     strangers = [pair for pair in pairs if pair.basis == "nothing shared"]
     known = [pair for pair in pairs if pair.basis != "nothing shared"]
-    for pair in sorted(known, key=lambda p: (p.adjusted is None, p.adjusted or 0.0, p.p or 0.0)):
-        test = pair.test
-        row: dict[str, Value] = {
-            "a": pair.a,
-            "b": pair.b,
-            "game": pair.game,
-            "basis": pair.basis,
-            "tested": pair.tested,
-            "unit": pair.unit,
-            "n": pair.n,
-            "difference": pair.difference,
-            "record": f"{test.better} / {test.equal} / {test.worse}" if test else None,
-            "returns": pair.returns,
-            "p": pair.p,
-            "adjusted": pair.adjusted,
-            "needed": None if pair.resolved else pair.needed,
-            "verdict": pair.verdict(),
-        }
-        table.rows.append(row)
-    if any(pair.p is not None for pair in pairs):
-        table.notes.append(
-            "same deals: exact sign test (McNemar's where nothing is drawn), a unit being an "
-            "episode of each with equal seed, seat and opponents; met: the same, a unit being all "
-            "episodes of a deal; returns with many values: sign-flip test of whole deals. episodes "
-            "are of each side. Intervals draw whole deals and are not corrected for many pairs; "
-            "p (Holm) is."
-        )
+    known.sort(key=lambda p: (p.adjusted is None, p.adjusted or 0.0, p.p or 0.0))
+    table.rows += [_row(pair) for pair in known]
+    table.notes += _how(pairs)
     table.notes += _disagreements(pairs)
-    if any(row["needed"] is not None for row in table.rows):
-        table.notes.append(
-            "episodes for 80 % power: as many of each side would resolve a difference as large as "
-            "the one seen (uncorrected for many pairs) four times in five."
-        )
-    if any(pair.one_seat for pair in pairs):
-        table.notes.append(
-            "nobody changed seats: a difference may be the seats'. Play with seats=rotate to tell."
-        )
-    if any(pair.among_others for pair in pairs):
-        table.notes.append(
-            "games of more than two players are not paired within an episode. Let each play the "
-            "same seed against the same others, in a run of its own, to compare them deal by deal."
-        )
-    if any(pair.basis == "same opponents" for pair in pairs):
-        table.notes.append(
-            "same opponents: win rates of different deals, Newcombe's interval, no test. Run them "
-            "with the same seed to compare them deal by deal."
-        )
+    table.notes += _limits(pairs)
     if strangers:
         table.notes.append(
             f"{_some(list(_named(strangers, pairs)))}: cannot be compared, since they share no "
@@ -113,20 +65,91 @@ def pairs_table(pairs: list[Pair]) -> Table:
     return table
 
 
+def _row(pair: Pair) -> dict[str, Value]:
+    met = pair.head_to_head
+    return {
+        "a": pair.a,
+        "b": pair.b,
+        "game": pair.game,
+        "verdict": pair.verdict(),
+        "basis": pair.basis,
+        "tested": pair.tested or None,
+        "n": pair.n or None,
+        "score": pair.score,
+        "returns": pair.returns,
+        "record": f"{pair.ahead} / {pair.equal} / {pair.behind}" if pair.tested else None,
+        "met": f"{met.won} / {met.drawn} / {met.lost}" if met and met.games else None,
+        "met_score": met.score if met else None,
+        "p": pair.p,
+        "adjusted": pair.adjusted,
+        "needed": None if pair.resolved else pair.needed,
+    }
+
+
+def _how(pairs: Sequence[Pair]) -> Iterator[str]:
+    """What was tested, and against how many hypotheses."""
+    tested = [pair for pair in pairs if pair.p is not None]
+    if tested:
+        yield (
+            "Sign-flip test of whole deals (seeds), exact, of the "
+            f"{' and the '.join(dict.fromkeys(_TESTED[pair.measure] for pair in tested))}: all "
+            "games that the two played against each other (met) and against the same others from "
+            "the same seats (same deals) together. episodes are of each side. Intervals take the "
+            f"deal as the unit; p (Holm) is corrected for the {_count(tested)} asked about."
+        )
+    if any(not pair.resolved and pair.needed is not None for pair in tested):
+        left = max(pair.hypotheses for pair in tested)
+        yield (
+            "episodes for 80 % power: as many of each side, dealt like these, would resolve a "
+            "difference as large as the one seen four times in five"
+            + (f", corrected for the {left} that are not resolved." if left > 1 else ".")
+        )
+
+
+_TESTED: Final = {
+    Measure.SCORE: "score (win 1, draw 1/2)",
+    Measure.RETURN: "return",
+    Measure.ACCURACY: "accuracy",
+}
+
+
+def _count(tested: Sequence[Pair]) -> str:
+    return f"{len(tested)} pairs" if len(tested) > 1 else "one pair"
+
+
+def _limits(pairs: Sequence[Pair]) -> Iterator[str]:
+    """What some of the pairs cannot tell."""
+    copied = [pair for pair in pairs if pair.tested < pair.deals]
+    if copied:
+        yield (
+            f"{_some(list(_named(copied, pairs)))}: nothing random could make their games differ, "
+            "so deals that are copies of each other count as one."
+        )
+    if any(pair.one_seat for pair in pairs):
+        yield (
+            "nobody changed seats: a difference may be the seats'. Play with seats=rotate to tell."
+        )
+    if any(pair.among_others for pair in pairs):
+        yield (
+            "games of more than two players are not paired within an episode. Let each play the "
+            "same seed against the same others, in a run of its own, to compare them deal by deal."
+        )
+    if any(pair.unpaired for pair in pairs):
+        yield (
+            "same opponents: different deals, so that each side's interval is its own and there is "
+            "no test. Run them with the same seed to compare them deal by deal."
+        )
+
+
 def disagreement(pair: Pair) -> str | None:
-    """Why the test, which decides, says otherwise than an interval; None where none does."""
+    """Return why the test, which decides, says otherwise than an interval; None where none does."""
     if pair.p is None:
         return None
-    verdict = 0 if not pair.resolved else 1 if pair.lead() > 0 else -1
-    tested = pair.difference if pair.test is not None else pair.returns
-    if _side(tested) not in (verdict, None):
-        if not pair.resolved and pair.p < ALPHA:
-            return _CORRECTED
-        if pair.test is None:
-            return _ROUGH
-        return _NOT_FAR if pair.resolved else _NOT_OFTEN
-    if pair.test is None and _side(pair.difference) not in (verdict, None):
-        return _RETURNS
+    verdict = pair.lead() if pair.resolved else 0
+    if _side(pair.difference) not in (verdict, None):
+        return _CORRECTED if not pair.resolved and pair.p < ALPHA else _ROUGH
+    if pair.measure is Measure.RETURN and _side(pair.score) not in (verdict, None):
+        return _OTHER
     return None
 
 
@@ -137,7 +160,7 @@ def _side(interval: Estimate) -> int | None:
     return 1 if interval.low > 0 else -1 if interval.high < 0 else 0
 
 
-def _disagreements(pairs: list[Pair]) -> Iterator[str]:
+def _disagreements(pairs: Sequence[Pair]) -> Iterator[str]:
     """A line per reason for which verdicts and intervals disagree, with the pairs it is true of."""
     found: dict[str, list[str]] = {}
     for pair, name in zip(pairs, _named(pairs, pairs), strict=True):
@@ -147,7 +170,7 @@ def _disagreements(pairs: list[Pair]) -> Iterator[str]:
         yield f"{_some(which)}: {reason}"
 
 
-def _named(some: list[Pair], pairs: list[Pair]) -> Iterator[str]:
+def _named(some: Sequence[Pair], pairs: Sequence[Pair]) -> Iterator[str]:
     """Both names of each of some pairs, with the game where all pairs have several."""
     several = len({pair.game for pair in pairs}) > 1
     for pair in some:

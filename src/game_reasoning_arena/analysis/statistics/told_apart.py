@@ -1,0 +1,77 @@
+"""Runs that repeat the same deals with the same settings are told apart, and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from game_reasoning_arena.analysis.statistics.competitors import Competitor, Who
+
+_DEAL = ["who", "game", "deal", "seat", "player", "opponent"]
+
+
+def doubles(
+    table: pd.DataFrame, who: Mapping[Who, Competitor], asked: bool
+) -> set[tuple[str, int]]:
+    """Return (label, run) wherever another run holds the same deal under the same label.
+
+    Args:
+        table: of the standings.
+        who: the competitor behind every player of every run.
+        asked: whether to look among models or among the others.
+    """
+    if table["run"].nunique() < 2:
+        return set()
+    wanted = {c.label for c in who.values() if c.asked is asked}
+    some = table[table["who"].isin(wanted)]
+    if some.empty:
+        return set()
+    opponent = some["rival"].where(some["rival"].notna(), some["against"])
+    same = some.assign(opponent=opponent).groupby(_DEAL, sort=False)["run"]
+    again = same.transform("min") != same.transform("max")
+    found = some.loc[again, ["who", "run"]].drop_duplicates()
+    return {(str(label), int(run)) for label, run in zip(found["who"], found["run"], strict=True)}
+
+
+def tails(
+    table: pd.DataFrame, found: set[tuple[str, int]], names: Sequence[str]
+) -> dict[tuple[str, int], str]:
+    """Return what is put after a label in a run, for labels that are told apart by run.
+
+    The runs of such a label that repeat no other stay together.
+    """
+    split = {label for label, _ in found}
+    seen = table.loc[table["who"].isin(split), ["who", "run"]].drop_duplicates()
+    alone: dict[str, set[int]] = {label: set() for label in split}
+    for label, run in zip(seen["who"], seen["run"], strict=True):
+        if (label, run) not in found:
+            alone[label].add(int(run))
+    texts = {(label, run): f" [{names[run]}]" for label, run in found}
+    for label, runs in alone.items():
+        for run in runs:
+            texts[label, run] = f" [{names[run]}]" if len(runs) == 1 else " [other runs]"
+    return texts
+
+
+def split(
+    who: dict[Who, Competitor], table: pd.DataFrame, texts: Mapping[tuple[str, int], str]
+) -> None:
+    """Put the runs' tails after their labels, in ``who`` and in the columns who and rival.
+
+    ``against`` keeps the label without the run, so that opponents with the same settings stay the
+    same opponents.
+    """
+    for (run, player), competitor in list(who.items()):
+        if (tail := texts.get((competitor.label, run))) is not None:
+            twin = competitor.twin_of
+            who[run, player] = replace(
+                competitor, label=competitor.label + tail, twin_of=twin and twin + tail
+            )
+    for column in ("rival", "who"):
+        named = table[[column, "run"]].drop_duplicates()
+        for label, run in zip(named[column], named["run"], strict=True):
+            if (tail := texts.get((label, run))) is not None:
+                mine = (table[column] == label) & (table["run"] == run)
+                table.loc[mine, column] = label + tail
