@@ -131,3 +131,12 @@ def test_a_key_in_a_list_is_refused_and_not_shown(tmp_path: Path, text: str) -> 
 def test_a_keyless_provider_over_a_known_one() -> None:
     providers = {"openai": {"api_base": "http://127.0.0.1:1/v1", "api_key_env": ""}}
     assert Catalog.load(inline_providers=providers, dirs=[]).provider("openai").api_key_env is None
+
+
+@pytest.mark.parametrize(
+    "text", ['{"models": ' + "[" * 3000 + "]" * 3000 + "}", '{"models": [' + "9" * 5000 + "]}"]
+)
+def test_a_list_that_no_parser_takes_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "odd.json"
+    file.write_text(text)
+    assert all(told.startswith(f"{file}") for told in problems(file))

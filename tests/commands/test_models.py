@@ -81,7 +81,24 @@ def test_doctor_knows_everything_that_the_package_needs(arena: Arena) -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     needed = {word.split(">")[0] for word in project["dependencies"]}
     assert needed == set(doctor.REQUIRED)
-    assert set(project["optional-dependencies"]) == {extra for _, extra, _ in doctor.OPTIONAL}
+    extras = {
+        extra: [word.split(">")[0] for word in words]
+        for extra, words in project["optional-dependencies"].items()
+    }
+    assert extras == {extra: [names[0]] for names, extra, _ in doctor.OPTIONAL}
+
+
+@pytest.mark.parametrize("package", ["joblib", "submitit", "ray"])
+def test_doctor_finds_what_a_launcher_needs(
+    arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    metadata = tmp_path / "site" / f"{package}-99.1.dist-info" / "METADATA"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 99.1\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    rows = {line.split()[0]: line for line in arena("doctor").out.splitlines() if line.strip()}
+    assert f"99.1 ({package})" in rows[package]
+    assert "pip install" not in rows[package]
 
 
 def test_doctor_says_what_is_missing(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:

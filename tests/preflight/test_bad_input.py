@@ -394,6 +394,29 @@ def test_a_run_is_no_configuration_but_holds_one(arena: Arena) -> None:
     assert arena("--config", "mine/config.yaml").code == 0
 
 
+@pytest.mark.parametrize("depth", [60, 400, 5000])
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_a_file_nested_too_deep_is_refused(
+    arena: Arena, tmp_path: Path, form: str, depth: int
+) -> None:
+    file = tmp_path / f"deep.{form}"
+    file.write_text('{"agents": ' * depth + "1" + "}" * depth)
+    ran = arena("--config", file.name)
+    assert ran.code == 2
+    assert ran.err.startswith(f"arena: --config {file.name}: it is nested more than 50 levels deep")
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_a_number_too_long_to_read_is_refused(arena: Arena, tmp_path: Path, form: str) -> None:
+    file = tmp_path / f"long.{form}"
+    file.write_text(f'{{"seed": {"9" * 5000}}}')
+    ran = arena("--config", file.name)
+    assert ran.code == 2
+    assert ran.err.startswith(f"arena: --config {file.name}: ")
+    assert "digits" in ran.err
+
+
 @pytest.mark.parametrize(
     "words",
     [

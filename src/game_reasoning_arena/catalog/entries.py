@@ -288,5 +288,6 @@ def _with_prefix(name: Any, prefix: str | None) -> str:
 
 
 def kind(value: Any) -> str:
+    """Return what to call a value of the wrong type: its kind, or a number as it stands."""
     names = {dict: "a mapping", list: "a list", str: "a text", type(None): "nothing"}
-    return names.get(type(value), f"{value!r}")
+    return names.get(type(value)) or repr(value)

@@ -199,6 +199,9 @@ def _parse(path: Path, problems: list[str]) -> tuple[dict[tuple[Any, ...], int],
             line = text.splitlines()[error.lineno - 1].strip() if text.strip() else ""
             problems.append(f"{path}:{error.lineno}: broken JSON: {error.msg} at {line[:60]!r}.")
             return None
+        except (RecursionError, ValueError) as error:  # nested too deep, a number too long
+            problems.append(f"{path}: cannot be read: {error}.")
+            return None
         # JSON is YAML but for tabs, which can only stand between tokens once it has been checked.
         text = text.replace("\t", " ")
     loader = _Loader(text)
@@ -220,6 +223,9 @@ def _parse(path: Path, problems: list[str]) -> tuple[dict[tuple[Any, ...], int],
             f"{path}:{line_number}: broken YAML: {said} at {shown[:60]!r}. "
             "Check the indentation, colons and quotes there and on the line above."
         )
+        return None
+    except RecursionError as error:
+        problems.append(f"{path}: cannot be read: {error}.")
         return None
     finally:
         loader.dispose()

