@@ -5,6 +5,7 @@ from __future__ import annotations
 #: Commands by name: the module under ``commands`` and what the overview says.
 COMMANDS = {
     "compare": "compare runs and sweeps: rates with intervals, ratings, latency, cost",
+    "assess": "measure every decision against the best one, and take luck out of results",
     "report": "one HTML page on which every game can be replayed",
     "merge": "put the shards of a run together into one run",
     "resume": "finish an unfinished run or sweep",

@@ -14,8 +14,14 @@ PROFILE: Final = "profile.json"
 SWEEP: Final = "sweep.json"
 SWEEP_TABLE: Final = "sweep.csv"
 LOCK: Final = ".lock"
+DECISIONS: Final = "decisions.jsonl"
+LUCK: Final = "luck.jsonl"
+ASSESSMENT: Final = "assessment.json"
 
 #: All of them: nothing else is written over one.
 RECORDS: Final = frozenset(
-    {CONFIG, RUN, RESPONSES, EPISODES, SUMMARY, LOG, PROFILE, SWEEP, SWEEP_TABLE, LOCK}
-)
+    {
+        CONFIG, RUN, RESPONSES, EPISODES, SUMMARY, LOG, PROFILE, SWEEP, SWEEP_TABLE, LOCK,
+        DECISIONS, LUCK, ASSESSMENT,
+    }
+)  # fmt: skip

@@ -84,7 +84,7 @@ def policy_problems(task: Task, spec: PlayerSpec) -> list[str]:
     found = []
     try:
         if table is not None:
-            _read_table(str(table))
+            read_table(str(table))
         else:
             _load_callable(str(target))
     except UserError as error:
@@ -104,7 +104,7 @@ class PolicyAgent(EngineAgent):
     def __init__(self, task: Task, spec: PlayerSpec, *, seed: int) -> None:
         super().__init__(spec, seed=seed)
         table = spec.options.get("table")
-        self._table = _read_table(str(table)) if table is not None else None
+        self._table = read_table(str(table)) if table is not None else None
         self._callable = (
             None if table is not None else _load_callable(str(spec.options["callable"]))
         )
@@ -115,32 +115,59 @@ class PolicyAgent(EngineAgent):
         Raises:
             UserError: the policy knows no such state, or names no legal move.
         """
-        names = Names.of(turn)
-        state = turn.state_text()
-        chosen: str | Mapping[str, float]
         if self._table is not None:
-            if state not in self._table:
-                raise UserError(f"agents.{self.name}.table has no entry for the state {state!r}.")
-            chosen = self._table[state]
+            weighted = table_weights(self._table, turn, f"agents.{self.name}.table")
         else:
             assert self._callable is not None
+            names, state = Names.of(turn), turn.state_text()
             chosen = await asyncio.to_thread(self._callable, state, list(names.labels))
-        weights = {chosen: 1.0} if isinstance(chosen, str) else dict(chosen)
-        weighted: list[tuple[int, float]] = []
-        for text, weight in weights.items():
-            actions, _ = which_action(str(text), names)
-            if len(actions) != 1:
-                raise UserError(
-                    f"agents.{self.name}: the policy chose {text!r} in the state {state!r}, "
-                    f"which is no legal move. Possible: {', '.join(names.labels[:12])}."
-                )
-            weighted.append((next(iter(actions)), float(weight)))
-        if not weighted or min(w for _, w in weighted) < 0 or sum(w for _, w in weighted) <= 0:
-            raise UserError(f"agents.{self.name}: no probabilities for the state {state!r}.")
+            row = {chosen: 1.0} if isinstance(chosen, str) else chosen
+            weighted = _weighted(row, names, state, f"agents.{self.name}.callable")
         return pick(weighted, self.stream(turn, plan))
 
 
-def _read_table(file: str) -> dict[str, dict[str, float]]:
+def table_weights(
+    table: Mapping[str, Mapping[str, float]], turn: SeatTurn, where: str
+) -> list[tuple[int, float]]:
+    """Actions and their weights by a policy table.
+
+    Args:
+        table: weights by move name, by the state as the turn's seat sees it.
+        turn: the turn.
+        where: what the table is called in errors.
+
+    Raises:
+        UserError: the table knows no such state, or names no legal move.
+    """
+    state = turn.state_text()
+    if state not in table:
+        raise UserError(f"{where} has no entry for the state {state!r}.")
+    return _weighted(table[state], Names.of(turn), state, where)
+
+
+def _weighted(
+    row: Mapping[str, float], names: Names, state: str, where: str
+) -> list[tuple[int, float]]:
+    weighted: list[tuple[int, float]] = []
+    for text, weight in row.items():
+        actions, _ = which_action(str(text), names)
+        if len(actions) != 1:
+            raise UserError(
+                f"{where} chose {text!r} in the state {state!r}, which is no legal move. "
+                f"Possible: {', '.join(names.labels[:12])}."
+            )
+        weighted.append((next(iter(actions)), float(weight)))
+    if not weighted or min(w for _, w in weighted) < 0 or sum(w for _, w in weighted) <= 0:
+        raise UserError(f"{where} gives no probabilities for the state {state!r}.")
+    return weighted
+
+
+def read_table(file: str) -> dict[str, dict[str, float]]:
+    """A policy table from a JSON file.
+
+    Raises:
+        UserError: it cannot be read, or is no object of objects.
+    """
     try:
         table = json.loads(Path(file).expanduser().read_text(encoding="utf-8"))
     except OSError as error:

@@ -49,25 +49,10 @@ def method_for(task: Task) -> str:
 def problems(task: Task, spec: PlayerSpec) -> list[str]:
     """Why this game cannot be solved, if so. Explores up to 20,000 positions, about a second."""
     where = f"agents.{spec.name}.type=solver"
-    kind = task.game.get_type()
-    zero_sum = kind.utility in (
-        pyspiel.GameType.Utility.ZERO_SUM,
-        pyspiel.GameType.Utility.CONSTANT_SUM,
-    )
     if spec.options.get("iterations", 1) < 1:
         return [f"agents.{spec.name}.iterations={spec.options['iterations']} must be at least 1."]
-    if kind.dynamics != pyspiel.GameType.Dynamics.SEQUENTIAL:
-        return [f"{where}: in {task.name} players move at the same time. Use random or llm."]
-    if kind.chance_mode == pyspiel.GameType.ChanceMode.SAMPLED_STOCHASTIC:
-        return [f"{where}: {task.name} hides its chance, so it cannot be solved."]
-    two = task.players == 2 and zero_sum
-    if not two and (task.players != 1 or task.texts.hidden):
-        return [
-            f"{where}: optimal play is defined here for two players with opposite interests, "
-            f"which {task.game_string} has not. Use mcts or random."
-        ]
-    if task.texts.hidden and not kind.provides_information_state_string:
-        return [f"{where}: {task.name} does not name its information states."]
+    if unfit := without_solution(task):
+        return [f"{where}: {unfit}. Use mcts, random or llm."]
     limit = int(spec.options.get("max_states", 2_000_000))
     about = estimated_size(task.game, hidden=task.texts.hidden)
     if about > limit:
@@ -77,6 +62,28 @@ def problems(task: Task, spec: PlayerSpec) -> list[str]:
             "game."
         ]
     return []
+
+
+def without_solution(task: Task) -> str | None:
+    """Return why optimal play is not defined or not computed for a kind of game; None if it is."""
+    kind = task.game.get_type()
+    zero_sum = kind.utility in (
+        pyspiel.GameType.Utility.ZERO_SUM,
+        pyspiel.GameType.Utility.CONSTANT_SUM,
+    )
+    if kind.dynamics != pyspiel.GameType.Dynamics.SEQUENTIAL:
+        return f"in {task.name} players move at the same time"
+    if kind.chance_mode == pyspiel.GameType.ChanceMode.SAMPLED_STOCHASTIC:
+        return f"{task.name} hides its chance, so it cannot be solved"
+    two = task.players == 2 and zero_sum
+    if not two and (task.players != 1 or task.texts.hidden):
+        return (
+            "optimal play is defined here for two players with opposite interests, which "
+            f"{task.game_string} has not"
+        )
+    if task.texts.hidden and not kind.provides_information_state_string:
+        return f"{task.name} does not name its information states"
+    return None
 
 
 def estimated_size(game: Game, *, hidden: bool) -> float:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import orjson
@@ -40,6 +41,62 @@ def knowledge(seat: int, information_state: str) -> str:
     return f"{seat}|{information_state}"
 
 
+def backward_induction(
+    game: Game,
+    max_states: int,
+    *,
+    seat: int = 0,
+    weights: Callable[[State], Sequence[tuple[int, float]] | None] = lambda state: None,
+    chosen: Callable[[str, Sequence[tuple[int, float]], float], None] | None = None,
+) -> dict[str, float]:
+    """The expected return of one seat from every position that can be reached.
+
+    For two players with returns that sum to a constant, or for one player.
+
+    Args:
+        game: a loaded game.
+        max_states: the most positions that are visited.
+        seat: whose return it is.
+        weights: the moves of a player whose probabilities are known; None at positions where the
+            mover does the best for itself.
+        chosen: is given each position at which the mover does its best, its moves' values, and the
+            best one's.
+
+    Raises:
+        TooBig: more than ``max_states`` positions, or a position can come again in one game.
+    """
+    values: dict[str, float] = {}
+    open_positions: set[str] = set()
+
+    def value(state: State) -> float:
+        if state.is_terminal():
+            return float(state.returns()[seat])
+        key = position(state)
+        known = values.get(key)
+        if known is not None:
+            return known
+        if key in open_positions:
+            raise TooBig("a position can come again in one game")
+        if len(values) + len(open_positions) >= max_states:
+            raise TooBig(f"more than {max_states:,} positions")
+        open_positions.add(key)
+        moves = state.chance_outcomes() if state.is_chance_node() else weights(state)
+        if moves is not None:
+            best = float(sum(p * value(state.child(action)) for action, p in moves))
+        else:
+            children = [(action, value(state.child(action))) for action in state.legal_actions()]
+            choose = max if state.current_player() == seat else min
+            best = choose(v for _, v in children)
+            if chosen is not None:
+                chosen(key, children, best)
+        open_positions.remove(key)
+        values[key] = best
+        return best
+
+    value(game.new_initial_state())
+    return values
+
+
 def minimax(game: Game, max_states: int) -> tuple[Policy, float]:
     """Uniform over optimal actions in every reachable position, and player 0's value.
 
@@ -48,33 +105,14 @@ def minimax(game: Game, max_states: int) -> tuple[Policy, float]:
     Raises:
         TooBig: more than ``max_states`` positions, or a position can come again in one game.
     """
-    values: dict[str, float | None] = {}
     policy: Policy = {}
 
-    def value(state: State) -> float:
-        if state.is_terminal():
-            return float(state.returns()[0])
-        key = position(state)
-        if key in values:
-            known = values[key]
-            if known is None:
-                raise TooBig("a position can come again in one game")
-            return known
-        if len(values) >= max_states:
-            raise TooBig(f"more than {max_states:,} positions")
-        values[key] = None
-        if state.is_chance_node():
-            best = float(sum(p * value(state.child(a)) for a, p in state.chance_outcomes()))
-        else:
-            children = [(action, value(state.child(action))) for action in state.legal_actions()]
-            choose = max if state.current_player() == 0 else min
-            best = float(choose(v for _, v in children))
-            optimal = [action for action, v in children if abs(v - best) <= TOLERANCE]
-            policy[key] = [(action, 1 / len(optimal)) for action in optimal]
-        values[key] = best
-        return best
+    def keep(key: str, children: Sequence[tuple[int, float]], best: float) -> None:
+        optimal = [action for action, v in children if abs(v - best) <= TOLERANCE]
+        policy[key] = [(action, 1 / len(optimal)) for action in optimal]
 
-    return policy, value(game.new_initial_state())
+    values = backward_induction(game, max_states, chosen=keep)
+    return policy, values[position(game.new_initial_state())]
 
 
 def cfr(game: Game, iterations: int, max_states: int) -> tuple[Policy, float, float]:

@@ -18,6 +18,7 @@ from game_reasoning_arena.agents.base_agent import PlayerSpec
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.records import EpisodePlan
 from game_reasoning_arena.simulation.open_spiel.engine_agent import EngineAgent
+from game_reasoning_arena.simulation.open_spiel.loading import State
 from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _LIMITS = {"depth": "depth", "nodes": "nodes", "movetime_ms": "movetime"}
 _DEFAULT_NODES = 10_000
+#: Centipawns that stand for a mate.
+MATE = 100_000
 _ANSWER_S = 60.0
 _GAMES = "/usr/games:/usr/local/games"
 
@@ -36,7 +39,7 @@ def problems(task: Task, spec: PlayerSpec) -> list[str]:
     if task.name != "chess":
         found.append(f"{where}.type=uci plays chess only. Use simulation=chess, or another type.")
     path = str(spec.options.get("path", "stockfish"))
-    if _program(path) is None:
+    if find_program(path) is None:
         found.append(
             f"{where}.path={path}: this UCI engine is not installed or not executable. Install "
             "Stockfish (apt install stockfish, brew install stockfish, stockfishchess.org) or "
@@ -49,8 +52,8 @@ def problems(task: Task, spec: PlayerSpec) -> list[str]:
     return found
 
 
-def _program(path: str) -> str | None:
-    """Where a program is; Debian puts Stockfish where not every PATH leads."""
+def find_program(path: str) -> str | None:
+    """Return where a program is, or None; Debian puts Stockfish where not every PATH leads."""
     given = os.path.expanduser(path)
     return shutil.which(given) or shutil.which(given, path=_GAMES)
 
@@ -70,7 +73,7 @@ class Engine:
         Raises:
             UserError: it does not start or does not speak UCI.
         """
-        program = _program(path)
+        program = find_program(path)
         if program is None:
             raise UserError(f"The UCI engine {path!r} is not installed.")
         process = await asyncio.create_subprocess_exec(
@@ -128,12 +131,29 @@ class Engine:
 
     async def best_move(self, position: str, limit: str) -> str:
         """The engine's move in a position, in UCI notation."""
+        return (await self.search(position, limit))[0]
+
+    async def search(self, position: str, limit: str) -> tuple[str, int | None]:
+        """The engine's move in a position, in UCI notation, and what it thinks of the position.
+
+        The score is in centipawns from the mover's side, with a mate as ``MATE``; None if the
+        engine gives none.
+        """
+        scores: list[int] = []
+
+        def note(words: list[str]) -> None:
+            if words[0] == "info" and "score" in words[:-2]:
+                at = words.index("score")
+                kind, number = words[at + 1], int(words[at + 2])
+                scores.append((MATE if number > 0 else -MATE) if kind == "mate" else number)
+
         await self.tell("ucinewgame")
         await self.tell("isready")
         await self.read("readyok")
         await self.tell(position)
         await self.tell(f"go {limit}")
-        return (await self.read("bestmove"))[1]
+        move = (await self.read("bestmove", note))[1]
+        return move, scores[-1] if scores else None
 
     async def stop(self) -> None:
         """End the process."""
@@ -163,7 +183,7 @@ class UCIAgent(EngineAgent):
         state = turn.state
         async with self._free:
             engine = self._idle.pop() if self._idle else await self._start()
-            move = await engine.best_move(_position(turn), self._limit)
+            move = await engine.best_move(position_command(turn.state), self._limit)
             self._idle.append(engine)
         board = state.board()
         for action in turn.legal_actions:
@@ -193,7 +213,8 @@ class UCIAgent(EngineAgent):
         self._idle.clear()
 
 
-def _position(turn: SeatTurn) -> str:
-    moves = " ".join(move.to_lan() for move in turn.state.moves_history())
-    start = f"position fen {turn.state.start_fen()}"
+def position_command(state: State) -> str:
+    """The UCI command for a state: where the game began, and all its moves."""
+    moves = " ".join(move.to_lan() for move in state.moves_history())
+    start = f"position fen {state.start_fen()}"
     return f"{start} moves {moves}" if moves else start

@@ -1,0 +1,102 @@
+"""The files of an assessment: whole episodes are appended, and what is there is gone on from.
+
+An episode's lines in ``luck.jsonl`` are written after those in ``decisions.jsonl``, so an episode
+with all its lines there is complete; what a kill left of another is taken out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from game_reasoning_arena.errors import RunStorageError, UserError
+from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.reader import read_lines
+
+_FILES = (layout.DECISIONS, layout.LUCK, layout.ASSESSMENT)
+
+
+class AssessmentFiles:
+    """The three files in one run directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def found(self) -> dict[str, Any] | None:
+        """Return what an earlier assessment says of itself; None where there is none."""
+        try:
+            content = orjson.loads((self._directory / layout.ASSESSMENT).read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            return None
+        return content if isinstance(content, dict) else None
+
+    def remove(self) -> None:
+        """Take all three away."""
+        for name in _FILES:
+            (self._directory / name).unlink(missing_ok=True)
+
+    def repair(self, wanted: Mapping[int, int]) -> set[int]:
+        """Keep the lines of complete episodes and no others; return their numbers.
+
+        Args:
+            wanted: the seats of each episode that is to be assessed.
+        """
+        luck = self._lines(layout.LUCK)
+        seats: dict[int, int] = {}
+        for line in luck:
+            seats[line["episode"]] = seats.get(line["episode"], 0) + 1
+        done = {number for number, n in seats.items() if wanted.get(number) == n}
+        for name, lines in ((layout.DECISIONS, self._lines(layout.DECISIONS)), (layout.LUCK, luck)):
+            self._rewrite(name, [line for line in lines if line["episode"] in done])
+        return done
+
+    def append(self, decisions: bytes, luck: bytes) -> None:
+        """Append the lines of whole episodes."""
+        for name, lines in ((layout.DECISIONS, decisions), (layout.LUCK, luck)):
+            path = self._directory / name
+            try:
+                with path.open("ab") as out:
+                    out.write(lines)
+            except OSError as error:
+                raise RunStorageError(_unwritable(path, error)) from error
+
+    def tell(self, content: Mapping[str, Any]) -> None:
+        """Replace ``assessment.json``."""
+        option = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+        self._replace(layout.ASSESSMENT, orjson.dumps(content, option=option) + b"\n")
+
+    def check_writable(self) -> None:
+        """Fail before anything is computed.
+
+        Raises:
+            UserError: nothing can be written in the directory.
+        """
+        if not os.access(self._directory, os.W_OK):
+            raise UserError(f"{self._directory} cannot be written, so nothing is assessed there.")
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        path = self._directory / name
+        return list(read_lines(path, notice=lambda _: None)) if path.is_file() else []
+
+    def _rewrite(self, name: str, lines: list[dict[str, Any]]) -> None:
+        self._replace(name, b"".join(orjson.dumps(line) + b"\n" for line in lines))
+
+    def _replace(self, name: str, content: bytes) -> None:
+        path = self._directory / name
+        fresh = path.with_name(f".{name}.new")
+        try:
+            fresh.write_bytes(content)
+            fresh.replace(path)
+        except OSError as error:
+            raise RunStorageError(_unwritable(path, error)) from error
+
+
+def _unwritable(path: Path, error: OSError) -> str:
+    return (
+        f"{path} cannot be written: {error.strerror or error}. What was written before is kept; "
+        "make room, then assess again."
+    )

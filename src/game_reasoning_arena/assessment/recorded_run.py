@@ -1,0 +1,99 @@
+"""A recorded run as it is to be assessed: its game, its players, the episodes that ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.reader import RunReader, read_line_at
+from game_reasoning_arena.records import FINAL
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecordedRun:
+    """What an assessment needs of a run directory.
+
+    ``offsets`` tells where the lines of its ended episodes stand in episodes.jsonl, by number;
+    ``home`` is where relative paths of its configuration begin, ``seating`` tells at which seats
+    each player sat.
+    """
+
+    directory: Path
+    run_id: str
+    simulation_conf: Mapping[str, Any]
+    agents: Mapping[str, Mapping[str, Any]]
+    contents: Mapping[str, str]
+    home: Path
+    offsets: Mapping[int, int]
+    seating: Mapping[str, Sequence[int]]
+
+    def episodes(self, numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
+        """The lines of these episodes."""
+        path = self.directory / layout.EPISODES
+        return read_line_at(path, [self.offsets[number] for number in numbers])
+
+
+def game_of(reader: RunReader) -> OpenSpielSimulation:
+    """Return the game of a run, loaded.
+
+    Raises:
+        UserError: it is a run of prompts, its configuration is missing, or its game cannot be
+            loaded.
+    """
+    from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
+
+    conf = reader.config.get("simulation")
+    if not isinstance(conf, dict):
+        raise UserError(
+            f"{reader.path} cannot be assessed: its {layout.CONFIG} does not tell which game was "
+            "played."
+        )
+    if conf.get("type", "openspiel") != "openspiel":
+        raise UserError(f"{reader.path} is a run of prompts, which have no moves to be assessed.")
+    try:
+        return OpenSpielSimulation.from_conf(conf)
+    except UserError as error:
+        raise UserError(f"{reader.path} cannot be assessed: {error}") from error
+
+
+def read_run(reader: RunReader, simulation: OpenSpielSimulation) -> RecordedRun:
+    """Return a run, after replaying every ended episode's moves.
+
+    Raises:
+        UserError: it holds no ended episode, or its moves are not those of the game.
+    """
+    from game_reasoning_arena.simulation.open_spiel.evaluators.choosing import check_replay
+
+    offsets: dict[int, int] = {}
+    seated: set[tuple[str, int]] = set()
+    for offset, line in reader.episodes_at():
+        number = int(line["episode"])
+        offsets.pop(number, None)  # a later line takes an earlier one's place
+        if line.get("status") in FINAL:
+            if problem := check_replay(simulation, line):
+                raise UserError(f"{reader.path} cannot be assessed: {problem}.")
+            offsets[number] = offset
+            seated.update((name, seat) for seat, name in enumerate(line["seats"]))
+    if not offsets:
+        raise UserError(
+            f"{reader.path} holds no episode that came to its end, so none is assessed."
+        )
+    told = reader.run
+    agents = reader.config.get("agents")
+    return RecordedRun(
+        directory=reader.path,
+        run_id=reader.run_id,
+        simulation_conf=reader.config["simulation"],
+        agents=agents if isinstance(agents, dict) else {},
+        contents=told.get("contents") or {},
+        home=Path(told.get("cwd") or "."),
+        offsets=dict(sorted(offsets.items())),
+        seating={name: sorted(s for n, s in seated if n == name) for name, _ in seated},
+    )

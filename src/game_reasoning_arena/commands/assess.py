@@ -1,0 +1,161 @@
+"""`arena assess DIR...`: every recorded decision measured against the best one, luck taken out.
+
+arena assess outputs/2026-11-22/* --by mcts --simulations 2000
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from game_reasoning_arena.errors import UserError, choose_from
+from game_reasoning_arena.simulation.open_spiel.evaluators.settings import (
+    EVALUATORS,
+    EvaluatorSettings,
+)
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.assessment import Assessed
+    from game_reasoning_arena.assessment.assess import Told
+
+_DEFAULTS = EvaluatorSettings()
+
+HELP = """Replay recorded episodes, measure every decision against the best one, and write
+decisions.jsonl, luck.jsonl and assessment.json beside each run; compare and report show them. What
+an interrupted call has done stays, and the same call goes on. Terms and formulas are in
+docs/assessment.md."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("directories", nargs="+", metavar="DIR", help="run, sweep or glob pattern")
+    parser.add_argument(
+        "--by",
+        default="auto",
+        metavar="EVALUATOR",
+        help=f"{', '.join(EVALUATORS)}; auto (default) chooses by the game",
+    )
+    parser.add_argument(
+        "--simulations",
+        type=int,
+        default=_DEFAULTS.simulations,
+        metavar="N",
+        help=f"of mcts, from each legal move (default: {_DEFAULTS.simulations})",
+    )
+    parser.add_argument(
+        "--nodes",
+        type=int,
+        default=_DEFAULTS.nodes,
+        metavar="N",
+        help=f"of uci, for each position (default: {_DEFAULTS.nodes})",
+    )
+    parser.add_argument(
+        "--engine",
+        default=_DEFAULTS.engine,
+        metavar="PATH",
+        help=f"of uci: the program (default: {_DEFAULTS.engine})",
+    )
+    parser.add_argument(
+        "--iterations",
+        type=int,
+        default=_DEFAULTS.iterations,
+        metavar="N",
+        help=f"of solver, of CFR+ where information is hidden (default: {_DEFAULTS.iterations})",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=_DEFAULTS.seed, metavar="N", help="of mcts (default: 0)"
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes (default: one per processor)"
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="replace an assessment that was made otherwise"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Assess and say what came of it; 1 if some of the runs could not be assessed, else 0.
+
+    Raises:
+        UserError: an argument is wrong, or no run can be assessed.
+    """
+    _check(args)
+    from game_reasoning_arena.assessment.assess import assess_runs
+
+    names = ("by", "simulations", "nodes", "engine", "iterations", "seed")
+    settings = EvaluatorSettings(**{name: getattr(args, name) for name in names})
+    with _progress() as told:
+        outcome = assess_runs(
+            args.directories, settings, again=args.again, told=told, workers=args.workers
+        )
+    for assessed in outcome.assessed:
+        for line in _sentences(assessed):
+            sys.stdout.write(f"{line}\n")
+    for reason in outcome.left_out:
+        sys.stderr.write(f"arena: {reason}\n")
+    return 1 if outcome.left_out else 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.by not in EVALUATORS:
+        raise UserError(f"--by {args.by}: there is no such evaluator. " + _options(args.by))
+    for name in ("simulations", "nodes", "iterations", "workers"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise UserError(f"--{name} {value} must be at least 1.")
+
+
+def _options(word: str) -> str:
+    return choose_from(word, EVALUATORS)
+
+
+@contextmanager
+def _progress() -> Iterator[Told]:
+    """A bar per run on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda run, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[Path, Any] = {}
+
+        def told(run: Path, done: int, total: int) -> None:
+            if run not in tasks:
+                tasks[run] = bars.add_task(str(run), total=total)
+            bars.update(tasks[run], completed=done, total=total)
+
+        yield told
+
+
+def _sentences(assessed: Assessed) -> Iterator[str]:
+    """What was done with a run, and how its players did."""
+    facts = assessed.facts
+    counts = facts.get("counts", {})
+    before = assessed.episodes - assessed.judged
+    earlier = f" ({before} of them before)" if before else ""
+    yield (
+        f"{assessed.directory}: {counts.get('decisions', 0)} decisions in {assessed.episodes} "
+        f"episodes{earlier}, by {_evaluator(facts)}"
+    )
+    from game_reasoning_arena.recording.judgement_totals import totals_by_player
+
+    for player, totals in totals_by_player(assessed.directory).items():
+        yield f"  {player}: {totals}"
+    for note in facts.get("notes", ()):
+        yield f"  note: {note}"
+
+
+def _evaluator(facts: Any) -> str:
+    evaluator = facts.get("evaluator", {})
+    told = [str(evaluator.get("method", facts.get("by")))]
+    for key in ("engine", "nodes", "simulations", "exploitability"):
+        if evaluator.get(key):
+            value = evaluator[key]
+            told.append(f"{key} {value:.1e}" if isinstance(value, float) else f"{key} {value}")
+    return ", ".join(told)

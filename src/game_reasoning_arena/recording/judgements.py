@@ -1,0 +1,78 @@
+"""The lines that assessing writes beside a run: decisions measured, results without luck."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class ChessJudgement(Struct, frozen=True, kw_only=True):
+    """What an engine makes of a chess move, from the mover's side.
+
+    Centipawns are before and after the move (a mate counts as 1,000), win chances and the move's
+    accuracy are percentages by Lichess's published formulas; ``judgement`` is inaccuracy, mistake,
+    blunder or None.
+    """
+
+    cp_before: int
+    cp_after: int
+    win_before: float
+    win_after: float
+    accuracy: float
+    judgement: str | None
+
+
+class DecisionRecord(Struct, frozen=True, kw_only=True):
+    """One line of ``decisions.jsonl``: one decision of a seat, measured against the best one.
+
+    Values and regret are in units of the game's returns, from the mover's side. ``by`` is player,
+    substitute or forfeit. A substitute's move is nobody's decision: ``regret``, ``optimal`` and
+    ``response_regret`` are None. ``action`` is None where the player forfeited. ``legal`` counts
+    the legal moves, ``best`` lists those that cannot be told apart from the best, ``best_text``
+    names them. ``response_regret`` is the regret against the best response to the opponents as
+    they are; None where how they play is not known.
+    """
+
+    run_id: str
+    episode: int
+    seed: int
+    seat: int
+    player: str
+    turn: int
+    action: int | None
+    action_text: str | None
+    by: str
+    legal: int
+    best: tuple[int, ...]
+    best_text: tuple[str, ...]
+    value_played: float
+    value_best: float
+    regret: float | None
+    optimal: bool | None
+    exact: bool
+    evaluator: str
+    response_regret: float | None = None
+    chess: ChessJudgement | None = None
+
+
+class LuckRecord(Struct, frozen=True, kw_only=True):
+    """One line of ``luck.jsonl``: one seat's result in an episode, without luck.
+
+    ``returns = adjusted_return + chance_luck + opponent_luck + hidden_luck``, where what is not
+    known counts as 0. A forfeit's ``returns`` are those that the assessment counts for it.
+    ``reference_value`` is what the game is worth to the seat at its beginning, None where that is
+    not known. ``method`` is ``known_opponent``, ``chance`` or ``none``.
+    """
+
+    run_id: str
+    episode: int
+    seed: int
+    seat: int
+    player: str
+    returns: float | None
+    adjusted_return: float | None
+    chance_luck: float | None
+    opponent_luck: float | None
+    hidden_luck: float | None
+    reference_value: float | None
+    method: str
+    forfeit: bool = False

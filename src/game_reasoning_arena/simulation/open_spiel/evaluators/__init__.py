@@ -1,0 +1,1 @@
+"""Evaluators: what every legal move of a recorded position is worth."""

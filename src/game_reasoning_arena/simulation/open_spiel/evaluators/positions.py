@@ -1,0 +1,118 @@
+"""The value of every position of a small game with perfect information, kept on disk.
+
+Both players at their best, or one at its best against an opponent whose probabilities are known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import orjson
+
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.simulation.open_spiel.evaluators.policies import KnownPolicy
+from game_reasoning_arena.simulation.open_spiel.loading import Game, State
+from game_reasoning_arena.simulation.open_spiel.solver import cache_dir
+from game_reasoning_arena.simulation.open_spiel.solving import (
+    TooBig,
+    backward_induction,
+    position,
+)
+
+log = logging.getLogger(__name__)
+
+#: Changes when cached values must not be used any more.
+_CACHE_VERSION = 1
+
+
+class PositionValues:
+    """What positions are worth to one seat.
+
+    Args:
+        game: a loaded game.
+        game_string: the library's own string of it.
+        seat: whose returns are counted.
+        opponent: how the other player chooses; None for one at its best.
+        max_states: the most positions that are visited.
+
+    Raises:
+        UserError: there are more, a position can come again, or the opponent's policy does not say
+            what it does somewhere.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        game_string: str,
+        seat: int,
+        opponent: KnownPolicy | None,
+        max_states: int,
+    ) -> None:
+        self._seat = seat
+        label = "optimal" if opponent is None else opponent.label
+        wanted = [game_string, seat, label, _CACHE_VERSION, version("open_spiel")]
+        name = hashlib.sha256(orjson.dumps(wanted)).hexdigest()[:24]
+        path = cache_dir() / f"values-{name}.json"
+        values = _read(path)
+        if values is None:
+            log.info("valuing every position of %s for seat %d v %s", game_string, seat, label)
+            values = _computed(game, game_string, seat, opponent, max_states)
+            _keep(path, values)
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def of(self, state: State) -> float:
+        """The seat's expected return from a state on.
+
+        Raises:
+            KeyError: the opponent's policy never lets it come to that.
+        """
+        if state.is_terminal():
+            return float(state.returns()[self._seat])
+        return self._values[position(state)]
+
+
+def _computed(
+    game: Game, game_string: str, seat: int, opponent: KnownPolicy | None, max_states: int
+) -> dict[str, float]:
+    def weights(state: State) -> list[tuple[int, float]] | None:
+        player = state.current_player()
+        if opponent is None or player == seat:
+            return None
+        return [(a, weight) for a, weight in opponent.weights(state, player) if weight > 0]
+
+    deepest = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(deepest, 100_000))
+    try:
+        return backward_induction(game, max_states, seat=seat, weights=weights)
+    except TooBig as error:
+        raise UserError(f"{game_string} cannot be solved: {error}.") from error
+    finally:
+        sys.setrecursionlimit(deepest)
+
+
+def _read(path: Path) -> dict[str, float] | None:
+    try:
+        found = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _keep(path: Path, values: Mapping[str, float]) -> None:
+    """Store values for later; where nothing can be stored they are computed again."""
+    partial = path.with_suffix(f".{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(orjson.dumps(values))
+        partial.replace(path)
+    except OSError as error:
+        log.info("values are not kept in %s: %s", path.parent, error.strerror)
