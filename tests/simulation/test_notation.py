@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pyspiel
 import pytest
 
 from game_reasoning_arena.simulation.factory import make_simulation
 from game_reasoning_arena.simulation.open_spiel.chess_notation import ChessNames
+from game_reasoning_arena.simulation.open_spiel.notations import notation_for
 
 
 def cell(board: list[str], name: str, column: str) -> str:
@@ -220,3 +222,64 @@ def test_a_long_text_is_no_chess_move_and_is_seen_to_be_none_at_once() -> None:
     names = ChessNames(state, state.legal_actions())
     assert names.meant("e4 e.p.") == names.meant("e4") != ()
     assert names.meant("e4" + " " * 200_000 + "z") == ()
+
+
+def played(name: str, *actions: int, **options: str) -> tuple[Any, Any]:
+    """A simulation's texts, and its state after some actions."""
+    simulation = make_simulation({"game": name, **options})
+    state = simulation.game.new_initial_state()  # type: ignore[attr-defined]
+    for action in actions:
+        state.apply_action(action)
+    return simulation.texts, state  # type: ignore[attr-defined]
+
+
+def test_leduc_shows_and_lists_moves_by_the_same_names_and_takes_both() -> None:
+    texts, state = played("leduc_poker", 0, 3, 2, 1, 4, 1)
+    told = texts.state(state, 1)
+    assert "[Round1: Raise, Call]" in told
+    assert "[Round2: Call]" in told
+    notation = notation_for("leduc_poker", state, 1, state.legal_actions())
+    assert notation is not None
+    for action in state.legal_actions():
+        assert state.action_to_string(1, action) in ("Call", "Raise")
+        assert notation.meant(str(action)) == {action}
+    texts, state = played("leduc_poker(players=3)", 0, 3, 4, 2, 1, 0, board="plain")
+    assert "[Round1: 2 1 0]" in texts.state(state, 0)
+    texts, state = played("leduc_poker(players=3)", 0, 3, 4, 2, 1, 0)
+    assert "[Round1: Raise, Call, Fold]" in texts.state(state, 0)
+
+
+@pytest.mark.parametrize("board", ["auto", "plain"])
+def test_dark_hex_does_not_count_the_tries_that_only_the_other_player_knows_of(board: str) -> None:
+    game = "dark_hex(board_size=3)"
+    texts, failed = played(game, 2, 2, 1, board=board)
+    _, plain = played(game, 2, 1, board=board)
+    assert failed.current_player() == plain.current_player() == 0
+    assert texts.state(failed, 0) == texts.state(plain, 0) == "..x\n...\n...\n0,2 "
+    assert failed.information_state_string(0) != plain.information_state_string(0)
+    texts, failed = played("dark_hex(board_size=3,obstype=reveal-numturns)", 2, 2, 1, board=board)
+    assert "\n3\n" in texts.state(failed, 0)  # there the game tells it
+
+
+def test_other_ways_to_write_moves_mean_what_they_say() -> None:
+    for game, actions, text, name in (
+        ("kuhn_poker", (2, 0), "check", "Pass"),
+        ("kuhn_poker", (2, 0, 1), "call", "Bet"),
+        ("kuhn_poker", (2, 0, 1), "fold", "Pass"),
+        ("connect_four", (), "Column 3", "x3"),
+        ("tic_tac_toe", (), "row 0, column 2", "x(0,2)"),
+        ("tic_tac_toe", (4,), "0(0,2)", "o(0,2)"),
+        ("breakthrough", (), "A7-A6", "a7a6"),
+        ("othello", (), "x(d3)", "d3"),
+    ):
+        _, state = played(game, *actions)
+        seat = state.current_player()
+        notation = notation_for(game, state, seat, state.legal_actions())
+        assert notation is not None
+        found = [state.action_to_string(seat, action) for action in notation.meant(text)]
+        assert found == [name], (game, text)
+    _, state = played("kuhn_poker", 2, 0)
+    notation = notation_for("kuhn_poker", state, 0, state.legal_actions())
+    assert notation is not None
+    assert not notation.meant("call")  # nothing to call
+    assert notation_for("hex", state, 0, ()) is None

@@ -133,6 +133,38 @@ _GRIDS: dict[str, Board] = {
 }
 
 
+_LEDUC_ROUND = re.compile(r"\[(Round[12]): ([\d ]*)\]")
+_LEDUC_ACTIONS = {"0": "Fold", "1": "Call", "2": "Raise"}
+
+
+def _leduc_view(text: str) -> str:
+    """Name the actions of each round as the legal moves are named."""
+
+    def named(found: re.Match[str]) -> str:
+        actions = (_LEDUC_ACTIONS.get(number, number) for number in found[2].split())
+        return f"[{found[1]}: {', '.join(actions)}]"
+
+    return _LEDUC_ROUND.sub(named, text)
+
+
+def _dark_hex_view(text: str) -> str:
+    """Leave out how many moves both players have tried together, which the game does not tell."""
+    return "\n".join(line for line in text.split("\n") if not line.isdigit())
+
+
+def view_for(name: str, board: str, game: Game) -> Callable[[str], str] | None:
+    """Return how a game's information state is changed before it is shown; None: not at all.
+
+    What a seat may not know is left out on every board; names take the place of numbers on all but
+    the engine's own.
+    """
+    if name == "leduc_poker" and board != "plain":
+        return _leduc_view
+    if name == "dark_hex" and game.get_parameters()["obstype"] == "reveal-nothing":
+        return _dark_hex_view
+    return None
+
+
 def board_for(name: str, board: str, game: Game) -> Board | None:
     """How to draw this game's board; None for the engine's own text.
 

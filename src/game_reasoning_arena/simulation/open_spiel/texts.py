@@ -8,7 +8,7 @@ import pyspiel
 
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from
 from game_reasoning_arena.records import Move, MoveBy
-from game_reasoning_arena.simulation.open_spiel.boards import BOARDS, board_for
+from game_reasoning_arena.simulation.open_spiel.boards import BOARDS, board_for, view_for
 from game_reasoning_arena.simulation.open_spiel.loading import Game, State
 
 #: What ``simulation.state`` takes.
@@ -67,6 +67,7 @@ class Texts:
             self.kind = None
         self._wanted = state
         self._board = board_for(self.name, board, game) if state != "information_state" else None
+        self._view = view_for(self.name, board, game)
 
     def _automatic(self, one_shot: bool) -> str:
         if one_shot or self.name in _SHOWN_IN_FULL:
@@ -90,7 +91,8 @@ class Texts:
         if self._board is not None:
             return self._board(state, seat)
         if self.kind == "information_state":
-            return str(state.information_state_string(seat))
+            text = str(state.information_state_string(seat))
+            return text if self._view is None else self._view(text)
         if self.kind == "observation":
             return str(state.observation_string(seat))
         if self.kind == "full":
