@@ -10,6 +10,8 @@ from typing import Any
 import pandas as pd
 
 from game_reasoning_arena.analysis.statistics import costs, differences
+from game_reasoning_arena.analysis.statistics.answer_tables import answer_tables, prompts_table
+from game_reasoning_arena.analysis.statistics.answers import Answers, answers_of
 from game_reasoning_arena.analysis.statistics.bradley_terry import Ratings
 from game_reasoning_arena.analysis.statistics.competitors import run_names
 from game_reasoning_arena.analysis.statistics.hypotheses import Hypotheses, hypotheses
@@ -76,6 +78,11 @@ class Comparison:
         return costs.labelled(self.loaded, self.standings)
 
     @cached_property
+    def answers(self) -> Answers:
+        """Answers to prompts that were scored."""
+        return answers_of(self.loaded, self.standings)
+
+    @cached_property
     def pairs(self) -> list[Pair]:
         """The pairs that are asked about, tested."""
         return compare_pairs(self.standings, self.policy, self.hypotheses)
@@ -105,6 +112,7 @@ class Comparison:
         return [
             runs_table(self.loaded),
             results,
+            *answer_tables(self.answers),
             policies_table(self.standings),
             pairs,
             ratings_table(self.ratings),
@@ -114,6 +122,11 @@ class Comparison:
             time_table(self.loaded),
             self.differences,
         ]
+
+    @property
+    def every_table(self) -> list[Table]:
+        """All tables, and those that are too long to be shown: for files."""
+        return [*self.tables, *([prompts_table(self.answers)] if self.answers else [])]
 
     @cached_property
     def caveats(self) -> list[str]:
@@ -159,7 +172,7 @@ class Comparison:
             "forfeits": self.policy,
             "caveats": self.caveats,
             "notices": self.loaded.notices,
-            "tables": {table.key: table.as_dict() for table in self.tables},
+            "tables": {table.key: table.as_dict() for table in self.every_table},
             "prompt_diffs": differences.prompt_diffs(self.loaded),
         }
 

@@ -132,7 +132,7 @@ def _write_all(
     from game_reasoning_arena.analysis.tables import forms as tables
 
     forms: list[tuple[Path | None, Callable[[], str]]] = [
-        (args.csv, lambda: tables.to_csv(comparison.tables)),
+        (args.csv, lambda: tables.to_csv(comparison.every_table)),
         (args.markdown, lambda: tables.to_markdown(comparison.tables)),
         (args.latex, lambda: tables.to_latex(comparison.tables)),
         (args.json, lambda: _json(comparison, judgement)),

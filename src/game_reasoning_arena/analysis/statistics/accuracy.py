@@ -1,0 +1,160 @@
+"""Statistics of answers that are right or wrong, several of them to each prompt.
+
+The prompt is the unit: answers of one model to one prompt are not independent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Floats = NDArray[np.float64]
+
+
+def pass_at_k(n: int, right: int, k: int) -> float:
+    """Return the unbiased estimate of the chance that one of ``k`` answers is right.
+
+    1 - C(n - right, k) / C(n, k), of ``n`` answers of which ``right`` are right. Source: M. Chen and
+    others (2021), Evaluating Large Language Models Trained on Code, arXiv:2107.03374, equation 1.
+
+    Raises:
+        ValueError: ``k`` is not within 1 and ``n``.
+    """
+    if not 1 <= k <= n:
+        raise ValueError(f"k must be 1 to {n}, not {k}")
+    return 1.0 - math.comb(n - right, k) / math.comb(n, k)
+
+
+def majority_at_k(right: int, wrong: Sequence[int], silent: int, k: int) -> float:
+    """Return the unbiased estimate of the chance that the most frequent of ``k`` answers is right.
+
+    The mean over all choices of ``k`` of the answers (a U-statistic: W. Hoeffding, 1948, A class of
+    statistics with asymptotically normal distribution, Annals of Mathematical Statistics 19,
+    293-325). Ties are broken at random; who gave no answer has no vote, and no vote at all is
+    wrong. Source of the vote: X. Wang and others (2023), Self-Consistency Improves Chain of Thought
+    Reasoning in Language Models, ICLR.
+
+    Args:
+        right: how many answers are right; they count as one answer.
+        wrong: how many there are of each wrong answer.
+        silent: how many replies hold no answer.
+        k: how many are drawn without replacement.
+
+    Raises:
+        ValueError: ``k`` is not within 1 and the number of replies.
+    """
+    n = right + sum(wrong) + silent
+    if not 1 <= k <= n:
+        raise ValueError(f"k must be 1 to {n}, not {k}")
+    return _majority(right, tuple(sorted(wrong)), silent, k) / math.comb(n, k)
+
+
+@lru_cache(maxsize=65536)
+def _majority(right: int, wrong: tuple[int, ...], silent: int, k: int) -> float:
+    """Choices of ``k``, each weighing the chance that the right answer wins its vote."""
+    # Of the wrong answers: choices by (drawn, votes of the most frequent, how many have these).
+    states: Counter[tuple[int, int, int]] = Counter({(0, 0, 0): 1})
+    for size in wrong:
+        grown: Counter[tuple[int, int, int]] = Counter()
+        for (drawn, most, tied), ways in states.items():
+            for votes in range(min(size, k - drawn) + 1):
+                best = max(most, votes)
+                ties = (tied if most == best else 0) + (votes == best and votes > 0)
+                grown[drawn + votes, best, ties] += ways * math.comb(size, votes)
+        states = grown
+    total = 0.0
+    for (drawn, most, tied), ways in states.items():
+        for votes in range(1, min(right, k - drawn) + 1):
+            silently = k - drawn - votes
+            if votes < most or silently > silent:
+                continue
+            share = 1.0 if votes > most else 1.0 / (tied + 1)
+            total += share * ways * math.comb(right, votes) * math.comb(silent, silently)
+    return total
+
+
+def mcnemar(better: int, worse: int) -> float:
+    """Return the exact two-sided p-value of McNemar's test; 1 where no pair differs.
+
+    The pairs that differ are binomial with chance 1/2 where neither side is better. Source: Q.
+    McNemar (1947), Note on the sampling error of the difference between correlated proportions,
+    Psychometrika 12, 153-157; by ``scipy.stats.binomtest``.
+    """
+    return float(stats.binomtest(better, better + worse).pvalue) if better + worse else 1.0
+
+
+def cohen_kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None:
+    """Return the agreement of two raters beyond chance; None where chance alone agrees always.
+
+    Source: J. Cohen (1960), A coefficient of agreement for nominal scales, Educational and
+    Psychological Measurement 20, 37-46.
+    """
+    n = len(first)
+    if n == 0:
+        return None
+    agreed = sum(a == b for a, b in zip(first, second, strict=True)) / n
+    mine, other = Counter(first), Counter(second)
+    by_chance = sum(mine[value] * other[value] for value in mine) / n**2
+    return None if by_chance == 1 else (agreed - by_chance) / (1 - by_chance)
+
+
+def means_by(values: Sequence[float], keys: Sequence[Hashable]) -> dict[Hashable, float]:
+    """Return the mean of the values under each key, keys in order of appearance."""
+    sums: dict[Hashable, list[float]] = {}
+    for value, key in zip(values, keys, strict=True):
+        sums.setdefault(key, []).append(value)
+    return {key: sum(found) / len(found) for key, found in sums.items()}
+
+
+def detectable(differences: Floats, *, alpha: float = 0.05, power: float = 0.8) -> float | None:
+    """Return the smallest mean difference that as many prompts would resolve, spread as these are.
+
+    The normal approximation: J. Cohen (1988), Statistical Power Analysis for the Behavioral
+    Sciences, 2nd ed., chapter 2 (paired means).
+
+    Returns:
+        None with fewer than two prompts, or where no two answers differ.
+    """
+    if len(differences) < 2 or not (spread := float(differences.std(ddof=1))):
+        return None
+    z = float(stats.norm.isf(alpha / 2) + stats.norm.isf(1 - power))
+    return z * spread / math.sqrt(len(differences))
+
+
+def prompts_needed(
+    differences: Floats, *, alpha: float = 0.05, power: float = 0.8
+) -> int | None:
+    """Return the prompts that would resolve a mean difference as large as the one seen.
+
+    Source: as :func:`detectable`.
+
+    Returns:
+        None where no difference was seen, or with fewer than two prompts.
+    """
+    if len(differences) < 2 or not (gap := float(differences.mean())):
+        return None
+    z = float(stats.norm.isf(alpha / 2) + stats.norm.isf(1 - power))
+    return math.ceil((z * float(differences.std(ddof=1)) / gap) ** 2)
+
+
+def votes_of(scores: Sequence[float], answers: Sequence[str | None]) -> tuple[int, list[int], int]:
+    """Return how many answers are right, how many there are of each wrong one, and how many none.
+
+    An answer is right where its score is 1.
+    """
+    wrong: Counter[str] = Counter()
+    right = silent = 0
+    for score, answer in zip(scores, answers, strict=True):
+        if score == 1:
+            right += 1
+        elif answer is None:
+            silent += 1
+        else:
+            wrong[answer] += 1
+    return right, list(wrong.values()), silent

@@ -1,0 +1,355 @@
+"""Tables of how right answers are: by model, by group, against each other, prompt by prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from game_reasoning_arena.analysis.statistics.accuracy import (
+    cohen_kappa,
+    detectable,
+    majority_at_k,
+    mcnemar,
+    pass_at_k,
+    prompts_needed,
+    votes_of,
+)
+from game_reasoning_arena.analysis.statistics.answers import Answers
+from game_reasoning_arena.analysis.statistics.estimates import Estimate
+from game_reasoning_arena.analysis.statistics.intervals import clustered_mean, clustered_rate
+from game_reasoning_arena.analysis.statistics.paired import (
+    ALPHA,
+    holm,
+    paired_difference,
+    sign_flip_test,
+)
+from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
+
+#: Rows of the prompt-by-prompt table that a terminal and a page show.
+SHOWN = 20
+
+
+def answer_tables(answers: Answers) -> list[Table]:
+    """Return the tables that are shown, the most telling first; empty without scored answers."""
+    if not answers:
+        return []
+    tables = [
+        accuracy_table(answers),
+        accuracy_pairs(answers),
+        repeats_table(answers),
+        groups_table(answers),
+        labels_table(answers),
+    ]
+    every = prompts_table(answers)
+    differing = [row for row in every.rows if row["differ"]]
+    shown = Table("disagreements", "Prompts answered differently", every.columns)
+    shown.rows = differing[:SHOWN]
+    if len(differing) > SHOWN:
+        shown.notes.append(
+            f"{SHOWN} of {len(differing)} prompts; all prompts are in the table `prompts` of --csv "
+            "and --json."
+        )
+    return [table for table in (*tables, shown) if table.rows]
+
+
+def _parts(table: pd.DataFrame, *keys: str) -> Iterator[tuple[list[str], pd.DataFrame]]:
+    for names, part in table.groupby(list(keys), sort=False, dropna=True):
+        yield [str(name) for name in (names if isinstance(names, tuple) else (names,))], part
+
+
+def _accuracy(part: pd.DataFrame) -> Estimate:
+    """The mean score with its interval, prompts being the unit."""
+    scores = part["score"].to_numpy(dtype=np.float64)
+    keys = list(part["key"])
+    if set(np.unique(scores)) <= {0.0, 1.0}:
+        return clustered_rate(scores, keys)
+    return clustered_mean(scores, keys, limits=(0.0, 1.0))
+
+
+def accuracy_table(answers: Answers) -> Table:
+    """Return the accuracy of each model on each file."""
+    table = Table(
+        "accuracy",
+        "Right answers",
+        [
+            Column("who", "competitor", names_row=True),
+            Column("file", "prompts of", names_row=True),
+            Column("accuracy", "accuracy % [95 %]", "percent"),
+            Column("prompts", "prompts", "count"),
+            Column("answers", "answers", "count"),
+            Column("missing", "without a score", "count", rare=True),
+        ],
+        notes=list(answers.notes),
+    )
+    for (file, who), part in _parts(answers.table, "file", "who"):
+        scored = part[part["score"].notna()]
+        table.rows.append(
+            {
+                "who": who,
+                "file": file,
+                "accuracy": _accuracy(scored),
+                "prompts": int(scored["key"].nunique()),
+                "answers": len(scored),
+                "missing": len(part) - len(scored),
+            }
+        )
+    table.rows.sort(key=lambda row: (str(row["file"]), -(_value(row["accuracy"]) or 0.0)))
+    if any(row["answers"] != row["prompts"] for row in table.rows):
+        table.notes.append(
+            "Prompts were asked several times: intervals count prompts, not answers."
+        )
+    if any(row["missing"] for row in table.rows):
+        table.notes.append(
+            "Without a score: an outage, a spent budget or a judge without a grade. They are in no "
+            "rate; refused, empty, cut and unreadable answers are wrong ones."
+        )
+    if not set(answers.scored["score"].unique()) <= {0.0, 1.0}:
+        table.notes.append("Some scores lie between 0 and 1: the accuracy is then their mean.")
+    return table
+
+
+def _value(value: Value) -> float | None:
+    return value.value if isinstance(value, Estimate) else None
+
+
+def groups_table(answers: Answers) -> Table:
+    """Return the accuracy of each model in each group of prompts."""
+    table = Table(
+        "accuracy_by_group",
+        "Right answers by group",
+        [
+            Column("group", "group", names_row=True),
+            Column("who", "competitor", names_row=True),
+            Column("file", "prompts of", names_row=True),
+            Column("accuracy", "accuracy % [95 %]", "percent"),
+            Column("prompts", "prompts", "count"),
+        ],
+    )
+    for (file, group, who), part in _parts(answers.scored, "file", "group", "who"):
+        table.rows.append(
+            {
+                "group": group,
+                "who": who,
+                "file": file,
+                "accuracy": _accuracy(part),
+                "prompts": int(part["key"].nunique()),
+            }
+        )
+    return table
+
+
+def accuracy_pairs(answers: Answers) -> Table:
+    """Return the comparison of each two models on the prompts that both answered."""
+    table = Table(
+        "accuracy_pairs",
+        "Who is right more often, on the same prompts",
+        [
+            Column("a", "A", names_row=True),
+            Column("b", "B", names_row=True),
+            Column("file", "prompts of", names_row=True),
+            Column("verdict", "verdict"),
+            Column("difference", "A-B points [95 %]", "points"),
+            Column("prompts", "prompts", "count"),
+            Column("better", "A ahead", "count"),
+            Column("equal", "equal", "count"),
+            Column("worse", "B ahead", "count"),
+            Column("p", "p", "p"),
+            Column("adjusted", "p (Holm)", "p"),
+            Column("test", "test"),
+            Column("detectable", "80 % power from, points", "points"),
+            Column("needed", "prompts for 80 % power", "count"),
+        ],
+    )
+    for (file,), part in _parts(answers.scored, "file"):
+        means = {who: _means(one) for (who,), one in _parts(part, "who")}
+        repeated = bool(part.duplicated(["who", "key"]).any())
+        binary = set(part["score"].unique()) <= {0.0, 1.0} and not repeated
+        for a, b in combinations(means, 2):
+            both = means[a].index.intersection(means[b].index)
+            if len(both):
+                gaps = (means[a][both] - means[b][both]).to_numpy(dtype=np.float64)
+                table.rows.append(_pair(a, b, file, gaps, binary=binary))
+    ps = [row["p"] for row in table.rows]
+    for row, adjusted in zip(table.rows, holm([float(str(p)) for p in ps]), strict=True):
+        row["adjusted"] = adjusted
+        lead = _value(row["difference"]) or 0.0
+        row["verdict"] = (
+            "not resolved" if adjusted >= ALPHA else f"{row['a' if lead > 0 else 'b']} is better"
+        )
+        if adjusted < ALPHA:
+            row["needed"] = None
+    if table.rows:
+        table.notes.append(
+            "The prompt is the unit. McNemar's exact test where each was answered once and right "
+            "or wrong, else sign flips of whole prompts; Holm's correction over all rows. "
+            "`80 % power from` is the difference that so many prompts would resolve, "
+            "uncorrected."
+        )
+    return table
+
+
+def _means(part: pd.DataFrame) -> pd.Series[Any]:
+    return part.groupby("key", sort=False)["score"].mean()
+
+
+def _pair(a: str, b: str, file: str, gaps: Any, *, binary: bool) -> dict[str, Value]:
+    better, worse = int((gaps > 0).sum()), int((gaps < 0).sum())
+    prompts = list(range(len(gaps)))
+    return {
+        "a": a,
+        "b": b,
+        "file": file,
+        "difference": paired_difference(gaps, prompts, limits=(-1.0, 1.0)),
+        "prompts": len(gaps),
+        "better": better,
+        "equal": len(gaps) - better - worse,
+        "worse": worse,
+        "p": mcnemar(better, worse) if binary else sign_flip_test(gaps, prompts),
+        "test": "McNemar, exact" if binary else "sign flips",
+        "detectable": detectable(gaps),
+        "needed": prompts_needed(gaps),
+    }
+
+
+def repeats_table(answers: Answers) -> Table:
+    """Return pass@k and majority@k where prompts were asked several times."""
+    table = Table(
+        "repeats",
+        "Several answers to a prompt",
+        [
+            Column("who", "competitor", names_row=True),
+            Column("file", "prompts of", names_row=True),
+            Column("k", "k", "count", names_row=True),
+            Column("pass", "pass@k % [95 %]", "percent"),
+            Column("majority", "majority@k % [95 %]", "percent"),
+            Column("prompts", "prompts", "count"),
+            Column("n", "answers each", "text"),
+        ],
+    )
+    for (file, who), part in _parts(answers.scored, "file", "who"):
+        if not set(part["score"].unique()) <= {0.0, 1.0}:
+            continue
+        prompts = [
+            votes_of(list(one["score"]), list(one["answer"]))
+            for _, one in part.groupby("key", sort=False)
+        ]
+        sizes = [right + sum(wrong) + silent for right, wrong, silent in prompts]
+        if max(sizes) < 2:
+            continue
+        votes = bool(part["votes"].all())
+        for k in _ks(min(sizes)):
+            passed = [pass_at_k(n, one[0], k) for n, one in zip(sizes, prompts, strict=True)]
+            voted = [majority_at_k(*one, k) for one in prompts] if votes else []
+            keys = list(range(len(prompts)))
+            table.rows.append(
+                {
+                    "who": who,
+                    "file": file,
+                    "k": k,
+                    "pass": clustered_mean(passed, keys, limits=(0.0, 1.0)),
+                    "majority": clustered_mean(voted, keys, limits=(0.0, 1.0)) if voted else None,
+                    "prompts": len(prompts),
+                    "n": str(min(sizes))
+                    if min(sizes) == max(sizes)
+                    else f"{min(sizes)} to {max(sizes)}",
+                }
+            )
+    if table.rows:
+        table.notes.append(
+            "Unbiased estimates from all answers: pass@k by Chen and others (2021), majority@k as "
+            "the mean over all choices of k, ties at random, replies without an answer without a "
+            "vote. Intervals count prompts."
+        )
+    return table
+
+
+def _ks(most: int) -> list[int]:
+    """1, 2, 4, ... and the largest."""
+    ks = [1 << power for power in range(most.bit_length()) if 1 << power <= most]
+    return ks if ks[-1] == most else [*ks, most]
+
+
+def labels_table(answers: Answers) -> Table:
+    """Return how a judge agrees with the scorer that it is checked against."""
+    table = Table(
+        "judge_agreement",
+        "The judge and its check",
+        [
+            Column("who", "competitor", names_row=True),
+            Column("file", "prompts of", names_row=True),
+            Column("answers", "answers", "count"),
+            Column("agreement", "agreement % [95 %]", "percent"),
+            Column("kappa", "Cohen's kappa", "number"),
+            Column("lenient", "right to the judge alone", "count"),
+            Column("strict", "right to the check alone", "count"),
+        ],
+    )
+    known = answers.scored[answers.scored["label"].notna()]
+    for (file, who), part in _parts(known, "file", "who"):
+        judge, check = (part[column] >= 0.5 for column in ("score", "label"))
+        table.rows.append(
+            {
+                "who": who,
+                "file": file,
+                "answers": len(part),
+                "agreement": clustered_rate(judge == check, list(part["key"])),
+                "kappa": cohen_kappa(list(judge), list(check)),
+                "lenient": int((judge & ~check).sum()),
+                "strict": int((check & ~judge).sum()),
+            }
+        )
+    return table
+
+
+def prompts_table(answers: Answers) -> Table:
+    """Return who got what, a row per prompt: the mean score and the answers of each."""
+    whos = list(dict.fromkeys(answers.scored["who"]))
+    columns = [
+        Column("prompt", "prompt", names_row=True),
+        Column("file", "prompts of", names_row=True),
+        Column("group", "group"),
+        Column("expected", "expected"),
+        Column("differ", "differ", "text"),
+    ]
+    for number, who in enumerate(whos):
+        columns.append(Column(f"score_{number}", who, "percent"))
+        columns.append(Column(f"answer_{number}", f"{who}: answer"))
+    table = Table("prompts", "Prompt by prompt", columns)
+    places = {who: number for number, who in enumerate(whos)}
+    for (file,), whole in _parts(answers.scored, "file"):
+        for _, part in whole.groupby("key", sort=False):
+            first = part.iloc[0]
+            row: dict[str, Value] = {
+                "prompt": str(first["prompt"]),
+                "file": file,
+                "group": first["group"],
+                "expected": _cut(first["expected"]),
+            }
+            means = {}
+            for (who,), mine in _parts(part, "who"):
+                means[who] = float(mine["score"].mean())
+                row[f"score_{places[who]}"] = means[who]
+                row[f"answer_{places[who]}"] = _cut(_said(mine))
+            row["differ"] = "yes" if len(set(means.values())) > 1 else None
+            table.rows.append(row)
+    return table
+
+
+def _said(part: pd.DataFrame) -> str | None:
+    """The answers, the most frequent first, with their numbers where there are several."""
+    counts = part["answer"].value_counts()
+    if counts.empty:
+        return None
+    if len(part) == 1:
+        return str(counts.index[0])
+    return ", ".join(f"{answer} x{n}" for answer, n in counts.items())
+
+
+def _cut(text: Any) -> str | None:
+    if not isinstance(text, str):
+        return None
+    return text if len(text) <= 60 else f"{text[:57]}..."

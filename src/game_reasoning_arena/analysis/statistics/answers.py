@@ -1,0 +1,157 @@
+"""One row per scored answer of some runs: to which prompt, by whom, and what it is worth."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any, Final
+
+import orjson
+import pandas as pd
+
+from game_reasoning_arena.analysis.statistics.competitors import run_names
+from game_reasoning_arena.analysis.statistics.standings import Standings
+from game_reasoning_arena.recording.frames import LoadedRuns, rows
+
+#: Settings of ``simulation`` that decide how a prompt is asked: where they differ between runs,
+#: whoever answers is told apart by them.
+CONDITIONS: Final = ("template", "shots", "shots_file", "shots_template", "scorer")
+
+#: Scorers whose wrong answers have a plainest form, so that they can vote.
+VOTING: Final = frozenset({"exact", "one_of", "choice", "numeric", "json"})
+
+
+@dataclass(slots=True)
+class Answers:
+    """The table, and what is known beside it.
+
+    ``table`` has a row per answer: run, episode, seat, who, file, prompt (its id), key (file, id and
+    expected answer, which is the same prompt in every run), group, expected, score (NaN where there
+    is none), answer, label, votes (whether answers can vote), right. ``episodes`` counts those that
+    were asked, also without a score.
+    """
+
+    table: pd.DataFrame
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def scored(self) -> pd.DataFrame:
+        """Only those with a score."""
+        return self.table[self.table["score"].notna()]
+
+    def __bool__(self) -> bool:
+        return bool(self.table["score"].notna().any())
+
+
+_COLUMNS = [
+    "run", "episode", "seed", "seat", "who", "file", "prompt", "key", "group", "expected", "score",
+    "answer", "label", "votes",
+]  # fmt: skip
+
+
+def answers_of(loaded: LoadedRuns, standings: Standings) -> Answers:
+    """Return the answers of all runs of prompts that were scored."""
+    found = loaded.episodes[loaded.episodes["scores"].notna()]
+    table = pd.DataFrame(list(_rows(loaded, found, standings)), columns=_COLUMNS)
+    table["score"] = table["score"].astype("float64")
+    table["label"] = table["label"].astype("float64")
+    if table.empty:
+        return Answers(table)
+    notes = _told_apart(table, run_names(loaded))
+    return Answers(table, notes)
+
+
+def _rows(
+    loaded: LoadedRuns, episodes: pd.DataFrame, standings: Standings
+) -> Iterator[dict[str, Any]]:
+    labels = _labels(loaded, standings)
+    files = [_file(_simulation(loaded, run)) for run in range(len(loaded.readers))]
+    votes = [_votes(_simulation(loaded, run)) for run in range(len(loaded.readers))]
+    for line in rows(episodes):
+        key = (files[line.run], line.prompt, line.expected)
+        for seat, name in enumerate(line.seats):
+            yield {
+                "run": line.run,
+                "episode": line.episode,
+                "seed": line.seed,
+                "seat": seat,
+                "who": labels[line.run, name],
+                "file": files[line.run],
+                "prompt": line.prompt,
+                "key": key,
+                "group": line.group if isinstance(line.group, str) else None,
+                "expected": line.expected,
+                "score": line.scores[seat],
+                "answer": line.answers[seat] if line.answers else None,
+                "label": line.labels[seat] if line.labels else None,
+                "votes": votes[line.run],
+            }
+
+
+def _simulation(loaded: LoadedRuns, run: int) -> Mapping[str, Any]:
+    node = loaded.readers[run].config.get("simulation")
+    return node if isinstance(node, Mapping) else {}
+
+
+def _file(simulation: Mapping[str, Any]) -> str:
+    """A short name of a prompts file: without its folders and ending."""
+    name = PurePath(str(simulation.get("file") or "prompts")).name
+    return name.partition(".")[0] or name
+
+
+def _votes(simulation: Mapping[str, Any]) -> bool:
+    scorer = simulation.get("scorer")
+    return isinstance(scorer, Mapping) and scorer.get("type") in VOTING
+
+
+def _labels(loaded: LoadedRuns, standings: Standings) -> dict[tuple[int, str], str]:
+    """Whoever answers, by settings of the player and of how it was asked."""
+    asked = {
+        run: {key: _simulation(loaded, run).get(key) for key in CONDITIONS}
+        for run, _ in standings.who
+    }
+    by_base: dict[str, set[int]] = defaultdict(set)
+    for (run, _), competitor in standings.who.items():
+        by_base[competitor.unsplit].add(run)
+    labels = {}
+    for (run, player), competitor in standings.who.items():
+        others = by_base[competitor.unsplit]
+        parts = [
+            f"{key}={_short(value)}"
+            for key, value in asked[run].items()
+            if len({_frozen(asked[other][key]) for other in others}) > 1
+        ]
+        label = competitor.unsplit
+        labels[run, player] = f"{label} ({', '.join(parts)})" if parts else label
+    return labels
+
+
+def _told_apart(table: pd.DataFrame, names: list[str]) -> list[str]:
+    """Tell equal settings apart by run where they answered the very same prompts with equal seeds.
+
+    Other runs of equal settings (another seed, another part of the file) are more answers.
+    """
+    deals = table[["who", "key", "seed", "run"]].drop_duplicates(["who", "key", "seed", "run"])
+    again = deals.duplicated(["who", "key", "seed"], keep=False)
+    doubled = {(str(who), int(run)) for who, run in deals.loc[again, ["who", "run"]].to_numpy()}
+    if not doubled:
+        return []
+    tails = {(who, run): f"{who} [{names[run]}]" for who, run in doubled}
+    table["who"] = [
+        tails.get((who, run), who) for who, run in zip(table["who"], table["run"], strict=True)
+    ]
+    named = ", ".join(sorted({who for who, _ in doubled}))
+    return [f"Asked the same prompts with the same settings and seed in several runs: {named}."]
+
+
+def _frozen(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = value.get("type") or value.get("_target_")
+    text = str(value)
+    return text if len(text) <= 24 and "\n" not in text else f"{text[:21]}..."
