@@ -20,8 +20,8 @@ Floats = NDArray[np.float64]
 def pass_at_k(n: int, right: int, k: int) -> float:
     """Return the unbiased estimate of the chance that one of ``k`` answers is right.
 
-    1 - C(n - right, k) / C(n, k), of ``n`` answers of which ``right`` are right. Source: M. Chen and
-    others (2021), Evaluating Large Language Models Trained on Code, arXiv:2107.03374, equation 1.
+    1 - C(n - right, k) / C(n, k), of ``n`` answers of which ``right`` are right. Source: M. Chen
+    and others (2021), Evaluating Large Language Models Trained on Code, arXiv:2107.03374, eq. 1.
 
     Raises:
         ValueError: ``k`` is not within 1 and ``n``.
@@ -127,9 +127,7 @@ def detectable(differences: Floats, *, alpha: float = 0.05, power: float = 0.8) 
     return z * spread / math.sqrt(len(differences))
 
 
-def prompts_needed(
-    differences: Floats, *, alpha: float = 0.05, power: float = 0.8
-) -> int | None:
+def prompts_needed(differences: Floats, *, alpha: float = 0.05, power: float = 0.8) -> int | None:
     """Return the prompts that would resolve a mean difference as large as the one seen.
 
     Source: as :func:`detectable`.

@@ -19,7 +19,6 @@ from game_reasoning_arena.analysis.statistics.accuracy import (
     votes_of,
 )
 from game_reasoning_arena.analysis.statistics.answers import Answers
-from game_reasoning_arena.analysis.statistics.estimates import Estimate
 from game_reasoning_arena.analysis.statistics.intervals import clustered_mean, clustered_rate
 from game_reasoning_arena.analysis.statistics.paired import (
     ALPHA,
@@ -27,6 +26,7 @@ from game_reasoning_arena.analysis.statistics.paired import (
     paired_difference,
     sign_flip_test,
 )
+from game_reasoning_arena.analysis.tables.estimates import Estimate
 from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
 
 #: Rows of the prompt-by-prompt table that a terminal and a page show.

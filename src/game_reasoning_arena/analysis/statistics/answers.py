@@ -27,10 +27,9 @@ VOTING: Final = frozenset({"exact", "one_of", "choice", "numeric", "json"})
 class Answers:
     """The table, and what is known beside it.
 
-    ``table`` has a row per answer: run, episode, seat, who, file, prompt (its id), key (file, id and
-    expected answer, which is the same prompt in every run), group, expected, score (NaN where there
-    is none), answer, label, votes (whether answers can vote), right. ``episodes`` counts those that
-    were asked, also without a score.
+    ``table`` has a row per answer: run, episode, seed, seat, who, file, prompt (its id), key (file,
+    id and expected answer, which is the same prompt in every run), group, expected, score (NaN
+    where there is none), answer, label, votes (whether answers can vote).
     """
 
     table: pd.DataFrame

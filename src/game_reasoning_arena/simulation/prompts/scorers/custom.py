@@ -95,6 +95,8 @@ class Custom(Scorer):
         answer = None
         if isinstance(said, Mapping):
             said, answer = said.get("score"), said.get("answer")
+        if callable(item_of := getattr(said, "item", None)):  # numpy's numbers
+            said = item_of()
         if isinstance(said, bool | int | float) and 0 <= said <= 1:
             return Scored(float(said), "", None if answer is None else str(answer)[:500])
         raise UserError(
