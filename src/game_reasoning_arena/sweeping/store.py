@@ -272,7 +272,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 #: The columns of a run's summary, in order; see recording.summary.
 SUMMARY_COLUMNS = (
     *("player", "seat", "type", "model", "episodes", "wins", "draws", "losses"),
-    *("answered", "forfeits", "errors", "unfinished", "cut_at_limit"),
+    *("answered", "scored", "mean_score", "forfeits", "errors", "unfinished", "cut_at_limit"),
     *("mean_return", "episodes_with_return"),
     *("moves", "substituted_moves"),
     *("calls", "from_cache", "outages", *(outcome.value for outcome in FAILURES)),

@@ -87,6 +87,7 @@ def _is_swept(lines: Sequence[tuple[Job, Mapping[str, str]]], keys: Iterable[str
 
 _NUMBERS = (
     "answered",
+    "score %",
     "win",
     "draw",
     "loss",
@@ -116,6 +117,7 @@ def _line(name: str, seats: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     answered = sum(row["answered"] or 0 for row in seats)
     if answered:  # prompts: there is nothing to win
         line["answered"] = str(answered)
+        line["score %"] = _score(seats)
     else:
         for column, key in (("win", "wins"), ("draw", "draws"), ("loss", "losses")):
             line[column] = str(sum(row[key] for row in seats))
@@ -131,6 +133,13 @@ def _line(name: str, seats: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     line["p50 s"] = p50[0] if len(p50) == 1 else f"{p50[0]} to {p50[-1]}" if p50 else "?"
     line["cost $"] = "?" if None in costs else f"{sum(costs):.4f}"
     return line
+
+
+def _score(seats: Sequence[Mapping[str, Any]]) -> str:
+    """The mean score over all seats, in per cent; older runs do not say."""
+    scored = [(row["mean_score"], row["scored"]) for row in seats if row.get("scored")]
+    total = sum(count for _, count in scored)
+    return f"{100 * sum(mean * count for mean, count in scored) / total:.1f}" if total else ""
 
 
 def _return(seats: Sequence[Mapping[str, Any]]) -> str:

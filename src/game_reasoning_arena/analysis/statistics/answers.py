@@ -122,8 +122,12 @@ def _labels(loaded: LoadedRuns, standings: Standings) -> dict[tuple[int, str], s
             for key, value in asked[run].items()
             if len({_frozen(asked[other][key]) for other in others}) > 1
         ]
-        label = competitor.unsplit
-        labels[run, player] = f"{label} ({', '.join(parts)})" if parts else label
+        label, told = competitor.unsplit, ", ".join(parts)
+        if told and label.endswith(")") and " (" in label:
+            label = f"{label[:-1]}, {told})"
+        elif told:
+            label = f"{label} ({told})"
+        labels[run, player] = label
     return labels
 
 
