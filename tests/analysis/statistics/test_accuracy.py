@@ -17,13 +17,12 @@ from game_reasoning_arena.analysis.statistics.accuracy import (
     cohen_kappa,
     detectable,
     majority_at_k,
-    mcnemar,
     pass_at_k,
-    prompts_needed,
     votes_of,
 )
 from game_reasoning_arena.analysis.statistics.answer_tables import accuracy_pairs
 from game_reasoning_arena.analysis.statistics.answers import Answers
+from game_reasoning_arena.analysis.statistics.sign_flips import sign_flip_test
 from game_reasoning_arena.analysis.tables.estimates import Estimate
 from game_reasoning_arena.analysis.tables.forms import Table
 from game_reasoning_arena.recording import load_runs
@@ -85,16 +84,27 @@ def test_more_answers_than_there_are_cannot_be_chosen(k: int) -> None:
         majority_at_k(1, [2], 0, k)
 
 
-@pytest.mark.parametrize(("better", "worse"), [(12, 2), (9, 2), (0, 0), (1, 0), (30, 30), (3, 40)])
-def test_mcnemar_is_the_binomial_tail(better: int, worse: int) -> None:
+@pytest.mark.parametrize(
+    ("better", "worse", "p"),
+    [(12, 2, 0.0129), (9, 2, 0.0654)],  # Armitage and Berry (1994); Fay, vignette of exact2x2
+)
+def test_answers_once_each_are_compared_by_mcnemars_exact_test(
+    better: int, worse: int, p: float
+) -> None:
+    a, b = [1.0] * better + [0.0] * worse + [1.0], [0.0] * better + [1.0] * worse + [1.0]
+    table = pd.DataFrame(
+        [
+            {"file": "mine", "who": who, "key": key, "score": score}
+            for who, scores in (("a", a), ("b", b))
+            for key, score in enumerate(scores)
+        ]
+    )
+    (row,) = accuracy_pairs(Answers(table)).rows
     n = better + worse
-    tail = sum(math.comb(n, i) for i in range(min(better, worse) + 1)) / 2**n
-    assert mcnemar(better, worse) == pytest.approx(min(1.0, 2 * tail))
-
-
-def test_mcnemar_of_published_examples() -> None:
-    assert mcnemar(12, 2) == pytest.approx(0.0129, abs=5e-5)  # Armitage and Berry (1994)
-    assert mcnemar(9, 2) == pytest.approx(0.0654, abs=5e-5)  # Fay, vignette of exact2x2
+    tail = sum(math.comb(n, i) for i in range(worse + 1)) / 2**n
+    assert row["p"] == pytest.approx(2 * tail)
+    assert row["p"] == pytest.approx(p, abs=5e-5)
+    assert row["test"] == "McNemar, exact"
 
 
 def test_kappa_of_a_published_example() -> None:
@@ -104,18 +114,19 @@ def test_kappa_of_a_published_example() -> None:
     assert cohen_kappa([1, 1], [1, 1]) is None
 
 
-def test_as_many_prompts_as_needed_find_the_difference() -> None:
+def test_the_detectable_difference_is_found_in_four_of_five() -> None:
     rng = np.random.default_rng(3)
-    gaps = np.repeat([-1.0, 0.0, 1.0], [100, 700, 200])
-    needed = prompts_needed(gaps)
-    assert needed is not None
-    found = 0
-    for _ in range(400):
-        drawn = rng.choice([-1, 0, 1], size=needed, p=[0.1, 0.7, 0.2])
-        found += mcnemar(int((drawn > 0).sum()), int((drawn < 0).sum())) < 0.05
-    assert 0.68 < found / 400 < 0.88  # the exact test is conservative, the number large-sample
-    smallest = detectable(rng.permutation(gaps)[:needed])
-    assert smallest == pytest.approx(0.1, rel=0.15)
+    shares = np.array([0.1, 0.7, 0.2])
+    gaps = np.repeat([-1.0, 0.0, 1.0], [60, 420, 120])
+    smallest = detectable(gaps)
+    assert smallest is not None
+    # Models as far apart as that, whose answers differ as often.
+    shares = shares + np.array([-1, 0, 1]) * (smallest - 0.1) / 2
+    found = [
+        sign_flip_test(rng.choice([-1.0, 0.0, 1.0], size=len(gaps), p=shares)) < 0.05
+        for _ in range(400)
+    ]
+    assert 0.7 < np.mean(found) < 0.88
 
 
 def test_one_answer_each_is_compared_by_mcnemars_test(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from game_reasoning_arena.analysis.statistics.power import ALPHA, POWER
+
 Floats = NDArray[np.float64]
 
 
@@ -79,16 +81,6 @@ def _majority(right: int, wrong: tuple[int, ...], silent: int, k: int) -> float:
     return total
 
 
-def mcnemar(better: int, worse: int) -> float:
-    """Return the exact two-sided p-value of McNemar's test; 1 where no pair differs.
-
-    The pairs that differ are binomial with chance 1/2 where neither side is better. Source: Q.
-    McNemar (1947), Note on the sampling error of the difference between correlated proportions,
-    Psychometrika 12, 153-157; by ``scipy.stats.binomtest``.
-    """
-    return float(stats.binomtest(better, better + worse).pvalue) if better + worse else 1.0
-
-
 def cohen_kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None:
     """Return the agreement of two raters beyond chance; None where chance alone agrees always.
 
@@ -104,15 +96,7 @@ def cohen_kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float 
     return None if by_chance == 1 else (agreed - by_chance) / (1 - by_chance)
 
 
-def means_by(values: Sequence[float], keys: Sequence[Hashable]) -> dict[Hashable, float]:
-    """Return the mean of the values under each key, keys in order of appearance."""
-    sums: dict[Hashable, list[float]] = {}
-    for value, key in zip(values, keys, strict=True):
-        sums.setdefault(key, []).append(value)
-    return {key: sum(found) / len(found) for key, found in sums.items()}
-
-
-def detectable(differences: Floats, *, alpha: float = 0.05, power: float = 0.8) -> float | None:
+def detectable(differences: Floats, *, alpha: float = ALPHA, power: float = POWER) -> float | None:
     """Return the smallest mean difference that as many prompts would resolve, spread as these are.
 
     The normal approximation: J. Cohen (1988), Statistical Power Analysis for the Behavioral
@@ -125,20 +109,6 @@ def detectable(differences: Floats, *, alpha: float = 0.05, power: float = 0.8) 
         return None
     z = float(stats.norm.isf(alpha / 2) + stats.norm.isf(1 - power))
     return z * spread / math.sqrt(len(differences))
-
-
-def prompts_needed(differences: Floats, *, alpha: float = 0.05, power: float = 0.8) -> int | None:
-    """Return the prompts that would resolve a mean difference as large as the one seen.
-
-    Source: as :func:`detectable`.
-
-    Returns:
-        None where no difference was seen, or with fewer than two prompts.
-    """
-    if len(differences) < 2 or not (gap := float(differences.mean())):
-        return None
-    z = float(stats.norm.isf(alpha / 2) + stats.norm.isf(1 - power))
-    return math.ceil((z * float(differences.std(ddof=1)) / gap) ** 2)
 
 
 def votes_of(scores: Sequence[float], answers: Sequence[str | None]) -> tuple[int, list[int], int]:

@@ -8,26 +8,27 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from game_reasoning_arena.analysis.statistics.accuracy import (
     cohen_kappa,
     detectable,
     majority_at_k,
-    mcnemar,
     pass_at_k,
-    prompts_needed,
     votes_of,
 )
 from game_reasoning_arena.analysis.statistics.answers import Answers
-from game_reasoning_arena.analysis.statistics.intervals import clustered_mean, clustered_rate
-from game_reasoning_arena.analysis.statistics.paired import (
-    ALPHA,
-    holm,
-    paired_difference,
-    sign_flip_test,
+from game_reasoning_arena.analysis.statistics.intervals import (
+    clustered_mean,
+    clustered_rate,
+    wilson,
 )
+from game_reasoning_arena.analysis.statistics.power import ALPHA, deals_needed
+from game_reasoning_arena.analysis.statistics.sign_flips import holm, sign_flip_test
 from game_reasoning_arena.analysis.tables.estimates import Estimate
 from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
+
+Floats = NDArray[np.float64]
 
 #: Rows of the prompt-by-prompt table that a terminal and a page show.
 SHOWN = 20
@@ -62,12 +63,11 @@ def _parts(table: pd.DataFrame, *keys: str) -> Iterator[tuple[list[str], pd.Data
 
 
 def _accuracy(part: pd.DataFrame) -> Estimate:
-    """The mean score with its interval, prompts being the unit."""
+    """The mean score: Wilson's interval where each prompt has one answer, else by prompts."""
     scores = part["score"].to_numpy(dtype=np.float64)
-    keys = list(part["key"])
-    if set(np.unique(scores)) <= {0.0, 1.0}:
-        return clustered_rate(scores, keys)
-    return clustered_mean(scores, keys, limits=(0.0, 1.0))
+    if part["key"].is_unique and set(np.unique(scores)) <= {0.0, 1.0}:
+        return wilson(int(scores.sum()), len(scores))
+    return clustered_mean(scores, list(part["key"]), limits=(0.0, 1.0))
 
 
 def accuracy_table(answers: Answers) -> Table:
@@ -160,10 +160,11 @@ def accuracy_pairs(answers: Answers) -> Table:
             Column("p", "p", "p"),
             Column("adjusted", "p (Holm)", "p"),
             Column("test", "test"),
-            Column("detectable", "80 % power from, points", "points"),
+            Column("detectable", "80 % power from points", "points"),
             Column("needed", "prompts for 80 % power", "count"),
         ],
     )
+    gaps_of: list[Floats] = []
     for (file,), part in _parts(answers.scored, "file"):
         means = {who: _means(one) for (who,), one in _parts(part, "who")}
         repeated = bool(part.duplicated(["who", "key"]).any())
@@ -171,47 +172,48 @@ def accuracy_pairs(answers: Answers) -> Table:
         for a, b in combinations(means, 2):
             both = means[a].index.intersection(means[b].index)
             if len(both):
-                gaps = (means[a][both] - means[b][both]).to_numpy(dtype=np.float64)
-                table.rows.append(_pair(a, b, file, gaps, binary=binary))
-    ps = [row["p"] for row in table.rows]
-    for row, adjusted in zip(table.rows, holm([float(str(p)) for p in ps]), strict=True):
-        row["adjusted"] = adjusted
-        lead = _value(row["difference"]) or 0.0
-        row["verdict"] = (
-            "not resolved" if adjusted >= ALPHA else f"{row['a' if lead > 0 else 'b']} is better"
-        )
-        if adjusted < ALPHA:
-            row["needed"] = None
+                gaps_of.append((means[a][both] - means[b][both]).to_numpy(dtype=np.float64))
+                row = _pair(gaps_of[-1], binary=binary)
+                table.rows.append({"a": a, "b": b, "file": file, **row})
+    _corrected(table, gaps_of)
     if table.rows:
         table.notes.append(
-            "The prompt is the unit. McNemar's exact test where each was answered once and right "
-            "or wrong, else sign flips of whole prompts; Holm's correction over all rows. "
-            "`80 % power from` is the difference that so many prompts would resolve, "
-            "uncorrected."
+            "The prompt is the unit. McNemar's exact test where each was answered once, right or "
+            "wrong, else sign flips of whole prompts; Holm's correction over all rows. `80 % "
+            "power from` is the difference that so many prompts resolve, corrected as well."
         )
     return table
+
+
+def _corrected(table: Table, gaps_of: list[Floats]) -> None:
+    """Correct the p-values for their number, and say who is better and what it would take."""
+    adjusted = holm([sign_flip_test(gaps) for gaps in gaps_of])
+    left = max(1, sum(p >= ALPHA for p in adjusted))
+    for row, gaps, p in zip(table.rows, gaps_of, adjusted, strict=True):
+        row["adjusted"] = p
+        row["detectable"] = detectable(gaps, alpha=ALPHA / left)
+        if p < ALPHA:
+            row["verdict"] = f"{row['a' if gaps.sum() > 0 else 'b']} is better"
+        else:
+            row["verdict"] = "not resolved"
+            row["needed"] = deals_needed(gaps, alpha=ALPHA / left)
 
 
 def _means(part: pd.DataFrame) -> pd.Series[Any]:
     return part.groupby("key", sort=False)["score"].mean()
 
 
-def _pair(a: str, b: str, file: str, gaps: Any, *, binary: bool) -> dict[str, Value]:
+def _pair(gaps: Floats, *, binary: bool) -> dict[str, Value]:
+    """What is seen of two on the same prompts: one mean difference per prompt."""
     better, worse = int((gaps > 0).sum()), int((gaps < 0).sum())
-    prompts = list(range(len(gaps)))
     return {
-        "a": a,
-        "b": b,
-        "file": file,
-        "difference": paired_difference(gaps, prompts, limits=(-1.0, 1.0)),
+        "difference": clustered_mean(gaps, range(len(gaps)), limits=(-1.0, 1.0)),
         "prompts": len(gaps),
         "better": better,
         "equal": len(gaps) - better - worse,
         "worse": worse,
-        "p": mcnemar(better, worse) if binary else sign_flip_test(gaps, prompts),
+        "p": sign_flip_test(gaps),
         "test": "McNemar, exact" if binary else "sign flips",
-        "detectable": detectable(gaps),
-        "needed": prompts_needed(gaps),
     }
 
 
