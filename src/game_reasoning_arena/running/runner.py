@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from game_reasoning_arena.agents.base_agent import Agent
-from game_reasoning_arena.errors import ArenaError, CacheError, Interrupted, RunStorageError
+from game_reasoning_arena.errors import ArenaError, CacheError, Interrupted, RunStorageError, UserError
 from game_reasoning_arena.metering.budget import Budget
 from game_reasoning_arena.metering.cache import ResponseCache
 from game_reasoning_arena.metering.meter import Meter
@@ -33,6 +33,7 @@ from game_reasoning_arena.recording.config_text import as_yaml
 from game_reasoning_arena.recording.summary import Summary
 from game_reasoning_arena.recording.writer import RunWriter
 from game_reasoning_arena.records import EXIT_CODES, Asker, EpisodePlan, Status
+from game_reasoning_arena.running.episode_faults import EpisodeFaults
 from game_reasoning_arena.running.ledger import Ledger, run_head
 from game_reasoning_arena.running.open_backends import open_backends
 from game_reasoning_arena.running.past import Past
@@ -318,18 +319,25 @@ async def _workers(
     """As many tasks as ``concurrency`` allows take episodes from one list."""
     play = ledger.experiment.simulation.play
     rest = Rest()
+    faults = EpisodeFaults(ledger)
 
     async def worker() -> None:
         for plan in todo:
             if ledger.meter.stopping is not None or ledger.meter.budget_note is not None:
                 return
             try:
-                ledger.episode(await play(plan, agents, ledger.run_id))
+                faults.ended(await play(plan, agents, ledger.run_id))
             except Interrupted as error:  # by the meter, or by a person who leaves
                 ledger.meter.stop(str(error))
             except CacheError as error:  # what is in flight is paid for: it finishes
                 ledger.failure = ledger.failure or error
                 ledger.meter.stop(str(error))
+            except UserError as error:  # the engine cannot go on with this episode
+                faults.take(plan, error)
+            except ArenaError:
+                raise
+            except Exception as error:
+                faults.take(plan, error)
             await rest.if_due()
 
     tasks: list[asyncio.Task[None]] = []
@@ -341,6 +349,7 @@ async def _workers(
                 # request is sent.
                 await asyncio.sleep(0)
         await asyncio.gather(*tasks)
+        faults.close()
     finally:
         for task in tasks:
             task.cancel()
