@@ -87,15 +87,23 @@ EXIT_CODES = {
 FINAL = frozenset({Status.COMPLETED, Status.FORFEIT})
 
 
+#: The value of ``Sampling.seed`` by which none is sent; ``sampling.seed: null`` in configurations.
+NO_SEED = "none"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sampling:
-    """Sampling parameters; None means not set, so that the provider's own default holds."""
+    """Sampling parameters; None means not set, so that the provider's own default holds.
+
+    ``seed`` is :data:`NO_SEED` where requests carry none; otherwise each carries one of its own.
+    """
 
     temperature: float | None = None
     max_tokens: int | None = None
     top_p: float | None = None
     top_k: int | None = None
     stop: tuple[str, ...] | None = None
+    seed: str | None = None
 
     def merged(self, fallback: Sampling) -> Sampling:
         """This, with what is not set here taken from ``fallback``."""
@@ -105,7 +113,19 @@ class Sampling:
             top_p=fallback.top_p if self.top_p is None else self.top_p,
             top_k=fallback.top_k if self.top_k is None else self.top_k,
             stop=fallback.stop if self.stop is None else self.stop,
+            seed=fallback.seed if self.seed is None else self.seed,
         )
+
+    @property
+    def seeded(self) -> bool:
+        """Whether requests carry a seed."""
+        return self.seed != NO_SEED
+
+    def as_config(self) -> dict[str, Any]:
+        """Return all parameters as a configuration has them; a seed that is sent goes unsaid."""
+        names = ("temperature", "max_tokens", "top_p", "top_k", "stop")
+        conf = dict.fromkeys(names) | self.as_dict()
+        return conf if self.seeded else conf | {"seed": None}
 
     def as_dict(self) -> dict[str, Any]:
         """Only what is set, in the OpenAI protocol's names."""

@@ -40,13 +40,14 @@ class CacheMode(StrEnum):
 
 @dataclass
 class SamplingConf:
-    """Sampling parameters; null is not set."""
+    """Sampling parameters; null is not set, but for the seed: null sends none."""
 
     temperature: float | None = None
     max_tokens: int | None = None
     top_p: float | None = None
     top_k: int | None = None
     stop: list[str] | None = None
+    seed: str | None = "auto"
 
 
 @dataclass

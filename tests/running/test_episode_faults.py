@@ -25,7 +25,7 @@ def run_with(tmp_path: Path, policy: str, *words: str) -> Ran:
         start_arena(
             "simulation=kuhn_poker",
             "agents=random_vs_random",
-            "+agents.player_1={type: policy, callable: 'policies:%s'}" % policy,
+            f"+agents.player_1={{type: policy, callable: 'policies:{policy}'}}",
             "trusted_targets=[policies]",
             "episodes=24",
             "concurrency=2",

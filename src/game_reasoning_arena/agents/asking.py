@@ -85,16 +85,7 @@ class Questions:
             model=self.model,
             messages=messages,
             sampling=self.spec.sampling,
-            seed=derive(
-                self._seed,
-                Purpose.REQUEST,
-                key.episode,
-                key.seat,
-                key.turn,
-                key.attempt,
-                key.sample,
-                bits=31,
-            ),
+            seed=self._seed_of(key) if self.spec.sampling.seeded else None,
             key=key,
             constraint=constraint,
         )
@@ -111,6 +102,10 @@ class Questions:
             verdict = judge(reply)
         self._write(plan, request, verdict, reply, None)
         return verdict
+
+    def _seed_of(self, key: CallKey) -> int:
+        call = (key.episode, key.seat, key.turn, key.attempt, key.sample)
+        return derive(self._seed, Purpose.REQUEST, *call, bits=31)
 
     def _write(
         self,

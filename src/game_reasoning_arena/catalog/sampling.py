@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from game_reasoning_arena.errors import ConfigProblems, choose_from
-from game_reasoning_arena.records import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE, Sampling
+from game_reasoning_arena.records import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE, NO_SEED, Sampling
 
 _NAMES = tuple(f.name for f in fields(Sampling))
 #: Inclusive bounds and what a value has to be, by parameter.
@@ -25,7 +25,8 @@ def parse_sampling(values: Mapping[str, Any], where: str) -> tuple[Sampling, lis
 
     Args:
         values: any of temperature (0 to 2), max_tokens (1 or more), top_p (0 to 1), top_k, stop
-            (a text or a list of texts). Numbers may be written as text.
+            (a text or a list of texts), seed (null to send none, "auto" is not set). Numbers may
+            be written as text.
         where: what to call the mapping in a message, such as ``agents.player_0.sampling``.
 
     Returns:
@@ -34,6 +35,15 @@ def parse_sampling(values: Mapping[str, Any], where: str) -> tuple[Sampling, lis
     good: dict[str, Any] = {}
     problems: list[str] = []
     for key, value in values.items():
+        if key == "seed":
+            if value is None:
+                good[key] = NO_SEED
+            elif value != "auto":
+                problems.append(
+                    f"{where}.seed is {value!r}; it must be auto (each request has a seed of its "
+                    "own, derived from the run's seed=...) or null (none is sent)."
+                )
+            continue
         if value is None:
             continue
         if key not in _NAMES:

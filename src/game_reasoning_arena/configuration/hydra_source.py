@@ -24,6 +24,7 @@ from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.catalog.entries import ModelEntry
 from game_reasoning_arena.catalog.files import options
 from game_reasoning_arena.process.paths import add_conf_dir, conf_dirs, user_conf
+from game_reasoning_arena.records import Sampling
 
 #: The option of group ``backend`` that holds all of them.
 ALL = "all"
@@ -154,6 +155,6 @@ def _as_conf(entry: ModelEntry) -> dict[str, Any]:
         if key in ("name", "where", "sampling") or not value:
             continue
         body[key] = value
-    if sampling := entry.sampling.as_dict():
-        body["sampling"] = sampling
+    if entry.sampling != Sampling():
+        body["sampling"] = entry.sampling.as_config()
     return body

@@ -129,6 +129,9 @@ class Experiment:
         """The identity of the same run with so many episodes."""
         kept = {key: value for key, value in self.config.items() if key not in NOT_IDENTITY}
         kept["episodes"] = episodes
+        kept = _with_usual_seeds_unsaid(kept)
+        if isinstance(kept.get("model"), Mapping):
+            kept["model"] = _with_usual_seeds_unsaid(kept["model"])
         kept["backend"] = {prefix: self.asked_through(prefix) for prefix in self.config["backend"]}
         kept["catalog"] = {
             **kept["catalog"],
@@ -189,3 +192,11 @@ def changed_files(
 
 def _digest(content: object) -> str:
     return hashlib.sha256(orjson.dumps(content)).hexdigest()
+
+
+def _with_usual_seeds_unsaid(node: Mapping[str, Any]) -> dict[str, Any]:
+    """A node without ``sampling.seed: auto``, which is what runs did before it could be said."""
+    sampling = node.get("sampling")
+    if not isinstance(sampling, Mapping) or sampling.get("seed") != "auto":
+        return dict(node)
+    return {**node, "sampling": {k: v for k, v in sampling.items() if k != "seed"}}

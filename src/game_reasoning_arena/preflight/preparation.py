@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -320,9 +320,7 @@ def _player_config(player: PlayerSpec) -> dict[str, Any]:
     conf: dict[str, Any] = {"type": player.type}
     if player.model is not None:
         conf["model"] = player.model.name
-        sampling = asdict(player.sampling)
-        stop = sampling["stop"]
-        conf["sampling"] = sampling | {"stop": list(stop) if stop is not None else None}
+        conf["sampling"] = player.sampling.as_config()
     return conf | dict(player.options)
 
 
@@ -341,8 +339,8 @@ def _write_down_models(config: dict[str, Any], models: Sequence[Model], catalog:
             entry["extra"] = dict(model.extra)
         if model.prices:
             entry["prices"] = dict(model.prices)
-        if sampling := model.sampling.as_dict():
-            entry["sampling"] = sampling
+        if model.sampling != Sampling():
+            entry["sampling"] = model.sampling.as_config()
         if provider := model.provider:
             listed = None if provider.name == model.backend else catalog.provider(provider.name)
             if provider != listed:  # an address or key of this model's own

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from game_reasoning_arena.agents.base_agent import PlayerSpec
@@ -88,7 +87,5 @@ def judge_config(scorer: Any, judges: list[PlayerSpec]) -> Any:
     if not judges or judges[0].model is None:
         return scorer
     kept = {} if isinstance(scorer, str) else dict(scorer)
-    sampling = asdict(judges[0].sampling)
-    stop = sampling["stop"]
-    sampling["stop"] = list(stop) if stop is not None else None
+    sampling = judges[0].sampling.as_config()
     return {"type": JUDGE, **kept, "model": judges[0].model.name, "sampling": sampling}

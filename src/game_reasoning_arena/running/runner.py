@@ -17,7 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from game_reasoning_arena.agents.base_agent import Agent
-from game_reasoning_arena.errors import ArenaError, CacheError, Interrupted, RunStorageError, UserError
+from game_reasoning_arena.errors import (
+    ArenaError,
+    CacheError,
+    Interrupted,
+    RunStorageError,
+    UserError,
+)
 from game_reasoning_arena.metering.budget import Budget
 from game_reasoning_arena.metering.cache import ResponseCache
 from game_reasoning_arena.metering.meter import Meter
