@@ -18,5 +18,6 @@ class Lab:
             f"+provider.my_lab.api_base={self.server.url}",
             "agents.player_0.model=direct_my_lab/small",
             "backend.direct.backoff_s=0.01",
+            *([] if any(word.startswith("probe=") for word in words) else ["probe=false"]),
             *words,
         )

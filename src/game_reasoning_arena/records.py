@@ -160,6 +160,11 @@ class Provider:
     # (unless ``api_base`` is set: then the OpenAI protocol is spoken to that address).
     known_to_litellm: bool = False
 
+    @property
+    def variables(self) -> list[str]:
+        """The names of the variables that hold its secrets."""
+        return [*([self.api_key_env] if self.api_key_env else []), *self.headers.values()]
+
 
 #: What a model's entry may say of its prices, with the names that LiteLLM's table has for them.
 PRICES = {

@@ -115,6 +115,8 @@ class ProviderConf:
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     max_concurrency: int | None = None
+    # Further headers of every request; a value is the name of the variable that holds it.
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass

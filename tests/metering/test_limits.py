@@ -196,7 +196,7 @@ def test_a_probe_costs_one_call_not_a_night(lab: Lab) -> None:
 
 def test_a_probe_is_made_when_a_key_is_used(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_LAB_KEY", "canary-value-1234")
-    ran = lab("+provider.my_lab.api_key_env=MY_LAB_KEY", "episodes=2")
+    ran = lab("+provider.my_lab.api_key_env=MY_LAB_KEY", "episodes=2", "probe=null")
     assert ran.code == 0, ran.err
     first = lab.server.requests()[0]
     assert "ready" in first["body"]["messages"][0]["content"]

@@ -111,3 +111,17 @@ def test_no_text_holds_the_key_afterwards(text: str, key: str) -> None:
     redactor = Redactor(environ={"K_API_KEY": key})
     shown = redactor.redact(f"{text}{key}{text}")
     assert key not in shown or key in "[redacted:K_API_KEY]"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "'canary-0123456789'",
+        "canary-\u200b0123456789",
+        "canary-0123\n456789 ",
+        "canary-0123456789\u00e9",
+    ],
+)
+def test_what_is_left_of_a_key_without_its_odd_characters_is_redacted(value: str) -> None:
+    redactor = Redactor(environ={"LAB_API_KEY": value})
+    assert redactor.redact("No: Bearer canary-0123456789!") == "No: Bearer [redacted:LAB_API_KEY]!"

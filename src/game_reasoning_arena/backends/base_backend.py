@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 #: The status by which some providers say "overloaded" where others say 429.
 _OVERLOADED = 529
 
+#: Seconds of a wait that is announced.
+LONG_WAIT_S = 10.0
+
 #: What backends of the user's own are likeliest to get wrong in a reply; None is allowed beside.
 _OF_A_REPLY: tuple[tuple[str, type | tuple[type, ...]], ...] = (
     *((name, str) for name in ("text", "reasoning", "finish_reason")),
@@ -92,6 +95,7 @@ class BaseLLMBackend(ABC):
         self.client_share = client_share
         self._lanes: dict[str, Lane] = {}
         self._told: set[tuple[str, str]] = set()
+        self._announced: dict[str, float] = {}  # until when waits were announced, by endpoint
         # Only the length of waits comes from here, never anything that a result depends on.
         self._jitter = random.Random()
 
@@ -159,6 +163,7 @@ class BaseLLMBackend(ABC):
             if spent_s + pause >= self.deadline_s:
                 raise failure
             self._say_once(request.model, failure)
+            self._say_wait(request.model, failure, pause)
             await asyncio.sleep(pause)
             retries += 1
             queue_s += pause
@@ -230,6 +235,17 @@ class BaseLLMBackend(ABC):
                 failure,
                 self.max_retries,
             )
+
+    def _say_wait(self, model: Model, failure: BackendError, pause: float) -> None:
+        """A wait that looks like standing still is announced, once for all who wait together."""
+        if pause < LONG_WAIT_S:
+            return
+        until = time.monotonic() + pause
+        if until > self._announced.get(model.endpoint, 0.0) + LONG_WAIT_S / 2:
+            self._announced[model.endpoint] = until
+            whose = "as it asks" if failure.retry_after is not None else "after several failures"
+            who = model.provider.name if model.provider else model.name
+            log.warning("Waiting %.0f s for %s, %s.", pause, who, whose)
 
     def _kept_to_contract(self, reply: object) -> Reply:
         if not isinstance(reply, Reply):

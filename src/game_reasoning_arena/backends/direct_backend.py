@@ -71,6 +71,7 @@ class DirectBackend(BaseLLMBackend):
                 problems.append(addresses.no_address(model, model.provider))
             elif model.provider.api_key_env and addresses.credentials(model.provider.api_base):
                 problems.append(addresses.two_credentials(model, model.provider))
+        problems += addresses.check_redirections(models)
         return problems + addresses.check_keys(models)
 
     async def start(self, models: Sequence[Model]) -> None:

@@ -98,6 +98,7 @@ class LiteLLMBackend(BaseLLMBackend):
                 problems.append(
                     f"{model.name}: extra may not hold {', '.join(taken)}: set by the backend."
                 )
+        problems += addresses.check_redirections(models)
         return problems + addresses.check_keys(models)
 
     async def start(self, models: Sequence[Model]) -> None:

@@ -48,6 +48,9 @@ ENGINE_KEYS = (
     "speculative_config",
     "seed",
 )
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: Headers that the protocol or the connection needs for itself.
+_OWN_HEADERS = frozenset({"host", "content-length", "content-type", "transfer-encoding"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -183,6 +186,7 @@ def check_provider(name: str, item: Any, where: str, problems: list[str]) -> Pro
         else:
             settings[key] = value
     _check_settings(settings, where, problems)
+    _check_headers(settings, where, problems)
     for key in ("requests_per_minute", "tokens_per_minute", "max_concurrency"):
         value = settings.get(key)
         if value is not None and (
@@ -230,6 +234,31 @@ def _check_settings(settings: dict[str, Any], where: str, problems: list[str]) -
             problems.append(
                 f"{where}: {key} is {value!r}; it must be an absolute path, such as "
                 f"{str(Path.cwd() / value)!r}."
+            )
+
+
+def _check_headers(settings: dict[str, Any], where: str, problems: list[str]) -> None:
+    """Further headers: their names, and variables in the place of values."""
+    headers = settings.get("headers")
+    if headers is None:
+        return
+    if not isinstance(headers, Mapping):
+        problems.append(
+            f"{where}: headers holds {kind(headers)}; write `headers: {{X-Name: A_VARIABLE}}`."
+        )
+        settings.pop("headers")
+        return
+    for name, variable in headers.items():
+        if not isinstance(name, str) or not _HEADER.fullmatch(name):
+            problems.append(f"{where}: headers: {name!r} is no name of a header.")
+        elif name.lower() in _OWN_HEADERS:
+            problems.append(f"{where}: headers: {name} is set by every request itself.")
+        if not isinstance(variable, str) or not _VARIABLE.fullmatch(variable):
+            # The value is not shown: it may be a secret.
+            problems.append(
+                f"{where}: headers: the value of {name!r} is no variable name. A header's value "
+                "never stands in a configuration: set it in the environment or in .env and give "
+                f"the variable's name, `headers: {{{name}: A_VARIABLE}}`."
             )
 
 

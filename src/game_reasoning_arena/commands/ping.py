@@ -11,13 +11,14 @@ from typing import Any
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.factory import default_backend_confs, make_backend
 from game_reasoning_arena.catalog.catalog import Catalog
+from game_reasoning_arena.catalog.sampling import sampling_from_environment
 from game_reasoning_arena.commands.tables import say, show_table
 from game_reasoning_arena.errors import ArenaError, BackendError, ConfigProblems, Fault
 from game_reasoning_arena.metering.probe import probe_request
 from game_reasoning_arena.preflight.reachability import unreachable
 from game_reasoning_arena.process.event_loop import run_coroutine
 from game_reasoning_arena.process.faults import describe_fault
-from game_reasoning_arena.records import Model, Reply
+from game_reasoning_arena.records import Model, Reply, Sampling
 
 
 def ping(name: str, *, files: Sequence[Path] = (), overrides: Sequence[str] = ()) -> int:
@@ -31,13 +32,15 @@ def ping(name: str, *, files: Sequence[Path] = (), overrides: Sequence[str] = ()
     Raises:
         UserError: the model is not known, or could not be called, such as without its key.
     """
-    catalog, confs, trusted = _composed(files, overrides) if overrides else _shipped(files)
+    settings = _composed(files, overrides) if overrides else _shipped(files)
+    catalog, confs, trusted, run_sampling = settings
     model = catalog.resolve(name, backends=confs)
+    sampling = run_sampling.merged(model.sampling).merged(sampling_from_environment())
     backend = make_backend(model.backend, confs[model.backend], trusted_targets=trusted)
     if problems := [*backend.check([model]), *unreachable([model])]:
         raise ConfigProblems(problems)
     try:
-        reply, choices = run_coroutine(_ask(backend, model))
+        reply, choices = run_coroutine(_ask(backend, model, sampling))
     except BackendError as error:
         tried = f" after {error.retries + 1} tries" if error.retries else ""
         sys.stderr.write(f"{model.name}: no answer{tried}: {error.kind}: {error}\n")
@@ -54,23 +57,28 @@ def ping(name: str, *, files: Sequence[Path] = (), overrides: Sequence[str] = ()
     return 0
 
 
-#: The catalog, the backends' settings by prefix, and the trusted dotted prefixes.
-_Settings = tuple[Catalog, Mapping[str, Any], Sequence[str]]
+#: The catalog, the backends' settings by prefix, the trusted dotted prefixes, the run's sampling.
+_Settings = tuple[Catalog, Mapping[str, Any], Sequence[str], Sampling]
 
 
 def _shipped(files: Sequence[Path]) -> _Settings:
-    return Catalog.load(files=files), default_backend_confs(), ()
+    return Catalog.load(files=files), default_backend_confs(), (), Sampling()
 
 
 def _composed(files: Sequence[Path], overrides: Sequence[str]) -> _Settings:
     from omegaconf import OmegaConf
 
-    from game_reasoning_arena.configuration.value_checks import Problems, check_providers
+    from game_reasoning_arena.configuration.value_checks import (
+        Problems,
+        check_providers,
+        check_sampling,
+    )
     from game_reasoning_arena.preflight.session import compose_words
 
     config: Any = OmegaConf.to_container(compose_words(list(overrides)), resolve=True)
     problems = Problems()
     providers = check_providers(config["provider"] or {}, problems)
+    sampling = check_sampling(config["sampling"], "sampling", problems)
     if problems.found:
         raise ConfigProblems(problems.found)
     if config["trusted_targets"] and str(Path.cwd()) not in sys.path:
@@ -80,13 +88,15 @@ def _composed(files: Sequence[Path], overrides: Sequence[str]) -> _Settings:
         inline_models=[*config["catalog"]["models"], config["model"]],
         inline_providers=providers,
     )
-    return catalog, config["backend"] or {}, config["trusted_targets"]
+    return catalog, config["backend"] or {}, config["trusted_targets"], sampling
 
 
-async def _ask(backend: BaseLLMBackend, model: Model) -> tuple[Reply, Mapping[str, Any]]:
+async def _ask(
+    backend: BaseLLMBackend, model: Model, sampling: Sampling
+) -> tuple[Reply, Mapping[str, Any]]:
     async with backend:
         await backend.start([model])
-        reply = await backend.complete(probe_request(model))
+        reply = await backend.complete(probe_request(model, sampling))
         return reply, backend.choices([model]).get(model.name, {})
 
 

@@ -230,5 +230,5 @@ def check_providers(node: Any, problems: Problems) -> dict[str, dict[str, Any]]:
         filled, wrong = against_schema(ProviderConf, values, f"provider.{name}")
         for problem in wrong:
             problems.add(problem)
-        checked[str(name)] = {k: v for k, v in filled.items() if v is not None}
+        checked[str(name)] = {k: v for k, v in filled.items() if v is not None and v != {}}
     return checked

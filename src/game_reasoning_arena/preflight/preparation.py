@@ -211,7 +211,7 @@ def _experiment(
     probe = config["probe"]
     if probe is None:
         providers = [one.model.provider for one in (*players, *judges) if one.model]
-        probe = any(provider and provider.api_key_env for provider in providers)
+        probe = any(p and (p.api_key_env or p.api_base) for p in providers)
     return Experiment(
         seed=config["seed"],
         episodes=config["episodes"],
@@ -348,7 +348,7 @@ def _write_down_models(config: dict[str, Any], models: Sequence[Model], catalog:
                 entry["api_key_env"] = provider.api_key_env or ""
             if listed is not None:
                 said = {f.name: getattr(listed, f.name) for f in fields(ProviderConf)}
-                said = {k: v for k, v in said.items() if v not in (None, "")}
+                said = {k: v for k, v in said.items() if v not in (None, "", {})}
                 # "" keeps a keyless provider keyless: left out, LiteLLM's own variable would hold.
                 providers[listed.name] = said | {"api_key_env": listed.api_key_env or ""}
         if len(entry) > 1:

@@ -1,7 +1,7 @@
 """Whether anything listens where a model is to be asked: a look before the run.
 
-Providers with keys are asked a tiny question (``probing``); a server without a key costs nothing to
-ask, so that nobody probes it, and what is wrong is most often that it does not run.
+Every server is asked a tiny question when the run has begun (``metering.probe``). Of a server
+without a key, what is wrong is most often that it does not run, which is seen for nothing before.
 """
 
 from __future__ import annotations

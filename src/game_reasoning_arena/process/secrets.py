@@ -55,7 +55,8 @@ class Redactor:
         for name, value in environ.items():
             if name in wanted or SECRET_NAME.search(name):
                 if len(value.strip()) >= SHORT:
-                    self._learn(name, value.strip())
+                    for form in _bared(value):
+                        self._learn(name, form)
                 elif value.strip():
                     short.append((name, value.strip()))
             if "://" in value:
@@ -116,6 +117,18 @@ class Redactor:
                 self._learn("url_password", password)
             basic = base64.b64encode(plain.encode()).decode()
             self._names.setdefault(basic, "url_password")
+
+
+def _bared(value: str) -> list[str]:
+    """A value, and what a server may echo of it: without quotes, breaks and invisible characters.
+
+    Such a key is refused before a run; but an environment may hold others than the run's own.
+    """
+    plain = value.strip()
+    visible = "".join(c for c in plain if c.isascii() and c.isprintable() and c != " ")
+    lines = [line.strip() for line in plain.splitlines()]
+    forms = (plain, plain.strip("\"'`"), visible, visible.strip("\"'`"), *lines)
+    return [form for form in dict.fromkeys(forms) if len(form) >= SHORT]
 
 
 def redact(text: str, variables: Iterable[str] = (), urls: Iterable[str | None] = ()) -> str:

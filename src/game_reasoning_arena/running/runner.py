@@ -27,7 +27,7 @@ from game_reasoning_arena.errors import (
 from game_reasoning_arena.metering.budget import Budget
 from game_reasoning_arena.metering.cache import ResponseCache
 from game_reasoning_arena.metering.meter import Meter
-from game_reasoning_arena.metering.probe import probe_models
+from game_reasoning_arena.metering.probe import probe, probes_of
 from game_reasoning_arena.metering.recall import Recall
 from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.process.event_loop import Rest, run_coroutine
@@ -189,7 +189,7 @@ def _redactor(experiment: Experiment) -> Redactor:
     """Return what takes the keys of the run's providers out of everything that is written."""
     providers = [model.provider for model in experiment.models if model.provider]
     return Redactor(
-        variables=[p.api_key_env for p in providers if p.api_key_env],
+        variables=[variable for p in providers for variable in p.variables],
         urls=[p.api_base for p in providers],
     )
 
@@ -315,7 +315,9 @@ async def _play_all(
             )
             stack.push_async_callback(agents[player.name].aclose)
         if experiment.probe and not replayed and ledger.left:
-            ledger.probes = await probe_models(experiment.models, backends, ledger.meter)
+            in_game = experiment.config["simulation"]["type"] != "prompts"
+            requests = probes_of(experiment.asked, in_game=in_game)
+            ledger.probes = await probe(requests, backends, ledger.meter)
         await _workers(ledger, todo, agents)
 
 

@@ -7,7 +7,6 @@ follow ``OPENAI_BASE_URL``.
 from __future__ import annotations
 
 import base64
-import os
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -53,7 +52,7 @@ def route_of(model: Model) -> dict[str, Any]:
     key = addresses.api_key(model)
     headers = addresses.extra_headers(model)
     if not provider.api_base:
-        explicit = provider.name == "openai" or _redirected(provider.name)
+        explicit = provider.name == "openai" or addresses.redirected(provider.name)
         base = OPENAI_PROTOCOL.get(provider.name) if explicit else None
         route = {"model": f"{provider.name}/{model.model_id}", "api_base": base, "api_key": key}
         return {**route, "extra_headers": headers} if headers else route
@@ -74,13 +73,6 @@ def query_of(model: Model) -> str:
     return urlsplit(base).query
 
 
-def _redirected(provider: str) -> str | None:
-    """The variable by which LiteLLM would send this provider's calls elsewhere, if one is set."""
-    stem = provider.upper().replace("-", "_")
-    names = (f"{stem}_API_BASE", f"{stem}_BASE_URL")
-    return next((name for name in names if os.environ.get(name, "").strip()), None)
-
-
 def misled(model: Model) -> str | None:
     """What is wrong with where a call would go; None if nothing."""
     provider = model.provider
@@ -92,7 +84,7 @@ def misled(model: Model) -> str | None:
         return None
     if not provider.known_to_litellm:
         return addresses.no_address(model, provider)
-    variable = _redirected(provider.name)
+    variable = addresses.redirected(provider.name)
     if variable is None or provider.api_key_env is None or provider.name in HAVE_NO_ADDRESS:
         return None
     if provider.name in OPENAI_PROTOCOL and provider.name not in OTHER_PROTOCOL:

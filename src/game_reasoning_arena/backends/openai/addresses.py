@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from urllib.parse import urlsplit, urlunsplit
 
+from game_reasoning_arena.catalog.litellm_providers import OPENAI_PROTOCOL
 from game_reasoning_arena.errors import AuthError
 from game_reasoning_arena.records import Model, Provider
 
@@ -15,9 +16,12 @@ KEYLESS = "keyless"
 
 PATH = "/chat/completions"
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-#: Headers that the protocol or the connection needs for itself.
-_OWN_HEADERS = frozenset({"host", "content-length", "content-type", "transfer-encoding"})
+#: Where providers are asked whose entry names no other address.
+USUAL = {
+    **OPENAI_PROTOCOL,
+    "ollama": "http://localhost:11434/v1",
+    "lm_studio": "http://localhost:1234/v1",
+}
 
 
 def endpoint(api_base: str) -> str:
@@ -80,21 +84,10 @@ def check_keys(models: Sequence[Model]) -> list[str]:
         provider = model.provider
         if provider is None:
             continue
-        variables = [provider.api_key_env] if provider.api_key_env else []
-        for variable in (*variables, *provider.headers.values()):
+        for variable in provider.variables:
             if problem := _problem_of(model, variable):
                 problems[problem] = None
     return list(problems)
-
-
-def check_headers(headers: Mapping[str, str]) -> list[str]:
-    """Return what is wrong with the names of headers, in words."""
-    wrong = [name for name in headers if not _TOKEN.fullmatch(name)]
-    taken = [name for name in headers if name.lower() in _OWN_HEADERS]
-    return [
-        *(f"{name!r} is no name of a header" for name in wrong),
-        *(f"{name} is set by the backend" for name in taken),
-    ]
 
 
 def unusable(value: str) -> str | None:
@@ -123,6 +116,38 @@ def _problem_of(model: Model, variable: str) -> str | None:
         f"{model.name}: the environment variable {variable} {what}, so it is not what the "
         f"provider issued. Set {variable} to the bare key."
     )
+
+
+def redirected(provider: str) -> str | None:
+    """Return the variable by which other programs send a provider's calls elsewhere, if set."""
+    stem = provider.upper().replace("-", "_")
+    names = (f"{stem}_BASE_URL", f"{stem}_API_BASE")
+    return next((name for name in names if os.environ.get(name, "").strip()), None)
+
+
+def check_redirections(models: Sequence[Model]) -> list[str]:
+    """Return a sentence for each variable that names another address than the one in use.
+
+    Such a variable is never obeyed by itself, since a key would go wherever it says; nor is it
+    passed over in silence. An address that the configuration sets holds whatever is set beside.
+    """
+    problems: dict[str, None] = {}
+    for model in models:
+        provider = model.provider
+        variable = redirected(provider.name) if provider else None
+        if provider is None or variable is None:
+            continue
+        usual = USUAL.get(provider.name)
+        if usual is None or provider.api_base not in (None, usual):
+            continue
+        if os.environ[variable].strip().rstrip("/") == usual.rstrip("/"):
+            continue
+        problem = (
+            f"{variable} is set, but the models of {provider.name!r} are asked at {usual}. Unset "
+            f"it, or use it by provider.{provider.name}.api_base='${{oc.env:{variable}}}'."
+        )
+        problems[problem] = None
+    return list(problems)
 
 
 def no_provider(model: Model) -> str:

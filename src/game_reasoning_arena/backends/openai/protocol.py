@@ -196,9 +196,7 @@ def moved(model: Model, status: int, location: str | None) -> NotFoundError:
 def clean(model: Model, text: str) -> str:
     """A text of the outer world without this process's secrets, on one line."""
     provider = model.provider
-    variables = list(provider.headers.values()) if provider else []
-    if provider and provider.api_key_env:
-        variables.append(provider.api_key_env)
+    variables = provider.variables if provider else []
     urls = [provider.api_base] if provider else []
     return " ".join(redact(text, variables, urls).split())
 
