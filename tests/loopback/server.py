@@ -111,9 +111,9 @@ class Connection(asyncio.Protocol):
             self._next()
 
     async def _serve(self, method: str, path: str, headers: Json, body: bytes) -> None:
-        path = path.split("?", 1)[0]
+        path, _, query = path.partition("?")
         if path.endswith("/chat/completions"):
-            await self._chat(path, headers, body)
+            await self._chat(path, query, headers, body)
         elif path.startswith("/admin/"):
             self._admin(path, body)
         elif path.endswith("/models"):
@@ -136,7 +136,7 @@ class Connection(asyncio.Protocol):
             return
         self._write(200, state.stats())
 
-    async def _chat(self, path: str, headers: Json, raw: bytes) -> None:
+    async def _chat(self, path: str, query: str, headers: Json, raw: bytes) -> None:
         state = self.state
         arrived = self.arrived
         arrived_at = time.time() - (time.monotonic() - arrived)
@@ -147,7 +147,7 @@ class Connection(asyncio.Protocol):
         detail = state.behaviour.settings["log"]
         body = orjson.loads(raw)
         if detail == "full":
-            entry |= {"path": path, "headers": headers, "body": body}
+            entry |= {"path": path, "query": query, "headers": headers, "body": body}
         if detail != "off":
             state.log.append(entry)
         try:
