@@ -154,8 +154,7 @@ def test_a_long_wait_is_announced_once(
             asked = [backend.complete(request(provider(loopback.url))) for _ in range(4)]
             waiting = [asyncio.ensure_future(one) for one in asked]
             await asyncio.to_thread(loopback.wait_for, 4)
-            while len(caplog.messages) < 2:
-                await asyncio.sleep(0.01)
+            await asyncio.wait(waiting, timeout=0.5)
             for one in waiting:
                 one.cancel()
             await asyncio.gather(*waiting, return_exceptions=True)
