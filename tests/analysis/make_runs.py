@@ -50,6 +50,7 @@ class Player:
     cost_usd: float | None = None
     system: str | None = "You play to win."
     served: str | None = None
+    form: str = "line"  # parse_form of its legal answers
     answer: Write = field(
         default=lambda q: f"I take it to block the threat.\nFinal Answer: {q.action_text}"
     )
@@ -271,7 +272,7 @@ def _response(
         outcome=outcome,
         action=action if legal else None,
         action_text=question.action_text if legal else None,
-        parse_form="line" if legal else None,
+        parse_form=player.form if legal else None,
         finish_reason="stop",
         started_at=1_795_000_000.0 + episode,
         latency_s=latency,

@@ -17,6 +17,11 @@ from game_reasoning_arena.analysis.statistics.competitors import run_names
 from game_reasoning_arena.analysis.statistics.hypotheses import Hypotheses, hypotheses
 from game_reasoning_arena.analysis.statistics.intervals import CONFIDENCE
 from game_reasoning_arena.analysis.statistics.pairs import Pair, compare_pairs
+from game_reasoning_arena.analysis.statistics.readings import (
+    mendable_failures,
+    reading_caveats,
+    readings_table,
+)
 from game_reasoning_arena.analysis.statistics.results import (
     copies,
     fits,
@@ -120,6 +125,7 @@ class Comparison:
             costs.latency_table(responses),
             costs.cost_table(responses, self.standings, self.policy),
             time_table(self.loaded),
+            readings_table(responses),
             self.differences,
         ]
 
@@ -127,6 +133,11 @@ class Comparison:
     def every_table(self) -> list[Table]:
         """All tables, and those that are too long to be shown: for files."""
         return [*self.tables, *([prompts_table(self.answers)] if self.answers else [])]
+
+    @cached_property
+    def mendable(self) -> list[str]:
+        """Failures that a setting would have mended, which no result tells from weak play."""
+        return mendable_failures(self.loaded, self.responses)
 
     @cached_property
     def caveats(self) -> list[str]:
@@ -137,6 +148,8 @@ class Comparison:
         line = differences.confounded_line(self.differences, self.loaded, self.standings, met)
         if line:
             found.append(line)
+        found += self.mendable
+        found += reading_caveats(self.responses, self.standings)
         found += _progress(self.loaded, self.standings)
         found += _changed_on_the_way(self.loaded)
         found += self._sharing(asked)

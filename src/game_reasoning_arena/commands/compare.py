@@ -87,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else 10_000, soft_wrap=False)
     width = console.width if terminal else None
+    for line in comparison.mendable:
+        console.print(Text(plain(line), style="bold red"))
     for table in comparison.tables:
         if table.rows or table.notes:
             console.print(to_rich(table, width))

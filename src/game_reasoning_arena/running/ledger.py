@@ -20,6 +20,7 @@ from game_reasoning_arena.recording.summary import Summary
 from game_reasoning_arena.recording.versions import PROVENANCE
 from game_reasoning_arena.recording.writer import RunWriter
 from game_reasoning_arena.records import FORMAT_VERSION, EpisodeRecord, ResponseRecord, Status
+from game_reasoning_arena.running.notices import Notices
 from game_reasoning_arena.running.past import Past
 from game_reasoning_arena.running.progress import Progress
 from game_reasoning_arena.running.provenance import provenance
@@ -41,6 +42,7 @@ class Ledger:
     summary: Summary
     shown: Progress
     profile: Profile | None
+    notices: Notices
     lag: LoopLag = field(default_factory=LoopLag)
     counts: Counter[str] = field(default_factory=Counter)
     outages: Counter[str] = field(default_factory=Counter)
@@ -57,6 +59,7 @@ class Ledger:
         if self.profile is not None:
             self.profile.answered(record)
         self.summary.response(record)
+        self.notices.answered(record)
         self.shown.answered(record, self.meter.totals)
 
     def episode(self, record: EpisodeRecord) -> None:
@@ -95,6 +98,7 @@ class Ledger:
             self.counts[episode.status] += 1
         for response in self.past.responses:
             self.summary.response(response)
+            self.notices.answered(response, quiet=True)
 
     def keep_unplayed(self) -> None:
         """What an earlier part had and this one did not come to stays recorded and counted."""
@@ -134,6 +138,7 @@ class Ledger:
                 "episodes": {"planned": self.planned, **self.counts},
                 "totals": self.totals(),
                 "probe": self.probes,
+                "notes": self.notices.notes,
                 "event_loop_lag_s": self.lag.as_dict(),
             }
         )

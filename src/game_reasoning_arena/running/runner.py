@@ -41,6 +41,7 @@ from game_reasoning_arena.recording.writer import RunWriter
 from game_reasoning_arena.records import EXIT_CODES, Asker, EpisodePlan, Status
 from game_reasoning_arena.running.episode_faults import EpisodeFaults
 from game_reasoning_arena.running.ledger import Ledger, run_head
+from game_reasoning_arena.running.notices import Notices
 from game_reasoning_arena.running.open_backends import open_backends
 from game_reasoning_arena.running.past import Past
 from game_reasoning_arena.running.progress import Progress, make_progress
@@ -179,6 +180,7 @@ async def run_async(
             summary=Summary(experiment.asked),
             shown=shown,
             profile=Profile() if experiment.profile else None,
+            notices=Notices({player.name: player.options for player in experiment.asked}),
         )
         todo = _begin(ledger, plans)
         await _play_to_the_end(ledger, todo, askers, stop, replayed=replayed)
@@ -261,6 +263,7 @@ async def _play_to_the_end(
 def _close(ledger: Ledger, redactor: Redactor) -> RunResult:
     """Write the last files; return how the run ended."""
     ledger.keep_unplayed()
+    ledger.notices.ended()
     status, reason = ledger.status()
     rows = ledger.summary.rows()
     ledger.writer.summary(rows)

@@ -1,0 +1,169 @@
+"""How answers were read, per competitor, and whether the reading could decide between them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import Any
+
+import pandas as pd
+
+from game_reasoning_arena.analysis.statistics.intervals import clustered_rate, difference_of_means
+from game_reasoning_arena.analysis.statistics.standings import Standings
+from game_reasoning_arena.analysis.tables.estimates import Estimate
+from game_reasoning_arena.analysis.tables.forms import Column, Table
+from game_reasoning_arena.recording.frames import LoadedRuns
+from game_reasoning_arena.recording.mendable import Failures, limit_of
+
+#: Forms that are the declared form itself.
+PLAIN = frozenset({"line", "json", "whole"})
+#: Forms whose forgiving takes a judgement of what was meant; the others are dress.
+JUDGED = frozenset(
+    {"lead", "separator", "lead_in", "remark", "notation", "repaired", "wrapped", "prose"}
+)
+#: Differences of shares that are worth a warning: unparsable answers, answers read by judgement.
+UNPARSABLE_GAP = 0.05
+JUDGED_GAP = 0.25
+#: Forms that are listed per competitor.
+MOST_LISTED = 8
+
+
+def readings_table(responses: pd.DataFrame) -> Table:
+    """Return how each competitor's answers were read, as shares of all its answers."""
+    table = Table(
+        "reading",
+        "How answers were read, % of all answers",
+        [
+            Column("who", "competitor", names_row=True),
+            Column("answers", "answers", "count"),
+            Column("plain", "as asked %", "percent"),
+            Column("dressed", "dress forgiven %", "percent"),
+            Column("judged", "words or notation forgiven %", "percent"),
+            Column("unparsable", "unparsable % [95 %]", "percent"),
+            Column("forms", "share per parse_form"),
+        ],
+    )
+    for who, part in responses.groupby("who", sort=False, dropna=True):
+        answered = part[part["outcome"].notna()]
+        if not len(answered):
+            continue
+        how = _how(answered)
+        seeds = answered["seed"]
+        table.rows.append(
+            {
+                "who": str(who),
+                "answers": len(answered),
+                "plain": float((how == "plain").mean()),
+                "dressed": float((how == "dressed").mean()),
+                "judged": float((how == "judged").mean()),
+                "unparsable": clustered_rate(answered["outcome"] == "unparsable", seeds),
+                "forms": _shares(answered),
+            }
+        )
+    return table
+
+
+def reading_caveats(responses: pd.DataFrame, standings: Standings) -> list[str]:
+    """Return a warning for each two competitors of a game whose reading differs by much.
+
+    Differences are told where their 95 % interval leaves out 0 and they are as large as
+    ``UNPARSABLE_GAP`` or ``JUDGED_GAP``; deals are the unit.
+    """
+    games = standings.table.drop_duplicates("run").set_index("run")["game"]
+    answered = responses[responses["outcome"].notna() & responses["who"].notna()]
+    answered = answered.assign(game=answered["run"].map(games), how=_how(answered))
+    found: dict[str, None] = {}
+    for game, part in answered.groupby("game", sort=False, observed=True):
+        shares = {str(who): _rates(mine) for who, mine in part.groupby("who", sort=False)}
+        for a, b in combinations(shares, 2):
+            for line in _gaps(str(game), a, shares[a], b, shares[b]):
+                found[line] = None
+    return list(found)
+
+
+def _how(answered: pd.DataFrame) -> pd.Series:
+    """Return for each answer: plain, dressed, judged, or none where no move was read."""
+    kinds = {form: _kind(str(form)) for form in answered["parse_form"].dropna().unique()}
+    read = answered["outcome"].isin(["legal", "answered"]) & answered["parse_form"].notna()
+    return answered["parse_form"].astype(object).map(kinds).where(read, "none").fillna("none")
+
+
+def _kind(form: str) -> str:
+    parts = set(form.split("+"))
+    if parts & JUDGED:
+        return "judged"
+    return "plain" if parts <= PLAIN else "dressed"
+
+
+def _shares(answered: pd.DataFrame) -> str:
+    """Return the commonest forms with their shares, as text."""
+    counts = answered["parse_form"].astype(object).fillna("no answer found").value_counts()
+    listed = [f"{form} {n / len(answered):.1%}" for form, n in counts.iloc[:MOST_LISTED].items()]
+    if len(counts) > MOST_LISTED:
+        rest = counts.iloc[MOST_LISTED:].sum() / len(answered)
+        listed.append(f"{len(counts) - MOST_LISTED} others {rest:.1%}")
+    return ", ".join(listed)
+
+
+def _rates(part: pd.DataFrame) -> tuple[Estimate, Estimate]:
+    seeds = part["seed"]
+    return (
+        clustered_rate(part["outcome"] == "unparsable", seeds),
+        clustered_rate(part["how"] == "judged", seeds),
+    )
+
+
+def _gaps(
+    game: str, a: str, mine: tuple[Estimate, Estimate], b: str, theirs: tuple[Estimate, Estimate]
+) -> Iterator[str]:
+    what = (
+        (UNPARSABLE_GAP, "could not be read", "Read some of them in responses.jsonl"),
+        (JUDGED_GAP, "were read by forgiving words or another notation", "See their parse_form"),
+    )
+    for (least, how, look), one, other in zip(what, mine, theirs, strict=True):
+        gap = difference_of_means(one, other)
+        if gap.value is None or gap.low is None or gap.high is None or abs(gap.value) < least:
+            continue
+        if gap.low <= 0 <= gap.high:
+            continue
+        yield (
+            f"READING: in {game}, {one.value:.1%} of {a}'s answers {how}, and {other.value:.1%} of "
+            f"{b}'s. So much can decide between them by itself. {look} before you believe a "
+            "difference."
+        )
+
+
+def mendable_failures(loaded: LoadedRuns, responses: pd.DataFrame) -> list[str]:
+    """Return failures that a setting would have mended, per competitor, in plain words."""
+    found: dict[str, None] = {}
+    known = responses[responses["who"].notna()]
+    parts: Any = known.groupby(["run", "player", "who"], sort=False, observed=True)
+    for (run, player, who), part in parts:
+        failures = _counted(part)
+        agents: Any = loaded.readers[int(run)].config.get("agents")
+        options = agents.get(str(player)) if isinstance(agents, Mapping) else None
+        options = options if isinstance(options, Mapping) else {}
+        for sentence in failures.mendable(str(player), options).values():
+            found[f"{who}: {sentence}"] = None
+    return list(found)
+
+
+def _counted(part: pd.DataFrame) -> Failures:
+    failures = Failures()
+    thought = (part["reasoning_chars"].fillna(0) > 0) | (part["reasoning_tokens"].fillna(0) > 0)
+    limits = {text: _limit(str(text)) for text in part["requested"].dropna().unique()}
+    columns = (part["outcome"], thought, part["parse_form"].notna(), part["requested"])
+    for outcome, thinks, declared, requested in zip(*columns, strict=True):
+        failures.add(
+            outcome if isinstance(outcome, str) else None,
+            thought=bool(thinks),
+            declared=bool(declared),
+            limit=limits.get(requested),
+        )
+    return failures
+
+
+def _limit(requested: str) -> int | None:
+    settings = json.loads(requested)
+    return limit_of(settings, {}) if isinstance(settings, dict) else None

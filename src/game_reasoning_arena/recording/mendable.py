@@ -1,0 +1,128 @@
+"""Failures of a model that a setting would mend, found in its answers and put into a sentence.
+
+A model that thinks 1,000 tokens under a limit of 250 loses every game, and nothing in its results
+tells that from weak play. Runs say so while they play, and comparisons of any run directory.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from game_reasoning_arena.records import Outcome
+
+#: A failure is worth a sentence when at least this share of the answers failed so.
+SHARE = 0.25
+#: And in at least so many of them, where there are a few answers.
+LEAST = 3
+#: The limits that are proposed for models that think, and the least for others.
+FOR_THINKING = 4000
+FOR_WRITING = 1000
+
+
+@dataclass(slots=True)
+class Failures:
+    """Counts of a player's answers by what went wrong.
+
+    Attributes:
+        answers: all answers.
+        causes: failed ones by outcome; unparsable ones only where nothing was declared.
+        thinking: answers that were cut or empty and hold reasoning.
+        limit: the token limit of the last answer that was cut; None where it is not known.
+    """
+
+    answers: int = 0
+    causes: Counter[str] = field(default_factory=Counter)
+    thinking: int = 0
+    limit: int | None = None
+
+    def add(self, outcome: str | None, *, thought: bool, declared: bool, limit: int | None) -> None:
+        """Count one answer; an outage (no outcome) is none."""
+        if outcome is None:
+            return
+        self.answers += 1
+        if outcome == Outcome.UNPARSABLE and declared:
+            return
+        if outcome in _CAUSES:
+            self.causes[outcome] += 1
+        if outcome in (Outcome.TRUNCATED, Outcome.EMPTY):
+            self.thinking += thought
+        if outcome == Outcome.TRUNCATED:
+            self.limit = limit or self.limit
+
+    def mendable(self, player: str, options: Mapping[str, Any]) -> dict[str, str]:
+        """Return a sentence for each cause of enough failures that a setting would mend.
+
+        Args:
+            player: the player's name, as in ``agents.player_0``.
+            options: its configuration.
+        """
+        least = min(LEAST, max(1, self.answers // 2))
+        found = {}
+        for cause, count in self.causes.most_common():
+            if count >= max(least, SHARE * self.answers):
+                sentence = self._sentence(cause, count, player, options)
+                if sentence is not None:
+                    found[cause] = f"{count} of {self.answers} answers {sentence}"
+        return found
+
+    def _sentence(
+        self, cause: str, count: int, player: str, options: Mapping[str, Any]
+    ) -> str | None:
+        where = f"agents.{player}"
+        if cause == Outcome.TRUNCATED:
+            return self._cut(where)
+        if cause == Outcome.EMPTY:
+            if self.thinking:
+                return f"were empty (they think). Set sampling.max_tokens={FOR_THINKING}."
+            return "were empty; finish_reason in responses.jsonl says how each ended."
+        if cause == Outcome.REFUSED:
+            return f"were refused. {where}.system_prompt can say that this is a game."
+        if cause == Outcome.CONTEXT_OVERFLOW:
+            if options.get("memory"):
+                return f"had prompts that did not fit the context. Set {where}.memory=false."
+            return "had prompts that did not fit the context. Take a model with a larger one."
+        if cause == Outcome.ILLEGAL:
+            if options.get("show_legal_moves") is False:
+                return f"named no legal move. {where}.show_legal_moves=true lists them."
+            return None
+        other = "line" if options.get("template") == "json" else "json"
+        return (
+            "held no answer in the declared form. Look at some in responses.jsonl; "
+            f"{where}.template={other} asks for another form."
+        )
+
+    def _cut(self, where: str) -> str:
+        thinks = self.thinking * 2 >= self.causes[Outcome.TRUNCATED]
+        at = f"max_tokens={self.limit}" if self.limit else "the model's own token limit"
+        more = FOR_THINKING if thinks else FOR_WRITING
+        more = max(more, 4 * self.limit if self.limit else 0)
+        return (
+            f"were cut at {at}{' (they think)' if thinks else ''}. Set "
+            f"sampling.max_tokens={more}, or {where}.sampling.max_tokens={more} for this player "
+            "alone."
+        )
+
+
+_CAUSES = frozenset(
+    {
+        Outcome.TRUNCATED,
+        Outcome.EMPTY,
+        Outcome.REFUSED,
+        Outcome.CONTEXT_OVERFLOW,
+        Outcome.ILLEGAL,
+        Outcome.UNPARSABLE,
+    }
+)
+
+
+def limit_of(requested: Mapping[str, Any], sent: Mapping[str, Any]) -> int | None:
+    """Return the token limit of a call, as it was sent or else as it was asked for."""
+    for settings in (sent, requested):
+        for name in ("max_tokens", "max_completion_tokens"):
+            value = settings.get(name)
+            if isinstance(value, int):
+                return value
+    return None

@@ -1,0 +1,75 @@
+"""Said while a run plays, once: that answers fail for a cause which a setting would mend."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from game_reasoning_arena.recording.mendable import Failures, limit_of
+from game_reasoning_arena.records import Outcome, ResponseRecord
+
+log = logging.getLogger(__name__)
+
+#: Answers of a player after which they are looked at.
+LOOKS = (8, 16, 32, 64)
+#: Causes that may be chance in a few answers wait for the second look.
+_LATER = frozenset({Outcome.ILLEGAL, Outcome.UNPARSABLE})
+
+
+@dataclass(slots=True)
+class Notices:
+    """Failures that a setting would mend, by player.
+
+    Args:
+        options: each player's configuration.
+    """
+
+    options: Mapping[str, Mapping[str, Any]]
+    _failures: dict[str, Failures] = field(default_factory=dict)
+    _said: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was said, with the counts as they are now, for ``run.json``."""
+        now = {
+            (player, cause): f"{player}: {sentence}"
+            for player in {player for player, _ in self._said}
+            for cause, sentence in self._mendable(player).items()
+        }
+        return [now.get(key, text) for key, text in self._said.items()]
+
+    def answered(self, record: ResponseRecord, *, quiet: bool = False) -> None:
+        """Count an answer; say what its player's answers have in common after some of them."""
+        failures = self._failures.setdefault(record.player, Failures())
+        before = failures.answers
+        failures.add(
+            record.outcome,
+            thought=bool(record.reasoning or record.reasoning_tokens),
+            declared=record.parse_form is not None,
+            limit=limit_of(record.requested, record.sent),
+        )
+        if failures.answers != before and failures.answers in LOOKS:
+            self._look(record.player, failures, quiet=quiet)
+
+    def ended(self) -> None:
+        """Look at players that gave fewer answers than are looked at."""
+        for player, failures in self._failures.items():
+            if failures.answers < LOOKS[0]:
+                self._look(player, failures, last=True)
+
+    def _look(
+        self, player: str, failures: Failures, *, quiet: bool = False, last: bool = False
+    ) -> None:
+        for cause, sentence in self._mendable(player).items():
+            if cause in _LATER and failures.answers < LOOKS[1] and not last:
+                continue
+            if (player, cause) in self._said:
+                continue
+            note = self._said[player, cause] = f"{player}: {sentence}"
+            if not quiet:
+                log.warning("%s", note)
+
+    def _mendable(self, player: str) -> dict[str, str]:
+        return self._failures[player].mendable(player, self.options.get(player, {}))

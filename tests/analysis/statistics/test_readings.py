@@ -1,0 +1,54 @@
+"""How answers were read, and the warning where that could decide between competitors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from game_reasoning_arena.analysis.compare import Comparison
+from game_reasoning_arena.analysis.tables.forms import Table
+from game_reasoning_arena.recording.frames import load_runs
+from tests.analysis.make_runs import Player, make_run
+
+
+def compared(path: Path, first: Player, second: Player, episodes: int = 40) -> Comparison:
+    make_run(path / "run", {"player_0": first, "player_1": second}, episodes=episodes)
+    return Comparison(load_runs(path, notice=lambda _: None))
+
+
+def table_of(comparison: Comparison) -> Table:
+    (table,) = [table for table in comparison.tables if table.key == "reading"]
+    return table
+
+
+def warnings(comparison: Comparison) -> list[str]:
+    return [line for line in comparison.caveats if line.startswith("READING")]
+
+
+def test_shares_per_form_are_those_of_the_answers(tmp_path: Path) -> None:
+    first = Player("vllm_a", rethink=0.5)
+    comparison = compared(tmp_path, first, Player("vllm_b", form="line+emphasis+remark"))
+    rows = {row["who"]: row for row in table_of(comparison).rows}
+    answers = comparison.responses[comparison.responses["who"] == "vllm_a"]
+    unparsable = (answers["outcome"] == "unparsable").mean()
+    assert 0.2 < unparsable < 0.5
+    mine, theirs = rows["vllm_a"], rows["vllm_b"]
+    assert mine["answers"] == len(answers)
+    assert mine["unparsable"].value == unparsable  # type: ignore[union-attr]
+    assert mine["plain"] == 1 - unparsable
+    assert mine["forms"] == f"line {1 - unparsable:.1%}, no answer found {unparsable:.1%}"
+    assert (theirs["plain"], theirs["dressed"], theirs["judged"]) == (0, 0, 1)
+    assert theirs["forms"] == "line+emphasis+remark 100.0%"
+
+
+def test_a_warning_where_the_reading_could_decide(tmp_path: Path) -> None:
+    first = Player("vllm_a", rethink=0.5)
+    comparison = compared(tmp_path, first, Player("vllm_b", form="line+remark"))
+    unread, judged = warnings(comparison)
+    assert "of vllm_a's answers could not be read, and 0.0% of vllm_b's" in unread
+    assert "0.0% of vllm_a's answers were read by forgiving words" in judged
+    assert "100.0% of vllm_b's" in judged
+
+
+def test_no_warning_where_models_are_read_alike(tmp_path: Path) -> None:
+    first, second = Player("vllm_a", form="line+emphasis"), Player("vllm_b", rethink=0.02)
+    assert warnings(compared(tmp_path, first, second)) == []
