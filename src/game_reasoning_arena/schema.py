@@ -285,6 +285,7 @@ class ArenaConf:
     cache: CacheMode = CacheMode.off
     estimate: bool = False
     profile: bool = False
+    assess: bool = False
     trusted_targets: list[str] = field(default_factory=list)
     catalog: CatalogConf = field(default_factory=CatalogConf)
     backend: Any = field(default_factory=dict)

@@ -260,3 +260,26 @@ def test_max_moves_that_may_cut_a_game_leaves_no_exact_value(arena: Arena) -> No
     ran = arena("assess", str(run), "--by", "solver")
     assert ran.code == 2
     assert "simulation.max_moves=3 may end tic_tac_toe before its end" in ran.err
+
+
+def test_a_run_is_assessed_at_its_end(arena: Arena) -> None:
+    ran = arena("simulation=kuhn_poker", "agents=llm_vs_solver", "assess=true", "episodes=10")
+    assert ran.code == 0
+    assert "regret" in ran.out
+    assert assessment(ran.directory)["episodes"] == {"assessed": 10, "ended": 10}
+    again = arena("resume", str(ran.directory), "episodes=16")
+    assert again.code == 0
+    assert assessment(ran.directory)["episodes"] == {"assessed": 16, "ended": 16}
+    assert arena("replay", str(ran.directory)).code == 0
+
+
+def test_a_run_that_cannot_be_assessed_is_refused_before_it_begins(
+    arena: Arena, tmp_path: Path
+) -> None:
+    ran = arena("simulation=matrix_pd", "assess=true")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "assess=true: no evaluator fits matrix_pd" in ran.err
+    Path("p.txt").write_text("one\n")
+    ran = arena("simulation=prompts", "simulation.file=p.txt", "agents=llm", "assess=true")
+    assert "assess=true: prompts have no moves to be assessed" in ran.err
+    assert [entry.name for entry in tmp_path.iterdir()] == ["p.txt"]

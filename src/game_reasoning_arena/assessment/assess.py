@@ -6,7 +6,6 @@ import hashlib
 import logging
 import os
 import platform
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,8 +37,6 @@ _COMPARED = ("by", "settings", "evaluator", "known_policies", "versions", "forma
 #: Episodes that one process judges exactly before others are worth their start.
 _ALONE = 20_000
 _CHUNK = 200
-#: One assessment of this process uses all cores; others wait.
-_ONE_AT_A_TIME = threading.Lock()
 
 #: Is given the run, the episodes that are done and those that there are.
 Told = Callable[[Path, int, int], None]
@@ -131,7 +128,6 @@ def assess_run(
     files = AssessmentFiles(directory)
     files.check_writable()
     with ExitStack() as stack:
-        stack.enter_context(_ONE_AT_A_TIME)
         if not locked:
             stack.enter_context(_lock(directory))
         reader = RunReader(directory, notice=lambda _: None)

@@ -11,6 +11,7 @@ from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.reader import RunReader, read_line_at
 from game_reasoning_arena.records import FINAL
+from game_reasoning_arena.simulation.base import Simulation
 
 if TYPE_CHECKING:
     from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
@@ -61,6 +62,26 @@ def game_of(reader: RunReader) -> OpenSpielSimulation:
         return OpenSpielSimulation.from_conf(conf)
     except UserError as error:
         raise UserError(f"{reader.path} cannot be assessed: {error}") from error
+
+
+def check_assessable(simulation: Simulation) -> None:
+    """Fail if runs of a simulation cannot be assessed by the evaluator that is chosen for it.
+
+    Raises:
+        UserError: no evaluator fits, or its program is missing.
+    """
+    from game_reasoning_arena.simulation.open_spiel.evaluators.settings import EvaluatorSettings
+
+    if simulation.open_ended:
+        raise UserError("assess=true: prompts have no moves to be assessed. Use assess=false.")
+    from game_reasoning_arena.simulation.open_spiel.evaluators.choosing import choose
+    from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
+
+    assert isinstance(simulation, OpenSpielSimulation)
+    try:
+        choose(simulation, EvaluatorSettings())
+    except UserError as error:
+        raise UserError(f"assess=true: {error}") from error
 
 
 def read_run(reader: RunReader, simulation: OpenSpielSimulation) -> RecordedRun:

@@ -19,7 +19,6 @@ from game_reasoning_arena.simulation.open_spiel.evaluators.settings import (
 )
 
 if TYPE_CHECKING:
-    from game_reasoning_arena.assessment import Assessed
     from game_reasoning_arena.assessment.assess import Told
 
 _DEFAULTS = EvaluatorSettings()
@@ -84,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         UserError: an argument is wrong, or no run can be assessed.
     """
     _check(args)
-    from game_reasoning_arena.assessment.assess import assess_runs
+    from game_reasoning_arena.assessment import assess_runs, sentences
 
     names = ("by", "simulations", "nodes", "engine", "iterations", "seed")
     settings = EvaluatorSettings(**{name: getattr(args, name) for name in names})
@@ -93,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
             args.directories, settings, again=args.again, told=told, workers=args.workers
         )
     for assessed in outcome.assessed:
-        for line in _sentences(assessed):
+        for line in sentences(assessed):
             sys.stdout.write(f"{line}\n")
     for reason in outcome.left_out:
         sys.stderr.write(f"arena: {reason}\n")
@@ -131,31 +130,3 @@ def _progress() -> Iterator[Told]:
             bars.update(tasks[run], completed=done, total=total)
 
         yield told
-
-
-def _sentences(assessed: Assessed) -> Iterator[str]:
-    """What was done with a run, and how its players did."""
-    facts = assessed.facts
-    counts = facts.get("counts", {})
-    before = assessed.episodes - assessed.judged
-    earlier = f" ({before} of them before)" if before else ""
-    yield (
-        f"{assessed.directory}: {counts.get('decisions', 0)} decisions in {assessed.episodes} "
-        f"episodes{earlier}, by {_evaluator(facts)}"
-    )
-    from game_reasoning_arena.recording.judgement_totals import totals_by_player
-
-    for player, totals in totals_by_player(assessed.directory).items():
-        yield f"  {player}: {totals}"
-    for note in facts.get("notes", ()):
-        yield f"  note: {note}"
-
-
-def _evaluator(facts: Any) -> str:
-    evaluator = facts.get("evaluator", {})
-    told = [str(evaluator.get("method", facts.get("by")))]
-    for key in ("engine", "nodes", "simulations", "exploitability"):
-        if evaluator.get(key):
-            value = evaluator[key]
-            told.append(f"{key} {value:.1e}" if isinstance(value, float) else f"{key} {value}")
-    return ", ".join(told)

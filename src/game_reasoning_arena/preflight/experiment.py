@@ -21,6 +21,7 @@ from game_reasoning_arena.simulation.base import Simulation
 #: run's identity, and may differ between a run and its resumption.
 NOT_IDENTITY = frozenset(
     {
+        "assess",
         "budget",
         "cache",
         "concurrency",
@@ -63,6 +64,7 @@ class Experiment:
     cache: str
     estimate: bool
     profile: bool
+    assess: bool
     players: tuple[PlayerSpec, ...]
     judges: tuple[PlayerSpec, ...] = ()  # asked about answers; they have no seat
     simulation: Simulation

@@ -15,6 +15,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from game_reasoning_arena.agents.base_agent import OnFailure, PlayerSpec
+from game_reasoning_arena.assessment import check_assessable
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.factory import make_backend
 from game_reasoning_arena.backends.openai.protocol import no_constraint
@@ -83,6 +84,9 @@ def prepare(
     simulation = problems.attempt(lambda: make_simulation(node))
     if simulation is not None and check_seats:
         _check_seats(config, players, simulation, problems, played=played)
+    if simulation is not None and config["assess"] and not played:
+        fitting = simulation
+        problems.attempt(lambda: check_assessable(fitting))
     asked = [*players, *judges]
     models = list({p.model.name: p.model for p in asked if p.model}.values())
     backends = _backends(asked, confs, config, problems)
@@ -223,6 +227,7 @@ def _experiment(
         cache=config["cache"],
         estimate=config["estimate"],
         profile=config["profile"],
+        assess=config["assess"],
         players=tuple(players),
         judges=tuple(judges),
         simulation=simulation,

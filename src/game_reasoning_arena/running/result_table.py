@@ -72,6 +72,7 @@ def _notes_on_the_run(result: RunResult) -> list[str]:
         lines.append(_held_up(held_up, result.totals["calls"], models))
     if result.profile is not None:
         lines.append(_where_time_went(result.profile))
+    lines += result.assessed
     lines += [
         f"outage ({count} x): {reason}"
         for reason, count in result.outages.items()

@@ -38,7 +38,7 @@ from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.config_text import as_yaml
 from game_reasoning_arena.recording.summary import Summary
 from game_reasoning_arena.recording.writer import RunWriter
-from game_reasoning_arena.records import EXIT_CODES, Asker, EpisodePlan, Status
+from game_reasoning_arena.records import EXIT_CODES, FINAL, Asker, EpisodePlan, Status
 from game_reasoning_arena.running.episode_faults import EpisodeFaults
 from game_reasoning_arena.running.ledger import Ledger, run_head
 from game_reasoning_arena.running.notices import Notices
@@ -69,6 +69,7 @@ class RunResult:
     profile: Mapping[str, Any] | None = None  # with profile=true
     unpaired: Sequence[str] = ()  # what keeps deals from being paired
     cause: BaseException | None = None  # what ended it, if anything did
+    assessed: Sequence[str] = ()  # with assess=true: what came of it, in sentences
     begun: bool = True  # whether anything is there to go on from
 
     @property
@@ -184,7 +185,13 @@ async def run_async(
         )
         todo = _begin(ledger, plans)
         await _play_to_the_end(ledger, todo, askers, stop, replayed=replayed)
-        return _close(ledger, redactor)
+        result = _close(ledger, redactor)
+        if experiment.assess and not replayed and any(ledger.counts[kind] for kind in FINAL):
+            from game_reasoning_arena.running.assessing import assess_played
+
+            told = await assess_played(writer.directory, stop, shown)
+            result = replace(result, assessed=tuple(map(redactor.redact, told)))
+        return result
 
 
 def _redactor(experiment: Experiment) -> Redactor:
