@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -39,6 +40,28 @@ def test_the_wheel_runs_from_an_empty_directory(unpacked: Path, tmp_path: Path) 
     assert wheel.code == 0, wheel.err
     checkout = finish(start_arena(*words, cwd=tmp_path / "b"))
     assert episodes(wheel.directory) == episodes(checkout.directory)
+
+
+def test_a_class_beside_the_wheel_sits_at_a_seat(unpacked: Path, tmp_path: Path) -> None:
+    (tmp_path / "my_agents.py").write_text(
+        "from game_reasoning_arena.agents import Agent\n\n\n"
+        "class Last(Agent):\n"
+        "    def decide(self, turn, plan):\n"
+        "        return turn.legal_actions[-1]\n"
+    )
+    # As the command is installed: the working directory is not on the path by itself.
+    script = "import sys; from game_reasoning_arena.cli import main; sys.path.remove(''); main()"
+    words = ["agents.player_1._target_=my_agents.Last", "trusted_targets=[my_agents]", "episodes=4"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(unpacked)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "my_agents.Last" in done.stdout
 
 
 def test_the_wheel_is_what_is_imported_and_holds_all_of_conf(unpacked: Path) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import reprlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from inspect import isawaitable
 from typing import Any, ClassVar, Literal, Protocol
 
+from game_reasoning_arena.agents.randomness import Purpose, Stream
+from game_reasoning_arena.errors import Fault
+from game_reasoning_arena.process.targets import Constructor
 from game_reasoning_arena.records import (
     EpisodePlan,
     EpisodeRecord,
@@ -25,7 +30,8 @@ Recorder = Callable[[ResponseRecord], None]
 class PlayerSpec:
     """A player as configured, everything resolved.
 
-    ``options`` holds what is left of the agent's configuration (``template``, ``memory``, ...).
+    ``options`` holds what is left of the agent's configuration (``template``, ``memory``, ...). A
+    class of the user's own is made by ``make``, and ``type`` is its dotted name.
     """
 
     name: str
@@ -33,6 +39,7 @@ class PlayerSpec:
     model: Model | None = None
     sampling: Sampling = field(default_factory=Sampling)
     options: Mapping[str, Any] = field(default_factory=dict)
+    make: Constructor[Agent] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +128,13 @@ class Actor(ABC):
         """The episode has ended: how it stands, as this seat sees it, and what came of it."""
 
 
-class Agent(ABC):
-    """A player for the length of a run; without state that episodes could share."""
+class Agent:
+    """A player for the length of a run; without state that episodes could share.
+
+    Authors of a player implement :meth:`decide`, or :meth:`sit` where it remembers something from
+    turn to turn. The constructor is called before the run as well, to check the settings: what
+    takes long or is held open belongs into :meth:`start`.
+    """
 
     def __init__(self, spec: PlayerSpec) -> None:
         self.spec = spec
@@ -132,9 +144,24 @@ class Agent(ABC):
         """The player's name, as in ``agents.player_0``."""
         return self.spec.name
 
-    @abstractmethod
+    def decide(self, turn: Turn, plan: EpisodePlan) -> int | Awaitable[int]:
+        """Return one of ``turn.legal_actions``; may be ``async def``.
+
+        Other episodes go on while it waits, and wait while it computes: what takes long is awaited
+        (``await asyncio.to_thread(...)``).
+        """
+        raise NotImplementedError(f"{type(self).__name__} implements neither decide nor sit")
+
     def sit(self, plan: EpisodePlan, seat: int) -> Actor:
-        """Take a seat in an episode."""
+        """Return the player at a seat for one episode."""
+        return DecidingActor(self, plan)
+
+    def numbers(self, turn: Turn, plan: EpisodePlan) -> Stream:
+        """Return the random numbers for a turn: the same whenever the run is played."""
+        return Stream(plan.seed, Purpose.PLAYER, plan.episode, turn.seat, turn.turn)
+
+    async def start(self) -> None:
+        """Make ready for the run (load a network, start a program). Called once before it."""
 
     def dice(self, plan: EpisodePlan, seat: int) -> Callable[[], int] | None:
         """64 random bits a call, where a uniform choice among the legal actions is all that this
@@ -147,3 +174,33 @@ class Agent(ABC):
 
     async def aclose(self) -> None:
         """Free what the player holds (engines, terminals)."""
+
+
+class DecidingActor(Actor):
+    """A player in one episode that decides each turn by itself."""
+
+    __slots__ = ("_agent", "_plan")
+
+    def __init__(self, agent: Agent, plan: EpisodePlan) -> None:
+        self._agent = agent
+        self._plan = plan
+
+    async def act(self, turn: Turn) -> Decision:
+        """Return what the agent decides.
+
+        Raises:
+            Fault: that is no legal action.
+        """
+        decided = self._agent.decide(turn, self._plan)
+        action = await decided if isawaitable(decided) else decided
+        if (
+            isinstance(action, bool)
+            or not isinstance(action, int)
+            or action not in turn.legal_actions
+        ):
+            raise Fault(
+                f"agents.{self._agent.name}: {type(self._agent).__name__}.decide returned "
+                f"{reprlib.repr(action)} in turn {turn.turn} of {turn.game}; it must return one of "
+                f"turn.legal_actions: {reprlib.repr(list(turn.legal_actions))}."
+            )
+        return played(action)

@@ -18,6 +18,7 @@ from game_reasoning_arena.metering.probe import probe_request
 from game_reasoning_arena.preflight.reachability import unreachable
 from game_reasoning_arena.process.event_loop import run_coroutine
 from game_reasoning_arena.process.faults import describe_fault
+from game_reasoning_arena.process.targets import look_in_working_directory
 from game_reasoning_arena.records import Model, Reply, Sampling
 
 
@@ -81,8 +82,7 @@ def _composed(files: Sequence[Path], overrides: Sequence[str]) -> _Settings:
     sampling = check_sampling(config["sampling"], "sampling", problems)
     if problems.found:
         raise ConfigProblems(problems.found)
-    if config["trusted_targets"] and str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # as with a run
+    look_in_working_directory(config["trusted_targets"])
     catalog = Catalog.load(
         files=[*config["catalog"]["files"], *files],
         inline_models=[*config["catalog"]["models"], config["model"]],

@@ -99,7 +99,7 @@ def as_typed(word: str) -> str:
 
 
 def drop_settings_of_old_types(cfg: DictConfig, words: Sequence[str]) -> None:
-    """Where the words change an agent's type, drop what a preset had set for the old one.
+    """Where the words change an agent's type or class, drop what a preset had set for the old one.
 
     What the words set themselves is kept, and told of in preflight where it is wrong.
     """
@@ -111,12 +111,15 @@ def drop_settings_of_old_types(cfg: DictConfig, words: Sequence[str]) -> None:
     for player, keys in typed.items():
         agents = cfg.get("agents")
         node = agents.get(player) if isinstance(agents, DictConfig) else None
-        if "type" not in keys or not isinstance(node, DictConfig):
+        if not isinstance(node, DictConfig):
             continue
         schema = AGENT_TYPES.get(str(node.get("type")))
-        if schema is None:
+        if "_target_" in keys:
+            known = keys
+        elif "type" in keys and schema is not None:
+            known = {field.name for field in fields(schema)} | keys
+        else:
             continue
-        known = {field.name for field in fields(schema)} | keys
         with open_dict(node):
             for key in [key for key in node if key not in known]:
                 del node[key]

@@ -160,6 +160,8 @@ class Experiment:
     def _contents(self) -> Iterator[tuple[str, str]]:
         """The same, one by one: a path says little."""
         for player in self.players:
+            if player.make is not None and (source := player.make.source) is not None:
+                yield f"{player.name}._target_", hashlib.sha256(source.read_bytes()).hexdigest()
             template, table = player.options.get("template"), player.options.get("table")
             if template and player.type == "llm":
                 from game_reasoning_arena.agents.prompting import is_file, load_template

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from game_reasoning_arena.agents.base_agent import PlayerSpec
+from game_reasoning_arena.agents.base_agent import Agent, OnFailure, PlayerSpec
 from game_reasoning_arena.agents.checks import option_problems
-from game_reasoning_arena.backends.factory import check_target
 from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.configuration.value_checks import Problems, against_schema, check_sampling
 from game_reasoning_arena.errors import UserError, choose_from
-from game_reasoning_arena.records import Model, Sampling
-from game_reasoning_arena.schema import AGENT_TYPES
+from game_reasoning_arena.process.targets import PACKAGE, check_target, follow, parameters_of
+from game_reasoning_arena.records import Model, Reply, Request, Sampling
+from game_reasoning_arena.schema import AGENT_TYPES, LLMAgentConf
+from game_reasoning_arena.simulation.base import Simulation
+from game_reasoning_arena.simulation.players import ASKS, GIVEN, make_agent
 
 
 def check_players(
@@ -44,52 +46,161 @@ def check_players(
             "+agents.player_0.type=random"
         )
         return []
-    players: list[PlayerSpec] = []
-    for name in sorted(agents, key=_player_order):
-        values = agents[name]
+    checks = _Checks(config, catalog, backend_confs, run_sampling, env_sampling, problems)
+    players = [checks.player(name, agents[name]) for name in sorted(agents, key=_player_order)]
+    return [player for player in players if player is not None]
+
+
+def check_construction(
+    players: Sequence[PlayerSpec], simulation: Simulation, seed: int, problems: Problems
+) -> None:
+    """Make each player of a class of the user's own once, since its constructor may refuse."""
+    for player in players:
+        asks = player.make is not None and ASKS in player.make.parameters
+        if player.make is None or (asks and player.model is None):
+            continue
+        problems.attempt(
+            lambda p=player: make_agent(  # type: ignore[misc]
+                p,
+                asker=_Nobody(),
+                record=lambda record: None,
+                run_id="",
+                seed=seed,
+                on_failure=OnFailure(),
+                simulation=simulation,
+            )
+        )
+
+
+class _Nobody:
+    """In place of a model while a player is only made."""
+
+    async def complete(self, request: Request) -> Reply:
+        raise UserError("A player's constructor asked its model; ask in decide or sit.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Checks:
+    """What the checks of one player need to know of the rest."""
+
+    config: Mapping[str, Any]
+    catalog: Catalog | None
+    backend_confs: Mapping[str, Any]
+    run_sampling: Sampling
+    env_sampling: Sampling
+    problems: Problems
+
+    def player(self, name: str, values: object) -> PlayerSpec | None:
+        """Return a player as far as it is right; None where it is not known what it is."""
         where = f"agents.{name}"
         if not isinstance(values, Mapping):
-            problems.add(f"{where}={values!r}: give {where}.type=... and its settings.")
-            continue
+            self.problems.add(f"{where}={values!r}: give {where}.type=... and its settings.")
+            return None
+        if "_target_" in values:
+            return self._of_own_class(name, values)
         kind = values.get("type", "llm")
         if kind not in AGENT_TYPES:
-            problems.add(f"{where}.type={kind} is unknown. {choose_from(str(kind), AGENT_TYPES)}")
-            continue
-        options, wrong = against_schema(AGENT_TYPES[kind], values, where)
-        for problem in wrong:
-            problems.add(problem)
-        _say_type(where, kind, values, problems)
+            self.problems.add(
+                f"{where}.type={kind} is unknown. {choose_from(str(kind), AGENT_TYPES)}"
+                + _own_class_hint(where, kind)
+            )
+            return None
+        options = self._options(AGENT_TYPES[kind], values, where)
+        _say_type(where, kind, values, self.problems)
         options.pop("type")
-        if kind != "llm":
-            _check_callable(options.get("callable"), where, config, problems)
-            players.append(PlayerSpec(name=name, type=kind, options=options))
-            continue
+        if kind == "llm":
+            return self._asking(PlayerSpec(name=name, type=kind, options=options))
+        if not self._trusts_callable(options.get("callable"), where):
+            return None
+        return PlayerSpec(name=name, type=kind, options=options)
+
+    def _of_own_class(self, name: str, values: Mapping[str, Any]) -> PlayerSpec | None:
+        """Return a player of a class that ``_target_`` names."""
+        where = f"agents.{name}"
+        if "type" in values:
+            self.problems.add(f"{where}: give either {where}.type or {where}._target_, not both.")
+            return None
+        make = self.problems.attempt(
+            lambda: follow(
+                values,
+                Agent,
+                where=where,
+                noun="agent",
+                trusted_targets=self.config["trusted_targets"],
+                first=1,
+                given=GIVEN,
+                beside=_settings_of_models,
+            )
+        )
+        if make is None:
+            return None
+        if make.cls.decide is Agent.decide and make.cls.sit is Agent.sit:
+            self.problems.add(
+                f"{where}._target_={make.target}: {make.cls.__name__} implements neither decide "
+                "nor sit, so it cannot choose a move."
+            )
+            return None
+        player = PlayerSpec(name=name, type=make.target, options=make.settings, make=make)
+        if ASKS not in make.parameters:
+            return player
+        asking = _settings_of_models(make.cls)
+        said = {"model": self.config["model"].get("name")}
+        said |= {key: value for key, value in values.items() if key in asking}
+        options = self._options(LLMAgentConf, said, where)
+        kept = {key: value for key, value in options.items() if key in asking}
+        return self._asking(replace(player, options={**kept, **make.settings}))
+
+    def _options(self, schema: type, values: Mapping[str, Any], where: str) -> dict[str, Any]:
+        options, wrong = against_schema(schema, values, where)
+        for problem in wrong:
+            self.problems.add(problem)
+        return options
+
+    def _asking(self, player: PlayerSpec) -> PlayerSpec:
+        """Return a player whose model and sampling are taken out of its options and resolved."""
+        where = f"agents.{player.name}"
+        problems = self.problems
+        options = dict(player.options)
         asked = options.pop("model")
         sampling = check_sampling(options.pop("sampling"), f"{where}.sampling", problems)
-        sampling = sampling.merged(run_sampling)
-        model = resolved_model(asked, where, catalog, backend_confs, problems)
+        sampling = sampling.merged(self.run_sampling)
+        model = resolved_model(asked, where, self.catalog, self.backend_confs, problems)
         if model is not None:
             sampling = sampling.merged(model.sampling)
-        player = PlayerSpec(
-            name=name,
-            type=kind,
-            model=model,
-            sampling=sampling.merged(env_sampling),
-            options=options,
+        player = replace(
+            player, model=model, sampling=sampling.merged(self.env_sampling), options=options
         )
         for problem in option_problems(player):
             problems.add(problem)
-        players.append(player)
-    return players
+        return player
+
+    def _trusts_callable(self, code: object, where: str) -> bool:
+        """Whether the code that a policy names may be imported."""
+        if not code:
+            return True
+        trusted = (PACKAGE, *self.config["trusted_targets"])
+        try:
+            check_target(str(code).replace(":", "."), trusted, where=f"{where}.callable")
+        except UserError as error:
+            self.problems.add(str(error))
+            return False
+        return True
 
 
-def _check_callable(
-    code: object, where: str, config: Mapping[str, Any], problems: Problems
-) -> None:
-    if code:
-        trusted = ("game_reasoning_arena", *config["trusted_targets"])
-        target = str(code).replace(":", ".")
-        problems.attempt(lambda: check_target(target, trusted, where=f"{where}.callable"))
+def _settings_of_models(cls: type[Agent]) -> Collection[str]:
+    """Return the settings of language models that players of a class have beside its own."""
+    from game_reasoning_arena.agents.llm_agent import LLMAgent
+
+    if issubclass(cls, LLMAgent):
+        return {field.name for field in fields(LLMAgentConf)} - {"type"}
+    return {"model", "sampling"} if ASKS in parameters_of(cls) else ()
+
+
+def _own_class_hint(where: str, kind: object) -> str:
+    """What a type that looks like a class's name is told."""
+    if "." not in str(kind):
+        return ""
+    return f" A class of your own is given as {where}._target_={kind}."
 
 
 def _say_type(where: str, kind: str, values: Mapping[str, Any], problems: Problems) -> None:

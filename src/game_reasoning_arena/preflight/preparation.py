@@ -6,10 +6,8 @@ the one that will be used, or raises ConfigProblems with the whole list.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -34,10 +32,11 @@ from game_reasoning_arena.errors import ConfigProblems, UserError
 from game_reasoning_arena.metering.cache import check_cache
 from game_reasoning_arena.preflight.backend_checks import Serving
 from game_reasoning_arena.preflight.experiment import Experiment
-from game_reasoning_arena.preflight.players import check_players
+from game_reasoning_arena.preflight.players import check_construction, check_players
 from game_reasoning_arena.preflight.reachability import unreachable
 from game_reasoning_arena.preflight.scoring import judge_config, judging_player, trusted_scorer
 from game_reasoning_arena.preflight.sharding import Shard
+from game_reasoning_arena.process.targets import look_in_working_directory
 from game_reasoning_arena.records import Model, Sampling
 from game_reasoning_arena.schema import SIMULATION_TYPES, ArenaConf, ProviderConf
 from game_reasoning_arena.simulation.base import Simulation
@@ -71,8 +70,7 @@ def prepare(
     if not played:
         check_names(cfg, problems)
     check_ranges(config, problems)
-    if config["trusted_targets"] and str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # as with `python -m`: trusted modules may lie here
+    look_in_working_directory(config["trusted_targets"])
     shard = problems.attempt(lambda: Shard.parse(config["shard"]))
     catalog = _load_catalog(config, problems)
     confs: dict[str, Any] = dict(config["backend"] or {})
@@ -165,6 +163,7 @@ def _check_seats(
     everybody = bool(players) and len(players) == len(config["agents"])
     for problem in simulation.check(players, everybody=everybody):
         problems.add(problem)
+    check_construction(players, simulation, config["seed"], problems)
 
 
 def _check_serving(
@@ -322,7 +321,7 @@ def _check_constraint(player: PlayerSpec, backend: BaseLLMBackend) -> None:
 
 def _player_config(player: PlayerSpec) -> dict[str, Any]:
     """A player as it is written down: all values final."""
-    conf: dict[str, Any] = {"type": player.type}
+    conf: dict[str, Any] = {"type" if player.make is None else "_target_": player.type}
     if player.model is not None:
         conf["model"] = player.model.name
         conf["sampling"] = player.sampling.as_config()

@@ -69,7 +69,7 @@ def _named_files(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[object,
     """The files that a configuration names, called as in ``contents``, and how much is read."""
     agents, simulation = config.get("agents"), config.get("simulation")
     for player, node in agents.items() if isinstance(agents, Mapping) else ():
-        for key in ("template", "table"):
+        for key in ("template", "table", "_target_"):
             if isinstance(node, Mapping) and node.get(key):
                 yield f"{player}.{key}", (node[key],)
     if isinstance(simulation, Mapping) and simulation.get("file"):

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from game_reasoning_arena.agents.base_agent import PlayerSpec
-from game_reasoning_arena.backends.factory import check_target
 from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.configuration.value_checks import Problems, check_sampling
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.preflight.players import resolved_model
+from game_reasoning_arena.process.targets import PACKAGE, check_target
 from game_reasoning_arena.records import Sampling
 from game_reasoning_arena.simulation.prompts import JUDGE
 
@@ -31,7 +31,7 @@ def trusted_scorer(
     scorer = simulation.get("scorer")
     if not isinstance(scorer, Mapping):
         return dict(simulation)
-    trusted = ("game_reasoning_arena", *trusted_targets)
+    trusted = (PACKAGE, *trusted_targets)
     for where, node in (
         ("simulation.scorer", scorer),
         ("simulation.scorer.check", scorer.get("check")),

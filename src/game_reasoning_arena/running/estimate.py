@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -93,8 +94,12 @@ def estimate(experiment: Experiment) -> dict[str, Usage]:
             )
             for player in experiment.asked
         }
-        for plan in dry:
-            await experiment.simulation.play(plan, agents, "estimate")
+        async with AsyncExitStack() as stack:
+            for agent in agents.values():
+                stack.push_async_callback(agent.aclose)
+                await agent.start()
+            for plan in dry:
+                await experiment.simulation.play(plan, agents, "estimate")
 
     run_coroutine(play())
     factor = len(plans) / len(dry) if dry else 0.0

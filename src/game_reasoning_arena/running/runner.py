@@ -324,6 +324,7 @@ async def _play_all(
                 simulation=experiment.simulation,
             )
             stack.push_async_callback(agents[player.name].aclose)
+            await agents[player.name].start()
         if experiment.probe and not replayed and ledger.left:
             in_game = experiment.config["simulation"]["type"] != "prompts"
             requests = probes_of(experiment.asked, in_game=in_game)

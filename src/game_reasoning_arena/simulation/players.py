@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from game_reasoning_arena.agents.base_agent import Agent, OnFailure, PlayerSpec, Recorder
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.process.targets import Constructor
 from game_reasoning_arena.records import Asker
 
 if TYPE_CHECKING:
+    from game_reasoning_arena.agents.asking import Questions
     from game_reasoning_arena.simulation.base import Simulation
+
+#: The parameter of a class of the user's own that asks a language model.
+ASKS = "questions"
+#: What the constructor of such a class is given where it has parameters of these names.
+GIVEN = (ASKS, "seed", "on_failure", "game", "rules")
 
 
 def make_agent(
@@ -36,6 +44,16 @@ def make_agent(
     Raises:
         UserError: the player cannot be made; the message names the configuration key.
     """
+    if spec.make is not None:
+        given: dict[str, Any] = {
+            "seed": seed,
+            "on_failure": on_failure,
+            "game": simulation.name,
+            "rules": simulation.rules,
+        }
+        if ASKS in spec.make.parameters:
+            given[ASKS] = _questions(spec, asker, record, run_id, seed)
+        return _own_agent(spec, spec.make, given)
     if spec.type == "random" and not simulation.open_ended:
         from game_reasoning_arena.agents.random_agent import RandomAgent
 
@@ -45,11 +63,7 @@ def make_agent(
 
         return HumanAgent(spec, rules=simulation.rules)
     if spec.type == "llm":
-        if asker is None or spec.model is None:
-            raise UserError(f"agents.{spec.name} is a language model but has no model to ask.")
-        from game_reasoning_arena.agents.asking import Questions
-
-        questions = Questions(spec, asker=asker, record=record, run_id=run_id, seed=seed)
+        questions = _questions(spec, asker, record, run_id, seed)
         if simulation.open_ended:
             from game_reasoning_arena.agents.prompted_agent import PromptedAgent
 
@@ -65,3 +79,33 @@ def make_agent(
             rules=simulation.rules,
         )
     return simulation.make_player(spec, seed=seed)
+
+
+def _questions(
+    spec: PlayerSpec, asker: Asker | None, record: Recorder, run_id: str, seed: int
+) -> Questions:
+    """Return what a player asks its model by.
+
+    Raises:
+        UserError: it has no model.
+    """
+    if asker is None or spec.model is None:
+        raise UserError(f"agents.{spec.name} is a language model but has no model to ask.")
+    from game_reasoning_arena.agents.asking import Questions
+
+    return Questions(spec, asker=asker, record=record, run_id=run_id, seed=seed)
+
+
+def _own_agent(spec: PlayerSpec, make: Constructor[Agent], given: Mapping[str, Any]) -> Agent:
+    """Return a player of a class of the user's own.
+
+    Raises:
+        UserError: the class refuses its settings, fails, or does not initialise its base.
+    """
+    agent = make(spec, **given)
+    if getattr(agent, "spec", None) is not spec:
+        raise UserError(
+            f"agents.{spec.name}: {make.cls.__name__}.__init__ must call super().__init__(spec, "
+            "...), which keeps the player's name."
+        )
+    return agent

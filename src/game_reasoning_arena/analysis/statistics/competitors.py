@@ -104,12 +104,14 @@ def _settings(loaded: LoadedRuns, run: int, player: str) -> dict[str, Any]:
     agent = dict((agents or {}).get(player) or {}) if isinstance(agents, dict) else {}
     agent.pop("sampling", None)
     model = told.get("model") or agent.get("model")
-    kind = told.get("type") or agent.get("type") or ("llm" if model else "unknown")
+    own_class = agent.pop("_target_", None)
+    kind = told.get("type") or agent.get("type") or own_class or ("llm" if model else "unknown")
     if kind == "llm" and model is None:
         model = _first(loaded, run, player, "model")
-    settings = {"type": kind, "model": model if kind == "llm" else None}
+    asks = kind == "llm" or told.get("model") is not None
+    settings = {"type": kind, "model": model if asks else None}
     settings.update((k, v) for k, v in agent.items() if k not in settings and v is not None)
-    if kind == "llm":
+    if asks:
         requested = _first(loaded, run, player, "requested")
         settings.update(orjson.loads(requested) if requested else {})
     return settings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from time import perf_counter
 
@@ -14,7 +14,7 @@ from game_reasoning_arena.records import EpisodePlan
 from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
 
 
-class EngineAgent(Agent):
+class EngineAgent(Agent, ABC):
     """A player that needs the engine's state; ``seed`` is the run's."""
 
     def __init__(self, spec: PlayerSpec, *, seed: int) -> None:

@@ -4,6 +4,7 @@ depth, hidden information, one player or many."""
 from __future__ import annotations
 
 import asyncio
+import reprlib
 from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any, cast
@@ -17,6 +18,7 @@ from game_reasoning_arena.errors import (
     BackendError,
     BudgetReached,
     ConfigProblems,
+    Fault,
     UserError,
     problems_of,
 )
@@ -309,6 +311,8 @@ class _Episode:
                 if decision.action is None:
                     self.forfeit = decision.forfeit
                     return
+                if decision.action not in legal:
+                    raise self._illegal(player, decision.action, legal)
                 self.moves.append(self._move(player, decision.action, decision.by))
                 state.apply_action(decision.action)
             elif player == _SIMULTANEOUS:
@@ -334,6 +338,8 @@ class _Episode:
             if isinstance(result, BaseException):
                 raise result
             if result.action is not None:
+                if result.action not in legal[seat]:
+                    raise self._illegal(seat, result.action, legal[seat])
                 actions[seat] = result.action
                 moves.append((seat, result.action, result.by))
             elif result.forfeit is not None:
@@ -344,6 +350,15 @@ class _Episode:
         for seat, action, by in moves:
             self.moves.append(self._move(seat, action, by))
         state.apply_actions(actions)
+
+    def _illegal(self, seat: int, action: object, legal: Sequence[int]) -> Fault:
+        """A class of the user's own gave what the engine must not be given."""
+        actor = type(self.actors[seat]).__qualname__
+        return Fault(
+            f"agents.{self._plan.seats[seat]}: {actor}.act chose {reprlib.repr(action)} in turn "
+            f"{self.turns} of {self._simulation.name}, which is not among the legal actions "
+            f"{reprlib.repr(list(legal))}."
+        )
 
     def _move(self, seat: int, action: int, by: MoveBy) -> Move:
         return Move(

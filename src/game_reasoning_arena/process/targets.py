@@ -1,0 +1,296 @@
+"""Classes named in a configuration by ``_target_``: the one place where such a name is followed.
+
+    parrot = follow({"_target_": "my_backends.Parrot", "word": "hello"}, BaseLLMBackend, ...)()
+
+A configuration can come from anywhere, and ``_target_`` names code to be run. So only classes of
+this package are used, unless the user names others in ``trusted_targets``; that is decided before
+anything is imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType, NoneType, UnionType
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin
+
+from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from, near
+from game_reasoning_arena.process.faults import describe_fault
+
+T = TypeVar("T")
+
+PACKAGE = "game_reasoning_arena"
+_SPECIAL = ("_target_", "_args_", "_partial_", "_recursive_", "_convert_")
+
+
+@dataclass(frozen=True)
+class Constructor(Generic[T]):
+    """A class of a configuration with its settings, both checked; call it to make the object."""
+
+    target: str
+    cls: type[T]
+    settings: Mapping[str, Any]
+    where: str
+
+    def __call__(self, *args: Any, **given: Any) -> T:
+        """Return a new object.
+
+        Args:
+            args: go before the settings.
+            given: what is not the user's to set; only what the class takes is passed on.
+
+        Raises:
+            UserError: the class refuses its settings, or fails.
+        """
+        from hydra.errors import InstantiationException
+        from hydra.utils import instantiate
+
+        conf = {"_target_": self.target, **self.settings}
+        wanted = {name: value for name, value in given.items() if name in self.parameters}
+        try:
+            # Partial, so that Hydra makes the settings plain and leaves what is given alone.
+            made: T = instantiate(conf, _convert_="all", _partial_=True)(*args, **wanted)
+        except UserError:
+            raise
+        except Exception as error:
+            cause = error.__cause__ if isinstance(error, InstantiationException) else error
+            if isinstance(cause, UserError):
+                raise cause from None
+            if isinstance(cause, TypeError | ValueError):
+                raise UserError(f"{self.where}: {self.cls.__name__} refused: {cause}.") from error
+            raise UserError(
+                f"{self.where}: {self.cls.__name__} cannot be made: "
+                f"{describe_fault(cause or error)}."
+            ) from error
+        return made
+
+    @cached_property
+    def parameters(self) -> Collection[str]:
+        """The names of what the class's constructor takes."""
+        return parameters_of(self.cls)
+
+    @property
+    def source(self) -> Path | None:
+        """The file that the class is written in; None where there is none."""
+        try:
+            file = inspect.getsourcefile(self.cls)
+        except TypeError:
+            return None
+        return Path(file) if file else None
+
+
+def follow(
+    conf: Mapping[str, Any],
+    base: type[T],
+    *,
+    where: str,
+    noun: str,
+    trusted_targets: Sequence[str] = (),
+    first: int = 0,
+    given: Collection[str] = (),
+    beside: Callable[[type[T]], Collection[str]] = lambda cls: (),
+) -> Constructor[T]:
+    """Import the class that a configuration names and check its settings.
+
+    Args:
+        conf: ``_target_`` and the keyword arguments of that class, as plain values.
+        base: what the class must be a subclass of.
+        where: the configuration's key, such as ``backend.parrot``.
+        noun: what such a class is called, such as ``backend``.
+        trusted_targets: dotted prefixes outside this package that the user allows.
+        first: how many parameters of the constructor are filled by position.
+        given: further parameters that are not the user's to set.
+        beside: returns the keys of the configuration that are for the caller and not for the class.
+
+    Raises:
+        UserError: a target that is not trusted, is absent or is no such class.
+        ConfigProblems: settings that the class does not take, lacks, or that have another type.
+    """
+    target = conf.get("_target_")
+    if not isinstance(target, str):
+        raise UserError(
+            f"{where}._target_ is {target!r}; it must name the {noun}'s class, MODULE.CLASS."
+        )
+    check_target(target, (PACKAGE, *trusted_targets), where=f"{where}._target_")
+    settings = {str(key): value for key, value in conf.items() if key != "_target_"}
+    for path, special, value in _special_keys(settings, where):
+        if special != "_target_":
+            raise UserError(f"{path} is not allowed in a {noun}'s configuration; remove it.")
+        check_target(value, trusted_targets, where=path)
+    cls = _load_class(target, base, where, noun)
+    not_its_own = beside(cls)
+    settings = {key: value for key, value in settings.items() if key not in not_its_own}
+    _check_settings(cls, settings, where, first, given, not_its_own)
+    return Constructor(target, cls, settings, where)
+
+
+def check_target(
+    target: object, trusted_targets: Sequence[str], *, where: str = "_target_"
+) -> None:
+    """Refuse a target that is not below a trusted dotted prefix: the decision whom to trust.
+
+    Raises:
+        UserError: names the target and how to trust it.
+    """
+    if not isinstance(target, str):
+        raise UserError(f"{where} is {target!r}; it must be a dotted name.")
+    trusted = [prefix.rstrip(".") for prefix in trusted_targets if prefix.strip(".")]
+    well_formed = "." in target and all(part.isidentifier() for part in target.split("."))
+    if not well_formed or not any(f"{target}.".startswith(f"{p}.") for p in trusted):
+        module = target.rpartition(".")[0] or target
+        raise UserError(
+            f"{where} is {target!r}, which no trusted name covers, so it is not run. If you wrote "
+            f"or trust that code, say so with 'trusted_targets=[{module}]'."
+        )
+
+
+def parameters_of(cls: type) -> Collection[str]:
+    """Return the names of what a class's constructor takes."""
+    return _parameters(cls)[0].keys()
+
+
+def look_in_working_directory(trusted_targets: Collection[str]) -> None:
+    """Let trusted modules lie in the working directory, as with ``python -m``."""
+    if trusted_targets and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+
+
+def _special_keys(value: Any, path: str) -> Iterator[tuple[str, str, Any]]:
+    """Every key that ``instantiate`` gives a meaning to, however deep: path, key and value."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            here = f"{path}.{key}"
+            if key in _SPECIAL:
+                yield here, key, item
+            yield from _special_keys(item, here)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _special_keys(item, f"{path}[{index}]")
+
+
+def _load_class(target: str, base: type[T], where: str, noun: str) -> type[T]:
+    module_name, _, class_name = target.rpartition(".")
+    what = f"{where}._target_ is {target!r}"
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        missing = error.name or module_name
+        if module_name == missing or module_name.startswith(missing + "."):
+            close = near(missing, (found.name for found in pkgutil.iter_modules([str(Path.cwd())])))
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise UserError(f"{what}, but there is no module {missing!r}.{hint}") from error
+        raise UserError(
+            f"{where} needs the package {missing!r}, which is not installed."
+        ) from error
+    except Exception as error:
+        raise UserError(f"{what}, which cannot be imported: {describe_fault(error)}.") from error
+    found = getattr(module, class_name, None)
+    if found is None:
+        raise UserError(
+            f"{what}, but {module_name!r} has no {class_name!r}. "
+            + choose_from(class_name, _classes_in(module, base))
+        )
+    # A trusted name may be an alias of something else; only what it leads to counts.
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise UserError(
+            f"{what}, which is no {noun}; it must be a subclass of {_public_name(base)}."
+        )
+    return found
+
+
+def _public_name(base: type) -> str:
+    """The shortest dotted name that a class of this package is imported by."""
+    package = base.__module__.rpartition(".")[0]
+    face = sys.modules.get(package)
+    home = package if getattr(face, base.__name__, None) is base else base.__module__
+    return f"{home}.{base.__name__}"
+
+
+def _classes_in(module: ModuleType, base: type) -> list[str]:
+    return [
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, base) and value is not base
+    ]
+
+
+def _check_settings(
+    cls: type,
+    settings: Mapping[str, Any],
+    where: str,
+    first: int,
+    given: Collection[str],
+    others: Collection[str],
+) -> None:
+    """Check settings against the constructor; ``others`` are settings checked elsewhere."""
+    taken, closed = _parameters(cls)
+    by_position = list(taken)[:first]
+    taken = {n: p for n, p in taken.items() if n not in by_position and n not in given}
+    problems = [
+        f"{where}.{key} is no setting of {cls.__name__}. {_choices(key, [*taken, *others])}"
+        for key in settings
+        if key in by_position or key in given or (closed and key not in taken)
+    ]
+    problems += [
+        f"{where}.{name} is missing: {cls.__name__} needs it."
+        for name, parameter in taken.items()
+        if parameter.default is inspect.Parameter.empty and name not in settings
+    ]
+    problems += [
+        f"{where}.{key} is {settings[key]!r}; it must be {_wanted(parameter.annotation)}."
+        for key, parameter in taken.items()
+        if key in settings and not _fits(settings[key], parameter.annotation)
+    ]
+    if problems:
+        raise ConfigProblems(problems)
+
+
+def _choices(key: str, taken: Iterable[str]) -> str:
+    names = list(taken)
+    return choose_from(key, names, limit=30) if names else "It has none."
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a plain value is of an annotated type; types that are not plain fit anything."""
+    if get_origin(hint) in (Union, UnionType):
+        return any(_fits(value, option) for option in get_args(hint))
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint) if hint in (bool, str, NoneType) else True
+
+
+def _wanted(hint: Any) -> str:
+    options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    words = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
+    return " or ".join(words.get(option, "null") for option in options)
+
+
+def _parameters(cls: type) -> tuple[dict[str, inspect.Parameter], bool]:
+    """What a class takes by name, with what ``**`` passes on to its bases; whether that is all."""
+    taken: dict[str, inspect.Parameter] = {}
+    for base in cls.__mro__:
+        if "__init__" not in vars(base):
+            continue
+        parameters = list(_signature(base.__init__).parameters.values())[1:]  # type: ignore[misc]
+        passes_on = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        for parameter in parameters:
+            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+                taken.setdefault(parameter.name, parameter)
+        if not passes_on:
+            return taken, True
+    return taken, False
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    try:
+        return inspect.signature(function, eval_str=True)
+    except NameError:  # an annotation that only type checkers can see
+        return inspect.signature(function)
