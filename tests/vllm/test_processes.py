@@ -249,6 +249,7 @@ def test_a_start_can_be_called_off(place: Path, number: signal.Signals) -> None:
         for _ in soon("the start of the loading"):
             if list(place.glob("arena-vllm-*")):
                 break
+            assert process.poll() is None, process.communicate()[0]
         processes = {}
         process.send_signal(number)
     said, _ = process.communicate(timeout=LIMIT_S)
