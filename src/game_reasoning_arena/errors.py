@@ -2,7 +2,8 @@
 
 ArenaError
 ├── UserError               the user's input; exit code 2, printed without a traceback
-│   └── ConfigProblems      several of them at once
+│   ├── ConfigProblems      several of them at once
+│   └── DamagedRecordError  a run directory holds something that its program never writes
 ├── BudgetReached           a budget is spent; exit code 3, what is finished is kept
 ├── Interrupted             the run is being stopped; unfinished episodes are left to resume
 ├── PlayerFailure           a player failed and on_failure.policy is raise
@@ -62,6 +63,10 @@ class ConfigProblems(UserError):
 def problems_of(error: UserError) -> Sequence[str]:
     """What a user's error tells, one sentence or paragraph each."""
     return error.problems if isinstance(error, ConfigProblems) else (str(error),)
+
+
+class DamagedRecordError(UserError):
+    """A line or a file of a run directory is not what this program writes; names the field."""
 
 
 class BudgetReached(ArenaError):

@@ -13,13 +13,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, TypedDict
+from typing import Annotated, Any, Protocol, TypedDict
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec import field as struct_field
 
 #: The version of the run directory's format; readers warn about others.
 FORMAT_VERSION = 1
+
+#: Numbers as a line of a run directory may hold them; a line with others is damaged.
+Index = Annotated[int, Meta(ge=0, le=2**31 - 1)]  # of an episode, a turn
+Place = Annotated[int, Meta(ge=0, le=2**15 - 1)]  # a seat, an attempt, a sample
+SeatOrChance = Annotated[int, Meta(ge=-1, le=2**15 - 1)]
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 DEFAULT_MAX_TOKENS = 250
 DEFAULT_TEMPERATURE = 0.1
@@ -296,13 +302,13 @@ class ResponseRecord(Struct, frozen=True, kw_only=True):
     """
 
     run_id: str
-    episode: int
-    seed: int
-    seat: int
+    episode: Index
+    seed: Whole
+    seat: Place
     player: str
-    turn: int
-    attempt: int
-    sample: int
+    turn: Index
+    attempt: Place
+    sample: Place
     model: str
     backend: str
     provider: str | None
@@ -310,7 +316,7 @@ class ResponseRecord(Struct, frozen=True, kw_only=True):
     text: str | None
     reasoning: str | None
     outcome: Outcome | None
-    action: int | None
+    action: Whole | None
     action_text: str | None
     parse_form: str | None
     finish_reason: str | None
@@ -320,11 +326,11 @@ class ResponseRecord(Struct, frozen=True, kw_only=True):
     decode_s: float | None
     queue_s: float | None
     client_s: float | None
-    retries: int
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    reasoning_tokens: int | None
-    cached_tokens: int | None
+    retries: Whole
+    prompt_tokens: Whole | None
+    completion_tokens: Whole | None
+    reasoning_tokens: Whole | None
+    cached_tokens: Whole | None
     cost_usd: float | None
     requested: Mapping[str, Any]
     sent: Mapping[str, Any]
@@ -357,10 +363,10 @@ class Move(Struct, frozen=True, kw_only=True):
     ``turn`` counts decision nodes from 0; the moves of a simultaneous node share it.
     """
 
-    turn: int | None
-    seat: int
+    turn: Index | None
+    seat: SeatOrChance
     player: str | None
-    action: int
+    action: Whole
     text: str
     by: MoveBy
 
@@ -372,7 +378,7 @@ class Forfeit(Struct, frozen=True, kw_only=True):
     lost too, and nobody won by it who failed.
     """
 
-    seat: int
+    seat: Place
     player: str
     cause: Outcome
     also: tuple[Forfeit, ...] = ()
@@ -397,8 +403,8 @@ class EpisodeRecord(Struct, frozen=True, kw_only=True):
     """
 
     run_id: str
-    episode: int
-    seed: int
+    episode: Index
+    seed: Whole
     game: str
     seats: tuple[str, ...]
     status: Status
@@ -406,7 +412,7 @@ class EpisodeRecord(Struct, frozen=True, kw_only=True):
     returns: tuple[float, ...] | None
     forfeit: Forfeit | None
     move_limit: bool
-    turns: int
+    turns: Index
     moves: tuple[Move, ...]
     duration_s: float
     error: str | None = None

@@ -3,7 +3,8 @@
 A template says ``{% set answer_form = "line" %}`` (or ``"json"``) and has the blocks ``system``,
 ``user`` and ``feedback``; it may extend a shipped one (``{% extends "line.j2" %}``) and replace
 any block. :data:`VARIABLES` lists what it may use; anything else is an error before the run.
-Templates run in Jinja2's sandbox.
+It may include and import shipped templates and files beside it whose names end in ``.j2``.
+Templates run in Jinja2's sandbox, with bounded time, output and memory.
 """
 
 from __future__ import annotations
@@ -14,19 +15,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from jinja2 import (
-    BaseLoader,
-    DictLoader,
-    FileSystemLoader,
-    StrictUndefined,
-    TemplateError,
-    meta,
-    nodes,
-)
+from jinja2 import DictLoader, TemplateError, meta, nodes
 from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from game_reasoning_arena.agents.template_limits import BoundedEnvironment
 from game_reasoning_arena.errors import UserError, choose_from
+from game_reasoning_arena.process.files import read_file
 from game_reasoning_arena.process.profiling import part
 
 #: What a template may use, by name.
@@ -68,6 +62,8 @@ _TRIAL: dict[str, Any] = {
     "answer": None,
     "fits": [],
 }
+#: Bytes of a template's file.
+MOST_TEMPLATE = 1 << 20
 SHIPPED = Path(__file__).resolve().parent / "templates"
 
 AnswerForm = Literal["line", "json"]
@@ -98,34 +94,32 @@ class Template:
 
     def __init__(self, template: str, sources: Mapping[str, str] | None = None) -> None:
         self.name = template
-        loader: BaseLoader
+        #: The text of the template and of those it names, by file name.
+        self.sources: dict[str, str] = {}
+        folder = None
         if sources:
-            loader, first = DictLoader(sources), next(iter(sources))
+            first = next(iter(sources))
         else:
             path = _path(template)
-            loader, first = FileSystemLoader([path.parent, SHIPPED]), path.name
-        env = ImmutableSandboxedEnvironment(
-            loader=loader,
-            undefined=StrictUndefined,
-            keep_trailing_newline=False,
-            autoescape=False,
-        )
+            folder, first = path.parent, path.name
+        self._found = _Sources(template, first, folder, sources or {})
+        env = BoundedEnvironment(DictLoader(self.sources), bounded=is_file(template))
         try:
             #: By name, a template's own block before the one that it extends.
             self._blocks: dict[str, list[Callable[..., Iterator[str]]]] = {}
             self._trees: dict[str, nodes.Block] = {}
-            #: The text of the template and of those it extends, by file name.
-            self.sources: dict[str, str] = {}
             self._rendered: dict[tuple[Any, ...], str] = {}
             self._env = env
             self._globals = env.make_globals(None)
             answer_form = self._load(first, env)
             #: The variables that a block may use, by block.
             self.uses = {block: self._used(block) for block in BLOCKS if block in self._trees}
-        except TemplateError as error:
+        except UserError:
+            raise
+        except Exception as error:  # what compiles is Python, and may fail in any way
             line = getattr(error, "lineno", None)
             where = f"{template}, line {line}" if line else template
-            raise UserError(f"The prompt template {where}: {error}") from error
+            raise UserError(f"The prompt template {where}: {_in_words(error)}") from error
         missing = [block for block in BLOCKS if block not in self._blocks]
         if missing:
             raise UserError(
@@ -140,8 +134,7 @@ class Template:
         self.answer_form: AnswerForm = answer_form
         self._try_out()
 
-    def _load(self, name: str, env: ImmutableSandboxedEnvironment) -> AnswerForm | None:
-        assert env.loader is not None
+    def _load(self, name: str, env: BoundedEnvironment) -> AnswerForm | None:
         answer_form: AnswerForm | None = None
         following: str | None = name
         visited: set[str] = set()
@@ -150,9 +143,9 @@ class Template:
             if following in visited:
                 raise UserError(f"The prompt template {self.name} extends itself.")
             visited.add(following)
-            source, _, _ = env.loader.get_source(env, following)
-            self.sources[following] = source
-            tree = env.parse(source)
+            self.sources[following] = self._found(following)
+            tree = env.parse(self.sources[following])
+            self._take_parts(tree, env)
             unknown = sorted(meta.find_undeclared_variables(tree) - VARIABLES.keys() - {"self"})
             if unknown:
                 raise UserError(
@@ -175,6 +168,20 @@ class Template:
                     + choose_from(block, BLOCKS)
                 )
         return answer_form
+
+    def _take_parts(self, tree: nodes.Template, env: BoundedEnvironment) -> None:
+        """Read the files that a template includes or imports by fixed names, and theirs."""
+        for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport)):
+            names = getattr(getattr(node, "template", None), "value", None)
+            for name in names if isinstance(names, list | tuple) else [names]:
+                if not isinstance(name, str):
+                    raise UserError(
+                        f"The prompt template {self.name}, line {node.lineno}, must include or "
+                        "import a fixed name."
+                    )
+                if name not in self.sources:
+                    self.sources[name] = self._found(name)
+                    self._take_parts(env.parse(self.sources[name]), env)
 
     def _try_out(self) -> None:
         """Render every block once, so that what fails does so before a run."""
@@ -250,11 +257,62 @@ class Template:
         try:
             context = Context(self._env, {**self._globals, **values}, self.name, {})
             context.blocks = self._blocks
-            return "".join(self._blocks[block][0](context)).strip()
-        except (TemplateError, TypeError, ValueError, AttributeError, LookupError) as error:
+            pieces = self._blocks[block][0](context)
+            if self._env.bounded:
+                self._env.begin()
+                pieces = self._env.counted_pieces(pieces)
+            return "".join(pieces).strip()
+        except Exception as error:  # a template may fail in any way that Python can
             raise UserError(
-                f"The prompt template {self.name} failed in its block {block!r}: {error}"
+                f"The prompt template {self.name} failed in its block {block!r}: {_in_words(error)}"
             ) from error
+
+
+class _Sources:
+    """The texts that a template may name: shipped ones, and files ending in .j2 beside it."""
+
+    def __init__(
+        self, template: str, own: str, folder: Path | None, given: Mapping[str, str]
+    ) -> None:
+        self._template = template
+        self._folder = folder
+        self._given = given
+        self._own = own
+
+    def __call__(self, name: str) -> str:
+        """Return the text of a file.
+
+        Raises:
+            UserError: it is none that this template may read, or cannot be read.
+        """
+        if name in self._given:
+            return self._given[name]
+        parts = Path(name).parts
+        fit = name.endswith(".j2") and not any(part.startswith((".", "/")) for part in parts)
+        if not fit and name != self._own:
+            raise UserError(
+                f"The prompt template {self._template} names the file {name!r}. It may extend, "
+                "include and import shipped templates and files beside it whose names end in .j2."
+            )
+        for folder in (self._folder, SHIPPED):
+            if folder is None:
+                continue
+            path = folder / name
+            try:
+                return read_file(path, most=MOST_TEMPLATE).decode()
+            except FileNotFoundError:
+                continue
+            except (OSError, UnicodeDecodeError) as error:
+                why = getattr(error, "strerror", None) or "is no text in UTF-8"
+                raise UserError(f"The prompt template {path} cannot be read: {why}.") from error
+        raise UserError(f"The prompt template {self._template} names {name!r}, which is not there.")
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deep, or calls itself"
+    text = " ".join(str(error).split())
+    return text if isinstance(error, TemplateError) else f"{type(error).__name__}: {text}"
 
 
 def load_template(template: str) -> Template:

@@ -234,15 +234,15 @@ def _changed_on_the_way(loaded: LoadedRuns) -> Iterator[str]:
     """Runs whose length or versions were others when a part of them was played."""
     last = loaded.episodes.groupby("run")["episode"].max()
     for number, (name, reader) in enumerate(zip(run_names(loaded), loaded.readers, strict=True)):
-        steps = reader.run.get("extended") or ()
-        if steps and int(last.get(number, -1)) >= min(step["from"] for step in steps):
-            numbers = [str(step["from"]) for step in steps] + [str(steps[-1]["to"])]
+        steps = reader.run.extended
+        if steps and int(last.get(number, -1)) >= min(step.before for step in steps):
+            numbers = [str(step.before) for step in steps] + [str(steps[-1].after)]
             yield (
                 f"{name}: was extended ({' -> '.join(numbers)} episodes). If its results decided "
                 "that, its p values are too small and its intervals too narrow."
             )
-        earlier = reader.run.get("earlier_provenance") or ()
-        changed = [text for before in earlier for text in changed_versions(before, reader.run)]
+        earlier, now = reader.run.earlier_provenance, reader.run.provenance
+        changed = [text for before in earlier for text in changed_versions(before, now)]
         if changed:
             yield (
                 f"{name}: was played in parts with different versions "

@@ -22,7 +22,8 @@ from game_reasoning_arena.assessment.pool import JudgePool, Lines, chunks_of
 from game_reasoning_arena.assessment.recorded_run import RecordedRun, game_of, read_run
 from game_reasoning_arena.errors import ConfigProblems, UserError, problems_of
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.recording.reader import RunReader, find_runs, read_lines
+from game_reasoning_arena.recording.lines import read_lines
+from game_reasoning_arena.recording.reader import RunReader, find_runs
 from game_reasoning_arena.recording.writer import DirectoryLock
 from game_reasoning_arena.simulation.open_spiel.evaluators.settings import EvaluatorSettings
 

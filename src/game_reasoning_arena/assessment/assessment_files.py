@@ -14,8 +14,14 @@ from typing import Any
 import orjson
 
 from game_reasoning_arena.errors import RunStorageError, UserError
+from game_reasoning_arena.process.files import (
+    open_to_append,
+    read_json,
+    replace_file,
+    write_all,
+)
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.recording.reader import read_lines
+from game_reasoning_arena.recording.lines import read_lines
 
 _FILES = (layout.DECISIONS, layout.LUCK, layout.ASSESSMENT)
 
@@ -28,11 +34,7 @@ class AssessmentFiles:
 
     def found(self) -> dict[str, Any] | None:
         """Return what an earlier assessment says of itself; None where there is none."""
-        try:
-            content = orjson.loads((self._directory / layout.ASSESSMENT).read_bytes())
-        except (OSError, orjson.JSONDecodeError):
-            return None
-        return content if isinstance(content, dict) else None
+        return read_json(self._directory / layout.ASSESSMENT)
 
     def remove(self) -> None:
         """Take all three away."""
@@ -59,8 +61,11 @@ class AssessmentFiles:
         for name, lines in ((layout.DECISIONS, decisions), (layout.LUCK, luck)):
             path = self._directory / name
             try:
-                with path.open("ab") as out:
-                    out.write(lines)
+                descriptor = open_to_append(path)
+                try:
+                    write_all(descriptor, lines)
+                finally:
+                    os.close(descriptor)
             except OSError as error:
                 raise RunStorageError(_unwritable(path, error)) from error
 
@@ -87,10 +92,8 @@ class AssessmentFiles:
 
     def _replace(self, name: str, content: bytes) -> None:
         path = self._directory / name
-        fresh = path.with_name(f".{name}.new")
         try:
-            fresh.write_bytes(content)
-            fresh.replace(path)
+            replace_file(path, content)
         except OSError as error:
             raise RunStorageError(_unwritable(path, error)) from error
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.recording.reader import RunReader, read_line_at
+from game_reasoning_arena.recording.lines import read_line_at
+from game_reasoning_arena.recording.reader import RunReader
 from game_reasoning_arena.records import FINAL
 from game_reasoning_arena.simulation.base import Simulation
 
@@ -113,8 +114,8 @@ def read_run(reader: RunReader, simulation: OpenSpielSimulation) -> RecordedRun:
         run_id=reader.run_id,
         simulation_conf=reader.config["simulation"],
         agents=agents if isinstance(agents, dict) else {},
-        contents=told.get("contents") or {},
-        home=Path(told.get("cwd") or "."),
+        contents=told.contents,
+        home=Path(told.cwd or "."),
         offsets=dict(sorted(offsets.items())),
         seating={name: sorted(s for n, s in seated if n == name) for name, _ in seated},
     )

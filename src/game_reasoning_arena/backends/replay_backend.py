@@ -14,7 +14,7 @@ from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.errors import ReplayMiss
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.decoding import key_of, reply_of
-from game_reasoning_arena.recording.reader import read_lines
+from game_reasoning_arena.recording.lines import read_lines
 from game_reasoning_arena.records import CallKey, Model, Reply, Request
 
 

@@ -25,7 +25,11 @@ from game_reasoning_arena.catalog.entries import (
     provider_from,
 )
 from game_reasoning_arena.catalog.files import Contents
-from game_reasoning_arena.catalog.litellm_providers import OPENAI_PROTOCOL, builtin_providers
+from game_reasoning_arena.catalog.litellm_providers import (
+    KEY_VARIABLES,
+    OPENAI_PROTOCOL,
+    builtin_providers,
+)
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from, near
 from game_reasoning_arena.process.paths import conf_dirs
 from game_reasoning_arena.records import Model, Provider
@@ -334,3 +338,21 @@ def _unknown_provider(name: str, providers: Collection[str]) -> str:
         f"own that speaks the OpenAI protocol is added by +provider.{name}.api_base=http://... "
         f"+provider.{name}.api_key_env=NAME_API_KEY, or in conf/catalog/api_providers.yaml."
     )
+
+
+def own_addresses() -> set[tuple[str, str | None, str | None]]:
+    """Return the provider, key variable and address of all that the shipped and own lists hold.
+
+    No address is the provider's own, as LiteLLM knows it.
+    """
+    catalog = Catalog.load()
+    known: set[tuple[str, str | None, str | None]] = set()
+    for name, variables in KEY_VARIABLES.items():
+        for variable in (*variables, None):
+            known |= {(name, variable, None), (name, variable, OPENAI_PROTOCOL.get(name))}
+    known |= {(one.name, one.api_key_env, one.api_base) for one in catalog.providers()}
+    for entry in catalog.models():
+        if entry.api_base is not None:
+            provider = catalog.provider_name(entry.name, ()) or "vllm"
+            known.add((provider, entry.api_key_env or None, entry.api_base))
+    return known

@@ -13,6 +13,7 @@ from typing import Any
 
 from game_reasoning_arena.catalog.sampling import parse_sampling
 from game_reasoning_arena.errors import choose_from
+from game_reasoning_arena.process.secrets import secret_reference
 from game_reasoning_arena.records import PRICES, Provider, Sampling
 from game_reasoning_arena.schema import ModelConf, ProviderConf
 
@@ -268,6 +269,12 @@ def _with_environment(
     """The entry with ``${oc.env:NAME}`` replaced, None where that cannot be done."""
     if "${" not in repr(item):
         return item
+    if variable := secret_reference(repr(item)):
+        problems.append(
+            f"{where}: ${{oc.env:{variable}}} would write what that variable holds into files and "
+            "requests. Give its name alone, as api_key_env."
+        )
+        return None
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 

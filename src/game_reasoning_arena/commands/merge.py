@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from game_reasoning_arena.configuration.trust import TRUST_OPTION, Trust, add_trust_option, trusting
 from game_reasoning_arena.records import Status
 
 HELP = """Put the shards of one run (shard=0/8 to shard=7/8) together into one run directory, with
@@ -22,6 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "directories", nargs="+", type=Path, metavar="DIR", help="runs, or a sweep over shard"
     )
+    add_trust_option(parser)
     parser.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help="the new run directory"
     )
@@ -37,7 +39,8 @@ def run(args: argparse.Namespace) -> int:
     from game_reasoning_arena.running.result_table import show_result
 
     notices: list[str] = []
-    result = merge(args.directories, args.output, notices)
+    with trusting(Trust.of_file(args.directories[0], allowed=args.trust, option=TRUST_OPTION)):
+        result = merge(args.directories, args.output, notices)
     for notice in notices:
         sys.stderr.write(f"note: {notice}\n")
     show_result(result, next_step=False)

@@ -10,9 +10,16 @@ from typing import Any
 
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.factory import default_backend_confs, make_backend
-from game_reasoning_arena.catalog.catalog import Catalog
+from game_reasoning_arena.catalog.catalog import Catalog, own_addresses
 from game_reasoning_arena.catalog.sampling import sampling_from_environment
 from game_reasoning_arena.commands.tables import say, show_table
+from game_reasoning_arena.configuration.command_line import read_command_line
+from game_reasoning_arena.configuration.trust import (
+    Trust,
+    current_trust,
+    model_demands,
+    trusting,
+)
 from game_reasoning_arena.errors import ArenaError, BackendError, ConfigProblems, Fault
 from game_reasoning_arena.metering.probe import probe_request
 from game_reasoning_arena.preflight.reachability import unreachable
@@ -33,9 +40,12 @@ def ping(name: str, *, files: Sequence[Path] = (), overrides: Sequence[str] = ()
     Raises:
         UserError: the model is not known, or could not be called, such as without its key.
     """
-    settings = _composed(files, overrides) if overrides else _shipped(files)
-    catalog, confs, trusted, run_sampling = settings
-    model = catalog.resolve(name, backends=confs)
+    with trusting(_trust(overrides)):
+        settings = _composed(files, overrides) if overrides else _shipped(files)
+        catalog, confs, trusted, run_sampling = settings
+        model = catalog.resolve(name, backends=confs)
+        if refused := current_trust().refused(model_demands([model], own_addresses())):
+            raise ConfigProblems(refused)
     sampling = run_sampling.merged(model.sampling).merged(sampling_from_environment())
     backend = make_backend(model.backend, confs[model.backend], trusted_targets=trusted)
     if problems := [*backend.check([model]), *unreachable([model])]:
@@ -56,6 +66,11 @@ def ping(name: str, *, files: Sequence[Path] = (), overrides: Sequence[str] = ()
         chosen = [(name, _shown(value)) for name, value in choices.items()]
         show_table(("what the engine chose", ""), chosen)
     return 0
+
+
+def _trust(overrides: Sequence[str]) -> Trust:
+    line = read_command_line(list(overrides))
+    return Trust() if line.config_file is None else Trust.of_file(line.config_file, line.words)
 
 
 #: The catalog, the backends' settings by prefix, the trusted dotted prefixes, the run's sampling.
@@ -82,13 +97,14 @@ def _composed(files: Sequence[Path], overrides: Sequence[str]) -> _Settings:
     sampling = check_sampling(config["sampling"], "sampling", problems)
     if problems.found:
         raise ConfigProblems(problems.found)
-    look_in_working_directory(config["trusted_targets"])
+    names = current_trust().names(config)
+    look_in_working_directory(names)
     catalog = Catalog.load(
         files=[*config["catalog"]["files"], *files],
         inline_models=[*config["catalog"]["models"], config["model"]],
         inline_providers=providers,
     )
-    return catalog, config["backend"] or {}, config["trusted_targets"], sampling
+    return catalog, config["backend"] or {}, names, sampling
 
 
 async def _ask(

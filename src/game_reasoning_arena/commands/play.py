@@ -27,15 +27,14 @@ from game_reasoning_arena import schema
 from game_reasoning_arena.commands.help_text import help_text
 from game_reasoning_arena.commands.table_of_commands import COMMANDS
 from game_reasoning_arena.configuration import hydra_source as catalog_source
-from game_reasoning_arena.configuration.command_line import (
-    read_command_line,
-)
+from game_reasoning_arena.configuration.command_line import CommandLine, read_command_line
 from game_reasoning_arena.configuration.explain import explain_composition
 from game_reasoning_arena.configuration.output_directory import (
     check_directory,
     chosen_directory,
     claim_directory,
 )
+from game_reasoning_arena.configuration.trust import Trust, current_trust, trusting
 from game_reasoning_arena.errors import ArenaError, ConfigProblems, Fault, UserError
 from game_reasoning_arena.preflight.composing import without_hydra
 from game_reasoning_arena.preflight.composition_problems import (
@@ -57,6 +56,14 @@ def run_hydra(words: list[str]) -> int:
     if words[:1] in (["-sc"], ["--shell-completion"]) and words[1:2] and "query=" in words[1]:
         return _complete(words[1].partition("=")[2])
     line = read_command_line(words)
+    trust = current_trust()
+    if trust.source is None and line.config_file is not None:
+        trust = Trust.of_file(line.config_file, line.words)
+    with trusting(trust):
+        return _run_hydra_words(words, line)
+
+
+def _run_hydra_words(words: list[str], line: CommandLine) -> int:
     version.setbase("1.3")
     schema.register()
     parser = get_args_parser()

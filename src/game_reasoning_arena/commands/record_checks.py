@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.decoding import key_of
-from game_reasoning_arena.recording.reader import read_lines
+from game_reasoning_arena.recording.lines import read_lines
+from game_reasoning_arena.recording.run_record import run_or_none
 from game_reasoning_arena.records import CallKey
 
 _Line = Mapping[str, Any]
@@ -37,13 +36,12 @@ def not_as_written(directory: Path) -> list[str]:
 
 
 def _other_numbers(directory: Path, found: Counter[str]) -> list[str]:
-    try:
-        run = orjson.loads((directory / layout.RUN).read_bytes())
-        if run.get("finished_at") is None:  # it was killed before it could tell them
-            return []
-        told = {key: n for key, n in run["episodes"].items() if key != "planned"}
-    except (OSError, ValueError, KeyError, AttributeError):
+    run = run_or_none(directory)
+    if run is None:
         return [f"{layout.RUN} cannot be read, so the number of its episodes is unknown"]
+    if run.finished_at is None:  # it was killed before it could tell them
+        return []
+    told = run.counts
     return [
         f"{layout.RUN} tells of {told.get(status, 0)} episodes with status {status}, "
         f"{layout.EPISODES} holds {found[status]}"

@@ -11,18 +11,23 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import orjson
+from msgspec import to_builtins
 
 from game_reasoning_arena.agents.human_agent import RECORDED
 from game_reasoning_arena.agents.prompting import is_file, recorded_templates
 from game_reasoning_arena.backends.replay_backend import Recording
 from game_reasoning_arena.commands.record_checks import judged_otherwise, not_as_written
-from game_reasoning_arena.commands.resume import experiment_of, files_changed_since, run_json
-from game_reasoning_arena.errors import ConfigProblems, UserError
+from game_reasoning_arena.commands.resume import experiment_of, files_changed_since
+from game_reasoning_arena.configuration.trust import TRUST_OPTION, Trust, add_trust_option, trusting
+from game_reasoning_arena.errors import ConfigProblems, DamagedRecordError, UserError
 from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.recording.reader import read_lines
+from game_reasoning_arena.recording.decoding import episode_of
+from game_reasoning_arena.recording.lines import read_lines
+from game_reasoning_arena.recording.run_record import run_or_none, template_of
 from game_reasoning_arena.records import EpisodePlan
 
 HELP = """Play a recorded run again from its own answers: no network, no key. Every move must come
@@ -48,6 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, help="keep the replayed run here (default: not kept)"
     )
+    add_trust_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,14 +79,20 @@ def run(args: argparse.Namespace) -> int:
         output = output.resolve()
         directory = stack.enter_context(where_begun(directory))
         stack.enter_context(recorded_templates(_templates(directory)))
+        stack.enter_context(
+            trusting(Trust.of_file(args.directory, allowed=args.trust, option=TRUST_OPTION))
+        )
         return _replay(directory, output)
 
 
 def _templates(directory: Path) -> dict[str, dict[str, str]]:
     """The texts of the run's own templates, by path; what is not there is said to be its."""
-    players = run_json(directory).get("players") or {}
-    told = [player["template"] for player in players.values() if player.get("template")]
-    found = {one["name"]: one["sources"] for one in told if is_file(one["name"])}
+    record = run_or_none(directory)
+    found: dict[str, dict[str, str]] = {}
+    for player in record.players.values() if record is not None else ():
+        kept = template_of(player)
+        if kept is not None and is_file(kept.name):
+            found[kept.name] = kept.sources
     for name in found:
         if not Path(name).expanduser().is_file():
             sys.stderr.write(f"the prompt template {name} is not here: {_AS_RECORDED}\n")
@@ -174,6 +186,10 @@ def _episodes(directory: Path) -> dict[int, bytes]:
     for line in read_lines(directory / layout.EPISODES):
         if line["status"] not in ("completed", "forfeit"):
             continue
-        game = {key: value for key, value in line.items() if key not in _OF_THE_RUN}
+        try:
+            played: Any = to_builtins(episode_of(line))
+        except DamagedRecordError:
+            played = line
+        game = {key: value for key, value in played.items() if key not in _OF_THE_RUN}
         found[line["episode"]] = orjson.dumps(game, option=orjson.OPT_SORT_KEYS)
     return found

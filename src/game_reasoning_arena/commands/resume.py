@@ -12,9 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from game_reasoning_arena.configuration.trust import TRUST_OPTION, Trust, add_trust_option, trusting
 from game_reasoning_arena.errors import ConfigProblems, UserError
 from game_reasoning_arena.preflight.experiment import Experiment
+from game_reasoning_arena.process.files import replace_file
 from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.config_text import flatten
+from game_reasoning_arena.recording.reader import RunReader
+from game_reasoning_arena.recording.run_record import RunRecord, run_or_none
+from game_reasoning_arena.running.recovery import recovered_run
 
 if TYPE_CHECKING:
     from game_reasoning_arena.running.past import Past
@@ -28,6 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("directory", type=Path, help="a run or sweep directory")
     parser.add_argument("overrides", nargs="*", default=[], metavar="KEY=VALUE")
+    add_trust_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,16 +44,21 @@ def run(args: argparse.Namespace) -> int:
         UserError: no run is there, or the words change what it asks.
     """
     directory: Path = args.directory
+    with trusting(Trust.of_file(directory, args.overrides, args.trust, TRUST_OPTION)):
+        return _resume(directory, args.overrides)
+
+
+def _resume(directory: Path, overrides: list[str]) -> int:
     if (directory / layout.SWEEP).is_file():
         from game_reasoning_arena.running.past import where_begun
         from game_reasoning_arena.sweeping.sweep import resume_sweep, words_to_resume
 
         with where_begun(directory) as directory:
-            if not args.overrides:
+            if not overrides:
                 return resume_sweep(directory)
             from game_reasoning_arena.commands.play import run_hydra
 
-            return run_hydra(words_to_resume(directory, args.overrides))
+            return run_hydra(words_to_resume(directory, overrides))
     from game_reasoning_arena.recording.versions import changed_versions
     from game_reasoning_arena.recording.writer import DirectoryLock
     from game_reasoning_arena.running.past import load_past, where_begun
@@ -55,24 +67,23 @@ def run(args: argparse.Namespace) -> int:
     from game_reasoning_arena.running.runner import run as play
     from game_reasoning_arena.sweeping.logs import job_log
 
-    if not (directory / layout.RUN).is_file():
-        raise UserError(
-            f"{directory} holds no run ({layout.RUN} is missing). Give a run directory, such as "
-            "outputs/DATE/TIME."
-        )
+    recovered_run(directory)  # raises where there is nothing of a run
     with DirectoryLock(directory), where_begun(directory) as directory:
-        past = load_past(directory)
-        experiment = experiment_of(directory, args.overrides)
-        _refuse_changes(directory, experiment, past)
-        _set_length(directory, experiment, past)
+        if not (directory / layout.CONFIG).exists():
+            sys.stderr.write(f"{_config_again(directory)}\n")
+        experiment = experiment_of(directory, overrides)
+        record, _ = recovered_run(directory)
+        _refuse_changes(directory, experiment, record)
+        past = load_past(directory, experiment)
+        _set_length(directory, experiment, record, past)
         if changed := changed_versions(past.provenances[-1], provenance(experiment)):
             past.notes.append(f"what is there was played with other versions: {', '.join(changed)}")
         for note in past.notes:
             sys.stderr.write(f"{note}\n")
         sys.stderr.write(f"{past}\n")
         with job_log(directory):
-            result = play(experiment, directory, overrides=args.overrides, past=past)
-    show_result(result, words=args.overrides)
+            result = play(experiment, directory, overrides=overrides, past=past)
+    show_result(result, words=overrides)
     return result.exit_code
 
 
@@ -99,15 +110,12 @@ def experiment_of(
             "outputs/DATE/TIME."
         )
     words = ["--config", str(path), *(overrides or [])]
-    run = run_json(directory)
-    config_dir = run.get("config_dir")
-    if config_dir is not None and not Path(config_dir).is_dir():
-        config_dir = None  # what it held stands in config.yaml
+    record = run_or_none(directory) or RunRecord()
     try:
-        cfg = compose_words(words, config_dir)
+        cfg = compose_words(words)
         return prepare(cfg, check_backends=checked, played=not checked)
     except ConfigProblems as error:
-        begun = run.get("cwd")
+        begun = record.cwd
         if begun is None or Path(begun).is_dir():
             raise
         gone = (
@@ -117,38 +125,71 @@ def experiment_of(
         raise ConfigProblems([*error.problems, gone]) from error
 
 
-def run_json(directory: Path) -> dict[str, Any]:
-    """The content of ``run.json``, or nothing where it cannot be read."""
-    import orjson
-
-    try:
-        content = orjson.loads((directory / layout.RUN).read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return {}  # told by whoever reads the run
-    return content if isinstance(content, dict) else {}
-
-
 def files_changed_since(directory: Path, experiment: Experiment) -> list[str]:
     """The settings that name files which were changed since a run was begun, as ``KEY=PATH``."""
     from game_reasoning_arena.preflight.experiment import changed_files
 
-    then = run_json(directory).get("contents") or {}
-    return changed_files(then, experiment.contents, experiment.config)
+    then = run_or_none(directory) or RunRecord()
+    return changed_files(then.contents, experiment.contents, experiment.config)
 
 
-def _refuse_changes(directory: Path, experiment: Experiment, past: Past) -> None:
+def _config_again(directory: Path) -> str:
+    """Write a lost ``config.yaml`` anew; return what to tell of it.
+
+    Raises:
+        UserError: it cannot be known what it held.
+    """
+    from game_reasoning_arena.preflight.preparation import prepare
+    from game_reasoning_arena.preflight.session import compose_words
+    from game_reasoning_arena.recording.config_text import as_yaml
+    from game_reasoning_arena.sweeping.files import JobFile, record_or_none
+
+    path = directory / layout.CONFIG
+    for file in sorted((directory.resolve().parent / ".jobs").glob("*.json")):
+        job = record_or_none(file, JobFile)
+        if job is not None and Path(job.directory).name == directory.resolve().name:
+            replace_file(path, as_yaml(job.config))
+            return f"{path} was missing; it is made anew from {file}"
+    record, _ = recovered_run(directory)
+    words = [word for word in record.overrides if not word.lstrip("+~").startswith("hydra")]
+    try:
+        experiment = prepare(compose_words(words), check_backends=False, played=True)
+    except ConfigProblems as error:
+        raise ConfigProblems(
+            [
+                f"{path} is missing, and the words that the run was begun with are no help:",
+                *error.problems,
+            ]
+        ) from error
+    if record.identity is None or experiment.identity != record.identity:
+        raise UserError(
+            f"{path} is missing, so what the run asks is unknown: the words that it was begun with "
+            f"({' '.join(words) or 'none'}) make another run here. Put the file back, or begin a "
+            "new run. What was played can still be read by `arena compare`."
+        )
+    replace_file(path, as_yaml(experiment.config))
+    return f"{path} was missing; it is made anew from the words that the run was begun with"
+
+
+def _reached(directory: Path) -> int:
+    """Return one more than the last episode of which anything is there."""
+    reader = RunReader(directory, notice=lambda _: None)
+    numbers = [line["episode"] for line in (*reader.episodes(), *reader.responses())]
+    return max(numbers, default=-1) + 1
+
+
+def _refuse_changes(directory: Path, experiment: Experiment, record: RunRecord) -> None:
     from game_reasoning_arena.configuration.command_line import read_plain_file
     from game_reasoning_arena.running.past import UNSEEN_CHANGE
 
-    before = _flat(read_plain_file(directory / layout.CONFIG))
+    before = flatten(read_plain_file(directory / layout.CONFIG))
     same_shard = before.get("shard") == experiment.config["shard"]
-    run = run_json(directory)
-    if same_shard and run.get("identity") == experiment.identity:
-        return
-    planned = (run.get("episodes") or {}).get("planned")
+    if same_shard and record.identity in (None, experiment.identity):
+        return  # a lost identity is made anew
+    planned = record.planned
     if (
-        isinstance(planned, int)
-        and run.get("identity") == experiment.identity_of(planned)
+        planned is not None
+        and record.identity == experiment.identity_of(planned)
         and experiment.begins_like(planned)
     ):
         if (directory.resolve().parent / layout.SWEEP).is_file():
@@ -156,13 +197,13 @@ def _refuse_changes(directory: Path, experiment: Experiment, past: Past) -> None
                 f"{directory} is a job of a sweep, whose jobs keep their number of episodes. Start "
                 "the sweep anew with more."
             )
-        if past.reached > experiment.episodes:
+        if (reached := _reached(directory)) > experiment.episodes:
             raise UserError(
-                f"episodes={experiment.episodes}: {directory} has come to episode {past.reached} "
+                f"episodes={experiment.episodes}: {directory} has come to episode {reached} "
                 "already; nothing that was played is taken out of a run."
             )
         return
-    now = _flat(dict(experiment.config))
+    now = flatten(experiment.config)
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     asked = [key for key in changed if _asked_for(key, before, now)]
     changes = [
@@ -193,28 +234,18 @@ def _asked_for(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> b
     return group == "shard" or group not in (*NOT_IDENTITY, "catalog")
 
 
-def _set_length(directory: Path, experiment: Experiment, past: Past) -> None:
+def _set_length(directory: Path, experiment: Experiment, record: RunRecord, past: Past) -> None:
     """Write down another number of episodes, and nothing else that was said for this sitting."""
     from game_reasoning_arena.configuration.command_line import read_plain_file
     from game_reasoning_arena.recording.config_text import as_yaml
+    from game_reasoning_arena.recording.run_record import Extension
 
-    run = run_json(directory)
-    if run.get("identity") != experiment.identity:
-        before = run["episodes"]["planned"]
-        past.extended.append({"from": before, "to": experiment.episodes, "at": time.time()})
+    changed = record.identity not in (None, experiment.identity)
+    if changed and (before := record.planned) is not None:
+        step = Extension(before=before, after=experiment.episodes, at=time.time())
+        past.extended.append(step)
         past.notes.append(f"{before} episodes were planned, now {experiment.episodes}")
     path = directory / layout.CONFIG
     config = read_plain_file(path)
     if config.get("episodes") != experiment.episodes:
-        fresh = path.with_name(f".{path.name}.new")
-        fresh.write_text(as_yaml({**config, "episodes": experiment.episodes}), encoding="utf-8")
-        fresh.replace(path)
-
-
-def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(node, dict) and node:
-        flat: dict[str, Any] = {}
-        for key, value in node.items():
-            flat |= _flat(value, f"{prefix}.{key}" if prefix else str(key))
-        return flat
-    return {prefix: node}
+        replace_file(path, as_yaml({**config, "episodes": experiment.episodes}))

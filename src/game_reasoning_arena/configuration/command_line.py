@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.process.paths import conf_dirs
+from game_reasoning_arena.process.secrets import Redactor, secret_reference
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.schema import AGENT_TYPES
 
@@ -152,11 +153,18 @@ def refuse_keys(words: list[str]) -> None:
     Raises:
         UserError: says how to do it instead; never shows the key.
     """
+    redact = Redactor().redact
     for word in words:
         setting = _KEY_SETTING.search(word)
         typed = setting is not None and setting.group(1) not in ("", "null")
-        if typed or _LOOKS_LIKE_A_KEY.search(word):
-            name = word.partition("=")[0]
+        name = word.partition("=")[0]
+        if variable := secret_reference(word):
+            raise UserError(
+                f"{name}=...: ${{oc.env:{variable}}} would write what that variable holds into "
+                "files and requests. Nothing was run or written. A key is given by its variable's "
+                "name alone, in api_key_env."
+            )
+        if typed or _LOOKS_LIKE_A_KEY.search(word) or redact(word) != word:
             raise UserError(
                 f"{name}=...: a key or password was typed on the command line, where it would end "
                 "in files and in the shell's history. Nothing was run or written. Put it into an "

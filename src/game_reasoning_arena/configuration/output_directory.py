@@ -8,7 +8,8 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf, read_write
 
 from game_reasoning_arena.errors import UserError
-from game_reasoning_arena.recording import layout
+from game_reasoning_arena.process.files import PRIVATE
+from game_reasoning_arena.recording.writer import refuse_begun
 
 
 def chosen_directory(cfg: DictConfig, key: str) -> Path:
@@ -32,11 +33,7 @@ def check_directory(directory: Path) -> None:
     Raises:
         UserError: a run is there, or the nearest existing parent is not writable.
     """
-    if (directory / layout.RUN).exists():
-        raise UserError(
-            f"{directory} holds a run already. Choose another directory (hydra.run.dir=...), or, "
-            f"if that run is not finished, `arena resume {directory}`."
-        )
+    refuse_begun(directory, "hydra.run.dir=...")
     parent = directory
     while not parent.exists() and parent != parent.parent:
         parent = parent.parent
@@ -62,7 +59,7 @@ def claim_directory(cfg: DictConfig, key: str, directory: Path) -> Path:
         directory.parent.mkdir(parents=True, exist_ok=True)
         while True:
             try:
-                directory.mkdir(exist_ok=chosen)
+                directory.mkdir(PRIVATE, exist_ok=chosen)
                 break
             except FileExistsError:
                 stem, _, micros = directory.name.rpartition("-")

@@ -59,7 +59,7 @@ class Totals:
 
     def add_line(self, line: Mapping[str, Any], *, first: bool = False) -> None:
         """Count a line of ``responses.jsonl`` as its call was counted; see :meth:`add`."""
-        if line["outcome"] in (None, Outcome.CONTEXT_OVERFLOW):
+        if line.get("outcome") in (None, Outcome.CONTEXT_OVERFLOW):
             self.failed_calls += 1
             self.requests += 1 + (line.get("retries") or 0)
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ import orjson
 from msgspec.structs import asdict, replace
 
 from game_reasoning_arena.errors import CacheError, UserError
+from game_reasoning_arena.process.files import make_directory, open_to_append
 from game_reasoning_arena.process.paths import cache_directory
 from game_reasoning_arena.recording.encoding import encode, plain_data
 from game_reasoning_arena.records import Asker, Reply, Request
@@ -86,7 +88,8 @@ class ResponseCache:
         self.path = path or cache_directory() / "responses.sqlite"
         self._stores = True
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_directory(self.path.parent)
+            os.close(open_to_append(self.path, 0o600))  # made here: SQLite would follow a link
             self._db = sqlite3.connect(self.path, timeout=BUSY_MS / 1000, isolation_level=None)
             try:
                 self._begin()

@@ -7,12 +7,14 @@ constraint), so that a parameter which a provider refuses is found by it too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from game_reasoning_arena.agents.base_agent import PlayerSpec
 from game_reasoning_arena.errors import ArenaError, BackendError
 from game_reasoning_arena.metering.meter import Meter
+from game_reasoning_arena.recording.run_record import ProbeRecord
 from game_reasoning_arena.records import (
     Asker,
     CallKey,
@@ -82,33 +84,71 @@ def probes_of(players: Sequence[PlayerSpec], *, in_game: bool) -> list[Request]:
     return list(probes.values())
 
 
+def probe_key(request: Request) -> str:
+    """Return a short name of what a probe asks: the model, and everything that could be refused."""
+    asked = (request.model.name, request.messages, request.sampling, request.constraint)
+    return hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
+
+
+class Claims(Protocol):
+    """Who asks which probe, so that nobody does it twice in a run or sweep."""
+
+    def claim(self, question: str) -> bool:
+        """Return whether the caller is to ask this: nobody did before (:func:`probe_key`)."""
+
+    def release(self, question: str) -> None:
+        """Let others ask it, for it was not answered."""
+
+
+class RunClaims:
+    """The questions that one run has asked as probes.
+
+    Args:
+        known: those that answered in an earlier sitting.
+    """
+
+    def __init__(self, known: Iterable[str] = ()) -> None:
+        self._known = set(known)
+
+    def claim(self, question: str) -> bool:
+        """Return whether it was not asked before."""
+        fresh = question not in self._known
+        self._known.add(question)
+        return fresh
+
+    def release(self, question: str) -> None:
+        """Forget it."""
+        self._known.discard(question)
+
+
 async def probe(
-    requests: Sequence[Request], askers: Mapping[str, Asker], meter: Meter
-) -> list[dict[str, Any]]:
-    """Ask every question once, all at the same time.
+    requests: Sequence[Request], askers: Mapping[str, Asker], meter: Meter, claims: Claims
+) -> list[ProbeRecord]:
+    """Ask every question once, all at the same time, unless it was asked before.
 
     Returns:
-        What each model said, for ``run.json``; the calls count in the run's totals.
+        What each model answered, for ``run.json``; the calls count in the run's totals.
 
     Raises:
         ProbeFailed: names every model that did not answer, with the provider's words.
     """
 
-    async def one(request: Request) -> dict[str, Any] | str:
-        model = request.model
+    async def one(request: Request) -> ProbeRecord | str:
+        model, question = request.model, probe_key(request)
         try:
             reply = await meter.over(askers[model.backend]).complete(request)
-        except BackendError as error:
-            said = str(error)
-            return said if said.startswith(model.name) else f"{model.name}: {said}"
-        return {
-            "model": model.name,
-            "text": reply.text,
-            **{name: getattr(reply, name) for name in _TOLD},
-        }
+        except BaseException as error:
+            claims.release(question)
+            if not isinstance(error, BackendError):
+                raise
+            text = str(error)
+            return text if text.startswith(model.name) else f"{model.name}: {text}"
+        kept = {name: getattr(reply, name) for name in _KEPT}
+        return ProbeRecord(model=model.name, question=question, text=reply.text, **kept)
 
-    said = await asyncio.gather(*map(one, requests))
-    failed = list(dict.fromkeys(text for text in said if isinstance(text, str)))
+    fresh = [request for request in requests if claims.claim(probe_key(request))]
+    answers = await asyncio.gather(*map(one, fresh))
+    failed = list(dict.fromkeys(text for text in answers if isinstance(text, str)))
     if failed:
         raise ProbeFailed(
             "The probe before the run failed, so nothing was played:\n  "
@@ -116,11 +156,11 @@ async def probe(
             + "\nMend the name, the key, the quota or the parameter, or skip the probe with "
             "probe=false."
         )
-    return [answer for answer in said if not isinstance(answer, str)]
+    return [answer for answer in answers if not isinstance(answer, str)]
 
 
 #: What is kept of a probe's reply.
-_TOLD = (
+_KEPT = (
     "started_at",
     "latency_s",
     "retries",
@@ -131,7 +171,6 @@ _TOLD = (
 )
 
 
-def probe_reply(told: Mapping[str, Any]) -> Reply:
-    """A probe's reply, from what ``run.json`` tells of it."""
-    said = {name: told[name] for name in _TOLD if name in told}
-    return Reply(text=told.get("text") or "", **said)
+def probe_reply(probe: ProbeRecord) -> Reply:
+    """Return a probe's reply from what ``run.json`` keeps of it."""
+    return Reply(text=probe.text or "", **{name: getattr(probe, name) for name in _KEPT})

@@ -17,8 +17,10 @@ from game_reasoning_arena.assessment import check_assessable
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.factory import make_backend
 from game_reasoning_arena.backends.openai.protocol import no_constraint
-from game_reasoning_arena.catalog.catalog import Catalog
+from game_reasoning_arena.catalog.catalog import Catalog, own_addresses
 from game_reasoning_arena.catalog.sampling import sampling_from_environment
+from game_reasoning_arena.configuration.secret_values import secrets_held, secrets_named
+from game_reasoning_arena.configuration.trust import code_demands, current_trust, model_demands
 from game_reasoning_arena.configuration.value_checks import (
     Problems,
     against_schema,
@@ -66,10 +68,15 @@ def prepare(
     """
     problems = Problems()
     config = _plain(cfg, problems)
+
     check_completeness(config)
     if not played:
         check_names(cfg, problems)
     check_ranges(config, problems)
+    trust = current_trust()
+    config["trusted_targets"] = list(trust.names(config))
+    for problem in trust.refused(code_demands(config)):
+        problems.add(problem)
     look_in_working_directory(config["trusted_targets"])
     shard = problems.attempt(lambda: Shard.parse(config["shard"]))
     catalog = _load_catalog(config, problems)
@@ -87,6 +94,11 @@ def prepare(
         problems.attempt(lambda: check_assessable(fitting))
     asked = [*players, *judges]
     models = list({p.model.name: p.model for p in asked if p.model}.values())
+    if trust.source is not None and models:
+        for problem in trust.refused(model_demands(models, own_addresses())):
+            problems.add(problem)
+    if problems.found and trust.source is not None:
+        raise ConfigProblems(problems.found)  # before anything is loaded or connected to
     backends = _backends(asked, confs, config, problems)
     if check_backends and not config["estimate"]:
         _check_serving(config, confs, backends, models, serving or Serving(), problems)
@@ -115,13 +127,19 @@ def _plain(cfg: DictConfig, problems: Problems) -> dict[str, Any]:
     """Return the resolved configuration without Hydra's own node.
 
     Raises:
-        ConfigProblems: a value cannot be resolved, so that nothing else can be checked.
+        ConfigProblems: a value cannot be resolved, so that nothing else can be checked; or it holds
+            a key.
     """
+    if named := secrets_named(cfg):
+        raise ConfigProblems(named)
     plain = problems.attempt(lambda: OmegaConf.to_container(cfg, resolve=True, enum_to_str=True))
     if plain is None:
         raise ConfigProblems(problems.found)
     assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items() if key != "hydra"}
+    config = {str(key): value for key, value in plain.items() if key != "hydra"}
+    if held := secrets_held(config):
+        raise ConfigProblems(held)
+    return config
 
 
 def _load_catalog(config: Mapping[str, Any], problems: Problems) -> Catalog | None:

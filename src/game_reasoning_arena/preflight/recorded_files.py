@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from game_reasoning_arena.configuration.command_line import read_plain_file
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.preflight.experiment import Experiment, changed_files
-from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.run_record import run_or_none
 
 
 def changed_since(config_file: Path, experiment: Experiment) -> list[str]:
@@ -19,7 +17,8 @@ def changed_since(config_file: Path, experiment: Experiment) -> list[str]:
 
     Only of those that the words leave as they are in ``config_file``.
     """
-    then = _run_beside(config_file).get("contents") or {}
+    record = run_or_none(config_file.parent)
+    then = record.contents if record is not None else {}
     if not then:
         return []
     before = dict(_named_files(read_plain_file(config_file)))
@@ -34,8 +33,9 @@ def changed_since(config_file: Path, experiment: Experiment) -> list[str]:
 
 def files_elsewhere(config_file: Path) -> list[str]:
     """Where the files are that a run's configuration names and that are not here."""
-    begun = _run_beside(config_file).get("cwd")
-    if not isinstance(begun, str) or Path(begun) == Path.cwd():
+    record = run_or_none(config_file.parent)
+    begun = record.cwd if record is not None else None
+    if begun is None or Path(begun) == Path.cwd():
         return []
     try:
         named = [str(file[0]) for _, file in _named_files(read_plain_file(config_file))]
@@ -55,14 +55,6 @@ def files_elsewhere(config_file: Path) -> list[str]:
 _ASKED_OF_A_FILE = (
     "file", "limit", "columns", "header", "template", "scorer", "shots", "shots_file",
 )  # fmt: skip
-
-
-def _run_beside(config_file: Path) -> Mapping[str, Any]:
-    try:
-        content = orjson.loads(config_file.with_name(layout.RUN).read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _named_files(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[object, ...]]]:

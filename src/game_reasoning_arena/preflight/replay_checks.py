@@ -59,7 +59,7 @@ def replay_mismatches(experiment: Experiment, player: str, directory: Path) -> l
             f"{', '.join(recorded) or 'nobody'}. Give the recording to a player of the same name."
         ]
     was, now = _asked(then, player), _asked(config, player)
-    contents = RunReader(directory).run.get("contents") or {}
+    contents = RunReader(directory).run.contents
     files = {"prompts": "simulation.file", f"{player}.template": f"agents.{player}.template"}
     differing = []
     for file, key in files.items():

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _added: list[Path] = []
+_standing: list[Path] = []
 
 
 def shipped_conf() -> Path:
@@ -15,9 +18,25 @@ def shipped_conf() -> Path:
     return inside if inside.is_dir() else _PACKAGE.parents[1] / "conf"
 
 
+def standing() -> Path:
+    """Return the directory in which the user called the command, wherever it works by now."""
+    return _standing[-1] if _standing else Path.cwd()
+
+
+@contextmanager
+def working_in(directory: Path) -> Iterator[None]:
+    """Work in a directory that a file names; the user's own ``conf/`` stays where the user is."""
+    _standing.append(standing())
+    try:
+        with chdir(directory):
+            yield
+    finally:
+        _standing.pop()
+
+
 def user_conf() -> Path | None:
-    """The working directory's ``conf``, if it has one that is not the shipped one."""
-    candidate = Path.cwd() / "conf"
+    """Return the ``conf`` where the user stands, if there is one that is not the shipped one."""
+    candidate = standing() / "conf"
     if candidate.is_dir() and candidate.resolve() != shipped_conf().resolve():
         return candidate.resolve()
     return None

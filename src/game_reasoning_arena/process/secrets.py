@@ -25,6 +25,20 @@ SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 
+_ENV_REFERENCE = re.compile(r"\$\{\s*oc\.env\s*:\s*['\"]?([^},'\"]*)")
+
+
+def secret_reference(text: str) -> str | None:
+    """Return the variable that ``${oc.env:NAME}`` in a text reads, if it may hold a secret.
+
+    A name that is itself computed may be any.
+    """
+    for name in _ENV_REFERENCE.findall(text):
+        if "${" in name or SECRET_NAME.search(name.strip()):
+            return str(name).strip()
+    return None
+
+
 #: Values shorter than this are words, not keys ("none", "EMPTY", "test"): they are replaced only
 #: where the text says that a key follows, so that ordinary text survives.
 SHORT = 8

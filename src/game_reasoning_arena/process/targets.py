@@ -22,6 +22,7 @@ from typing import Any, Generic, TypeVar, Union, get_args, get_origin
 
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from, near
 from game_reasoning_arena.process.faults import describe_fault
+from game_reasoning_arena.process.paths import standing
 
 T = TypeVar("T")
 
@@ -156,9 +157,12 @@ def parameters_of(cls: type) -> Collection[str]:
 
 
 def look_in_working_directory(trusted_targets: Collection[str]) -> None:
-    """Let trusted modules lie in the working directory, as with ``python -m``."""
-    if trusted_targets and str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
+    """Let trusted modules lie where the user called the command, as with ``python -m``.
+
+    That is not where a run directory says that it was begun: it may be somebody else's.
+    """
+    if trusted_targets and (here := str(standing())) not in sys.path:
+        sys.path.append(here)
 
 
 def _special_keys(value: Any, path: str) -> Iterator[tuple[str, str, Any]]:

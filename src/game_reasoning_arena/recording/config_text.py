@@ -39,3 +39,17 @@ def as_yaml(config: Mapping[str, Any]) -> str:
     """
     text = yaml.dump(dict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     return str(text)
+
+
+def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one, with dotted keys; an empty mapping inside stands for itself.
+
+    Tuples become lists, as they are when read back.
+    """
+    if not (isinstance(node, Mapping) and node):
+        value = list(node) if isinstance(node, tuple) else node
+        return {prefix: value} if prefix else {}
+    flat: dict[str, Any] = {}
+    for key, value in node.items():
+        flat |= flatten(value, f"{prefix}.{key}" if prefix else str(key))
+    return flat

@@ -1,38 +1,158 @@
-"""Records from the lines of ``responses.jsonl`` and ``episodes.jsonl``."""
+"""From lines and files of a run directory to records, checked by type.
+
+Lines are read as dicts whose fields have the types of their record's (:func:`line_decoder`); what a
+line lacks is null to its readers, so that older runs stay readable. Whoever goes on with a run
+makes records of the lines (:func:`episode_of`, :func:`response_of`), which is strict.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from game_reasoning_arena.errors import (
-    ContextOverflowError,
+import functools
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    Required,
+    TypedDict,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
 )
+
+import msgspec
+from msgspec import Struct
+
+from game_reasoning_arena.errors import ContextOverflowError, DamagedRecordError
+from game_reasoning_arena.recording import layout
 from game_reasoning_arena.records import (
     CallKey,
     EpisodeRecord,
-    Forfeit,
-    Move,
+    Message,
     Outcome,
     Reply,
     ResponseRecord,
     Status,
 )
 
+_R = TypeVar("_R", bound=Struct)
+
+#: The records whose lines a file holds.
+_RECORDS: dict[str, type[Struct]] = {
+    layout.EPISODES: EpisodeRecord,
+    layout.RESPONSES: ResponseRecord,
+}
+
+#: Fields without which a line is of no use to anybody.
+_NEEDED: dict[type[Struct], frozenset[str]] = {
+    EpisodeRecord: frozenset({"episode", "seats", "status"}),
+    ResponseRecord: frozenset({"episode", "seat", "player"}),
+}
+
+
+@functools.cache
+def line_decoder(name: str) -> Callable[[bytes], dict[str, Any]]:
+    """Return what makes a dict of a line of the file with this name.
+
+    It raises :class:`msgspec.DecodeError` for a line that is damaged.
+    """
+    record = _RECORDS.get(name)
+    kind = dict[str, Any] if record is None else _line_type(record)
+    decode: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(kind).decode
+    return decode
+
+
+def _line_type(record: type[Struct], within: tuple[type[Struct], ...] = ()) -> Any:
+    """Return the TypedDict of a record's line: lists for tuples, texts for enumerations."""
+    hints = get_type_hints(record, include_extras=True)
+    fields: dict[str, Any] = {}
+    for field in msgspec.structs.fields(record):
+        if record in within and _mentions(hints[field.name], record):
+            continue  # one level of what holds itself
+        plain = _plain(hints[field.name], (*within, record))
+        needed = field.name in _NEEDED[record] if record in _NEEDED else field.required
+        if needed:
+            fields[field.name] = Required[plain]
+        else:
+            fields[field.name] = Union[plain, None]  # noqa: UP007 (made at run time)
+    return TypedDict(f"{record.__name__}Line", fields, total=False)  # type: ignore[operator]
+
+
+def _mentions(hint: Any, record: type[Struct]) -> bool:
+    return hint is record or any(_mentions(part, record) for part in get_args(hint))
+
+
+def _plain(hint: Any, within: tuple[type[Struct], ...]) -> Any:
+    """Return the form in which a field of this type is read from JSON."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return hint
+    if origin in (Union, UnionType):
+        return Union[tuple(_plain(part, within) for part in parts)]  # noqa: UP007
+    if origin is tuple:
+        return list[_plain(parts[0], within)]  # type: ignore[misc]
+    if hint is Message:
+        return dict[str, str]
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        return _line_type(hint, within)
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return str
+    return hint if hint in (int, float, str, bool, NoneType, Any) else dict[str, Any]
+
+
+def problem_of(error: Exception) -> str:
+    """Return in a few words what is wrong with a line or a value: the field, what it must be."""
+    if not isinstance(error, msgspec.ValidationError):
+        return "it is no JSON"
+    what, _, place = str(error).replace("`", "").partition(" - at ")
+    what = what[:1].lower() + what[1:]
+    field = place.removeprefix("key in ").removeprefix("$").lstrip(".")
+    return f"{field}: {what}" if field else what
+
+
+def _record_of(line: Mapping[str, Any], record: type[_R]) -> _R:
+    filled = dict(_absent(record))
+    filled.update((name, value) for name, value in line.items() if value is not None)
+    try:
+        return msgspec.convert(filled, record)
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise DamagedRecordError(problem_of(error)) from error
+
+
+@functools.cache
+def _absent(record: type[Struct]) -> dict[str, Any]:
+    """Return what a line of an older version lacks, by field."""
+    hints = get_type_hints(record, include_extras=True)
+    needed = _NEEDED[record]
+    return {n: _nothing(hints[n]) for n in record.__struct_fields__ if n not in needed}
+
+
+def _nothing(kind: Any) -> Any:
+    """Return what stands for an unknown value of a type: null where that is possible."""
+    origin = get_origin(kind)
+    if origin is Annotated:
+        return _nothing(get_args(kind)[0])
+    if origin in (Union, UnionType):
+        return None
+    return {int: 0, float: 0.0, str: "", bool: False, tuple: ()}.get(origin or kind, {})
+
 
 def key_of(line: Mapping[str, Any]) -> CallKey:
-    """Which question a line of ``responses.jsonl`` answers."""
+    """Return which question a line of ``responses.jsonl`` answers."""
     return CallKey(
         episode=line["episode"],
         seat=line["seat"],
-        turn=line["turn"],
-        attempt=line["attempt"],
+        turn=line.get("turn") or 0,
+        attempt=line.get("attempt") or 0,
         sample=line.get("sample") or 0,
     )
 
 
 def reply_of(line: Mapping[str, Any]) -> Reply:
-    """The reply that a line of ``responses.jsonl`` records.
+    """Return the reply that a line of ``responses.jsonl`` records.
 
     Raises:
         ContextOverflowError: the prompt did not fit, and there was none.
@@ -40,7 +160,7 @@ def reply_of(line: Mapping[str, Any]) -> Reply:
     if line.get("outcome") == Outcome.CONTEXT_OVERFLOW:
         raise _overflow_of(line)
     return Reply(
-        text=line["text"] or "",
+        text=line.get("text") or "",
         reasoning=line.get("reasoning"),
         finish_reason=line.get("finish_reason"),
         refused=line.get("outcome") == "refused",
@@ -59,14 +179,14 @@ def reply_of(line: Mapping[str, Any]) -> Reply:
         served_model=line.get("served_model"),
         sent=line.get("sent") or {},
         dropped=tuple(line.get("dropped") or ()),
-        from_cache=line.get("from_cache", False),
+        from_cache=line.get("from_cache") or False,
         details=line.get("details") or {},
     )
 
 
 def _overflow_of(line: Mapping[str, Any]) -> ContextOverflowError:
     told = line.get("error") or {}
-    error = ContextOverflowError(told.get("message") or "", status=told.get("status"))
+    error = ContextOverflowError(str(told.get("message") or ""), status=told.get("status"))
     error.retries = line.get("retries") or 0
     error.sent = line.get("sent") or {}
     error.timing = {
@@ -76,25 +196,49 @@ def _overflow_of(line: Mapping[str, Any]) -> ContextOverflowError:
 
 
 def episode_of(line: Mapping[str, Any]) -> EpisodeRecord:
-    """A line of ``episodes.jsonl`` as a record."""
-    values: dict[str, Any] = {name: line.get(name) for name in EpisodeRecord.__struct_fields__}
-    values["status"] = Status(line["status"])
-    values["seats"] = tuple(line["seats"])
-    values["returns"] = None if line["returns"] is None else tuple(line["returns"])
-    values["moves"] = tuple(Move(**move) for move in line["moves"])
-    if line["forfeit"] is not None:
-        values["forfeit"] = _forfeit_of(line["forfeit"])
-    return EpisodeRecord(**values)
+    """Return a line of ``episodes.jsonl`` as a record.
 
-
-def _forfeit_of(line: Mapping[str, Any]) -> Forfeit:
-    also = tuple(_forfeit_of(other) for other in line.get("also", ()))
-    return Forfeit(**{**line, "cause": Outcome(line["cause"]), "also": also})
+    Raises:
+        DamagedRecordError: a field is of another type, or its values contradict each other.
+    """
+    episode = _record_of(line, EpisodeRecord)
+    if problem := _contradiction(episode):
+        raise DamagedRecordError(problem)
+    return episode
 
 
 def response_of(line: Mapping[str, Any]) -> ResponseRecord:
-    """A line of ``responses.jsonl`` as a record."""
-    values: dict[str, Any] = {name: line.get(name) for name in ResponseRecord.__struct_fields__}
-    values["outcome"] = None if line["outcome"] is None else Outcome(line["outcome"])
-    values["retries"] = line.get("retries") or 0
-    return ResponseRecord(**values)
+    """Return a line of ``responses.jsonl`` as a record.
+
+    Raises:
+        DamagedRecordError: a field is of another type.
+    """
+    return _record_of(line, ResponseRecord)
+
+
+def _contradiction(episode: EpisodeRecord) -> str | None:
+    """Return how an episode's fields contradict each other, or None."""
+    seats, returns, forfeit = episode.seats, episode.returns, episode.forfeit
+    if returns is not None and len(returns) != len(seats):
+        return f"returns: {len(returns)} numbers for {len(seats)} seats"
+    if any(move.seat >= len(seats) for move in episode.moves):
+        return f"moves: a seat beyond the {len(seats)} of the episode"
+    if (episode.status is Status.FORFEIT) != (forfeit is not None):
+        return f"forfeit: {'somebody' if forfeit else 'nobody'}, in an episode {episode.status}"
+    failed = () if forfeit is None else (forfeit, *forfeit.also)
+    if not all(one.seat < len(seats) and seats[one.seat] == one.player for one in failed):
+        return "forfeit: its player does not sit at its seat"
+    return _wrong_winner(episode, {one.seat for one in failed})
+
+
+def _wrong_winner(episode: EpisodeRecord, failed: set[int]) -> str | None:
+    winner, seats, returns = episode.winner, episode.seats, episode.returns
+    if winner is None:
+        return None
+    if winner not in seats:
+        return f"winner: {winner!r} sits at no seat"
+    if seats.index(winner) in failed:
+        return f"winner: {winner!r}, who forfeited"
+    if returns is not None and returns[seats.index(winner)] < max(returns):
+        return f"winner: {winner!r}, whose return is not the highest"
+    return None

@@ -17,13 +17,9 @@ import pandas as pd
 
 from game_reasoning_arena.errors import UserError, choose_from
 from game_reasoning_arena.recording import columns as layout
-from game_reasoning_arena.recording.reader import (
-    Notice,
-    RunDataWarning,
-    RunReader,
-    each_once,
-    find_runs,
-)
+from game_reasoning_arena.recording.lines import Notice, RunDataWarning
+from game_reasoning_arena.recording.reader import RunReader, each_once, find_runs
+from game_reasoning_arena.recording.run_record import RunRecord
 from game_reasoning_arena.records import FINAL
 
 
@@ -131,27 +127,25 @@ class LoadedRuns:
         rows = []
         for run, reader in enumerate(self.readers):
             told = reader.run
-            totals = _dict(told.get("totals"))
-            git = _dict(told.get("git"))
             simulation = _dict(reader.config.get("simulation"))
             rows.append(
                 {
                     "run_id": reader.run_id,
                     "path": str(reader.path),
-                    "status": told.get("status"),
-                    "started_at": told.get("started_at"),
-                    "finished_at": told.get("finished_at"),
-                    "duration_s": told.get("duration_s"),
-                    "seed": told.get("seed"),
-                    "game": games.get(run, told.get("game") or simulation.get("game")),
-                    "planned": _dict(told.get("episodes")).get("planned"),
+                    "status": told.status,
+                    "started_at": told.started_at,
+                    "finished_at": told.finished_at,
+                    "duration_s": told.duration_s,
+                    "seed": told.seed,
+                    "game": games.get(run, told.game or simulation.get("game")),
+                    "planned": told.planned,
                     "finished": int(finished.get(run, 0)),
-                    "format_version": told.get("format_version"),
-                    "commit": git.get("commit"),
-                    "dirty": git.get("dirty"),
-                    "calls": totals.get("calls"),
-                    "tokens": _token_sum(totals),
-                    "cost_usd": totals.get("cost_usd"),
+                    "format_version": told.format_version,
+                    "commit": told.git.commit if told.git else None,
+                    "dirty": told.git.dirty if told.git else None,
+                    "calls": told.total("calls"),
+                    "tokens": _token_sum(told),
+                    "cost_usd": told.total("cost_usd"),
                 }
             )
         table = pd.DataFrame(rows, columns=[*_RUN_DTYPES])
@@ -246,9 +240,9 @@ def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _token_sum(totals: dict[str, Any]) -> int | None:
-    """Tokens in and out; None as soon as either is unknown."""
-    sent, got = totals.get("prompt_tokens"), totals.get("completion_tokens")
+def _token_sum(told: RunRecord) -> int | None:
+    """Return tokens in and out; None as soon as either is unknown."""
+    sent, got = told.total("prompt_tokens"), told.total("completion_tokens")
     return None if sent is None or got is None else int(sent) + int(got)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.recording.reader import read_lines
+from game_reasoning_arena.recording.lines import read_lines
 
 
 @dataclass(slots=True)

@@ -10,102 +10,44 @@ from __future__ import annotations
 import glob
 import os
 import re
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-import orjson
+import msgspec
 
 from game_reasoning_arena.errors import UserError, near
+from game_reasoning_arena.process.files import read_file
+from game_reasoning_arena.process.yaml_text import load_yaml
 from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.lines import Notice, read_line_at, read_lines_at, warn
+from game_reasoning_arena.recording.run_record import RunRecord, read_run
 from game_reasoning_arena.records import FINAL, FORMAT_VERSION, Status
 
-#: Told about each thing that could not be read, in one plain sentence.
-Notice = Callable[[str], None]
-
 _MARKS = (layout.RUN, layout.EPISODES, layout.RESPONSES)
-
-
-class RunDataWarning(UserWarning):
-    """A run directory was read, but something in it is missing, torn, older or damaged."""
-
-
-def _warn(sentence: str) -> None:
-    warnings.warn(sentence, RunDataWarning, stacklevel=3)
-
-
-def read_lines(path: Path | str, *, notice: Notice | None = None) -> Iterator[dict[str, Any]]:
-    """The objects of a JSONL file, in the order they were written.
-
-    A torn last line, as a kill leaves it, damaged lines, and lines that stand there already, to the
-    last byte, are left out and reported.
-
-    Args:
-        path: the file. A missing file is an :class:`OSError`, as with ``open``.
-        notice: told what was left out; by default a :class:`RunDataWarning`.
-    """
-    for _, record in read_lines_at(path, notice=notice):
-        yield record
-
-
-def read_lines_at(
-    path: Path | str, *, notice: Notice | None = None
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Like :func:`read_lines`, with each line's offset in bytes, for coming back to it."""
-    tell = notice or _warn
-    offset = 0
-    damaged = 0
-    first_damaged = 0
-    seen: set[int] = set()
-    repeated = 0
-    first_repeated = 0
-    with open(path, "rb", buffering=1 << 20) as lines:
-        for number, line in enumerate(lines, 1):
-            here, offset = offset, offset + len(line)
-            if line.isspace():
-                continue
-            try:
-                record = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                record = None
-            if isinstance(record, dict):
-                mark = hash(line)
-                if mark in seen:
-                    repeated += 1
-                    first_repeated = first_repeated or number
-                    continue
-                seen.add(mark)
-                yield here, record
-            elif not line.endswith(b"\n"):
-                tell(f"{path}: the last line (line {number}) is torn and was left out.")
-            else:
-                damaged += 1
-                first_damaged = first_damaged or number
-    if damaged:
-        tell(
-            f"{path}: {damaged} damaged line{'s' if damaged > 1 else ''} left out, "
-            f"the first at line {first_damaged}."
-        )
-    if repeated:
-        tell(
-            f"{path}: {repeated} line{'s that stand' if repeated > 1 else ' that stands'} there "
-            f"twice left out, the first at line {first_repeated}."
-        )
-
-
-def read_line_at(path: Path | str, offsets: Iterable[int]) -> Iterator[dict[str, Any]]:
-    """The objects at byte offsets that :func:`read_lines_at` gave."""
-    with open(path, "rb") as lines:
-        for offset in offsets:
-            lines.seek(offset)
-            yield orjson.loads(lines.readline())
 
 
 def is_run(path: Path) -> bool:
     """Whether a directory holds a run, or what is left of one."""
     return any((path / mark).is_file() for mark in _MARKS)
+
+
+class ProfilePart(TypedDict):
+    """Seconds of one part of a run; those that overlap do not add up to its wall time."""
+
+    seconds: float
+    count: int
+    mean_s: float
+    overlaps: bool
+
+
+class ProfileContent(TypedDict):
+    """The content of ``profile.json``."""
+
+    wall_s: float
+    idle_s: float
+    parts: dict[str, ProfilePart]
 
 
 class RunReader:
@@ -122,7 +64,7 @@ class RunReader:
 
     def __init__(self, path: Path | str, *, notice: Notice | None = None) -> None:
         self.path = Path(path)
-        self._tell = notice or _warn
+        self._tell = notice or warn
         if not is_run(self.path):
             raise UserError(
                 f"{self.path} is no run directory: it holds none of {', '.join(_MARKS)}. "
@@ -133,23 +75,22 @@ class RunReader:
         return f"RunReader({str(self.path)!r})"
 
     @cached_property
-    def run(self) -> dict[str, Any]:
-        """``run.json``; an empty dict when it is missing or damaged, which is reported."""
+    def run(self) -> RunRecord:
+        """``run.json``; an empty record when it is missing or damaged, which is reported."""
         path = self.path / layout.RUN
         try:
-            content = orjson.loads(path.read_bytes())
+            record, problems = read_run(self.path)
         except FileNotFoundError:
             self._tell(
                 f"{path} is missing: status, versions, git state and totals of the run are unknown."
             )
-            return {}
-        except (orjson.JSONDecodeError, OSError) as error:
-            self._tell(f"{path} cannot be read ({error}): what it says of the run is unknown.")
-            return {}
-        if not isinstance(content, dict):
-            self._tell(f"{path} holds no JSON object: what it says of the run is unknown.")
-            return {}
-        version = content.get("format_version")
+            return RunRecord()
+        except (OSError, UserError) as error:
+            self._tell(f"{path} cannot be read ({_why(error)}): what it says is unknown.")
+            return RunRecord()
+        for problem in problems:
+            self._tell(f"{path} is damaged at {problem}; that value is taken as unknown.")
+        version = record.format_version
         if version is None:
             self._tell(f"{path} names no format_version: it is read as version {FORMAT_VERSION}.")
         elif version != FORMAT_VERSION:
@@ -157,7 +98,7 @@ class RunReader:
                 f"{path} has format version {version}, this program knows {FORMAT_VERSION}: "
                 "fields it does not know are ignored, fields that are absent are null."
             )
-        return content
+        return record
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -166,40 +107,40 @@ class RunReader:
 
         path = self.path / layout.CONFIG
         try:
-            content = yaml.load(path.read_bytes(), Loader=_yaml_loader())  # noqa: S506 (it is safe)
+            content = load_yaml(read_file(path))
         except FileNotFoundError:
             self._tell(f"{path} is missing: how the run was configured is unknown.")
             return {}
-        except (yaml.YAMLError, OSError) as error:
-            self._tell(f"{path} cannot be read ({error}): the run's configuration is unknown.")
+        except (yaml.YAMLError, OSError, ValueError) as error:
+            self._tell(
+                f"{path} cannot be read ({_why(error)}): how the run was configured is unknown."
+            )
             return {}
         return content if isinstance(content, dict) else {}
 
     @cached_property
-    def profile(self) -> dict[str, Any] | None:
+    def profile(self) -> ProfileContent | None:
         """``profile.json``; None where the run was not profiled, or where it is damaged."""
         path = self.path / layout.PROFILE
         try:
-            content = orjson.loads(path.read_bytes())
-            whole = {"wall_s", "idle_s", "parts"} <= content.keys()
+            return msgspec.json.decode(read_file(path), type=ProfileContent)
         except FileNotFoundError:
             return None
-        except (orjson.JSONDecodeError, OSError, AttributeError) as error:
-            self._tell(f"{path} cannot be read ({error}): where time went is unknown.")
+        except (msgspec.MsgspecError, OSError) as error:
+            self._tell(f"{path} cannot be read ({_why(error)}): where time went is unknown.")
             return None
-        return content if whole else None
 
     @property
     def run_id(self) -> str:
         """The run's id; the directory's name where ``run.json`` does not tell."""
-        return str(self.run.get("run_id") or self.path.name)
+        return self.run.run_id or self.path.name
 
     @property
     def status(self) -> Status | None:
         """How the run ended, ``running`` while it goes on (or after a kill); None if unknown."""
         try:
-            return Status(self.run["status"])
-        except (KeyError, ValueError):
+            return Status(self.run.status or "")
+        except ValueError:
             return None
 
     def episodes(self) -> Iterator[dict[str, Any]]:
@@ -263,7 +204,7 @@ def each_once(readers: Sequence[RunReader], notice: Notice) -> list[RunReader]:
     """
     kept: dict[str, RunReader] = {}
     for reader in readers:
-        run_id = str(reader.run.get("run_id") or reader.path)
+        run_id = reader.run.run_id or str(reader.path)
         other = kept.get(run_id)
         if other is not None and _length(other) >= _length(reader):
             notice(f"{reader.path} is a copy of {other.path} (the same run): left out.")
@@ -271,11 +212,7 @@ def each_once(readers: Sequence[RunReader], notice: Notice) -> list[RunReader]:
         if other is not None:
             notice(f"{other.path} is a copy of {reader.path} (the same run): left out.")
         kept[run_id] = reader
-    wholes = {
-        part.get("run_id"): reader
-        for reader in kept.values()
-        for part in reader.run.get("merged") or ()
-    }
+    wholes = {part.run_id: reader for reader in kept.values() for part in reader.run.merged}
     found = []
     for run_id, reader in kept.items():
         if (whole := wholes.get(run_id)) is not None:
@@ -345,8 +282,7 @@ def _nothing_in(root: Path) -> str:
     )
 
 
-def _yaml_loader() -> Any:
-    """The safe loader, in C where PyYAML was built with it."""
-    import yaml
-
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+def _why(error: Exception) -> str:
+    """Return what went wrong in a line, without the path that the sentence names already."""
+    text = getattr(error, "strerror", None) or str(error)
+    return " ".join(text.split())

@@ -1,12 +1,8 @@
-"""The parts of a run's provenance that readers compare: versions, git state, platform, engines."""
+"""Which differences between the versions that played two runs matter."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-#: What of it is kept of a run's earlier sittings, where it was another then.
-PROVENANCE = ("git", "packages", "python", "platform", "engines")
+from game_reasoning_arena.recording.run_record import Provenance
 
 #: Packages whose version can change what is asked or how it is judged.
 MATTERS = ("game-reasoning-arena", "open-spiel", "litellm", "vllm", "torch", "transformers")
@@ -18,18 +14,18 @@ CHOICES_THAT_MATTER = (
 )
 
 
-def changed_versions(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def changed_versions(before: Provenance, now: Provenance) -> list[str]:
     """Return what matters and differs between two provenances, as ``NAME OLD -> NEW``.
 
     Packages, and what the engine of a model chose. What one of the two does not know is left out.
     """
-    old, new = before.get("packages") or {}, now.get("packages") or {}
+    old, new = before.packages, now.packages
     changed = [
         f"{name} {old[name]} -> {new[name]}"
         for name in sorted(old.keys() & new.keys())
         if name.replace("_", "-") in MATTERS and old[name] != new[name]
     ]
-    engines, others = before.get("engines") or {}, now.get("engines") or {}
+    engines, others = before.engines, now.engines
     for model in sorted(engines.keys() & others.keys()):
         for name in CHOICES_THAT_MATTER:
             was, is_ = engines[model].get(name), others[model].get(name)

@@ -16,6 +16,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,8 +24,18 @@ from typing import Any, Self
 import orjson
 
 from game_reasoning_arena.errors import RunStorageError, UserError
+from game_reasoning_arena.process.files import (
+    make_directory,
+    open_lock,
+    open_to_append,
+    open_to_read,
+    remove_leftovers,
+    replace_file,
+    write_all,
+)
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.recording.encoding import encode, plain_data
+from game_reasoning_arena.recording.encoding import encode
+from game_reasoning_arena.recording.run_record import RunRecord, encode_run
 from game_reasoning_arena.records import CallKey, EpisodeRecord, ResponseRecord
 
 log = logging.getLogger(__name__)
@@ -51,7 +62,7 @@ class _LineFile:
         self._redact = redact
         self._look_again = 0.0
         self._gathered = bytearray()
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._fd = open_to_append(path)
 
     def append(self, record: Any, *, gather: bool = False) -> None:
         line = encode(record) + b"\n"
@@ -70,9 +81,7 @@ class _LineFile:
             if redacted is not text:
                 line = redacted.encode()
         try:
-            written = os.write(self._fd, line)
-            while written < len(line):  # a signal or a nearly full disk cuts a write short
-                written += os.write(self._fd, line[written:])
+            write_all(self._fd, line)
             now = time.monotonic()
             if now >= self._look_again:
                 self._look_again = now + LOOK_EVERY_S
@@ -90,6 +99,12 @@ class _LineFile:
             lines, self._gathered = bytes(self._gathered), bytearray()
             self._write(lines)
 
+    def sync(self) -> None:
+        """Have all lines on the disk."""
+        self.flush()
+        with suppress(OSError):  # a file system that cannot
+            os.fsync(self._fd)
+
     def close(self) -> None:
         if self._fd >= 0:
             try:
@@ -103,24 +118,34 @@ class DirectoryLock:
     """Held by the one process that writes a run directory; freed by the system when it dies.
 
     Raises:
-        UserError: another process holds it.
+        UserError: another process holds it, or it cannot be held.
     """
 
     def __init__(self, directory: Path) -> None:
-        self._file = (directory / layout.LOCK).open("w")
+        path = directory / layout.LOCK
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._fd = open_lock(path)
+        except OSError as error:
+            raise UserError(
+                f"{directory} cannot be locked for writing: {path} {_reason(error)}. Mend its "
+                "permissions or delete that file, or work on a copy of the directory."
+            ) from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._file.close()
+            self.close()
             raise UserError(
                 f"{directory} is being written by another process. Wait for it, or stop it."
             ) from None
         except OSError:
             log.warning("%s: this file system has no locks; write to it once at a time", directory)
+        remove_leftovers(directory)
 
     def close(self) -> None:
         """Let go."""
-        self._file.close()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
     def __enter__(self) -> Self:
         return self
@@ -132,6 +157,31 @@ class DirectoryLock:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _reason(error: OSError) -> str:
+    return f"({error.strerror or error})"
+
+
+def refuse_begun(directory: Path, option: str) -> None:
+    """Refuse a directory in which a run was begun already: runs are never added to another.
+
+    Raises:
+        UserError: it holds a run, or lines of one whose ``run.json`` is lost.
+    """
+    if os.path.lexists(directory / layout.RUN):
+        raise UserError(
+            f"{directory} holds a run already. Finish it with `arena resume {directory}`, or "
+            f"choose another directory ({option})."
+        )
+    for name in (layout.RESPONSES, layout.EPISODES):
+        path = directory / name
+        if os.path.lexists(path) and (not path.is_file() or path.stat().st_size):
+            raise UserError(
+                f"{directory} holds {name} of a run whose {layout.RUN} is missing, and nothing is "
+                f"added to it. `arena resume {directory}` makes a new {layout.RUN} from what is "
+                f"there; or choose another directory ({option})."
+            )
 
 
 class RunWriter:
@@ -164,13 +214,10 @@ class RunWriter:
         self._gather = gather
         self._redact = redact or _plain
         self._known = known
-        if not resume and (directory / layout.RUN).exists():
-            raise UserError(
-                f"{directory} holds a run already. Finish it with `arena resume {directory}`, or "
-                f"choose another directory ({option})."
-            )
+        if not resume:
+            refuse_begun(directory, option)
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            make_directory(directory)
             self._lock = None if resume else DirectoryLock(directory)
             self._responses = _LineFile(directory / layout.RESPONSES, self._redact)
             self._episodes = _LineFile(directory / layout.EPISODES, self._redact)
@@ -190,12 +237,14 @@ class RunWriter:
         """Append one finished episode."""
         self._episodes.append(record, gather=self._gather)
 
-    def run(self, content: Mapping[str, Any]) -> None:
-        """Replace ``run.json``; what was gathered is written first."""
-        self._episodes.flush()
-        option = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS  # keys may be enums
-        text = orjson.dumps(content, default=plain_data, option=option).decode()
-        self._replace(layout.RUN, text + "\n")
+    def run(self, record: RunRecord) -> None:
+        """Replace ``run.json``; the lines are written first, and are on the disk at the end."""
+        if record.finished_at is None:
+            self._episodes.flush()
+        else:
+            self._responses.sync()
+            self._episodes.sync()
+        self._replace(layout.RUN, encode_run(record).decode())
 
     def config(self, text: str) -> None:
         """Replace ``config.yaml``."""
@@ -212,7 +261,7 @@ class RunWriter:
             table = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
             table.writeheader()
             table.writerows(rows)
-        self._replace(layout.SUMMARY, out.getvalue())
+        self._replace(layout.SUMMARY, out.getvalue(), durable=False)
 
     def close(self) -> None:
         """Close the files."""
@@ -232,12 +281,10 @@ class RunWriter:
     ) -> None:
         self.close()
 
-    def _replace(self, name: str, text: str) -> None:
+    def _replace(self, name: str, text: str, *, durable: bool = True) -> None:
         path = self.directory / name
-        fresh = path.with_name(f".{name}.new")
         try:
-            fresh.write_text(self._redact(text), encoding="utf-8")
-            fresh.replace(path)
+            replace_file(path, self._redact(text), durable=durable)
         except OSError as error:
             raise RunStorageError(
                 f"{path} cannot be written: {error.strerror or error}. What was written before "
@@ -248,7 +295,7 @@ class RunWriter:
 def is_locked(directory: Path) -> bool:
     """Whether a process of this machine writes to the run now."""
     try:
-        with (directory / layout.LOCK).open("r") as file:
+        with open_to_read(directory / layout.LOCK) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return False
     except BlockingIOError:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from game_reasoning_arena.agents.base_agent import Agent
 from game_reasoning_arena.metering.budget import Totals
@@ -16,14 +18,15 @@ from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.process.paths import added_conf_dir
 from game_reasoning_arena.process.profiling import LoopLag, Profile, part
 from game_reasoning_arena.recording.decoding import response_of
+from game_reasoning_arena.recording.run_record import ProbeRecord, Provenance, RunRecord
 from game_reasoning_arena.recording.summary import Summary
-from game_reasoning_arena.recording.versions import PROVENANCE
 from game_reasoning_arena.recording.writer import RunWriter
 from game_reasoning_arena.records import FORMAT_VERSION, EpisodeRecord, ResponseRecord, Status
 from game_reasoning_arena.running.notices import Notices
 from game_reasoning_arena.running.past import Past
 from game_reasoning_arena.running.progress import Progress
-from game_reasoning_arena.running.provenance import provenance
+from game_reasoning_arena.running.provenance import determinism, provenance
+from game_reasoning_arena.running.verification import last_verification
 
 
 @dataclass(kw_only=True)
@@ -38,7 +41,7 @@ class Ledger:
     started_at: float
     sat_down_at: float
     planned: int
-    head: Mapping[str, Any]
+    head: RunRecord
     summary: Summary
     shown: Progress
     profile: Profile | None
@@ -47,7 +50,7 @@ class Ledger:
     counts: Counter[str] = field(default_factory=Counter)
     outages: Counter[str] = field(default_factory=Counter)
     played: set[int] = field(default_factory=set)
-    probes: list[dict[str, Any]] = field(default_factory=list)
+    probes: list[ProbeRecord] = field(default_factory=list)
     failure: BaseException | None = None
     agents: dict[str, Agent] = field(default_factory=dict)
     left: int = 0  # episodes to play in this sitting
@@ -120,27 +123,26 @@ class Ledger:
         """Replace ``run.json``."""
         finished = None if status is Status.RUNNING else time.time()
         sittings = [*self.past.sittings, (self.sat_down_at, finished)]
+        played = sum(max(end - begin, 0.0) for begin, end in sittings if end)
         self.writer.run(
-            {
-                **self.head,
-                "players": {
+            replace(
+                self.head,
+                players={
                     name: told | (self.agents[name].facts() if name in self.agents else {})
-                    for name, told in self.head["players"].items()
+                    for name, told in self.head.players.items()
                 },
-                "status": status,
-                "reason": reason,
-                "started_at": self.started_at,
-                "finished_at": finished,
-                "sittings": sittings,
-                "duration_s": sum(end - begin for begin, end in sittings if end)
-                if finished
-                else None,
-                "episodes": {"planned": self.planned, **self.counts},
-                "totals": self.totals(),
-                "probe": self.probes,
-                "notes": self.notices.notes,
-                "event_loop_lag_s": self.lag.as_dict(),
-            }
+                status=status,
+                reason=reason,
+                started_at=self.started_at,
+                finished_at=finished,
+                sittings=tuple(sittings),
+                duration_s=played if finished else None,
+                episodes={"planned": self.planned, **self.counts},
+                totals=self.totals(),
+                probe=tuple(self.probes),
+                notes=tuple(self.notices.notes),
+                event_loop_lag_s=self.lag.as_dict(),
+            )
         )
 
 
@@ -163,24 +165,25 @@ def ended(counts: Counter[str], outages: Counter[str]) -> tuple[Status, str | No
 
 def run_head(
     experiment: Experiment, run_id: str, overrides: Sequence[str], past: Past
-) -> dict[str, Any]:
-    """The part of ``run.json`` that stays as it is while the run plays."""
+) -> RunRecord:
+    """Return the part of ``run.json`` that stays as it is while the run plays."""
     told = provenance(experiment)
-    return {
-        "run_id": run_id,
-        "format_version": FORMAT_VERSION,
-        "identity": experiment.identity,
-        "contents": experiment.contents,
-        "game": experiment.simulation.name,
-        "seed": experiment.seed,
-        "overrides": [*past.overrides, *overrides],
-        "cwd": str(Path.cwd()),  # relative paths of the configuration begin here
-        "config_dir": added_conf_dir(),
-        "resumed": past.times_resumed,
-        "extended": past.extended,
-        "earlier_provenance": _earlier(past.provenances, told),
-        "unpaired": experiment.unpaired,
-        "players": {
+    earlier = [one for one in past.provenances if one not in (Provenance(), told)]
+    return RunRecord(
+        run_id=run_id,
+        format_version=FORMAT_VERSION,
+        identity=experiment.identity,
+        contents=experiment.contents,
+        game=experiment.simulation.name,
+        seed=experiment.seed,
+        overrides=(*past.overrides, *overrides),
+        cwd=str(Path.cwd()),
+        config_dir=added_conf_dir(),
+        resumed=past.times_resumed,
+        extended=tuple(past.extended),
+        earlier_provenance=each_once(earlier),
+        unpaired=tuple(experiment.unpaired),
+        players={
             player.name: {
                 "type": player.type,
                 "model": player.model.name if player.model else None,
@@ -188,19 +191,24 @@ def run_head(
             }
             for player in experiment.players
         },
-        "judges": {
+        judges={
             judge.name: {"model": judge.model.name if judge.model else None}
             for judge in experiment.judges
         },
-        **told,
-    }
+        git=told.git,
+        packages=told.packages,
+        python=told.python,
+        platform=told.platform,
+        engines=told.engines,
+        determinism=tuple(determinism(experiment)),
+        verified=last_verification(),
+    )
 
 
-def _earlier(before: Sequence[Mapping[str, Any]], now: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """By what the earlier sittings were played, each once, where that differs from now."""
-    known = {key: now[key] for key in PROVENANCE if key in now}
-    found: list[dict[str, Any]] = []
-    for one in map(dict, before):
-        if one and one != known and one not in found:
+def each_once(provenances: Iterable[Provenance]) -> tuple[Provenance, ...]:
+    """Return provenances without those that stand there already."""
+    found: list[Provenance] = []
+    for one in provenances:
+        if one not in found:
             found.append(one)
-    return found
+    return tuple(found)

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
+import glob
+import os
+import secrets
+import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec import structs
 from omegaconf import OmegaConf
 
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.metering.budget import Totals
 from game_reasoning_arena.metering.probe import probe_reply
 from game_reasoning_arena.preflight.preparation import prepare
+from game_reasoning_arena.process.files import sync_directory
 from game_reasoning_arena.recording.config_text import as_yaml
 from game_reasoning_arena.recording.decoding import episode_of, response_of
 from game_reasoning_arena.recording.reader import RunReader, find_runs
+from game_reasoning_arena.recording.run_record import Extension, Part, Provenance
 from game_reasoning_arena.recording.summary import Summary
-from game_reasoning_arena.recording.versions import PROVENANCE
-from game_reasoning_arena.recording.writer import RunWriter, is_locked
-from game_reasoning_arena.records import EpisodeRecord, Status
-from game_reasoning_arena.running.ledger import ended
+from game_reasoning_arena.recording.writer import RunWriter, is_locked, refuse_begun
+from game_reasoning_arena.records import FORMAT_VERSION, EpisodeRecord, Status
+from game_reasoning_arena.running.ledger import each_once, ended
 from game_reasoning_arena.running.provenance import new_run_id
 from game_reasoning_arena.running.runner import RunResult
-
-#: What a merged run.json takes from the first shard's.
-_SHARED = (
-    *("format_version", "identity", "contents", "game", "seed", "players"),
-    *("git", "packages", "python", "platform", "engines", "determinism", "cwd", "config_dir"),
-)
 
 
 def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunResult:
@@ -49,6 +50,37 @@ def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunR
     """
     parts = find_runs(*directories, notice=notices.append)
     _check_parts(parts)
+    with _beside(output) as fresh:
+        result = _write(parts, fresh)
+    return dataclasses.replace(result, directory=output)
+
+
+@contextmanager
+def _beside(output: Path) -> Iterator[Path]:
+    """Yield a new directory beside ``output`` that takes its place when it is complete.
+
+    Raises:
+        UserError: ``output`` holds something, or cannot be made.
+    """
+    refuse_begun(output, "--output DIR")
+    if output.is_dir() and any(output.iterdir()):
+        raise UserError(f"--output {output} is not empty. Choose another directory.")
+    fresh = output.with_name(f".{output.name}.{os.getpid()}-{secrets.token_hex(3)}.merging")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        for left in output.parent.glob(f".{glob.escape(output.name)}.*.merging"):
+            if not is_locked(left):
+                shutil.rmtree(left)  # by a merge that was killed
+        yield fresh
+        os.replace(fresh, output)
+        sync_directory(output.parent)
+    except OSError as error:
+        raise UserError(f"--output {output} cannot be made: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _write(parts: Sequence[RunReader], output: Path) -> RunResult:
     config = {**parts[0].config, "shard": None}
     experiment = prepare(OmegaConf.create(config), check_backends=False, played=True)
     run_id = new_run_id()
@@ -69,11 +101,11 @@ def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunR
             writer.episode(episode)
         for part in parts:
             for line in part.responses():
-                response = replace(response_of(line), run_id=run_id)
+                response = structs.replace(response_of(line), run_id=run_id)
                 summary.response(response)
                 writer.response(response)
                 used.add_line(line)
-        probes = [probe for part in parts for probe in part.run.get("probe") or ()]
+        probes = [probe for part in parts for probe in part.run.probe]
         for probe in probes:
             used.add(probe_reply(probe))
         rows = summary.rows()
@@ -81,21 +113,25 @@ def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunR
         totals = {**used.as_dict(), "failures": dict(summary.failures)}
         unpaired = experiment.unpaired
         writer.run(
-            {
-                "run_id": run_id,
-                **{key: parts[0].run[key] for key in _SHARED if key in parts[0].run},
-                "overrides": [],
-                "resumed": 0,
+            structs.replace(
+                parts[0].run,
+                run_id=run_id,
+                format_version=FORMAT_VERSION,
+                overrides=(),
+                resumed=0,
+                sittings=(),
+                event_loop_lag_s={},
+                verified=None,
+                unpaired=tuple(unpaired),
+                merged=tuple(map(_origin, parts)),
+                status=status,
+                reason=reason,
+                episodes={"planned": planned, **counts},
+                totals=totals,
+                probe=tuple(probes),
                 **_history(parts),
-                "unpaired": unpaired,
-                "merged": [_origin(part) for part in parts],
-                "status": status,
-                "reason": reason,
                 **_times(parts),
-                "episodes": {"planned": planned, **counts},
-                "totals": totals,
-                "probe": probes,
-            }
+            )
         )
     return RunResult(
         directory=output,
@@ -112,7 +148,7 @@ def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunR
 def _check_parts(parts: Sequence[RunReader]) -> None:
     by_identity: dict[Any, list[Path]] = {}
     for part in parts:
-        by_identity.setdefault(part.run.get("identity"), []).append(part.path)
+        by_identity.setdefault(part.run.identity, []).append(part.path)
         if is_locked(part.path):
             raise UserError(f"{part.path} is still being played. Merge when it has ended.")
     if len(by_identity) > 1 or None in by_identity:
@@ -129,7 +165,7 @@ def _episodes(parts: Sequence[RunReader], run_id: str) -> list[EpisodeRecord]:
     seen: dict[int, tuple[Path, EpisodeRecord]] = {}
     for part in parts:
         for line in part.episodes():
-            record = replace(episode_of(line), run_id=run_id)
+            record = structs.replace(episode_of(line), run_id=run_id)
             before = seen.get(record.episode)
             if before is not None and before[0] != part.path:
                 raise UserError(
@@ -140,31 +176,31 @@ def _episodes(parts: Sequence[RunReader], run_id: str) -> list[EpisodeRecord]:
     return [seen[number][1] for number in sorted(seen)]
 
 
-def _origin(part: RunReader) -> dict[str, Any]:
-    return {
-        "run_id": part.run_id,
-        "directory": part.path.name,
-        "shard": part.config.get("shard"),
-        "status": part.status,
-    }
+def _origin(part: RunReader) -> Part:
+    shard = part.config.get("shard")
+    return Part(
+        run_id=part.run_id,
+        directory=part.path.name,
+        shard=None if shard is None else str(shard),
+        status=part.status,
+    )
 
 
-def _history(parts: Sequence[RunReader]) -> dict[str, list[Any]]:
-    """How the parts were extended, and by what they were played where not as the first one."""
-    first = {key: parts[0].run[key] for key in PROVENANCE if key in parts[0].run}
-    extended: list[Any] = []
-    earlier: list[Any] = []
+def _history(parts: Sequence[RunReader]) -> dict[str, Any]:
+    """Return how the parts were extended, and by what they were played where not as the first."""
+    first = parts[0].run.provenance
+    extended: list[Extension] = []
+    earlier: list[Provenance] = []
     for part in parts:
-        own = {key: part.run[key] for key in PROVENANCE if key in part.run}
-        extended += [s for s in part.run.get("extended") or () if s not in extended]
-        others = [*(part.run.get("earlier_provenance") or ()), own]
-        earlier += [one for one in others if one and one != first and one not in earlier]
-    return {"extended": extended, "earlier_provenance": earlier}
+        extended += [step for step in part.run.extended if step not in extended]
+        earlier += [*part.run.earlier_provenance, part.run.provenance]
+    others = [one for one in earlier if one not in (first, Provenance())]
+    return {"extended": tuple(extended), "earlier_provenance": each_once(others)}
 
 
 def _times(parts: Sequence[RunReader]) -> dict[str, float | None]:
-    began = [part.run["started_at"] for part in parts if part.run.get("started_at")]
-    ended = [part.run["finished_at"] for part in parts if part.run.get("finished_at")]
+    began = [t for part in parts if isinstance(t := part.run.started_at, float | int)]
+    ended = [t for part in parts if isinstance(t := part.run.finished_at, float | int)]
     first, last = min(began, default=None), max(ended, default=None)
-    took = None if first is None or last is None else last - first
+    took = None if first is None or last is None else max(last - first, 0.0)
     return {"started_at": first, "finished_at": last, "duration_s": took}

@@ -6,27 +6,36 @@ played again; the answers that their players gave are used again.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import chdir, contextmanager
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import orjson
-
-from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.errors import DamagedRecordError
 from game_reasoning_arena.metering.budget import Totals
-from game_reasoning_arena.process.environment import load_environment
+from game_reasoning_arena.metering.probe import probe_reply
+from game_reasoning_arena.process.files import read_json
+from game_reasoning_arena.process.paths import working_in
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.decoding import episode_of, response_of
-from game_reasoning_arena.recording.versions import PROVENANCE
+from game_reasoning_arena.recording.run_record import (
+    Extension,
+    ProbeRecord,
+    Provenance,
+    RunRecord,
+)
 from game_reasoning_arena.records import (
     FINAL,
     CallKey,
     EpisodeRecord,
     ResponseRecord,
 )
+from game_reasoning_arena.running.recovery import recovered_run
+from game_reasoning_arena.running.repair import damage_reported, repaired_lines, rewrite_lines
+
+if TYPE_CHECKING:
+    from game_reasoning_arena.preflight.experiment import Experiment
 
 #: Where two runs ask different things though their configurations are the same.
 UNSEEN_CHANGE = (
@@ -50,17 +59,10 @@ class Past:
     totals: Totals = field(default_factory=Totals)
     replaced: list[EpisodeRecord] = field(default_factory=list)  # not final, to be played again
     recalled: set[CallKey] = field(default_factory=set)
-    extended: list[dict[str, Any]] = field(default_factory=list)  # each from, to, at (Unix time)
-    provenances: list[dict[str, Any]] = field(default_factory=list)  # the last sitting's is last
+    extended: list[Extension] = field(default_factory=list)
+    provenances: list[Provenance] = field(default_factory=list)  # the last sitting's is last
+    probes: tuple[ProbeRecord, ...] = ()
     notes: list[str] = field(default_factory=list)
-
-    @property
-    def reached(self) -> int:
-        """One more than the last episode of which anything is there."""
-        numbers = [record.episode for record in (*self.episodes, *self.replaced)]
-        numbers += [response.episode for response in self.responses]
-        numbers += [key.episode for key in self.answers]
-        return max(numbers, default=-1) + 1
 
     def __str__(self) -> str:
         """What there is, in a line."""
@@ -68,102 +70,204 @@ class Past:
         return f"{len(self.episodes)} episodes and {answers} answers are there already"
 
 
-def load_past(directory: Path) -> Past:
+def load_past(directory: Path, experiment: Experiment | None = None) -> Past:
     """Read and repair a run directory.
 
-    A torn last line, which a kill can leave, is cut off and said in ``notes``.
+    A torn last line, which a kill or a power failure leaves, is cut off and reported in ``notes``.
+    An episode of which answers were lost is played again.
+
+    Args:
+        directory: of the run; the caller holds its lock.
+        experiment: what the run plays, to check its lines against; None checks them by themselves.
 
     Raises:
-        UserError: there is no run in ``directory``, or a line in the middle of a file is damaged.
+        UserError: there is no run in ``directory``, or something in it is damaged so that going on
+            could give other results than an undisturbed run.
     """
-    try:
-        run = orjson.loads((directory / layout.RUN).read_bytes())
-    except FileNotFoundError:
-        raise UserError(
-            f"{directory} holds no run ({layout.RUN} is missing). Give a run directory, such as "
-            "outputs/DATE/TIME."
-        ) from None
-    except orjson.JSONDecodeError as error:
-        raise UserError(f"{directory / layout.RUN} is damaged: {error}") from error
+    record, notes = recovered_run(directory)
     past = Past(
-        run_id=run["run_id"],
-        started_at=run.get("started_at"),
-        overrides=tuple(run.get("overrides") or ()),
-        times_resumed=run.get("resumed", 0) + 1,
-        extended=list(run.get("extended") or ()),
-        provenances=[
-            *(run.get("earlier_provenance") or ()),
-            {key: run[key] for key in PROVENANCE if key in run},
-        ],
+        run_id=record.run_id,
+        started_at=_seconds(record.started_at),
+        overrides=record.overrides,
+        times_resumed=record.resumed + 1,
+        extended=list(record.extended),
+        provenances=[*record.earlier_provenance, record.provenance],
+        probes=record.probe,
+        notes=notes,
     )
+    for probe in record.probe:
+        past.totals.add(probe_reply(probe), first=True)
     written = _last_written(directory)  # before anything is rewritten
-    answered = 0.0
-    kept_episodes: dict[int, EpisodeRecord] = {}
     path = directory / layout.EPISODES
-    lines = _repaired_lines(path, past)
-    last: dict[int, tuple[EpisodeRecord, dict[str, Any]]] = {}
-    for number, line in lines:
-        with _damage_told(path, number):
+    episodes = _read_episodes(path, past)
+    answers = list(_read_responses(directory / layout.RESPONSES, past))
+    if experiment is not None:
+        _check_plans(directory, experiment, episodes, answers)
+        lost = incomplete(experiment, episodes, [response for response, _ in answers])
+    else:
+        lost = set()
+    _sort_episodes(path, past, episodes, lost)
+    _sort_answers(directory / layout.RESPONSES, past, answers)
+    answered = max((_end_of(r) for r, _ in answers if r.started_at is not None), default=0.0)
+    # A copied file is younger than what stands in it.
+    past.sittings = _sittings(record, min(written, answered) if answered else written)
+    return past
+
+
+#: A record and the line that it stands in.
+_Episodes = list[tuple[EpisodeRecord, dict[str, Any]]]
+_Responses = list[tuple[ResponseRecord, dict[str, Any]]]
+
+
+def _read_episodes(path: Path, past: Past) -> _Episodes:
+    found: _Episodes = []
+    ended: dict[int, int] = {}
+    for number, line in repaired_lines(path, past.notes):
+        with damage_reported(path, number):
             episode = episode_of(line)
-        last[episode.episode] = (episode, line)
-    kept_lines = []
-    for episode, line in last.values():
-        if episode.status in FINAL:
-            kept_episodes[episode.episode] = episode
-            kept_lines.append(line)
-        else:
-            past.replaced.append(episode)
-    if len(kept_lines) < len(lines):
-        _rewrite(path, kept_lines)
-    if len(last) < len(lines):
+        if episode.status in FINAL and ended.setdefault(episode.episode, number) != number:
+            raise DamagedRecordError(
+                f"{path}, lines {ended[episode.episode]} and {number}: episode {episode.episode} "
+                "came to its end twice, and differently. Delete one of them, then resume."
+            )
+        found.append((episode, line))
+    return found
+
+
+def _read_responses(path: Path, past: Past) -> Iterator[tuple[ResponseRecord, dict[str, Any]]]:
+    for number, line in repaired_lines(path, past.notes):
+        with damage_reported(path, number):
+            yield response_of(line), line
+
+
+def _check_plans(
+    directory: Path, experiment: Experiment, episodes: _Episodes, answers: _Responses
+) -> None:
+    """Refuse lines of episodes that this run does not have.
+
+    Raises:
+        DamagedRecordError: names the first one.
+    """
+    plans = {plan.episode: plan for plan in experiment.plans()}
+    for episode, _ in episodes:
+        plan = plans.get(episode.episode)
+        if plan is None or (episode.seed, episode.seats) != (plan.seed, plan.seats):
+            what = "is none of this run's" if plan is None else "has another seed or other seats"
+            raise DamagedRecordError(
+                f"{directory / layout.EPISODES}: episode {episode.episode} {what}. Delete its "
+                "line, then resume."
+            )
+    judges = {judge.name for judge in experiment.judges}
+    for response, _ in answers:
+        plan = plans.get(response.episode)
+        if plan is not None and response.player in judges:
+            continue
+        if plan is None or not (
+            response.seat < len(plan.seats) and plan.seats[response.seat] == response.player
+        ):
+            raise DamagedRecordError(
+                f"{directory / layout.RESPONSES}: an answer of {response.player} in episode "
+                f"{response.episode}, seat {response.seat}, is none of this run's. Delete its "
+                "line, then resume."
+            )
+
+
+def incomplete(
+    experiment: Experiment, episodes: _Episodes, responses: Sequence[ResponseRecord]
+) -> set[int]:
+    """Return the finished episodes of which answers are missing, as after a power failure."""
+    asked = {player.name for player in experiment.players if player.model is not None}
+    answered = {(r.episode, r.seat, r.turn) for r in responses if r.outcome is not None}
+    seats = {(episode, seat) for episode, seat, _ in answered}
+    lost: set[int] = set()
+    for episode, _ in episodes:
+        number = episode.episode
+        if episode.status not in FINAL:
+            continue
+        moved = [(number, m.seat, m.turn) for m in episode.moves if m.player in asked]
+        failed = episode.forfeit.seats if episode.forfeit is not None else ()
+        sat = [seat for seat, name in enumerate(episode.seats) if name in asked]
+        needed = failed if episode.moves or failed else sat if episode.returns is None else ()
+        if not answered.issuperset(moved) or any(
+            (number, seat) not in seats for seat in needed if seat in sat
+        ):
+            lost.add(number)
+    return lost
+
+
+def _sort_episodes(path: Path, past: Past, episodes: _Episodes, lost: Set[int]) -> None:
+    """Keep the finished episodes; the others leave the file, to be played again."""
+    kept = [(e, line) for e, line in episodes if e.status in FINAL and e.episode not in lost]
+    numbers = {episode.episode for episode, _ in kept}
+    unfinished = {
+        e.episode: e for e, _ in episodes if e.status not in FINAL and e.episode not in numbers
+    }
+    past.episodes = [episode for episode, _ in kept]
+    past.replaced = list(unfinished.values())
+    if len(kept) < len(episodes):
+        rewrite_lines(path, [line for _, line in kept])
+    again = len(episodes) - len(kept) - len(past.replaced) - len(lost)
+    if again > 0:
         past.notes.append(
-            f"{path.name}: of an episode that stands there more than once, the last line counts; "
-            f"{len(lines) - len(last)} were left out"
+            f"{path.name}: of an episode that stands there more than once, the line of its end "
+            f"counts; {again} were left out"
         )
+    if lost:
+        past.notes.append(f"{len(lost)} episodes are played again, for answers in them were lost")
     if past.replaced:
         past.notes.append(f"{len(past.replaced)} unfinished episodes are played again")
-    past.episodes = list(kept_episodes.values())
-    path = directory / layout.RESPONSES
+
+
+def _sort_answers(path: Path, past: Past, answers: _Responses) -> None:
+    """Count what was used; keep the answers of finished episodes, and those to be used again."""
+    ended = {record.episode for record in past.episodes}
     first_end = None  # of an answer; they stand in the order in which they came
-    for number, line in _repaired_lines(path, past):
-        with _damage_told(path, number):
-            response = response_of(line)
-        if response.started_at is not None:
-            answered = max(answered, response.started_at + (response.latency_s or 0.0))
+    for response, line in answers:
         if response.started_at is not None and response.outcome is not None and first_end is None:
-            first_end = response.started_at + (response.latency_s or 0.0)
+            first_end = _end_of(response)
         began = response.started_at or 0.0
         past.totals.add_line(line, first=began < (first_end or 0.0))
         if response.outcome is None:
             continue
-        if response.episode in kept_episodes:
+        if response.episode in ended:
             past.responses.append(response)
-        else:
-            past.answers[response.key] = line
-    # A copied file is younger than what stands in it.
-    past.sittings = _sittings(run, min(written, answered) if answered else written)
-    return past
+            continue
+        known = past.answers.get(response.key)
+        if known is not None and known.get("messages") == line.get("messages"):
+            raise DamagedRecordError(
+                f"{path}: episode {response.episode}, seat {response.seat}, turn {response.turn}, "
+                f"attempt {response.attempt} was answered twice, and differently. Delete one of "
+                "the two lines, then resume."
+            )
+        past.answers[response.key] = line
+
+
+def _end_of(response: ResponseRecord) -> float:
+    return (response.started_at or 0.0) + (response.latency_s or 0.0)
 
 
 @contextmanager
 def where_begun(directory: Path) -> Iterator[Path]:
-    """Work where a run or sweep was begun, if that is still there: files that its configuration
-    names by relative paths, modules of the user's own and ``.env`` are found again. Gives its
-    directory as it is called there."""
+    """Work where a run or sweep was begun, if that is still there, so that files that its
+    configuration names by relative paths are found again; yield its directory as called there.
+
+    Modules, ``.env`` and ``conf/`` are still those of where the user stands: the run directory may
+    be somebody else's.
+    """
     told = directory / layout.SWEEP
     if not told.is_file():
         told = directory / layout.RUN
-    try:
-        begun = orjson.loads(told.read_bytes()).get("cwd")
-    except (OSError, orjson.JSONDecodeError):
-        begun = None  # told by whoever reads the run
-    if begun is None or not Path(begun).is_dir() or Path(begun) == Path.cwd():
+    begun = (read_json(told) or {}).get("cwd")
+    if not isinstance(begun, str) or not Path(begun).is_dir() or Path(begun) == Path.cwd():
         yield directory
         return
     there = directory.resolve()
-    with chdir(begun):
-        load_environment()
+    with working_in(Path(begun)):
         yield there
+
+
+def _seconds(instant: float | str | None) -> float | None:
+    return None if isinstance(instant, str) else instant
 
 
 def _last_written(directory: Path) -> float:
@@ -171,66 +275,16 @@ def _last_written(directory: Path) -> float:
     return max(path.stat().st_mtime for name in names if (path := directory / name).exists())
 
 
-def _sittings(run: Mapping[str, Any], last_sign: float) -> list[tuple[float, float]]:
-    """When the run was played, each begun and ended; one that was killed ended with its last line.
+def _sittings(record: RunRecord, last_sign: float) -> list[tuple[float, float]]:
+    """Return when the run was played, each begun and ended (Unix times).
 
     Args:
-        run: the content of ``run.json``.
-        last_sign: when that was.
+        record: the content of ``run.json``.
+        last_sign: when a sitting that was killed wrote its last line.
     """
-    told = run.get("sittings") or [[run.get("started_at"), run.get("finished_at")]]
+    told = record.sittings or ((_seconds(record.started_at), _seconds(record.finished_at)),)
     return [
-        (begun, max(begun, last_sign) if ended is None else ended)
+        (begun, max(begun, last_sign if ended is None else ended))
         for begun, ended in told
         if begun is not None
     ]
-
-
-@contextmanager
-def _damage_told(path: Path, number: int) -> Iterator[None]:
-    """A line that is JSON but no record is damage, and no fault of the program."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"{path}, line {number} is no record of this program ({type(error).__name__}: "
-            f"{error}). Mend or delete the line, then resume."
-        ) from error
-
-
-def _repaired_lines(path: Path, past: Past) -> list[tuple[int, dict[str, Any]]]:
-    """The numbers and objects of the lines, each line once."""
-    if not path.exists():
-        return []
-    data = path.read_bytes()
-    end = data.rfind(b"\n") + 1
-    if end < len(data):
-        with path.open("r+b") as file:
-            file.truncate(end)
-            os.fsync(file.fileno())
-        past.notes.append(f"{path.name}: a torn last line of {len(data) - end} bytes was cut off")
-    lines = []
-    seen: set[bytes] = set()
-    whole = data[:end].split(b"\n")[:-1]
-    for number, line in enumerate(whole, start=1):
-        if line in seen:
-            continue
-        seen.add(line)
-        try:
-            lines.append((number, orjson.loads(line)))
-        except orjson.JSONDecodeError as error:
-            raise UserError(
-                f"{path}, line {number} is damaged in the middle of the file ({error}); a kill "
-                "cannot do that. Mend or delete the line, then resume."
-            ) from error
-    if len(seen) < len(whole):
-        past.notes.append(
-            f"{path.name}: what stands there twice counts once ({len(whole) - len(seen)} lines)"
-        )
-    return lines
-
-
-def _rewrite(path: Path, lines: list[dict[str, Any]]) -> None:
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
-    fresh.replace(path)

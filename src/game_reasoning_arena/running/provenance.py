@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from game_reasoning_arena.process.paths import shipped_conf
-from game_reasoning_arena.running.verification import last_verification
+from game_reasoning_arena.recording.run_record import GitState, Provenance
 
 if TYPE_CHECKING:
     from game_reasoning_arena.preflight.experiment import Experiment
@@ -27,30 +27,28 @@ def new_run_id() -> str:
     return secrets.token_hex(6)
 
 
-def provenance(experiment: Experiment) -> dict[str, Any]:
-    """The part of ``run.json`` that says what produced the run."""
-    return {
-        "git": git_state(shipped_conf()),
-        "packages": package_versions(experiment.backends),
-        "python": platform.python_version(),
-        "platform": {
+def provenance(experiment: Experiment) -> Provenance:
+    """Return the code, the packages and the machine that play an experiment here."""
+    return Provenance(
+        git=git_state(shipped_conf()),
+        packages=package_versions(experiment.backends),
+        python=platform.python_version(),
+        platform={
             "system": platform.platform(),
             "machine": platform.machine(),
             "cpus": os.cpu_count(),
             "executable": Path(sys.executable).name,
         },
-        **_engines(experiment),
-        "determinism": _determinism(experiment),
-        "verified": last_verification(),
-    }
+        engines=_engines(experiment),
+    )
 
 
-def _engines(experiment: Experiment) -> dict[str, Any]:
-    """``engines``: what those in this process chose, by model; nothing where none is loaded."""
-    found: dict[str, Any] = {}
+def _engines(experiment: Experiment) -> dict[str, dict[str, Any]]:
+    """Return what the engines in this process chose, by model."""
+    found: dict[str, dict[str, Any]] = {}
     for backend, models in experiment.served:
-        found |= backend.choices(models)
-    return {"engines": found} if found else {}
+        found |= {name: dict(chosen) for name, chosen in backend.choices(models).items()}
+    return found
 
 
 def package_versions(backends: Any) -> dict[str, str]:
@@ -69,8 +67,8 @@ def _version(package: str) -> str | None:
 
 
 @functools.cache  # the code that runs is what was there when the process began
-def git_state(where: Path) -> dict[str, Any] | None:
-    """Commit and whether there are uncommitted changes; None outside a checkout or without git."""
+def git_state(where: Path) -> GitState | None:
+    """Return commit and uncommitted changes; None outside a checkout or without git."""
     if not (where.parent / ".git").exists():
         return None
 
@@ -85,12 +83,13 @@ def git_state(where: Path) -> dict[str, Any] | None:
 
     try:
         commit = git("rev-parse", "HEAD")
-        return {"commit": commit, "dirty": bool(git("status", "--porcelain", "-uno"))}
+        return GitState(commit=commit, dirty=bool(git("status", "--porcelain", "-uno")))
     except (OSError, subprocess.SubprocessError):
         return None
 
 
-def _determinism(experiment: Experiment) -> list[str]:
+def determinism(experiment: Experiment) -> list[str]:
+    """Return what a run's repeatability depends on, a sentence each."""
     notes = ["Seats, deals and random players derive from the seed and do not depend on timing."]
     for prefix, (backend, models) in zip(experiment.backends, experiment.served, strict=True):
         if prefix == "scripted":

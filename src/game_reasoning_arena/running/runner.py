@@ -27,7 +27,7 @@ from game_reasoning_arena.errors import (
 from game_reasoning_arena.metering.budget import Budget
 from game_reasoning_arena.metering.cache import ResponseCache
 from game_reasoning_arena.metering.meter import Meter
-from game_reasoning_arena.metering.probe import probe, probes_of
+from game_reasoning_arena.metering.probe import Claims, RunClaims, probe, probes_of
 from game_reasoning_arena.metering.recall import Recall
 from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.process.event_loop import Rest, run_coroutine
@@ -139,6 +139,7 @@ async def run_async(
     past: Past | None = None,
     shared_budgets: Iterable[Budget] = (),
     replayed: bool = False,
+    claims: Claims | None = None,
 ) -> RunResult:
     """Play on the running loop, over backends that are open already; see :func:`run`.
 
@@ -152,9 +153,11 @@ async def run_async(
         past: what an unfinished run in ``directory`` holds already.
         shared_budgets: budgets of a sweep.
         replayed: the askers answer from a recording: nothing is metered, probed or cached.
+        claims: who probes which model of a sweep.
     """
     redactor = _redactor(experiment)
     past = past or Past()
+    claims = claims or RunClaims(one.question for one in past.probes if one.question)
     with RunWriter(
         directory,
         redact=redactor.redact,
@@ -182,9 +185,10 @@ async def run_async(
             shown=shown,
             profile=Profile() if experiment.profile else None,
             notices=Notices({player.name: player.options for player in experiment.asked}),
+            probes=list(past.probes),
         )
         todo = _begin(ledger, plans)
-        await _play_to_the_end(ledger, todo, askers, stop, replayed=replayed)
+        await _play_to_the_end(ledger, todo, askers, stop, claims, replayed=replayed)
         result = _close(ledger, redactor)
         if experiment.assess and not replayed and any(ledger.counts[kind] for kind in FINAL):
             from game_reasoning_arena.running.assessing import assess_played
@@ -230,6 +234,7 @@ async def _play_to_the_end(
     todo: Iterator[EpisodePlan],
     askers: Mapping[str, Asker],
     stop: Stop,
+    claims: Claims,
     *,
     replayed: bool,
 ) -> None:
@@ -245,7 +250,7 @@ async def _play_to_the_end(
     gc.freeze()
     try:
         with profiled(ledger.profile):
-            await _play_all(ledger, todo, askers, replayed=replayed)
+            await _play_all(ledger, todo, askers, claims, replayed=replayed)
     except RunStorageError:
         raise
     except asyncio.CancelledError:
@@ -288,14 +293,19 @@ def _close(ledger: Ledger, redactor: Redactor) -> RunResult:
         episodes=dict(ledger.counts),
         outages={redactor.redact(why): n for why, n in ledger.outages.most_common(3)},
         profile=profile,
-        unpaired=tuple(ledger.head["unpaired"]),
+        unpaired=tuple(ledger.head.unpaired),
         cause=ledger.failure or ledger.meter.fatal,
         begun=ledger.begun,
     )
 
 
 async def _play_all(
-    ledger: Ledger, todo: Iterator[EpisodePlan], backends: Mapping[str, Asker], *, replayed: bool
+    ledger: Ledger,
+    todo: Iterator[EpisodePlan],
+    backends: Mapping[str, Asker],
+    claims: Claims,
+    *,
+    replayed: bool,
 ) -> None:
     """Seat the players, play the episodes, free everything whatever happens."""
     experiment = ledger.experiment
@@ -328,7 +338,8 @@ async def _play_all(
         if experiment.probe and not replayed and ledger.left:
             in_game = experiment.config["simulation"]["type"] != "prompts"
             requests = probes_of(experiment.asked, in_game=in_game)
-            ledger.probes = await probe(requests, backends, ledger.meter)
+            ledger.probes += await probe(requests, backends, ledger.meter, claims)
+            ledger.write_run(Status.RUNNING, None)  # a kill forgets no probe
         await _workers(ledger, todo, agents)
 
 

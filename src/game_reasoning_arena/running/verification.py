@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from game_reasoning_arena import __version__
+from game_reasoning_arena.process.files import make_directory, read_json, replace_file
 from game_reasoning_arena.process.paths import cache_directory
 
 
@@ -20,7 +21,7 @@ def verification_file() -> Path:
 def keep_verification(*, checks: int, failed: int, open_spiel: str) -> None:
     """Remember how a verification went; a directory that cannot be written is no failure of it."""
     path = verification_file()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     content = {
         "version": __version__,
         "open_spiel": open_spiel,
@@ -28,13 +29,9 @@ def keep_verification(*, checks: int, failed: int, open_spiel: str) -> None:
         "checks": checks,
         "failed": failed,
     }
-    path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
+    replace_file(path, orjson.dumps(content, option=orjson.OPT_INDENT_2), durable=False)
 
 
 def last_verification() -> dict[str, Any] | None:
     """How the last one went, None if there was none on this machine."""
-    try:
-        content: dict[str, Any] = orjson.loads(verification_file().read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return None
-    return content
+    return read_json(verification_file())

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from game_reasoning_arena.errors import BudgetReached
+from game_reasoning_arena.errors import BudgetReached, DamagedRecordError
 from game_reasoning_arena.metering.budget import Budget
+from game_reasoning_arena.process.files import open_to_read
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.decoding import episode_of, response_of
+from game_reasoning_arena.recording.lines import scan
 from game_reasoning_arena.records import FINAL, Status
 from game_reasoning_arena.running.progress import Progress
 from game_reasoning_arena.running.stopping import GRACE_S
+from game_reasoning_arena.sweeping.files import end_file
 from game_reasoning_arena.sweeping.launchers import Launcher
 from game_reasoning_arena.sweeping.states import mark_failed, refresh_job, used
-from game_reasoning_arena.sweeping.store import PENDING, Job, Sweep, end_file
+from game_reasoning_arena.sweeping.store import PENDING, Job, Sweep
 
 #: Seconds between looks at the jobs.
 LOOK_S = 0.5
@@ -179,28 +181,24 @@ class _Tail:
         answers = self._new_lines(self._responses)
         for line in answers:
             budget.totals.add_line(line)
-            shown.answered(response_of(line), budget.totals)
+            with suppress(DamagedRecordError):
+                shown.answered(response_of(line), budget.totals)
         episodes = self._new_lines(self._episodes)
         for line in episodes:
-            shown.episode_done(episode_of(line), budget.totals)
+            with suppress(DamagedRecordError):
+                shown.episode_done(episode_of(line), budget.totals)
         return bool(answers or episodes)
 
     def _new_lines(self, path: Path) -> list[dict[str, Any]]:
         try:
-            size = path.stat().st_size
-            # A resumed job rewrites its episodes without the unfinished ones.
-            start = min(self._read.get(path, 0), size)
-            with path.open("rb") as file:
-                file.seek(start)
-                data = file.read()
+            with open_to_read(path) as file:
+                # A resumed job rewrites its episodes without the unfinished ones.
+                start = min(self._read.get(path, 0), os.fstat(file.fileno()).st_size)
+                lines = list(scan(file, path.name, offset=start))
         except OSError:
             return []
-        whole = data.rfind(b"\n") + 1
-        self._read[path] = start + whole
-        lines = []
-        for line in data[:whole].splitlines():
-            try:
-                lines.append(orjson.loads(line))
-            except orjson.JSONDecodeError:
-                continue  # a line that was being repaired; the job's own files decide in the end
-        return lines
+        if lines and not lines[-1].ended:
+            del lines[-1]  # it is being written
+        self._read[path] = lines[-1].end if lines else start
+        # A damaged one is the job's own to report.
+        return [line.record for line in lines if line.record is not None]

@@ -23,6 +23,7 @@ from game_reasoning_arena.running.progress import Progress
 from game_reasoning_arena.running.runner import run_async
 from game_reasoning_arena.running.stopping import Stop
 from game_reasoning_arena.sweeping.expansion import share_backends
+from game_reasoning_arena.sweeping.files import SweepClaims
 from game_reasoning_arena.sweeping.logs import job_log
 from game_reasoning_arena.sweeping.states import mark_failed, refresh_job, used
 from game_reasoning_arena.sweeping.store import Job, Sweep
@@ -108,7 +109,7 @@ async def _play(sweep: Sweep, job: Job, stop: Stop, shown: Progress, budget: Bud
             lock: DirectoryLock | None = None
             if (directory / layout.RUN).is_file():
                 lock = DirectoryLock(directory)
-                past = load_past(directory)
+                past = load_past(directory, experiment)
                 budget.totals.merge(past.totals)
                 for note in past.notes:
                     shown.say(f"job {job.number}: {note}")
@@ -122,6 +123,7 @@ async def _play(sweep: Sweep, job: Job, stop: Stop, shown: Progress, budget: Bud
                     overrides=job.overrides,
                     past=past,
                     shared_budgets=[budget],
+                    claims=SweepClaims(sweep.path),
                 )
             finally:
                 if lock is not None:

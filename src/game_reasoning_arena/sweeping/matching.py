@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.preflight.experiment import NOT_IDENTITY
 from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.config_text import flatten
 from game_reasoning_arena.running.past import UNSEEN_CHANGE
 from game_reasoning_arena.sweeping.expansion import Candidate
-from game_reasoning_arena.sweeping.store import Job, Sweep, read_json
+from game_reasoning_arena.sweeping.files import JobFile, SweepFile, record_or_none
+from game_reasoning_arena.sweeping.store import Job, Sweep
 
 
 def match(
@@ -74,15 +76,13 @@ def refuse_changes(sweep: Sweep, matched: Sequence[tuple[Job | None, Candidate]]
 
 def _changes(sweep: Sweep, candidate: Candidate, blank: Sequence[str]) -> list[str]:
     """What a job asks otherwise than the jobs on disk, apart from the axes."""
-    now = _flat(candidate.experiment.config)
+    now = flatten(candidate.experiment.config)
     found = []
     for key in blank:
         values = ",".join(sweep.axes[key])
         found.append(f"{key}: swept over {values} -> {now.get(key, 'one value')}")
-    stored = next(
-        (content for job in sweep.jobs if (content := read_json(sweep.job_file(job)))), {}
-    )
-    before = _flat(stored.get("config", {}))
+    stored = (record_or_none(sweep.job_file(job), JobFile) for job in sweep.jobs)
+    before = next((flatten(job.config) for job in stored if job is not None), {})
     for key in sorted(before.keys() | now.keys()):
         top = key.partition(".")[0]
         swept = any(_below(key, axis) for axis in (*sweep.axes, *candidate.values))
@@ -94,15 +94,6 @@ def _changes(sweep: Sweep, candidate: Candidate, blank: Sequence[str]) -> list[s
 def _below(key: str, axis: str) -> bool:
     """Whether a swept key sets ``key``, directly or as the group that it belongs to."""
     return key == axis or key.startswith(f"{axis}.")
-
-
-def _flat(node: object, prefix: str = "") -> dict[str, object]:
-    if isinstance(node, Mapping) and node:
-        flat: dict[str, object] = {}
-        for key, value in node.items():
-            flat |= _flat(value, f"{prefix}.{key}" if prefix else str(key))
-        return flat
-    return {prefix: list(node) if isinstance(node, tuple) else node}
 
 
 def find_last(directory: Path, identities: Collection[str]) -> Path:
@@ -120,8 +111,8 @@ def find_last(directory: Path, identities: Collection[str]) -> Path:
     root = directory.parent.parent
     sweeps = sorted(root.glob(f"*/*/{layout.SWEEP}"), key=lambda file: file.stat().st_mtime_ns)
     for file in reversed(sweeps):
-        content = read_json(file) or {}
-        if any(job.get("identity") in identities for job in content.get("jobs", ())):
+        content = record_or_none(file, SweepFile)
+        if content is not None and any(job.identity in identities for job in content.jobs):
             return file.parent
     newest = f" The newest sweep is {sweeps[-1].parent}." if sweeps else ""
     raise UserError(

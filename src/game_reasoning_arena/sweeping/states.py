@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
+from msgspec import structs
 
+from game_reasoning_arena.errors import DamagedRecordError
 from game_reasoning_arena.metering.budget import Totals
+from game_reasoning_arena.metering.probe import probe_reply
+from game_reasoning_arena.process.files import read_file
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.decoding import episode_of, response_of
-from game_reasoning_arena.recording.reader import RunReader, is_run, read_lines
+from game_reasoning_arena.recording.lines import read_lines
+from game_reasoning_arena.recording.reader import RunReader, is_run
+from game_reasoning_arena.recording.run_record import RunRecord, run_or_none, write_run
 from game_reasoning_arena.recording.summary import Summary
 from game_reasoning_arena.recording.writer import is_locked
 from game_reasoning_arena.records import Status
-from game_reasoning_arena.sweeping.store import (
-    PENDING,
-    Job,
-    Sweep,
-    end_file,
-    read_json,
-    replace_file,
-)
+from game_reasoning_arena.sweeping.files import EndFile, end_file, record_or_none
+from game_reasoning_arena.sweeping.store import PENDING, Job, Sweep
 
 #: Statuses of ``run.json`` after which nobody writes to the run any more.
 ENDED = frozenset({Status.COMPLETED, Status.ERROR, Status.BUDGET, Status.INTERRUPTED})
@@ -52,13 +52,13 @@ def refresh(sweep: Sweep) -> None:
 def refresh_job(sweep: Sweep, job: Job) -> None:
     """Take one job's state and numbers from its directory."""
     directory = sweep.run_directory(job)
-    run = read_json(directory / layout.RUN)
-    end = read_json(end_file(sweep.job_file(job)))
+    run = run_or_none(directory)
+    end = record_or_none(end_file(sweep.job_file(job)), EndFile)
     if end is not None:  # written after run.json, or where there could be none
-        job.status, job.reason = end["status"], end.get("reason")
-    elif run is not None and run.get("status") in ENDED:
-        job.status, job.reason = run["status"], run.get("reason")
-        errors = (run.get("episodes") or {}).get("error")
+        job.status, job.reason = end.status, end.reason
+    elif run is not None and run.status in ENDED:
+        job.status, job.reason = run.status or "", run.reason
+        errors = run.episodes.get("error")
         if job.status == Status.COMPLETED and errors:
             job.status = Status.ERROR
             job.reason = f"{errors} episodes ended without an answer (an outage)"
@@ -74,12 +74,14 @@ def refresh_job(sweep: Sweep, job: Job) -> None:
 def mark_failed(sweep: Sweep, job: Job, reason: str, *, status: str = Status.ERROR) -> None:
     """Write an end that the job could not write itself into its run.json and the sweep."""
     job.status, job.reason = status, reason
-    file = sweep.run_directory(job) / layout.RUN
-    run = read_json(file)
-    if run is not None and run.get("status") not in ENDED and not is_locked(file.parent):
-        run |= {"status": status, "reason": reason}
-        replace_file(file, orjson.dumps(run, option=orjson.OPT_INDENT_2).decode() + "\n")
-    sweep.rows[job.number] = summary_rows(file.parent, ended=False)
+    directory = sweep.run_directory(job)
+    run = run_or_none(directory)
+    if run is not None and run.status not in ENDED and not is_locked(directory):
+        with suppress(OSError):  # the sweep's own file has it
+            totals = {**run.totals, **totals_on_disk(directory).as_dict()}
+            ended = structs.replace(run, status=status, reason=reason, totals=totals)
+            write_run(directory, ended)
+    sweep.rows[job.number] = summary_rows(directory, ended=False)
 
 
 def used(sweep: Sweep, skip: Collection[Job] = ()) -> Totals:
@@ -92,54 +94,75 @@ def used(sweep: Sweep, skip: Collection[Job] = ()) -> Totals:
         if any(job is one for one in skip):
             continue
         directory = sweep.run_directory(job)
-        run = read_json(directory / layout.RUN)
-        if run is not None and run.get("status") in ENDED:
-            totals.merge(totals_of(run.get("totals") or {}))
-        elif (directory / layout.RESPONSES).is_file():
-            for line in read_lines(directory / layout.RESPONSES, notice=lambda _: None):
-                totals.add_line(line)
+        run = run_or_none(directory)
+        ended = run is not None and run.status in ENDED
+        totals.merge(totals_of(run) if run is not None and ended else totals_on_disk(directory))
     return totals
 
 
-def totals_of(recorded: Mapping[str, Any]) -> Totals:
-    """The ``totals`` of a run.json as numbers to go on from."""
+def totals_of(run: RunRecord) -> Totals:
+    """Return the ``totals`` of a run.json as numbers to go on from."""
     return Totals(
-        calls=recorded.get("calls") or 0,
-        requests=recorded.get("requests") or 0,
-        failed_calls=recorded.get("failed_calls") or 0,
-        prompt_tokens=recorded.get("prompt_tokens") or 0,
-        completion_tokens=recorded.get("completion_tokens") or 0,
-        cost_usd=recorded.get("known_cost_usd") or 0.0,
-        unpriced=recorded.get("calls_without_price") or 0,
-        untokened=recorded.get("calls_without_token_counts") or 0,
-        distorted=recorded.get("calls_distorted_by_client") or 0,
+        calls=run.total("calls") or 0,
+        requests=run.total("requests") or 0,
+        failed_calls=run.total("failed_calls") or 0,
+        prompt_tokens=run.total("prompt_tokens") or 0,
+        completion_tokens=run.total("completion_tokens") or 0,
+        cost_usd=run.total("known_cost_usd") or 0.0,
+        unpriced=run.total("calls_without_price") or 0,
+        untokened=run.total("calls_without_token_counts") or 0,
+        distorted=run.total("calls_distorted_by_client") or 0,
     )
+
+
+def totals_on_disk(directory: Path) -> Totals:
+    """Return what a run has used, from its answers and probes: run.json may be of before a kill."""
+    totals = Totals()
+    run = run_or_none(directory)
+    for probe in run.probe if run is not None else ():
+        totals.add(probe_reply(probe))
+    with suppress(OSError):
+        for line in read_lines(directory / layout.RESPONSES, notice=lambda _: None):
+            totals.add_line(line)
+    return totals
 
 
 def summary_rows(directory: Path, *, ended: bool) -> list[dict[str, Any]]:
     """A run's rows per player and seat, counted anew where it could not write them itself."""
     file = directory / layout.SUMMARY
-    if ended and file.is_file():
-        with file.open(newline="", encoding="utf-8") as lines:
-            return [{k: _value(k, v) for k, v in row.items()} for row in csv.DictReader(lines)]
+    if ended and (rows := _rows_on_disk(file)):
+        return rows
     if not is_run(directory):
         return []
     notes: list[str] = []
     reader = RunReader(directory, notice=notes.append)
     players = [
-        _Player(name, said["type"], _Model(said["model"]) if said["model"] else None)
-        for name, said in (reader.run.get("players") or {}).items()
+        _Player(name, facts.get("type") or "", _Model(m) if (m := facts.get("model")) else None)
+        for name, facts in reader.run.players.items()
     ]
     if not players:
         return []
     summary = Summary(players)
     if (directory / layout.EPISODES).is_file():
         for line in reader.episodes():
-            summary.episode(episode_of(line))
+            with suppress(DamagedRecordError):  # the job's own resumption reports it
+                summary.episode(episode_of(line))
     if (directory / layout.RESPONSES).is_file():
         for line in reader.responses():
-            summary.response(response_of(line))
+            with suppress(DamagedRecordError):
+                summary.response(response_of(line))
     return summary.rows()
+
+
+def _rows_on_disk(file: Path) -> list[dict[str, Any]]:
+    """Return the rows of ``summary.csv``; none where it is missing or not as it was written."""
+    try:
+        text = read_file(file).decode()
+        return [
+            {k: _value(k, v) for k, v in row.items()} for row in csv.DictReader(text.split("\n"))
+        ]
+    except (OSError, ValueError, TypeError, csv.Error):
+        return []
 
 
 def _value(key: str, text: str) -> Any:

@@ -16,26 +16,37 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
+from msgspec import structs
 
-from game_reasoning_arena.errors import RunStorageError, UserError
+from game_reasoning_arena.errors import DamagedRecordError, UserError
 from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.process.paths import added_conf_dir
 from game_reasoning_arena.process.secrets import Redactor
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.records import FAILURES, FORMAT_VERSION, Status
+from game_reasoning_arena.sweeping.files import (
+    STOP_NAME,
+    BudgetEntry,
+    JobEntry,
+    JobFile,
+    SettingsEntry,
+    StopFile,
+    SweepFile,
+    encode_record,
+    end_file,
+    read_record,
+    write_file,
+)
 from game_reasoning_arena.sweeping.naming import plain_value, slug
 
 PENDING = "pending"
 _JOBS = ".jobs"
-STOP_NAME = "stop.json"
 
 
 @dataclass(kw_only=True)
@@ -61,18 +72,18 @@ class Job:
         """Whether there is nothing left to do for it."""
         return self.status == Status.COMPLETED
 
-    def as_dict(self) -> dict[str, Any]:
-        """For ``sweep.json``."""
-        return {
-            "number": self.number,
-            "directory": self.directory,
-            "overrides": self.overrides,
-            "values": self.values,
-            "identity": self.identity,
-            "episodes": self.planned,
-            "status": self.status,
-            "reason": self.reason,
-        }
+    def entry(self) -> JobEntry:
+        """Return what ``sweep.json`` says of it."""
+        return JobEntry(
+            number=self.number,
+            directory=self.directory,
+            overrides=self.overrides,
+            values=self.values,
+            identity=self.identity,
+            episodes=self.planned,
+            status=self.status,
+            reason=self.reason,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,42 +137,41 @@ class Sweep:
             RunStorageError: the disk is full, read-only, or the directory is gone.
         """
         ended = None if self.status == Status.RUNNING else time.time()
-        content = {
-            "format_version": FORMAT_VERSION,
-            "status": self.status,
-            "reason": self.reason,
-            "started_at": self.started_at,
-            "finished_at": ended,
-            "command": self.command,
-            "cwd": str(Path.cwd()),  # relative paths of the command begin here
-            "config_dir": self.config_dir,
-            "axes": self.axes,
-            "settings": {
-                "parallel_jobs": self.settings.parallel_jobs,
-                "budget": dict(self.settings.budget),
-                "launcher": dict(self.settings.launcher),
-            },
-            "jobs": [job.as_dict() for job in self.jobs],
-        }
-        text = orjson.dumps(content, option=orjson.OPT_INDENT_2).decode() + "\n"
-        replace_file(self.path / layout.SWEEP, Redactor().redact(text))
-        replace_file(self.path / layout.SWEEP_TABLE, self._table())
+        content = SweepFile(
+            format_version=FORMAT_VERSION,
+            status=self.status,
+            reason=self.reason,
+            started_at=self.started_at,
+            finished_at=ended,
+            command=self.command,
+            cwd=str(Path.cwd()),
+            config_dir=self.config_dir,
+            axes=self.axes,
+            settings=SettingsEntry(
+                parallel_jobs=self.settings.parallel_jobs,
+                budget=BudgetEntry(**self.settings.budget),
+                launcher=dict(self.settings.launcher),
+            ),
+            jobs=[job.entry() for job in self.jobs],
+        )
+        write_file(self.path / layout.SWEEP, Redactor().redact(encode_record(content)))
+        write_file(self.path / layout.SWEEP_TABLE, self._table(), durable=False)
 
     def write_job(self, job: Job) -> None:
         """Write down what a new job is to run, for workers and for resuming."""
         assert job.experiment is not None
-        content = {
-            "number": job.number,
-            "directory": str(self.run_directory(job).absolute()),
-            "overrides": job.overrides,
-            "cwd": str(Path.cwd()),
-            "config_dir": self.config_dir,
-            "identity": job.identity,
-            "config": job.experiment.config,
-        }
-        text = orjson.dumps(content, default=dict, option=orjson.OPT_INDENT_2).decode()
+        content = JobFile(
+            number=job.number,
+            directory=str(self.run_directory(job).absolute()),
+            overrides=job.overrides,
+            cwd=str(Path.cwd()),
+            config_dir=self.config_dir,
+            identity=job.identity,
+            config=dict(job.experiment.config),
+        )
+        text = encode_record(content)
         self.job_file(job).parent.mkdir(exist_ok=True)
-        replace_file(self.job_file(job), Redactor().redact(text))
+        write_file(self.job_file(job), Redactor().redact(text))
         end_file(self.job_file(job)).unlink(missing_ok=True)
 
     @property
@@ -172,7 +182,7 @@ class Sweep:
     def ask_to_stop(self, kind: str, reason: str) -> None:
         """Have every worker stop, wherever it runs. ``kind`` is ``interrupted`` or ``budget``."""
         if not self.stop_file.exists():
-            replace_file(self.stop_file, orjson.dumps({"kind": kind, "reason": reason}).decode())
+            write_file(self.stop_file, encode_record(StopFile(kind=kind, reason=reason)))
 
     def _table(self) -> str:
         from game_reasoning_arena.sweeping.store import csv_rows
@@ -192,81 +202,45 @@ def load_sweep(path: Path) -> Sweep:
     Raises:
         UserError: there is no sweep, or its file is damaged.
     """
-    file = path / layout.SWEEP
     try:
-        content = orjson.loads(file.read_bytes())
-        settings = content["settings"]
-        jobs = [
-            Job(
-                number=job["number"],
-                directory=job["directory"],
-                overrides=job["overrides"],
-                values=job["values"],
-                identity=job["identity"],
-                planned=job["episodes"],
-                status=job["status"],
-                reason=job["reason"],
-            )
-            for job in content["jobs"]
-        ]
-        return Sweep(
-            path=path,
-            command=content["command"],
-            settings=Settings(
-                parallel_jobs=settings["parallel_jobs"],
-                budget=settings["budget"],
-                launcher=settings["launcher"],
-            ),
-            jobs=jobs,
-            started_at=content["started_at"],
-            config_dir=content.get("config_dir"),
-        )
+        content = read_record(path / layout.SWEEP, SweepFile)
     except FileNotFoundError:
         raise UserError(f"{path} holds no sweep ({layout.SWEEP} is missing).") from None
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{file} is damaged ({error}). Its jobs' directories are runs of their own: "
-            "`arena resume` and `arena compare` take each of them."
+    except DamagedRecordError as error:
+        raise DamagedRecordError(
+            f"{error}. Its jobs' directories are runs of their own: `arena resume` and `arena "
+            "compare` take each of them."
         ) from error
+    return Sweep(
+        path=path,
+        command=content.command,
+        settings=Settings(
+            parallel_jobs=content.settings.parallel_jobs,
+            budget=structs.asdict(content.settings.budget),
+            launcher=content.settings.launcher,
+        ),
+        jobs=[
+            Job(
+                number=job.number,
+                directory=job.directory,
+                overrides=job.overrides,
+                values=job.values,
+                identity=job.identity,
+                planned=job.episodes,
+                status=job.status,
+                reason=job.reason,
+            )
+            for job in content.jobs
+        ],
+        started_at=content.started_at,
+        config_dir=content.config_dir,
+    )
 
 
 def directory_name(number: int, values: Mapping[str, str]) -> str:
     """``3_gpt-4o-mini_seed-1``."""
     name = slug(values)
     return f"{number}_{name}" if name else str(number)
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Replace a file as a whole, so that readers never see half of it.
-
-    Raises:
-        RunStorageError: it cannot be written.
-    """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(path)
-    except OSError as error:
-        raise RunStorageError(f"{path} cannot be written: {error.strerror or error}.") from error
-
-
-def end_file(job_file: Path) -> Path:
-    """Beside a job's file: how its process said it ended."""
-    return job_file.with_suffix(".end.json")
-
-
-def stop_file(job_file: Path) -> Path:
-    """Beside a job's file: present while all of the sweep's workers are to stop."""
-    return job_file.with_name(STOP_NAME)
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """A JSON object, or None where there is none to be read (yet)."""
-    try:
-        content = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return None
-    return content if isinstance(content, dict) else None
 
 
 #: The columns of a run's summary, in order; see recording.summary.

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from omegaconf import OmegaConf
 
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.preflight.preparation import prepare
+from game_reasoning_arena.sweeping.files import JobFile
 
 
-def stored_experiment(job: Mapping[str, Any], *, check_backends: bool = True) -> Experiment:
+def stored_experiment(job: JobFile, *, check_backends: bool = True) -> Experiment:
     """What the job was to run when its sweep was checked.
 
     Its configuration stands by itself but for the files that it names, and what catalogs say of
@@ -26,10 +24,10 @@ def stored_experiment(job: Mapping[str, Any], *, check_backends: bool = True) ->
         ConfigProblems: it cannot be run here.
         UserError: it would be another experiment.
     """
-    experiment = prepare(OmegaConf.create(job["config"]), check_backends=check_backends)
-    if job.get("identity") not in (None, experiment.identity):
+    experiment = prepare(OmegaConf.create(job.config), check_backends=check_backends)
+    if job.identity not in (None, experiment.identity):
         raise UserError(
-            f"{job['directory']} would ask something else now than when its sweep was checked, "
+            f"{job.directory} would ask something else now than when its sweep was checked, "
             "though its configuration is the same: a file that it names was changed (prompt "
             "template, prompts, policy table), or the catalog's entry of one of its models, or "
             "the program is of another version here. Take the change back, or start a new sweep."

@@ -29,6 +29,7 @@ from game_reasoning_arena.records import EXIT_CODES, Status
 from game_reasoning_arena.running.progress import Progress, make_progress
 from game_reasoning_arena.simulation.prompts import words_for_games
 from game_reasoning_arena.sweeping.expansion import Candidate, expand, master_config
+from game_reasoning_arena.sweeping.files import JobFile, read_record
 from game_reasoning_arena.sweeping.matching import find_last, match, refuse_changes
 from game_reasoning_arena.sweeping.presets import words_of_the_other_kind
 from game_reasoning_arena.sweeping.states import refresh
@@ -39,7 +40,6 @@ from game_reasoning_arena.sweeping.store import (
     Sweep,
     directory_name,
     load_sweep,
-    read_json,
 )
 from game_reasoning_arena.sweeping.stored import stored_experiment
 from game_reasoning_arena.sweeping.table import show_sweep, worst
@@ -254,12 +254,12 @@ def _prepare_stored(sweep: Sweep, jobs: Sequence[Job], *, check_backends: bool) 
     for job in jobs:
         if job.experiment is not None:
             continue
-        stored = read_json(sweep.job_file(job))
-        if stored is None:
-            problems.append(f"{sweep.job_file(job)} is missing or damaged: job {job.number}.")
-            continue
+        file = sweep.job_file(job)
         try:
+            stored = read_record(file, JobFile)
             job.experiment = stored_experiment(stored, check_backends=check_backends)
+        except FileNotFoundError:
+            problems.append(f"{file} is missing, so what job {job.number} asks is unknown.")
         except ConfigProblems as error:
             problems += [problem for problem in error.problems if problem not in problems]
         except UserError as error:

@@ -11,13 +11,10 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from game_reasoning_arena.errors import ArenaError, BudgetReached, Interrupted, UserError
 from game_reasoning_arena.metering.budget import Budget
@@ -35,15 +32,21 @@ from game_reasoning_arena.running.past import load_past
 from game_reasoning_arena.running.progress import Progress
 from game_reasoning_arena.running.runner import RunResult, run_async
 from game_reasoning_arena.running.stopping import GRACE_S, Stop
+from game_reasoning_arena.sweeping.files import (
+    EndFile,
+    JobFile,
+    StopFile,
+    SweepClaims,
+    encode_record,
+    end_file,
+    read_record,
+    record_or_none,
+    stop_file,
+    write_file,
+)
 from game_reasoning_arena.sweeping.logs import job_log
 from game_reasoning_arena.sweeping.states import used
-from game_reasoning_arena.sweeping.store import (
-    end_file,
-    load_sweep,
-    read_json,
-    replace_file,
-    stop_file,
-)
+from game_reasoning_arena.sweeping.store import load_sweep
 from game_reasoning_arena.sweeping.stored import stored_experiment
 
 log = logging.getLogger(__name__)
@@ -59,8 +62,8 @@ def play_job(job_file: str) -> None:
         job_file: absolute path of ``.jobs/N.json`` in a sweep's directory.
     """
     file = Path(job_file)
-    stop = read_json(stop_file(file))
-    if stop is not None and stop["kind"] != "budget":
+    stop = record_or_none(stop_file(file), StopFile)
+    if stop is not None and stop.kind != "budget":
         return  # it stays pending
     try:
         status, reason = _play(file)
@@ -71,27 +74,30 @@ def play_job(job_file: str) -> None:
     except Exception as error:
         log.exception("the job failed because of a fault")
         status, reason = Status.ERROR, str(fault_of(error))
-    said = {"status": status, "reason": Redactor().redact(reason) if reason else None}
-    replace_file(end_file(file), orjson.dumps(said).decode())
+    end = EndFile(status=status, reason=Redactor().redact(reason) if reason else None)
+    write_file(end_file(file), encode_record(end))
 
 
 def _play(file: Path) -> tuple[Status, str | None]:
-    job = read_json(file)
-    if job is None:
-        raise UserError(f"{file} cannot be read here. Workers need the sweep's file system.")
-    if Path(job["cwd"]).is_dir():
-        os.chdir(job["cwd"])  # relative paths of the configuration, and .env
-    add_conf_dir(Path(job["config_dir"]) if job.get("config_dir") is not None else None)
+    try:
+        job = read_record(file, JobFile)
+    except OSError:
+        raise UserError(
+            f"{file} cannot be read here. Workers need the sweep's file system."
+        ) from None
+    if Path(job.cwd).is_dir():
+        os.chdir(job.cwd)  # relative paths of the configuration, and .env
+    add_conf_dir(Path(job.config_dir) if job.config_dir is not None else None)
     load_environment()
-    directory = Path(job["directory"])
+    directory = file.parent.parent / Path(job.directory).name
     _end_gently_at_time_limits()
     with job_log(directory):
         experiment = stored_experiment(job)
         if (directory / layout.RUN).is_file():
             with DirectoryLock(directory):
-                result = run_coroutine(_run(file, job, experiment, resumes=True))
+                result = run_coroutine(_run(file, job, directory, experiment, resumes=True))
         else:
-            result = run_coroutine(_run(file, job, experiment, resumes=False))
+            result = run_coroutine(_run(file, job, directory, experiment, resumes=False))
     return status_of(result)
 
 
@@ -104,13 +110,12 @@ def status_of(result: RunResult) -> tuple[Status, str | None]:
 
 
 async def _run(
-    file: Path, job: Mapping[str, Any], experiment: Experiment, *, resumes: bool
+    file: Path, job: JobFile, directory: Path, experiment: Experiment, *, resumes: bool
 ) -> RunResult:
-    directory = Path(job["directory"])
     stop = Stop()
     shown = Progress()
-    past = load_past(directory) if resumes else None
-    budget = _left_of_the_sweeps(file, job["number"])
+    past = load_past(directory, experiment) if resumes else None
+    budget = _left_of_the_sweeps(file, job.number)
     if past is not None:
         budget.totals.merge(past.totals)
     task = asyncio.current_task()
@@ -126,9 +131,10 @@ async def _run(
                 askers=experiment.backends,
                 stop=stop,
                 shown=shown,
-                overrides=job["overrides"],
+                overrides=job.overrides,
                 past=past,
                 shared_budgets=[budget],
+                claims=SweepClaims(file.parent.parent),
             )
 
 
@@ -164,11 +170,11 @@ async def _watch(
 ) -> None:
     """Stop with the sweep: at once nothing new begins, after a grace everything ends."""
     while True:
-        said = read_json(stop_file)
-        if said is not None and said["kind"] == "budget":
-            budget.spent = said["reason"]
-        elif said is not None:
-            stop.request(said["reason"])
+        asked = record_or_none(stop_file, StopFile)
+        if asked is not None and asked.kind == "budget":
+            budget.spent = asked.reason
+        elif asked is not None:
+            stop.request(asked.reason)
             await asyncio.sleep(GRACE_S)
             task.cancel()
             return

@@ -12,7 +12,7 @@ from game_reasoning_arena.agents.base_agent import PlayerSpec
 from game_reasoning_arena.analysis.compare import Comparison
 from game_reasoning_arena.recording import load_runs
 from game_reasoning_arena.recording.decoding import response_of
-from game_reasoning_arena.recording.reader import read_lines
+from game_reasoning_arena.recording.lines import read_lines
 from game_reasoning_arena.recording.summary import Summary
 from game_reasoning_arena.records import Model
 from tests.analysis.make_runs import Player, make_run

@@ -24,6 +24,7 @@ from game_reasoning_arena.analysis.statistics.reasoning import reasoning_summary
 from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
 from game_reasoning_arena.analysis.tables.plain import plain
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.process.files import replacing
 
 _PAGE: Final = Path(__file__).parent
 _SCRIPTS: Final = ("chess.js", "boards.js", "app.js")
@@ -50,11 +51,11 @@ def write_report(comparison: Comparison, output: Path, *, title: str) -> int:
     store = EpisodeStore(comparison)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with open(output, "w", encoding="utf-8") as page:
-            page.write(head)
+        with replacing(output, durable=False) as page:
+            page.write(head.encode())
             for element in _data(store):
-                page.write(element)
-            page.write(tail)
+                page.write(element.encode())
+            page.write(tail.encode())
         return output.stat().st_size
     except OSError as error:
         raise UserError(f"{output} cannot be written: {error.strerror or error}.") from error

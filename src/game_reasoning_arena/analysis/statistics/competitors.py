@@ -78,7 +78,7 @@ def competitors(loaded: LoadedRuns) -> dict[Who, Competitor]:
 def players(loaded: LoadedRuns, run: int) -> list[str]:
     """The names of a run's players, from whatever tells them."""
     reader = loaded.readers[run]
-    told = reader.run.get("players") or reader.config.get("agents") or {}
+    told = reader.run.players or reader.config.get("agents") or {}
     names = list(told)
     seen = loaded.episodes.loc[loaded.episodes["run"] == run, "seats"]
     names += [name for seats in seen.head(8) if seats for name in seats]
@@ -99,7 +99,7 @@ def run_names(loaded: LoadedRuns) -> list[str]:
 
 def _settings(loaded: LoadedRuns, run: int, player: str) -> dict[str, Any]:
     reader = loaded.readers[run]
-    told = (reader.run.get("players") or {}).get(player) or {}
+    told = reader.run.players.get(player, {})
     agents = reader.config.get("agents")
     agent = dict((agents or {}).get(player) or {}) if isinstance(agents, dict) else {}
     agent.pop("sampling", None)

@@ -14,10 +14,12 @@ from itertools import combinations
 from typing import Any
 
 import orjson
+from msgspec import to_builtins
 
 from game_reasoning_arena.analysis.statistics.competitors import Competitor, run_names
 from game_reasoning_arena.analysis.statistics.standings import Standings
 from game_reasoning_arena.analysis.tables.forms import UNKNOWN_TEXT, Column, Table
+from game_reasoning_arena.recording.config_text import flatten
 from game_reasoning_arena.recording.frames import LoadedRuns
 from game_reasoning_arena.recording.versions import CHOICES_THAT_MATTER, MATTERS
 
@@ -131,7 +133,7 @@ def entangled(standings: Standings) -> list[str]:
 def _config(loaded: LoadedRuns, mixed: Sequence[str]) -> Iterator[tuple[str, bool, Cells]]:
     flat = [
         # A group with nothing in it says no more than one that is not there.
-        {key: value for key, value in _flatten(reader.config) if value != {}}
+        {key: value for key, value in flatten(reader.config).items() if value != {}}
         for reader in loaded.readers
     ]
     known = [i for i, values in enumerate(flat) if values]
@@ -167,7 +169,7 @@ def _section(key: str) -> str:
 
 def _environment(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
     for part, confounds in (("packages", True), ("git", False), ("platform", False)):
-        flat = [dict(_flatten(reader.run.get(part) or {})) for reader in loaded.readers]
+        flat = [flatten(to_builtins(getattr(reader.run, part) or {})) for reader in loaded.readers]
         known = [i for i, values in enumerate(flat) if values]
         for key in sorted({key for values in flat for key in values}):
             cells: Cells = [
@@ -182,7 +184,7 @@ def _environment(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
 
 def _engines(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
     """What a model's engine chose by itself, where runs know it and it is not the same."""
-    engines = [reader.run.get("engines") or {} for reader in loaded.readers]
+    engines = [reader.run.engines for reader in loaded.readers]
     for model in sorted({model for one in engines for model in one}):
         chosen = [one.get(model) or {} for one in engines]
         for name in sorted({name for one in chosen for name in one}):
@@ -282,14 +284,6 @@ def _unsteady(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
                 for run in range(len(loaded.readers))
             ]
             yield f"{model} was served by", True, cells
-
-
-def _flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for key, below in value.items():
-            yield from _flatten(below, f"{prefix}.{key}" if prefix else str(key))
-    elif prefix:
-        yield prefix, value
 
 
 def _text(value: Any) -> str | None:

@@ -134,7 +134,7 @@ def _limits(loaded: LoadedRuns, table: pd.DataFrame) -> dict[str, Limits]:
     }
     for game, part in table.groupby("game", sort=False):
         for run in part["run"].unique():
-            told = loaded.readers[run].run.get("utility")
+            told = loaded.readers[run].run.utility
             if isinstance(told, list | tuple) and len(told) == 2 and None not in told:
                 found[str(game)] = Limits(float(told[0]), float(told[1]), True)
                 break

@@ -43,7 +43,7 @@ def time_table(loaded: LoadedRuns) -> Table:
         profile = reader.profile
         if profile is not None:
             table.rows += _rows(name, profile)
-            lag = (reader.run.get("event_loop_lag_s") or {}).get("p99")
+            lag = reader.run.event_loop_lag_s.get("p99")
             if lag is not None:
                 table.notes.append(f"{name}: the event loop was late by {lag:.3f} s (p99).")
     if table.rows:

@@ -24,6 +24,8 @@ import pyspiel
 from game_reasoning_arena.agents.base_agent import PlayerSpec
 from game_reasoning_arena.agents.randomness import Stream
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.process.files import make_directory, read_json
+from game_reasoning_arena.process.paths import cache_directory
 from game_reasoning_arena.records import EpisodePlan
 from game_reasoning_arena.simulation.open_spiel.engine_agent import EngineAgent, pick
 from game_reasoning_arena.simulation.open_spiel.loading import Game
@@ -131,11 +133,8 @@ def estimated_size(game: Game, *, hidden: bool) -> float:
     return len(seen)
 
 
-def cache_dir() -> Path:
-    """Where solutions are kept: ``game-reasoning-arena`` in the user's cache directory."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    home = Path(base) if base else Path.home() / ".cache"
-    return home / "game-reasoning-arena" / "solutions"
+#: Bytes of a solution's file.
+MOST_SOLUTION = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +170,14 @@ async def solution(game_string: str, method: str, iterations: int, max_states: i
     wanted = [game_string, method, iterations if method == "cfr" else 0, _CACHE_VERSION]
     wanted.append(version("open_spiel"))
     name = hashlib.sha256(orjson.dumps(wanted)).hexdigest()[:24] + ".json"
-    path = cache_dir() / name
-    found = await asyncio.to_thread(_read, path)
+    path = cache_directory() / "solutions" / name
+    found = await asyncio.to_thread(read_json, path, most=MOST_SOLUTION)
     if found is None:
         log.info("solving %s by %s; the solution is kept for later runs", game_string, method)
         with tempfile.TemporaryDirectory() as scratch:
             out = path if _writable(path.parent) else Path(scratch) / name
             await _solve(game_string, method, iterations, max_states, out)
-            found = await asyncio.to_thread(_read, out)
+            found = await asyncio.to_thread(read_json, out, most=MOST_SOLUTION)
         if found is None:
             raise UserError(f"solving {game_string} left no solution.")
     if problem := found.get("problem"):
@@ -225,17 +224,9 @@ async def _solve(
         raise UserError(f"solving {game_string} failed: {last[0]}")
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        found = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def _writable(folder: Path) -> bool:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_directory(folder)
     except OSError:
         return False
     return os.access(folder, os.W_OK)

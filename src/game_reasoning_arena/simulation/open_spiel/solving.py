@@ -11,7 +11,6 @@ player, where it only has to keep what the game is worth: against random play in
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 import orjson
 import pyspiel
 
+from game_reasoning_arena.process.files import replace_file
 from game_reasoning_arena.simulation.open_spiel.loading import Game, State
 
 #: Position or information state -> (action, probability) pairs.
@@ -172,9 +172,7 @@ def main(arguments: list[str]) -> None:
     solution = solve(game_string, method, int(iterations), int(max_states))
     path = Path(out)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}")
-    partial.write_bytes(orjson.dumps(solution))
-    partial.replace(path)
+    replace_file(path, orjson.dumps(solution), durable=False)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.process.secrets import Redactor
+from game_reasoning_arena.sweeping.files import end_file
 from game_reasoning_arena.sweeping.launchers.base import Ended, Launcher
-from game_reasoning_arena.sweeping.store import end_file
 from game_reasoning_arena.sweeping.worker import play_job
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -16,9 +15,11 @@ from pathlib import Path
 import orjson
 
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.process.files import make_directory, read_json, replace_file
+from game_reasoning_arena.process.paths import cache_directory
 from game_reasoning_arena.simulation.open_spiel.evaluators.policies import KnownPolicy
 from game_reasoning_arena.simulation.open_spiel.loading import Game, State
-from game_reasoning_arena.simulation.open_spiel.solver import cache_dir
+from game_reasoning_arena.simulation.open_spiel.solver import MOST_SOLUTION
 from game_reasoning_arena.simulation.open_spiel.solving import (
     TooBig,
     backward_induction,
@@ -58,8 +59,8 @@ class PositionValues:
         label = "optimal" if opponent is None else opponent.label
         wanted = [game_string, seat, label, _CACHE_VERSION, version("open_spiel")]
         name = hashlib.sha256(orjson.dumps(wanted)).hexdigest()[:24]
-        path = cache_dir() / f"values-{name}.json"
-        values = _read(path)
+        path = cache_directory() / "solutions" / f"values-{name}.json"
+        values = read_json(path, most=MOST_SOLUTION)
         if values is None:
             log.info("valuing every position of %s for seat %d v %s", game_string, seat, label)
             values = _computed(game, game_string, seat, opponent, max_states)
@@ -99,20 +100,10 @@ def _computed(
         sys.setrecursionlimit(deepest)
 
 
-def _read(path: Path) -> dict[str, float] | None:
-    try:
-        found = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def _keep(path: Path, values: Mapping[str, float]) -> None:
     """Store values for later; where nothing can be stored they are computed again."""
-    partial = path.with_suffix(f".{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(orjson.dumps(values))
-        partial.replace(path)
+        make_directory(path.parent)
+        replace_file(path, orjson.dumps(values), durable=False)
     except OSError as error:
         log.info("values are not kept in %s: %s", path.parent, error.strerror)

@@ -1,0 +1,214 @@
+"""A Jinja2 environment for templates that may be anybody's: bounded time, output and memory.
+
+Everything that a template makes is paid for: a text or list by its length, a loop by its rounds.
+What would be large is refused before it is made.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from jinja2 import BaseLoader, StrictUndefined, TemplateError, nodes
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+#: Characters of one text, entries of one list. A prompt of a million tokens has some 4 million.
+MOST_LENGTH = 16_000_000
+#: Characters, entries and rounds (25 each) of one rendering together.
+MOST_WORK = 50_000_000
+#: Seconds of this thread's processor that one rendering may take.
+MOST_S = 2.0
+
+_ROUND = 25
+_WIDTH = re.compile(r"\d{5,}")
+_FILTER, _METER = "_bounded", "_metered"
+#: Methods and filters whose numbers say how long their result is.
+_WIDE = frozenset(
+    {"center", "ljust", "rjust", "zfill", "expandtabs", "indent", "wordwrap", "batch", "slice"}
+)
+
+
+class TooMuch(TemplateError):
+    """A template makes more than any prompt needs."""
+
+
+class BoundedEnvironment(ImmutableSandboxedEnvironment):
+    """Renders templates whose cost is counted; :meth:`begin` starts the count anew."""
+
+    intercepted_binops = frozenset({"+", "*", "**", "%"})
+
+    def __init__(self, loader: BaseLoader, *, bounded: bool) -> None:
+        super().__init__(
+            loader=loader,
+            undefined=StrictUndefined,
+            keep_trailing_newline=False,
+            autoescape=False,
+        )
+        self.bounded = bounded
+        if not bounded:
+            return
+        self.globals.pop("lipsum", None)
+        self.filters = {name: self._paid(name, made) for name, made in self.filters.items()}
+        self.filters[_FILTER] = self._pay
+        self.filters[_METER] = self._rounds
+        self.begin()
+
+    def begin(self) -> None:
+        """Start a rendering."""
+        self._work = 0
+        self._until = time.thread_time() + MOST_S
+
+    def spend(self, work: int) -> None:
+        """Count work.
+
+        Raises:
+            TooMuch: a rendering has done too much of it.
+        """
+        self._work += work
+        if self._work > MOST_WORK or time.thread_time() > self._until:
+            raise TooMuch("it makes too much: its loops or texts are too long")
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        """Have loops and joined texts counted."""
+        tree = super()._parse(source, name, filename)
+        if not self.bounded:
+            return tree
+        for loop in list(tree.find_all(nodes.For)):
+            loop.iter = nodes.Filter(loop.iter, _METER, [], [], None, None, lineno=loop.lineno)
+        return _counting_joined(tree)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Calculate, if the result is not too large."""
+        if not self.bounded:
+            return super().call_binop(context, operator, left, right)
+        if operator == "*":
+            for some, times in ((left, right), (right, left)):
+                if isinstance(some, str | list | tuple | bytes) and isinstance(times, int):
+                    self._fits(len(some) * times)
+        elif operator == "**":
+            if isinstance(left, int) and isinstance(right, int):
+                self._fits(left.bit_length() * max(right, 0))
+        elif operator == "%" and isinstance(left, str | bytes):
+            self._narrow(left, right)
+        elif operator == "+" and isinstance(left, str | list | tuple):
+            self._fits(len(left) + (len(right) if isinstance(right, str | list | tuple) else 0))
+        return self._pay(super().call_binop(context, operator, left, right))
+
+    def call(self, context: Context, obj: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call a function or method, if its result is not too large."""
+        owner = getattr(obj, "__self__", None)
+        if self.bounded and isinstance(owner, str | bytes | list | tuple):
+            self._check(getattr(obj, "__name__", ""), owner, args, kwargs)
+        made = super().call(context, obj, *args, **kwargs)
+        return self._pay(made) if self.bounded else made
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """Return a text's ``format`` that pays for what it makes; None for what is none."""
+        wrapped = super().wrap_str_format(value)
+        if wrapped is None or not self.bounded:
+            return wrapped
+        form = value.__self__
+
+        def paid(*args: Any, **kwargs: Any) -> str:
+            self._narrow(form, (*args, *kwargs.values()))
+            made: str = self._pay(wrapped(*args, **kwargs))
+            return made
+
+        return paid
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """Take an item or a part."""
+        found = super().getitem(obj, argument)
+        return self._pay(found) if self.bounded and isinstance(argument, slice) else found
+
+    def _paid(self, name: str, made: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a filter that pays for what it makes."""
+        passed = getattr(made, "jinja_pass_arg", None)
+
+        def paid(*args: Any, **kwargs: Any) -> Any:
+            own = args[1:] if passed is not None else args
+            self._check(name, own[0] if own else "", own[1:], kwargs)
+            return self._pay(made(*args, **kwargs))
+
+        if passed is not None:
+            paid.jinja_pass_arg = passed  # type: ignore[attr-defined]
+        return paid
+
+    def _check(
+        self, name: str, value: Any, args: tuple[Any, ...], named: Mapping[str, Any]
+    ) -> None:
+        """Refuse what would be too large, before it is made."""
+        given = (*args, *named.values())
+        if name in _WIDE:
+            for number in given:
+                if isinstance(number, int):
+                    self._fits(number * (str(value).count("\n") + 1 if name == "indent" else 1))
+        elif name in ("replace", "translate") and len(given) > 1:
+            self._fits(len(str(value)) * (1 + len(str(given[1]))))
+        elif name == "join":
+            parts = given[0] if isinstance(value, str) and given else value
+            glue = value if isinstance(value, str) else (given[0] if given else "")
+            if isinstance(parts, list | tuple):
+                self._fits(sum(len(str(p)) + len(str(glue)) for p in parts))
+        elif name in ("format", "format_map"):
+            self._narrow(value, given)
+
+    def _narrow(self, form: Any, values: Any) -> None:
+        """Refuse a width of five digits in a format, or given to one."""
+        if isinstance(form, bytes) or _WIDTH.search(str(form)):
+            raise TooMuch("a format is too wide")
+        for value in values if isinstance(values, tuple) else (values,):
+            if isinstance(value, int) and ("*" in str(form) or "{" in str(form)):
+                self._fits(value)
+
+    def _fits(self, length: int) -> None:
+        if length > MOST_LENGTH:
+            raise TooMuch("it makes a text or a list that is too long")
+        self.spend(0)
+
+    def _pay(self, made: Any) -> Any:
+        if isinstance(made, str | list | tuple | bytes | dict):
+            self._fits(len(made))
+            self.spend(len(made))
+        else:
+            self.spend(1)
+        return made
+
+    def counted_pieces(self, pieces: Iterable[str]) -> Iterator[str]:
+        """Yield what a template puts out, and pay for it.
+
+        Raises:
+            TooMuch: it is too much.
+        """
+        length = 0
+        for piece in pieces:
+            length += len(piece)
+            self._fits(length)
+            yield piece
+
+    def _rounds(self, items: Iterable[Any]) -> Any:
+        if isinstance(items, str | list | tuple | dict):
+            self.spend(_ROUND * len(items))
+            return items
+        return self._counted(items)
+
+    def _counted(self, items: Iterable[Any]) -> Iterator[Any]:
+        for item in items:
+            self.spend(_ROUND)
+            yield item
+
+
+def _counting_joined(tree: nodes.Template) -> nodes.Template:
+    """Pay for what ``~`` joins."""
+    from jinja2.visitor import NodeTransformer
+
+    class Counting(NodeTransformer):
+        def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
+            self.generic_visit(node)
+            return nodes.Filter(node, _FILTER, [], [], None, None, lineno=node.lineno)
+
+    counted: nodes.Template = Counting().visit(tree)
+    return counted

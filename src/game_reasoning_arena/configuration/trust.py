@@ -1,0 +1,331 @@
+"""What may run code, start programs or get keys: what the user says today, never what a file says.
+
+A run directory or a configuration file may be somebody else's. What it names counts only when it
+stands among the words of the command too, in the user's own ``conf/``, or in the list
+``trusted`` of the user's configuration directory: one dotted name of a module, path of a program or
+``VARIABLE@ADDRESS`` a line.
+
+    with trusting(Trust.of_file(Path("config.yaml"), words)):
+        prepare(cfg)
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.process.files import read_file
+from game_reasoning_arena.process.paths import conf_dirs, shipped_conf
+from game_reasoning_arena.process.yaml_text import load_yaml
+from game_reasoning_arena.recording.config_text import flatten
+from game_reasoning_arena.records import Model
+
+#: The setting by which the words of a command allow something.
+KEY = "trusted_targets"
+
+#: Settings of vLLM's engine that name code, or let a model bring its own.
+_ENGINE_CODE = (
+    *("trust_remote_code", "worker_cls", "worker_extension_cls", "scheduler_cls", "middleware"),
+    *("logits_processors", "logits_processor_pattern", "tool_parser_plugin", "kv_transfer_config"),
+    *("reasoning_parser_plugin", "io_processor_plugin", "additional_config", "compilation_config"),
+    *("executor_class", "distributed_executor_backend", "ec_transfer_config", "hf_overrides"),
+)
+#: Of these, values that name no code.
+_PLAIN_EXECUTORS: tuple[Any, ...] = (
+    "mp",
+    "ray",
+    "uni",
+    "external_launcher",
+    None,
+    "",
+    False,
+    {},
+    [],
+    (),
+)
+
+#: The program that an agent of type uci starts when none is named.
+_DEFAULT_ENGINE = "stockfish"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """Something in a configuration that needs the user's word.
+
+    ``where`` is the setting, ``item`` what would have to be allowed, ``effect`` what it would do.
+    """
+
+    where: str
+    item: str
+    effect: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """What the user allows.
+
+    Attributes:
+        source: the file that describes the run; None where the user's words and own files do.
+        allowed: names of modules, paths of programs, ``VARIABLE@ADDRESS``.
+        settings: those that the user typed today, by dotted key.
+        option: how to allow more in this command.
+    """
+
+    source: Path | None = None
+    allowed: tuple[str, ...] = ()
+    settings: Mapping[str, Any] | None = None
+    option: str = f"'{KEY}=[{{}}]'"
+
+    @classmethod
+    def of_file(
+        cls,
+        source: Path,
+        words: Sequence[str] = (),
+        allowed: Sequence[str] = (),
+        option: str = f"'{KEY}=[{{}}]'",
+    ) -> Trust:
+        """Return what is allowed where a file describes the run.
+
+        Args:
+            source: the file.
+            words: the overrides that the user typed.
+            allowed: further items that the user typed.
+            option: how to allow more in this command.
+        """
+        typed = _typed(words)
+        asked = typed.get(KEY)
+        mine = [str(item) for item in asked] if isinstance(asked, list) else []
+        return cls(
+            source=source,
+            allowed=(*allowed, *mine, *_listed(), *_of_own_conf()),
+            settings=typed,
+            option=option,
+        )
+
+    def names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the dotted names whose code may run under this configuration."""
+        if self.source is None:
+            return tuple(str(item) for item in (*(config.get(KEY) or ()), *_listed()))
+        return self.allowed
+
+    def refused(self, demands: Iterable[Demand]) -> list[str]:
+        """Return one sentence for everything that the user has not allowed, and how it is."""
+        if self.source is None:
+            return []
+        missing = [one for one in demands if not self._allows(one)]
+        if not missing:
+            return []
+        items = ", ".join(dict.fromkeys(one.item for one in missing))
+        found = [f"{one.where}: {one.effect}." for one in missing]
+        found[-1] += (
+            f" {self.source} may be somebody else's, so it is not done without your word. If you "
+            f"trust it, say so: {self.option.format(items)}"
+        )
+        return found
+
+    def _allows(self, demand: Demand) -> bool:
+        typed = self.settings or {}
+        if demand.where in typed and str(typed[demand.where]) in (demand.item, "True"):
+            return True
+        return any(_covers(item, demand.item) for item in self.allowed)
+
+
+_current: ContextVar[Trust] = ContextVar("trust", default=Trust())  # noqa: B039 (it is frozen)
+
+
+def current_trust() -> Trust:
+    """Return what the user allows in this command."""
+    return _current.get()
+
+
+@contextmanager
+def trusting(trust: Trust) -> Iterator[None]:
+    """Let this be what the user allows."""
+    token = _current.set(trust)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def trust_file() -> Path:
+    """Return the path of the user's own list."""
+    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(base).expanduser() / "game_reasoning_arena" / "trusted"
+
+
+def code_demands(config: Mapping[str, Any]) -> Iterator[Demand]:
+    """Yield what starts programs or runs code by a configuration, but for dotted names.
+
+    Those are checked where they are followed, against :meth:`Trust.names`.
+    """
+    agents = config.get("agents")
+    for name, agent in agents.items() if isinstance(agents, Mapping) else ():
+        if not isinstance(agent, Mapping) or agent.get("type") != "uci":
+            continue
+        where = f"agents.{name}"
+        path = str(agent.get("path") or _DEFAULT_ENGINE)
+        if path != _DEFAULT_ENGINE:
+            yield Demand(where=f"{where}.path", item=path, effect=f"{path} would be started")
+        options = agent.get("options")
+        for key, value in options.items() if isinstance(options, Mapping) else ():
+            if any(word in str(key).lower() for word in ("file", "path", "dir", "log")):
+                yield Demand(
+                    where=f"{where}.options.{key}",
+                    item=str(value),
+                    effect=f"the engine would use the file {value}",
+                )
+    backends = config.get("backend")
+    for prefix, backend in backends.items() if isinstance(backends, Mapping) else ():
+        engine = backend.get("engine") if isinstance(backend, Mapping) else None
+        if isinstance(engine, Mapping):
+            yield from _engine_demands(f"backend.{prefix}.engine", engine)
+
+
+def model_demands(
+    models: Iterable[Model], known: Container[tuple[str, str | None, str | None]]
+) -> Iterator[Demand]:
+    """Yield where models would run code of their own, or get a key or a conversation elsewhere.
+
+    Args:
+        models: those of the run.
+        known: provider, key variable and address of all that is shipped or in the user's own
+            ``conf/``.
+    """
+    for model in models:
+        yield from _engine_demands(model.name, model.engine)
+        provider = model.provider
+        if provider is None:
+            continue
+        if (provider.name, provider.api_key_env, provider.api_base) in known:
+            continue
+        variable, address = provider.api_key_env, provider.api_base
+        has_key = variable is not None and bool(os.environ.get(variable, "").strip())
+        if has_key:
+            target = _origin(address) if address else provider.name
+            yield Demand(
+                where=model.name,
+                item=f"{variable}@{target}",
+                effect=f"the key in {variable} would be sent to {address or provider.name}",
+            )
+        elif address is not None and not _is_loopback(address):
+            yield Demand(
+                where=model.name,
+                item=_origin(address),
+                effect=f"prompts would be sent to {address}",
+            )
+
+
+def _engine_demands(where: str, engine: Mapping[str, Any]) -> Iterator[Demand]:
+    for key in _ENGINE_CODE:
+        if engine.get(key) not in _PLAIN_EXECUTORS:
+            yield Demand(
+                where=f"{where}.{key}",
+                item=f"{where}.{key}",
+                effect=f"code that {key} names, or that a model brings, would run",
+            )
+
+
+def _covers(allowed: str, item: str) -> bool:
+    """Whether an item is what the user allowed, or lies below it."""
+    if allowed == item:
+        return True
+    if "://" in item:
+        variable, at, address = allowed.rpartition("@")
+        wanted, wants, target = item.rpartition("@")
+        return (at, variable) == (wants, wanted) and _origin(address) == _origin(target)
+    if "/" in allowed and "/" in item:
+        return (
+            Path(item).expanduser().resolve().is_relative_to(Path(allowed).expanduser().resolve())
+        )
+    return False
+
+
+def _origin(address: str) -> str:
+    """Return scheme, host and port, without credentials."""
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}"
+
+
+def _is_loopback(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _typed(words: Sequence[str]) -> dict[str, Any]:
+    """Return the settings that words set, by dotted key."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    found: dict[str, Any] = {}
+    for word in words:
+        try:
+            override = OverridesParser.create().parse_override(word)
+            value = override.value()
+        except HydraException:
+            continue  # reported by whoever composes
+        key = str(override.key_or_group)
+        found |= flatten(value, key) if isinstance(value, Mapping) else {key: value}
+    return found
+
+
+def _listed() -> list[str]:
+    """Return the lines of the user's own list, comments left out."""
+    try:
+        text = read_file(trust_file(), follow_links=True).decode()
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{trust_file()} cannot be read: {error}.") from error
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    return [line for line in lines if line]
+
+
+def _of_own_conf() -> list[str]:
+    """Return the modules and programs that the user's own configuration directories name."""
+    found: list[str] = []
+    for folder in conf_dirs():
+        if folder == shipped_conf():
+            continue
+        for path in sorted(folder.rglob("*.yaml")):
+            try:
+                content = load_yaml(read_file(path, follow_links=True))
+            except Exception:  # noqa: S112 (reported by whoever composes it)
+                continue
+            found += _named_in(content)
+    return found
+
+
+def _named_in(content: Any) -> Iterator[str]:
+    for key, value in flatten(content).items() if isinstance(content, Mapping) else ():
+        last = key.rpartition(".")[2]
+        if last == KEY and isinstance(value, list):
+            yield from map(str, value)
+        elif last in ("path", "callable", "_target_") and isinstance(value, str):
+            yield value.replace(":", ".") if last == "callable" else value
+
+
+#: How to allow more where a command has :func:`add_trust_option`.
+TRUST_OPTION = "--trust '{}'"
+
+
+def add_trust_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--trust NAME[,NAME]`` to a command that works on a run directory."""
+    parser.add_argument(
+        "--trust",
+        action="extend",
+        type=lambda text: [item.strip() for item in text.split(",") if item.strip()],
+        default=[],
+        metavar="NAME",
+        help="let what the directory names run code, start programs or get keys: a module, a "
+        "program's path, VARIABLE@ADDRESS; several separated by commas",
+    )

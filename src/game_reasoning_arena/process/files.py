@@ -1,0 +1,210 @@
+"""Files as what they should be: regular, not through links, of a bounded size, replaced at once.
+
+A run directory, a cache or a configuration may come from somebody else, or lie on a disk that lost
+its power. So a name in it is opened only if a regular file bears it (no link, pipe, device or
+directory), and a file that is replaced is complete under its name or not there at all.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+#: Bytes that a JSON or YAML file of ours never reaches.
+MOST_BYTES = 64 << 20
+
+#: Directories that we make are their owner's alone; the umask decides about files inside them.
+PRIVATE = 0o700
+
+_KINDS = (
+    (stat.S_ISDIR, "is a directory"),
+    (stat.S_ISLNK, "is a link"),
+    (stat.S_ISFIFO, "is a pipe"),
+    (stat.S_ISSOCK, "is a socket"),
+    (stat.S_ISCHR, "is a device"),
+    (stat.S_ISBLK, "is a device"),
+)
+
+
+class UnusualFileError(OSError):
+    """A name belongs to something else than a regular file of an expected size."""
+
+    def __init__(self, path: Path | str, what: str) -> None:
+        super().__init__(errno.EINVAL, what, str(path))
+
+
+def open_to_read(path: Path | str, *, follow_links: bool = False) -> BinaryIO:
+    """Open a regular file for reading.
+
+    Args:
+        path: the file; directories above it may be links.
+        follow_links: for files that the user names, not for those found in a directory.
+
+    Raises:
+        UnusualFileError: it is a link, a pipe, a device or a directory.
+        OSError: it is missing or not readable.
+    """
+    return os.fdopen(_open(path, os.O_RDONLY, follow_links=follow_links), "rb", 1 << 20)
+
+
+def open_to_append(path: Path | str, mode: int = 0o666) -> int:
+    """Open, or make, a regular file for appending; return its descriptor.
+
+    Raises:
+        UnusualFileError: it is a link or no regular file, or has a second name (a hard link), by
+            which another file would be written.
+        OSError: it cannot be written.
+    """
+    descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, mode)
+    if os.fstat(descriptor).st_nlink > 1:
+        os.close(descriptor)
+        raise UnusualFileError(path, "has a second name (a hard link): copy it first")
+    return descriptor
+
+
+def open_lock(path: Path | str) -> int:
+    """Open, or make, a file that is only locked, never written; return its descriptor.
+
+    Raises:
+        UnusualFileError: it is a link or no regular file.
+        OSError: it cannot be opened.
+    """
+    return _open(path, os.O_RDWR | os.O_CREAT)  # NFS locks only what may be written
+
+
+def _open(path: Path | str, flags: int, mode: int = 0o666, *, follow_links: bool = False) -> int:
+    flags |= os.O_CLOEXEC | os.O_NONBLOCK  # else a pipe waits for its other end
+    if not follow_links:
+        flags |= os.O_NOFOLLOW
+    try:
+        descriptor = os.open(path, flags, mode)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR, errno.ENODEV):
+            with suppress(FileNotFoundError):
+                _refuse_unusual(path, os.lstat(path).st_mode)
+        raise
+    try:
+        _refuse_unusual(path, os.fstat(descriptor).st_mode)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _refuse_unusual(path: Path | str, mode: int) -> None:
+    if stat.S_ISREG(mode):
+        return
+    what = next((told for is_kind, told in _KINDS if is_kind(mode)), "is no file")
+    raise UnusualFileError(path, f"{what}, not a regular file")
+
+
+def read_file(path: Path | str, *, most: int = MOST_BYTES, follow_links: bool = False) -> bytes:
+    """Return the content of a regular file.
+
+    Raises:
+        UnusualFileError: it is no regular file, or longer than ``most`` bytes.
+        OSError: it is missing or not readable.
+    """
+    with open_to_read(path, follow_links=follow_links) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise UnusualFileError(path, f"is longer than {most} bytes")
+    return content
+
+
+def read_json(path: Path | str, *, most: int = MOST_BYTES) -> dict[str, Any] | None:
+    """Return a file's JSON object, or None where there is none that can be read."""
+    try:
+        content = orjson.loads(read_file(path, most=most))
+    except (OSError, orjson.JSONDecodeError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def replace_file(
+    path: Path, content: str | bytes, *, durable: bool = True, mode: int = 0o666
+) -> None:
+    """Replace a file as a whole: readers see the old content or the new one, never half of it.
+
+    A link by that name is replaced, not followed.
+
+    Args:
+        path: the file; its directory exists.
+        content: what it holds from now on.
+        durable: also after a power failure: written to the disk before it gets its name. Not
+            needed for what can be made again.
+        mode: its permissions, less the umask.
+
+    Raises:
+        OSError: it cannot be written; the old content stays.
+    """
+    with replacing(path, durable=durable, mode=mode) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = True, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """Yield a file that takes the place of another when it is complete; see :func:`replace_file`.
+
+    Raises:
+        OSError: it cannot be written; the old content stays.
+    """
+    fresh = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(3)}.new")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(fresh, flags, mode), "wb") as file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        os.replace(fresh, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(fresh)
+        raise
+    if durable:
+        sync_directory(path.parent)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all bytes; a signal or a nearly full disk cuts a single write short."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory that its owner alone can read, and those above it, where they are missing.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(PRIVATE, exist_ok=True)
+
+
+def sync_directory(directory: Path) -> None:
+    """Have the names in a directory on the disk; where a file system cannot, leave it to it."""
+    with suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Remove what a kill left of files that were being replaced; the caller holds the lock."""
+    with suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") and entry.name.endswith(".new"):
+                with suppress(OSError):
+                    os.unlink(entry.path)
