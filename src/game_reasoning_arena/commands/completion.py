@@ -54,14 +54,12 @@ def _models() -> list[str]:
 
 
 def _of_hydra(line: str, config_name: str) -> list[str]:
-    from hydra._internal.core_plugins.bash_completion import BashCompletion
-
+    from game_reasoning_arena.configuration.hydra_internals import completions
     from game_reasoning_arena.preflight.composition_problems import COMPOSITION_ERRORS
     from game_reasoning_arena.preflight.session import Session
 
     try:
         with Session() as session:
-            found: list[str] = BashCompletion(session.hydra.config_loader)._query(config_name, line)
+            return completions(session.hydra, config_name, line)
     except (*COMPOSITION_ERRORS, ArenaError, AssertionError, SystemExit):
         return []  # half a line may well be wrong
-    return found

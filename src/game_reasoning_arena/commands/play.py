@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from hydra import version
-from hydra._internal.callbacks import Callbacks
-from hydra._internal.utils import _run_hydra, get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, run_job
 from hydra.errors import HydraException
-from hydra.types import HydraContext, RunMode
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -29,6 +27,11 @@ from game_reasoning_arena.commands.table_of_commands import COMMANDS
 from game_reasoning_arena.configuration import hydra_source as catalog_source
 from game_reasoning_arena.configuration.command_line import CommandLine, read_command_line
 from game_reasoning_arena.configuration.explain import explain_composition
+from game_reasoning_arena.configuration.hydra_internals import (
+    args_parser,
+    context,
+    run_hydra_itself,
+)
 from game_reasoning_arena.configuration.output_directory import (
     check_directory,
     chosen_directory,
@@ -66,7 +69,7 @@ def run_hydra(words: list[str]) -> int:
 def _run_hydra_words(words: list[str], line: CommandLine) -> int:
     version.setbase("1.3")
     schema.register()
-    parser = get_args_parser()
+    parser = args_parser()
     args = _parse(parser, line.words)
     broken = _register_catalog(line.catalog_files, args)
     _prefer_our_launchers()
@@ -175,13 +178,7 @@ def _hydra_itself(args: argparse.Namespace, parser: argparse.ArgumentParser, nam
     """What Hydra's own main does well: help, completion, information."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to the terminal
     try:
-        _run_hydra(
-            args=args,
-            args_parser=parser,
-            task_function=_no_task,
-            config_path=str(shipped_conf()),
-            config_name=name,
-        )
+        run_hydra_itself(args, parser, _no_task, shipped_conf(), name)
     except COMPOSITION_ERRORS as error:
         raise ConfigProblems([explain_composition(error, None, None)]) from error
     return 0
@@ -295,9 +292,7 @@ def _play(
         config=cfg,
         job_dir_key="hydra.run.dir",
         job_subdir_key=None,
-        hydra_context=HydraContext(
-            config_loader=session.hydra.config_loader, callbacks=Callbacks(cfg)
-        ),
+        hydra_context=context(session.hydra, cfg),
     )
     if failure and isinstance(failure[0], Fault):
         raise Fault(f"{failure[0]}\ndirectory: {directory}") from failure[0]

@@ -10,7 +10,6 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -19,6 +18,7 @@ from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from game_reasoning_arena.configuration.command_line import drop_settings_of_old_types
+from game_reasoning_arena.configuration.hydra_internals import apply_overrides
 from game_reasoning_arena.configuration.value_checks import refers_to, unknown_names, written
 from game_reasoning_arena.errors import ConfigProblems
 
@@ -53,8 +53,7 @@ class Composer:
             chosen = [word for word, o in zip(words, parsed, strict=True) if self._chooses(o)]
             values = [o for o in parsed if not self._chooses(o)]
             cfg = copy.deepcopy(self._base(tuple(chosen)))
-            # The last step of Hydra's own composition, after all files are merged.
-            ConfigLoaderImpl._apply_overrides_to_config(values, cfg)
+            apply_overrides(values, cfg)
             drop_settings_of_old_types(cfg, words)
             _drop_names_for(self._hydra, cfg)
             return cfg

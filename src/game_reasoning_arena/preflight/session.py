@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from hydra import version
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -17,6 +15,7 @@ from game_reasoning_arena.configuration.command_line import (
     drop_settings_of_old_types,
     read_command_line,
 )
+from game_reasoning_arena.configuration.hydra_internals import new_hydra
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.preflight.composing import without_hydra
 from game_reasoning_arena.preflight.composition_problems import (
@@ -57,10 +56,8 @@ class Session:
 
     def __enter__(self) -> Session:
         GlobalHydra.instance().clear()
-        search_path = create_config_search_path(str(shipped_conf()))
-        if self._config_dir is not None:
-            search_path.prepend("command-line", f"file://{Path(self._config_dir).resolve()}")
-        self.hydra = Hydra.create_main_hydra2(task_name="arena", config_search_path=search_path)
+        first = Path(self._config_dir) if self._config_dir is not None else None
+        self.hydra = new_hydra(shipped_conf(), first)
         return self
 
     def __exit__(self, *what: object) -> None:

@@ -19,13 +19,13 @@ from omegaconf import DictConfig
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.configuration.command_line import as_typed
 from game_reasoning_arena.configuration.explain import explain_composition
+from game_reasoning_arena.configuration.hydra_internals import BASIC_SWEEPER
 from game_reasoning_arena.errors import ConfigProblems
 from game_reasoning_arena.preflight.backend_checks import Serving, backend_key
 from game_reasoning_arena.preflight.composing import Compose, Composer
 from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.preflight.preparation import prepare
 
-_BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 _ALL_SHARDS = re.compile(r"(\+{0,2}shard=)all/(\d{1,4})")
 
 
@@ -85,7 +85,7 @@ def master_config(
                 wrong += error.problems
         cfg = compose(parts.hydra, RunMode.MULTIRUN)
     sweeper = cfg.hydra.sweeper.get("_target_")
-    if sweeper != _BASIC:
+    if sweeper != BASIC_SWEEPER:
         wrong.append(
             f"hydra/sweeper={cfg.hydra.runtime.choices.get('hydra/sweeper')} is not supported: "
             "a sweep is a grid (hydra/sweeper=basic)."

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
+from game_reasoning_arena.configuration.hydra_internals import BASIC_LAUNCHER
 from game_reasoning_arena.errors import ConfigProblems, choose_from
 
 #: Launchers by the ``kind`` of their preset: module, class, extra.
@@ -20,7 +21,6 @@ KINDS = {
     "slurm": ("submitit_launcher", "SlurmLauncher", "slurm"),
     "ray": ("ray_launcher", "RayLauncher", "ray"),
 }
-_BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def make_launcher(conf: Mapping[str, Any]) -> Launcher | None:
     Raises:
         ConfigProblems: it is not known, not installed, or has other settings.
     """
-    if not conf or conf.get("_target_") == _BASIC:
+    if not conf or conf.get("_target_") == BASIC_LAUNCHER:
         return None
     kind = conf.get("kind")
     if kind not in KINDS:

@@ -1,0 +1,85 @@
+"""The private parts of Hydra that are used here, and nowhere else.
+
+Hydra's own main writes a directory before anything is checked, so its steps are called one by one.
+They are private in Hydra 1.3; tests/configuration/test_hydra_internals.py names what a new version
+changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
+from hydra.types import HydraContext
+from omegaconf import DictConfig
+
+__all__ = [
+    "BASIC_LAUNCHER",
+    "BASIC_SWEEPER",
+    "Hydra",
+    "apply_overrides",
+    "args_parser",
+    "completions",
+    "context",
+    "new_hydra",
+    "run_hydra_itself",
+]
+
+#: The ``_target_`` of what Hydra uses unless another is chosen.
+BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+
+
+def new_hydra(shipped: Path, first: Path | None) -> Hydra:
+    """Return Hydra over the shipped configuration and a directory that wins over it."""
+    search_path = create_config_search_path(str(shipped))
+    if first is not None:
+        search_path.prepend("command-line", f"file://{first.resolve()}")
+    return Hydra.create_main_hydra2(task_name="arena", config_search_path=search_path)
+
+
+def args_parser() -> argparse.ArgumentParser:
+    """Return the parser of Hydra's own options."""
+    parser: argparse.ArgumentParser = get_args_parser()
+    return parser
+
+
+def context(hydra: Hydra, cfg: DictConfig) -> HydraContext:
+    """Return what Hydra's ``run_job`` wants to know of the application."""
+    return HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(cfg))
+
+
+def apply_overrides(overrides: Sequence[Any], cfg: DictConfig) -> None:
+    """Apply parsed overrides of values: the last step of Hydra's composition, after all files."""
+    ConfigLoaderImpl._apply_overrides_to_config(list(overrides), cfg)
+
+
+def run_hydra_itself(
+    args: argparse.Namespace,
+    parser: argparse.ArgumentParser,
+    task: Callable[[Any], Any],
+    shipped: Path,
+    config_name: str,
+) -> None:
+    """Let Hydra's own main do what it does well: its help, completion, information."""
+    _run_hydra(
+        args=args,
+        args_parser=parser,
+        task_function=task,
+        config_path=str(shipped),
+        config_name=config_name,
+    )
+
+
+def completions(hydra: Hydra, config_name: str, line: str) -> list[str]:
+    """Return what Hydra would complete the last word of a line to."""
+    from hydra._internal.core_plugins.bash_completion import BashCompletion
+
+    found: list[str] = BashCompletion(hydra.config_loader)._query(config_name, line)
+    return found
