@@ -185,8 +185,8 @@ PRICES = {
 class Model:
     """A model as it is called: the catalog's entry, resolved.
 
-    ``name`` is the full name with its prefix (``litellm_groq/llama-3.1-8b-instant``), ``backend``
-    the prefix, ``model_id`` the name on the wire (``llama-3.1-8b-instant``; for vLLM the served
+    ``name`` is the full name with its prefix (``litellm_groq/openai/gpt-oss-20b``), ``backend``
+    the prefix, ``model_id`` the name on the wire (``openai/gpt-oss-20b``; for vLLM the served
     name). ``provider`` is None for engines in this process.
     """
 

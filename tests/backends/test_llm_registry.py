@@ -85,8 +85,8 @@ def test_models_are_listed() -> None:
     initialize_llm_registry()
     models = get_available_models()
     assert models == sorted(LLM_REGISTRY)
-    assert {"litellm_gpt-4", "litellm_groq/llama-3.1-8b-instant", "scripted_random"} <= set(models)
-    assert LLM_REGISTRY["litellm_groq/llama-3.1-8b-instant"] == {
+    assert {"litellm_gpt-4", "litellm_groq/openai/gpt-oss-20b", "scripted_random"} <= set(models)
+    assert LLM_REGISTRY["litellm_groq/openai/gpt-oss-20b"] == {
         "backend": "litellm",
         "provider": "groq",
         "description": "",
@@ -288,7 +288,7 @@ def test_the_example_runs_without_a_key(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Final Answer: o(") == 2
-    assert "litellm_groq/llama-3.1-8b-instant: not asked; set GROQ_API_KEY" in done.stdout
+    assert "litellm_groq/openai/gpt-oss-20b: not asked; set GROQ_API_KEY" in done.stdout
     done = subprocess.run(
         [sys.executable, "-m", "game_reasoning_arena.backends.example", "nonsense"],
         check=False,

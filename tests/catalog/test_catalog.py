@@ -34,7 +34,7 @@ def write(path: Path, text: str) -> Path:
     ("name", "backend", "provider", "model_id"),
     [
         ("litellm_gpt-4", "litellm", "openai", "gpt-4"),
-        ("litellm_groq/llama-3.1-8b-instant", "litellm", "groq", "llama-3.1-8b-instant"),
+        ("litellm_groq/openai/gpt-oss-20b", "litellm", "groq", "openai/gpt-oss-20b"),
         ("litellm_groq/not-in-any-list", "litellm", "groq", "not-in-any-list"),
         ("litellm_openrouter/meta-llama/x:free", "litellm", "openrouter", "meta-llama/x:free"),
         ("direct_groq/llama", "direct", "groq", "llama"),

@@ -31,16 +31,16 @@ def test_models_are_listed_with_what_they_need(
     assert ran.code == 0
     rows = {line.split()[0]: line for line in ran.out.splitlines() if "_" in line}
     assert "yes" in rows["litellm_openai/gpt-4o"]
-    assert "GROQ_API_KEY is not set" in rows["litellm_groq/llama-3.1-8b-instant"]
+    assert "GROQ_API_KEY is not set" in rows["litellm_groq/openai/gpt-oss-20b"]
     assert "yes" in rows["scripted_random"]
     assert CANARY not in ran.out
 
 
 def test_models_are_filtered(arena: Arena) -> None:
-    ran = arena("models", "GROQ/llama")
+    ran = arena("models", "GROQ/openai")
     names = [line.split()[0] for line in ran.out.splitlines() if line.startswith("litellm")]
     assert names
-    assert all("groq/llama" in name for name in names)
+    assert all("groq/openai" in name for name in names)
     ran = arena("models", "litellm_openai/gpt-4p")
     assert (ran.code, "litellm_openai/gpt-4o" in ran.out) == (1, True)
 

@@ -186,7 +186,7 @@ def test_help_shows_every_command_and_every_group(tmp_path: Path) -> None:
 def test_completion_lists_options_and_slash_names(tmp_path: Path) -> None:
     for typed, expected in {
         "simulation=tic": "simulation=tic_tac_toe",
-        "model=litellm_groq/": "model=litellm_groq/llama-3.1-8b-instant",
+        "model=litellm_groq/": "model=litellm_groq/openai/gpt-oss-20b",
         "sampling.temp": "sampling.temperature=",
     }.items():
         process = start_arena(

@@ -56,11 +56,10 @@ def write(path: str, text: str) -> None:
 def test_every_listed_model_is_an_option_and_has_its_schema() -> None:
     model = composed("model=litellm_openrouter/meta-llama/llama-3.3-70b-instruct:free")["model"]
     assert model["name"] == "litellm_openrouter/meta-llama/llama-3.3-70b-instruct:free"
-    assert model["sampling"] == dict.fromkeys(
-        ("temperature", "max_tokens", "top_p", "top_k", "stop")
-    )
+    unset = dict.fromkeys(("temperature", "max_tokens", "top_p", "top_k", "stop"))
+    assert model["sampling"] == {**unset, "seed": "auto"}
     with pytest.raises(HydraException):
-        composed("model=litellm_groq/llama-3.1-8b-instant", "model.nonsense=1")
+        composed("model=litellm_groq/openai/gpt-oss-20b", "model.nonsense=1")
 
 
 def test_an_unlisted_model_of_a_known_provider_is_an_option() -> None:
@@ -94,7 +93,7 @@ def test_an_entrys_settings_come_along(tmp_path: Path) -> None:
 
 def test_completion_lists_models_with_slashes() -> None:
     found = completions("model=litellm_groq/")
-    assert "model=litellm_groq/llama-3.1-8b-instant" in found
+    assert "model=litellm_groq/openai/gpt-oss-20b" in found
     assert "model=litellm_groq/openai/gpt-oss-20b" in found
     assert "model=scripted_random" in completions("model=scr")
     assert "model=" in completions("mod")
@@ -137,9 +136,9 @@ def test_a_misspelt_model_is_answered_with_near_ones(capsys: pytest.CaptureFixtu
     ran = Arena(capsys)("model=litellm_groq/llama-3.1-8b-instan", "--cfg", "job")
     # Unlisted models of known providers compose: their provider says whether they exist.
     assert ran.code == 0
-    ran = Arena(capsys)("model=litellm_grok/llama-3.1-8b-instant", "--cfg", "job")
+    ran = Arena(capsys)("model=litellm_grok/openai/gpt-oss-20b", "--cfg", "job")
     assert ran.code == 2
-    assert "litellm_groq/llama-3.1-8b-instant" in ran.err
+    assert "litellm_groq/openai/gpt-oss-20b" in ran.err
 
 
 def test_config_dir_counts_everywhere(capsys: pytest.CaptureFixture[str]) -> None:

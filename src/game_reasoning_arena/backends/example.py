@@ -37,9 +37,9 @@ MODELS = (
     "scripted_first",
     "scripted_random",
     "litellm_openai/gpt-4o-mini",
-    "litellm_anthropic/claude-3-5-haiku-latest",
+    "litellm_anthropic/claude-haiku-4-5",
     "litellm_gemini/gemini-2.5-flash-lite",
-    "litellm_groq/llama-3.1-8b-instant",
+    "litellm_groq/openai/gpt-oss-20b",
     "litellm_mistral/mistral-small-latest",
 )
 

@@ -140,7 +140,7 @@ def generate_response(
     tokens and temperature 0.1.
 
     Args:
-        model_name: with its prefix, such as ``litellm_groq/llama-3.1-8b-instant``.
+        model_name: with its prefix, such as ``litellm_groq/openai/gpt-oss-20b``.
         prompt: the user's message.
         max_tokens: the longest answer, 1 or more tokens.
         temperature: 0 to 2.

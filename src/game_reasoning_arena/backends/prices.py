@@ -6,50 +6,23 @@ which is None, never 0.
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import orjson
-
 from game_reasoning_arena.backends.openai.usage import Usage
+from game_reasoning_arena.backends.price_table import entry_of
+from game_reasoning_arena.backends.price_table import table as table
 from game_reasoning_arena.records import PRICES, Model
 
-_TABLE = "model_prices_and_context_window_backup.json"
 _ABOVE = re.compile(r"input_cost_per_token_above_(\d+)k_tokens$")
-
-
-@functools.cache
-def table() -> Mapping[str, Mapping[str, Any]]:
-    """The whole table, read once; empty where LiteLLM is not installed or ships none."""
-    spec = importlib.util.find_spec("litellm")  # finds the package without importing it
-    if spec is None or spec.origin is None:
-        return {}
-    path = Path(spec.origin).with_name(_TABLE)
-    if not path.is_file():
-        return {}
-    loaded: dict[str, dict[str, Any]] = orjson.loads(path.read_bytes())
-    return loaded
 
 
 def prices_of(model: Model) -> Mapping[str, Any] | None:
     """USD per token by the table's names; None where nobody knows them."""
     if model.prices:
         return {PRICES[name]: price / 1e6 for name, price in model.prices.items()}
-    return None if model.provider is None else _listed(model.provider.name, model.model_id)
-
-
-@functools.cache
-def _listed(provider: str, model_id: str) -> Mapping[str, Any] | None:
-    entry = table().get(f"{provider}/{model_id}")
-    if entry is None:
-        entry = table().get(model_id)
-        if entry is not None and entry.get("litellm_provider") != provider:
-            return None  # another provider's model of the same name
-    return entry
+    return None if model.provider is None else entry_of(model.provider.name, model.model_id)
 
 
 def cost_usd(model: Model, usage: Usage) -> float | None:

@@ -1,7 +1,7 @@
 """The catalog: from names to models and providers, with or without Hydra.
 
     catalog = Catalog.load()
-    model = catalog.resolve("litellm_groq/llama-3.1-8b-instant", backends=["litellm", "vllm"])
+    model = catalog.resolve("litellm_groq/openai/gpt-oss-20b", backends=["litellm", "vllm"])
 
 Sources, later ones over earlier ones: LiteLLM's own providers, then for the shipped ``conf`` and
 after it the user's: the lists in ``catalog/``, ``provider/``, ``model/``; then further list files;
@@ -159,7 +159,7 @@ class Catalog:
         """The model of a name, ready to be called.
 
         Args:
-            name: a full name such as ``litellm_groq/llama-3.1-8b-instant``, or the option of a
+            name: a full name such as ``litellm_groq/openai/gpt-oss-20b``, or the option of a
                 file in ``conf/model``.
             backends: the prefixes that exist: the keys of the ``backend`` config node.
             check_paths: whether the paths of local models must exist.

@@ -1,6 +1,6 @@
 """`arena doctor`: what is installed, what is missing, and for what; `--ping MODEL` asks a model.
 
-arena doctor --ping litellm_groq/llama-3.1-8b-instant
+arena doctor --ping litellm_groq/openai/gpt-oss-20b
 """
 
 from __future__ import annotations

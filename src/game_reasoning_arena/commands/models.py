@@ -1,6 +1,7 @@
 """`arena models [FILTER]`: the listed models, and whether they could be called from here.
 
 arena models groq
+arena models --provider groq --all
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from game_reasoning_arena.backends.factory import default_backend_confs
+from game_reasoning_arena.backends.price_table import ListedModel, chat_models
 from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.commands.tables import say, show_table
 from game_reasoning_arena.errors import UserError, near
@@ -18,12 +20,17 @@ from game_reasoning_arena.records import Model
 
 NAME = "models"
 HELP = """List the models of the catalog: the shipped lists, those in conf/ where you work, and
-those given here. Other models of a known provider can be called without being listed."""
+those given here. Other models of a known provider can be called without being listed; --all
+lists every chat model that the installed LiteLLM's table has, with prices, contexts and dates."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("filter", nargs="?", default="", help="show only what contains this text")
+    parser.add_argument("--provider", metavar="NAME", help="only this provider's models")
+    parser.add_argument(
+        "--all", action="store_true", help="every chat model of LiteLLM's table; asks no network"
+    )
     add_files(parser)
 
 
@@ -39,10 +46,23 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         ConfigProblems: what is wrong in the catalog's files.
+        UserError: there is no such provider.
     """
     catalog = Catalog.load(files=args.files)
     backends = default_backend_confs()
-    rows = [_row(catalog, name, backends.keys()) for name in catalog.names()]
+    if args.provider is not None:
+        catalog.provider(args.provider)  # raises with near names
+    if args.all:
+        return _show_all(args.provider, args.filter)
+    names = catalog.names()
+    if args.provider is not None:
+        names = [
+            name
+            for name in names
+            if (entry := catalog.entry(name)) is not None
+            and catalog.provider_name(entry.name, backends) == args.provider
+        ]
+    rows = [_row(catalog, name, backends.keys()) for name in names]
     wanted = args.filter.lower()
     shown = [row for row in rows if any(wanted in cell.lower() for cell in (row[0], *row[2:]))]
     if not shown:
@@ -55,6 +75,33 @@ def run(args: argparse.Namespace) -> int:
     show_table(("model", "ready", "description", "listed in"), shown)
     say(f"\n{len(shown)} of {len(rows)} listed models. Use one: arena model=NAME")
     return 0
+
+
+def _show_all(provider: str | None, wanted: str) -> int:
+    """Print the table of LiteLLM's models; 1 if nothing matches."""
+    models = [m for m in chat_models(provider) if wanted.lower() in m.name.lower()]
+    if not models:
+        whose = f" of {provider!r}" if provider else ""
+        say(f"LiteLLM's table has no chat model{whose} that contains {wanted!r}.")
+        return 1
+    head = ("model", "USD per M in", "out", "context", "thinks", "retires")
+    show_table(head, [_figures(model) for model in models])
+    say(
+        f"\n{len(models)} chat models in the installed LiteLLM's table. Use one: arena model=NAME; "
+        "direct_ in the place of litellm_ where the provider speaks the OpenAI protocol."
+    )
+    return 0
+
+
+def _figures(model: ListedModel) -> tuple[str, ...]:
+    return (
+        model.name,
+        "" if model.input_usd is None else f"{model.input_usd:g}",
+        "" if model.output_usd is None else f"{model.output_usd:g}",
+        "" if model.context is None else f"{model.context:,}",
+        "yes" if model.thinks else "",
+        "" if model.retires is None else model.retires.isoformat(),
+    )
 
 
 def _row(catalog: Catalog, name: str, backends: Collection[str]) -> tuple[str, str, str, str]:

@@ -28,6 +28,9 @@ from game_reasoning_arena.process.faults import describe_fault
 from game_reasoning_arena.process.targets import look_in_working_directory
 from game_reasoning_arena.records import Model, Reply, Sampling
 
+#: Tokens of an answer that are asked for where nothing sets another number.
+PING_TOKENS = 16
+
 
 def ping(name: str, *, files: Sequence[Path] = (), overrides: Sequence[str] = ()) -> int:
     """Ask a model once with the settings of the configuration; 1 if it gives no answer.
@@ -46,7 +49,8 @@ def ping(name: str, *, files: Sequence[Path] = (), overrides: Sequence[str] = ()
         model = catalog.resolve(name, backends=confs)
         if refused := current_trust().refused(model_demands([model], own_addresses())):
             raise ConfigProblems(refused)
-    sampling = run_sampling.merged(model.sampling).merged(sampling_from_environment())
+    small = Sampling(max_tokens=PING_TOKENS).merged(sampling_from_environment())
+    sampling = run_sampling.merged(model.sampling).merged(small)
     backend = make_backend(model.backend, confs[model.backend], trusted_targets=trusted)
     if problems := [*backend.check([model]), *unreachable([model])]:
         raise ConfigProblems(problems)

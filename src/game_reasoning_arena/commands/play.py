@@ -213,6 +213,10 @@ def _run_once(
 
         for changed in changed_since(config_file, experiment):
             sys.stderr.write(f"note: {changed}\n")
+    from game_reasoning_arena.preflight.foresight import foreseen
+
+    for note in foreseen(experiment.players):
+        sys.stderr.write(f"note: {note}\n")
     if experiment.estimate:
         from game_reasoning_arena.running.estimate import print_estimate
 

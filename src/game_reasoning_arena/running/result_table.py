@@ -59,13 +59,28 @@ def _notes_on_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
+def stand_in_note(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return what scripted players are, where there are any.
+
+    Args:
+        rows: of ``summary.csv``.
+    """
+    models = [str(row["model"]) for row in rows if row["model"]]
+    scripted = [model for model in models if model.startswith("scripted_")]
+    if not scripted:
+        return None
+    if len(scripted) == len(models):
+        return "scripted_* are stand-ins that follow rules; no language model played."
+    return "scripted_* are stand-ins that follow rules, no language models."
+
+
 def _notes_on_the_run(result: RunResult) -> list[str]:
     """How the episodes ended, who played, and what held the run up."""
     models = " ".join(str(row["model"]) for row in result.summary)
     played = ", ".join(f"{count} {status}" for status, count in sorted(result.episodes.items()))
     lines = [f"episodes: {played or 'none'}"]
-    if "scripted_" in models:
-        lines.append("scripted_* are stand-ins that follow rules; no language model played.")
+    if note := stand_in_note(result.summary):
+        lines.append(note)
     lines += [f"not paired: {note}" for note in result.unpaired]
     held_up = result.totals.get("calls_distorted_by_client") or 0
     if result.totals["calls"] and held_up > 0.05 * result.totals["calls"]:

@@ -350,6 +350,7 @@ async def _workers(
     play = ledger.experiment.simulation.play
     rest = Rest()
     faults = EpisodeFaults(ledger)
+    people = [player for player in ledger.experiment.players if player.type == "human"]
 
     async def worker() -> None:
         for plan in todo:
@@ -372,7 +373,9 @@ async def _workers(
 
     tasks: list[asyncio.Task[None]] = []
     try:
-        for number in range(min(ledger.experiment.concurrency, ledger.planned)):
+        # A person plays one game after the other.
+        at_once = 1 if people else ledger.experiment.concurrency
+        for number in range(min(at_once, ledger.planned)):
             tasks.append(asyncio.create_task(worker(), name=f"worker {number}"))
             if number % STARTED_TOGETHER == 0:
                 # Else all prompts would be written and all connections opened before the first

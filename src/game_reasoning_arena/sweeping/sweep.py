@@ -21,6 +21,7 @@ from game_reasoning_arena.configuration.output_directory import (
     claim_directory,
 )
 from game_reasoning_arena.errors import ConfigProblems, UserError, problems_of
+from game_reasoning_arena.preflight.foresight import foreseen
 from game_reasoning_arena.process.paths import add_conf_dir, added_conf_dir
 from game_reasoning_arena.process.secrets import Redactor
 from game_reasoning_arena.recording import layout
@@ -73,6 +74,10 @@ def run_sweep(
 
     cfg, words, problems = master_config(compose, words)
     candidates, launcher, directory = _checked(compose, cfg, words, problems)
+    for note in dict.fromkeys(
+        note for one in candidates for note in foreseen(one.experiment.players)
+    ):
+        sys.stderr.write(f"note: {note}\n")
     first = candidates[0].experiment.config["sweep"]
     if candidates[0].experiment.estimate:
         return _estimate(candidates)

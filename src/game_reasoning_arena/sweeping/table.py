@@ -7,7 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from game_reasoning_arena.records import FAILURES, Status
-from game_reasoning_arena.running.result_table import CUT_NOTE, PLAIN_WIDTH, cache_note
+from game_reasoning_arena.running.result_table import (
+    CUT_NOTE,
+    PLAIN_WIDTH,
+    cache_note,
+    stand_in_note,
+)
 from game_reasoning_arena.sweeping.naming import plain_value, short_keys
 from game_reasoning_arena.sweeping.store import PENDING, Job, Sweep
 
@@ -59,8 +64,8 @@ def show_sweep(sweep: Sweep) -> None:
             console.print(
                 f"job {job.number} {job.status}: {job.reason}", markup=False, soft_wrap=True
             )
-    if any("scripted" in str(row["model"]) for rows in sweep.rows.values() for row in rows):
-        console.print("scripted_* are stand-ins that follow rules; no language model played.")
+    if note := stand_in_note([row for rows in sweep.rows.values() for row in rows]):
+        console.print(note)
     counts: dict[str, int] = {}
     for job in sweep.jobs:
         counts[job.status] = counts.get(job.status, 0) + 1

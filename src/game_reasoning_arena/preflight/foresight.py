@@ -1,0 +1,53 @@
+"""What is worth knowing before a run that is no reason against it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+
+from game_reasoning_arena.agents.base_agent import PlayerSpec
+from game_reasoning_arena.backends.price_table import entry_of, retirement
+from game_reasoning_arena.records import Model
+
+#: Backends whose answers come from no language model that is asked now.
+_STAND_INS = ("scripted", "replay")
+
+#: Days before its end from which a model's retirement is told.
+_SOON_DAYS = 60
+
+
+def foreseen(players: Sequence[PlayerSpec], *, today: datetime.date | None = None) -> list[str]:
+    """Return what to say before a run, in sentences.
+
+    Args:
+        players: all who play.
+        today: the date; the system's by default.
+    """
+    today = today or datetime.date.today()
+    models = list({p.model.name: p.model for p in players if p.model}.values())
+    notes = [note for model in models if (note := _retires(model, today)) is not None]
+    asked = [player for player in players if player.model]
+    real = [p for p in asked if p.model and p.model.backend not in _STAND_INS]
+    scripted = [p for p in asked if p.model and p.model.backend == "scripted"]
+    if real:
+        notes += [
+            f"agents.{player.name} is {player.model.name}, a stand-in and no language model. To "
+            f"have one play there, set agents.{player.name}.model=NAME."
+            for player in scripted
+            if player.model
+        ]
+    return notes
+
+
+def _retires(model: Model, today: datetime.date) -> str | None:
+    if model.provider is None:
+        return None
+    entry = entry_of(model.provider.name, model.model_id)
+    day = None if entry is None else retirement(entry)
+    if day is None or (day - today).days > _SOON_DAYS:
+        return None
+    when = f"was to be retired on {day}" if day <= today else f"retires on {day}"
+    return (
+        f"{model.name} {when}, by the table of the installed LiteLLM. `arena models --provider "
+        f"{model.provider.name} --all` lists what there is."
+    )
