@@ -15,6 +15,7 @@ from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.recording import load_runs
 from game_reasoning_arena.recording.columns import BODIES, EPISODES, RESPONSES
 from game_reasoning_arena.recording.frames import _RUN_DTYPES
+from game_reasoning_arena.recording.judgement_columns import DECISIONS, LUCK
 from game_reasoning_arena.recording.lines import RunDataWarning, read_lines, read_lines_at
 from game_reasoning_arena.recording.reader import RunReader, find_runs
 from game_reasoning_arena.sweeping.store import SUMMARY_COLUMNS
@@ -253,8 +254,15 @@ def test_a_damaged_line_costs_no_other_directory(tmp_path: Path) -> None:
 
 def test_the_documented_tables_are_those_that_are_given() -> None:
     text = (Path(__file__).parents[2] / "docs/tables.md").read_text(encoding="utf-8")
-    _, responses, episodes, runs, summaries = re.split(r"^## .*$", text, flags=re.MULTILINE)
-    for part, specs in ((responses, RESPONSES), (episodes, EPISODES)):
+    _, responses, episodes, runs, decisions, luck, summaries = re.split(
+        r"^## .*$", text, flags=re.MULTILINE
+    )
+    for part, specs in (
+        (responses, RESPONSES),
+        (episodes, EPISODES),
+        (decisions, DECISIONS),
+        (luck, LUCK),
+    ):
         rows = re.findall(r"^\| (\w+) \| (\w+) \| (.+) \|$", part, re.MULTILINE)[1:]
         assert rows == [(name, spec.dtype, spec.meaning) for name, spec in specs.items()]
     rows = re.findall(r"^\| (\w+) \| (\w+) \|$", runs, re.MULTILINE)[1:]

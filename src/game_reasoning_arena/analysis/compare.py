@@ -16,6 +16,8 @@ from game_reasoning_arena.analysis.statistics.bradley_terry import Ratings
 from game_reasoning_arena.analysis.statistics.competitors import run_names
 from game_reasoning_arena.analysis.statistics.hypotheses import Hypotheses, hypotheses
 from game_reasoning_arena.analysis.statistics.intervals import CONFIDENCE
+from game_reasoning_arena.analysis.statistics.judged import Judged, judged_of
+from game_reasoning_arena.analysis.statistics.judged_tables import judged_tables
 from game_reasoning_arena.analysis.statistics.pairs import Pair, compare_pairs
 from game_reasoning_arena.analysis.statistics.readings import (
     mendable_failures,
@@ -88,6 +90,11 @@ class Comparison:
         return answers_of(self.loaded, self.standings)
 
     @cached_property
+    def judged(self) -> Judged:
+        """Decisions and results without luck, of runs that were assessed."""
+        return judged_of(self.loaded, self.standings)
+
+    @cached_property
     def pairs(self) -> list[Pair]:
         """The pairs that are asked about, tested."""
         return compare_pairs(self.standings, self.policy, self.hypotheses)
@@ -121,6 +128,7 @@ class Comparison:
             policies_table(self.standings),
             pairs,
             ratings_table(self.ratings),
+            *judged_tables(self.judged, self.standings, self.hypotheses),
             costs.failures_table(responses),
             costs.latency_table(responses),
             costs.cost_table(responses, self.standings, self.policy),

@@ -17,6 +17,7 @@ import pandas as pd
 
 from game_reasoning_arena.errors import UserError, choose_from
 from game_reasoning_arena.recording import columns as layout
+from game_reasoning_arena.recording.judgement_columns import DECISIONS, LUCK
 from game_reasoning_arena.recording.lines import Notice, RunDataWarning
 from game_reasoning_arena.recording.reader import RunReader, each_once, find_runs
 from game_reasoning_arena.recording.run_record import RunRecord
@@ -58,7 +59,8 @@ class Prompts:
 
 
 class LoadedRuns:
-    """Runs as tables: ``runs``, ``episodes`` and, read when first asked for, ``responses``.
+    """Runs as tables: ``runs``, ``episodes`` and, read when first asked for, ``responses``,
+    ``decisions`` and ``luck``.
 
     Attributes:
         readers: the directories, in the order of ``runs``.
@@ -113,6 +115,22 @@ class LoadedRuns:
         for run, reader in enumerate(self.readers):
             builder.extend(run, seen(run, reader), origin=reader.path)
         return builder.frame(), prompts
+
+    @cached_property
+    def decisions(self) -> pd.DataFrame:
+        """One row per decision of the runs that `arena assess` has judged."""
+        builder = layout.TableBuilder(DECISIONS)
+        for run, reader in enumerate(self.readers):
+            builder.extend(run, reader.decisions(), origin=reader.path)
+        return builder.frame()
+
+    @cached_property
+    def luck(self) -> pd.DataFrame:
+        """One row per episode and seat of the runs that `arena assess` has judged."""
+        builder = layout.TableBuilder(LUCK)
+        for run, reader in enumerate(self.readers):
+            builder.extend(run, reader.luck(), origin=reader.path)
+        return builder.frame()
 
     def iter_responses(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Every line of responses with its run, one at a time, bodies and all."""

@@ -18,10 +18,16 @@ from typing import Any, TypedDict
 import msgspec
 
 from game_reasoning_arena.errors import UserError, near
-from game_reasoning_arena.process.files import read_file
+from game_reasoning_arena.process.files import read_file, read_json
 from game_reasoning_arena.process.yaml_text import load_yaml
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.recording.lines import Notice, read_line_at, read_lines_at, warn
+from game_reasoning_arena.recording.lines import (
+    Notice,
+    read_line_at,
+    read_lines,
+    read_lines_at,
+    warn,
+)
 from game_reasoning_arena.recording.run_record import RunRecord, read_run
 from game_reasoning_arena.records import FINAL, FORMAT_VERSION, Status
 
@@ -129,6 +135,24 @@ class RunReader:
         except (msgspec.MsgspecError, OSError) as error:
             self._tell(f"{path} cannot be read ({_why(error)}): where time went is unknown.")
             return None
+
+    @cached_property
+    def assessment(self) -> dict[str, Any] | None:
+        """``assessment.json``; None where the run was not assessed, or where it is damaged."""
+        return read_json(self.path / layout.ASSESSMENT)
+
+    def decisions(self) -> Iterator[dict[str, Any]]:
+        """The lines of ``decisions.jsonl``; none where the run was not assessed."""
+        return self._judged(layout.DECISIONS)
+
+    def luck(self) -> Iterator[dict[str, Any]]:
+        """The lines of ``luck.jsonl``; none where the run was not assessed."""
+        return self._judged(layout.LUCK)
+
+    def _judged(self, name: str) -> Iterator[dict[str, Any]]:
+        path = self.path / name
+        if self.assessment is not None and path.is_file():
+            yield from read_lines(path, notice=self._tell)
 
     @property
     def run_id(self) -> str:
