@@ -317,11 +317,10 @@ def prompts_table(answers: Answers) -> Table:
         Column("expected", "expected"),
         Column("differ", "differ", "text"),
     ]
-    for number, who in enumerate(whos):
-        columns.append(Column(f"score_{number}", who, "percent"))
-        columns.append(Column(f"answer_{number}", f"{who}: answer"))
+    for who in whos:
+        columns.append(Column(f"{who}: score", who, "percent"))
+        columns.append(Column(f"{who}: answer", f"{who}: answer"))
     table = Table("prompts", "Prompt by prompt", columns)
-    places = {who: number for number, who in enumerate(whos)}
     for (file,), whole in _parts(answers.scored, "file"):
         for _, part in whole.groupby("key", sort=False):
             first = part.iloc[0]
@@ -334,8 +333,8 @@ def prompts_table(answers: Answers) -> Table:
             means = {}
             for (who,), mine in _parts(part, "who"):
                 means[who] = float(mine["score"].mean())
-                row[f"score_{places[who]}"] = means[who]
-                row[f"answer_{places[who]}"] = _cut(_said(mine))
+                row[f"{who}: score"] = means[who]
+                row[f"{who}: answer"] = _cut(_said(mine))
             row["differ"] = "yes" if len(set(means.values())) > 1 else None
             table.rows.append(row)
     return table
