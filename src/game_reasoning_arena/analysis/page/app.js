@@ -87,6 +87,12 @@ function matches(i, wanted) {
   } else if (wanted.result === "cut") {
     if (!e.cut[i]) return false;
   } else if (wanted.result && wanted.result !== status) return false;
+  if (wanted.group >= 0 && e.group[i] !== wanted.group) return false;
+  if (wanted.answers === "differ" && !e.differ[i]) return false;
+  if (wanted.answers && wanted.answers !== "differ") {
+    const marks = e.prompt[i] === null ? [] : [...e.marks[i]];
+    if (!marks.some((m, s) => m === wanted.answers && (wanted.player < 0 || seats[s][0] === wanted.player))) return false;
+  }
   if (wanted.failure === "none") return e.failures[i] === 0;
   if (wanted.failure === "any") return e.failures[i] !== 0;
   if (wanted.failure !== "") return (e.failures[i] & (1 << Number(wanted.failure))) !== 0;
@@ -99,6 +105,7 @@ function filtered() {
     game: Number($("f-game").value), run: Number($("f-run").value), player: Number($("f-player").value),
     result: $("f-result").value, failure: $("f-failure").value,
     number: number === "" ? null : Number(number),
+    answers: $("f-answers").value, group: Number($("f-group").value),
   };
   view.rows = [];
   for (let i = 0; i < index.episodes.number.length; i++) if (matches(i, wanted)) view.rows.push(i);
@@ -124,8 +131,8 @@ function listed() {
       { on: { click: (event) => { if (!event.target.closest("a")) location.hash = link(i); } } },
       element("td", {}, element("a", { href: link(i) }, `${e.number[i]}`)),
       index.runs.length > 1 ? element("td", {}, index.runs[e.run[i]]) : null,
-      element("td", {}, index.games[e.game[i]].name),
-      element("td", {}, seatsOf(i).flatMap(([label], s) => [s ? " v " : "", element(e.results[i][s] === "w" ? "b" : "span", {}, index.labels[label])])),
+      element("td", {}, e.prompt[i] === null ? index.games[e.game[i]].name : `${index.games[e.game[i]].name}: ${e.name[i]}`),
+      element("td", {}, seatsOf(i).flatMap(([label], s) => [s ? (e.prompt[i] === null ? " v " : ", ") : "", markOf(i, s), element(e.results[i][s] === "w" ? "b" : "span", {}, index.labels[label])])),
       element("td", {}, element("span", { class: `chip${kind}` }, outcomeText(i))),
       element("td", { class: "number" }, known(e.turns[i])),
       element("td", {}, failureNames(i).join(", ")),
@@ -188,8 +195,9 @@ async function opened(run, number, step) {
     view.at = i;
     view.episode = episode;
     view.steps = stepsOf(episode);
-    skeleton(i);
+    if (!episode.asked) skeleton(i);
   }
+  if (view.episode.asked) return sideBySide(i);
   view.step = Math.min(Math.max(0, step), view.steps.length - 1);
   stepped(i);
 }
@@ -352,7 +360,7 @@ function keyed(event) {
     End: () => go(view.steps.length - 1), Escape: () => (location.hash = "#episodes-top"),
     "[": () => $("previous-episode").click(), "]": () => $("next-episode").click(),
   }[event.key];
-  if (act && view.episode) {
+  if (act && view.episode && (!view.episode.asked || /^[[\]]$|^Escape$/.test(event.key))) {
     act();
     event.preventDefault();
   }
@@ -372,6 +380,10 @@ async function start() {
   options("f-run", ordinary(index.runs));
   options("f-failure", index.kinds.map((name, k) => [k, name]));
   options("f-result", []);
+  options("f-answers", []);
+  options("f-group", ordinary(index.groups));
+  $("f-answers").parentElement.hidden = !index.scored;
+  $("f-group").parentElement.hidden = !index.groups.length;
   $("f-run").parentElement.hidden = $("run-column").hidden = index.runs.length < 2;
   if (index.runs.length < 2) $("run-column").remove();
   $("f-number").addEventListener("input", filtered);

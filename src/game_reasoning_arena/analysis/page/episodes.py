@@ -20,6 +20,7 @@ import orjson
 import pandas as pd
 
 from game_reasoning_arena.analysis.compare import Comparison
+from game_reasoning_arena.analysis.page.prompts import PromptMarks
 from game_reasoning_arena.analysis.statistics.competitors import run_names
 from game_reasoning_arena.records import FAILURES
 
@@ -47,9 +48,7 @@ class _Chunk:
         self._texts: dict[str, int] = {}
         self.chars = 0
 
-    def add(
-        self, moves: Any, responses: list[dict[str, Any]], returns: Any, error: str | None
-    ) -> None:
+    def add(self, row: Mapping[str, Any], responses: list[dict[str, Any]]) -> None:
         packed = []
         for line in responses:
             kept = {key: line.get(key) for key in _KEPT}
@@ -58,8 +57,18 @@ class _Chunk:
                 for m in line.get("messages") or ()
             ]
             packed.append(kept)
+        asked = None
+        if row.get("scores") is not None:
+            asked = {key: _known(row[key]) for key in ("group", "expected")}
+            asked |= {"prompt": str(row["prompt"]), "answers": list(row["answers"] or ())}
         episode = orjson.dumps(
-            {"moves": moves or [], "responses": packed, "returns": returns, "error": error}
+            {
+                "moves": row["moves"] or [],
+                "responses": packed,
+                "returns": row["returns"],
+                "error": row["error"],
+                "asked": asked,
+            }
         )
         self.chars += len(episode)
         self.episodes.append(episode)
@@ -95,6 +104,7 @@ class EpisodeStore:
         self._columns: dict[str, list[Any]] = defaultdict(list)
         self._names: dict[str, dict[Any, int]] = defaultdict(dict)
         self._failures = self._find_failures()
+        self._prompts = PromptMarks(comparison.answers)
 
     def chunks(self) -> Iterator[str]:
         """Packed chunks, in order; episodes lie in the order of runs and numbers."""
@@ -107,7 +117,7 @@ class EpisodeStore:
                 chunk, number = _Chunk(), number + 1
             self._index(row, seats, number, len(chunk.episodes))
             responses = self._responses(row["run"], row["episode"])
-            chunk.add(row["moves"], responses, row["returns"], row["error"])
+            chunk.add(row, responses)
         if chunk.episodes:
             yield chunk.pack()
 
@@ -127,6 +137,8 @@ class EpisodeStore:
                     "statuses": names.get("status", []),
                     "causes": names.get("cause", []),
                     "kinds": KINDS,
+                    "groups": names.get("group", []),
+                    "scored": bool(self._prompts),
                     "seatings": names.get("seating", []),
                     "episodes": {name: self._columns[name] for name in _COLUMNS},
                 }
@@ -146,6 +158,7 @@ class EpisodeStore:
             seats = [{str(key): value for key, value in row.items()} for row in group]
             line: dict[Any, Any] = lines.get((int(run), int(episode))) or {
                 "moves": None, "returns": None, "error": None, "turns": None, "duration_s": None,
+                "scores": None,
             }  # fmt: skip
             yield (
                 {
@@ -186,7 +199,10 @@ class EpisodeStore:
             "cut": int(seats[0]["move_limit"]),
             "chunk": chunk,
             "place": place,
+            **self._prompts.of(row["run"], row["episode"], len(seats)),
         }
+        if values["group"] is not None:
+            values["group"] = self._code("group", values["group"])
         for name in _COLUMNS:
             self._columns[name].append(values[name])
 
@@ -236,7 +252,7 @@ class EpisodeStore:
 
 _COLUMNS: Final = (
     "run", "number", "seed", "game", "seating", "results", "status", "forfeit", "cause", "turns",
-    "duration", "failures", "cut", "chunk", "place",
+    "duration", "failures", "cut", "chunk", "place", "prompt", "name", "group", "marks", "differ",
 )  # fmt: skip
 
 

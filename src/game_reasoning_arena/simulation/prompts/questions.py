@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -66,7 +66,7 @@ class Bank:
         """Return the question of an item as it is sent."""
         return self.template(
             prompt=item.prompt,
-            choices=item.choices,
+            choices=shown_choices(item),
             row=self.columns.hidden(item.row),
             id=item.name,
             group=item.group,
@@ -119,7 +119,7 @@ class Examples:
         if self.answer is not None:
             said = self.answer(
                 prompt=item.prompt,
-                choices=item.choices,
+                choices=shown_choices(item),
                 row=item.row,
                 id=item.name,
                 group=item.group,
@@ -276,11 +276,11 @@ class Questionnaire:
         return None
 
 
+def shown_choices(item: Item) -> list[dict[str, str]]:
+    """Return choices as a template sees them: plain data, which a sandbox need not look into."""
+    return [{"label": choice.label, "text": choice.text} for choice in item.choices]
+
+
 def _short_hash(name: int | str) -> int:
     digest = hashlib.blake2b(repr(name).encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "little")
-
-
-def as_settings(conf: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a node, without those at null."""
-    return {str(key): value for key, value in conf.items() if value is not None}
