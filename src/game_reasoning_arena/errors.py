@@ -7,6 +7,7 @@ ArenaError
 ├── BudgetReached           a budget is spent; exit code 3, what is finished is kept
 ├── Interrupted             the run is being stopped; unfinished episodes are left to resume
 ├── PlayerFailure           a player failed and on_failure.policy is raise
+├── ScorerFailure           a scorer of the user's own failed; the answers are kept
 ├── ReplayMiss              a replayed run was asked for an answer that it does not hold
 ├── CacheError              the response cache cannot be read; nothing is asked that it may hold
 ├── RunStorageError         the run directory cannot be written (disk full, removed, read-only)
@@ -83,6 +84,10 @@ class Interrupted(ArenaError):
 
 class PlayerFailure(ArenaError):
     """A player gave no legal move and ``on_failure.policy`` is ``raise``."""
+
+
+class ScorerFailure(ArenaError):
+    """A scorer of the user's own raised something, or returned no score."""
 
 
 class ReplayMiss(ArenaError):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from game_reasoning_arena.agents.asking import Verdict
 from game_reasoning_arena.agents.prompted_agent import judge_text
-from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.errors import ScorerFailure
 from game_reasoning_arena.records import Message, Reply
 from game_reasoning_arena.simulation.prompts.questions import Question
 from game_reasoning_arena.simulation.prompts.scorers.base import Scored
@@ -28,7 +28,7 @@ class PromptTurn:
         self.legal_actions: Sequence[int] = ()
         self.question = question
         self.verdict: Verdict | None = None
-        self.failure: UserError | None = None
+        self.failure: ScorerFailure | None = None
         self._later: Scored | None = None
 
     @property
@@ -63,7 +63,7 @@ class PromptTurn:
             return judge_text(reply)
         try:
             return question.scorer.judge(reply, question.item, question.key)
-        except UserError as error:
+        except ScorerFailure as error:
             self.failure = error
             return replace(judge_text(reply), scored_as=f"{question.scorer.name}:failed")
 

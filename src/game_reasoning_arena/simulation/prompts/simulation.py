@@ -95,7 +95,7 @@ class PromptsSimulation(Simulation):
         """Ask every agent at once, then score what they said.
 
         Raises:
-            UserError: a scorer of the user's own failed; the answers are recorded.
+            ScorerFailure: a scorer of the user's own failed; the answers are recorded.
         """
         started = perf_counter()
         question = self.questions.question(self._rows[plan.episode // self.repeats])

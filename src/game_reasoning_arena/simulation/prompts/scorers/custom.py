@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from game_reasoning_arena.agents.asking import Verdict
-from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.errors import ScorerFailure, UserError
 from game_reasoning_arena.process.faults import describe_fault
 from game_reasoning_arena.records import Reply
 from game_reasoning_arena.simulation.prompts.columns import Item
@@ -55,7 +55,6 @@ class Custom(Scorer):
         )
         self._call = call
         self._target = target
-        self.failure: UserError | None = None
 
     def key(self, item: Item) -> Any:
         return item.expected
@@ -70,7 +69,7 @@ class Custom(Scorer):
         """Return what the callable says.
 
         Raises:
-            UserError: it failed, or said no score.
+            ScorerFailure: it failed, or said no score.
         """
         try:
             said = self._call(found.text, key, dict(item.row))
@@ -82,7 +81,7 @@ class Custom(Scorer):
         """Return what the coroutine says.
 
         Raises:
-            UserError: it failed, or said no score.
+            ScorerFailure: it failed, or said no score.
         """
         item = pending.item
         try:
@@ -99,13 +98,13 @@ class Custom(Scorer):
             said = item_of()
         if isinstance(said, bool | int | float) and 0 <= said <= 1:
             return Scored(float(said), "", None if answer is None else str(answer)[:500])
-        raise UserError(
+        raise ScorerFailure(
             f"{WHERE}={self._target} returned {said!r:.80} for the prompt {item.name!r}. It must "
             'return true or false, a number from 0 to 1, or {"score": number}.'
         )
 
-    def _told(self, item: Item, error: Exception) -> UserError:
-        return UserError(
+    def _told(self, item: Item, error: Exception) -> ScorerFailure:
+        return ScorerFailure(
             f"{WHERE}={self._target} failed for the prompt {item.name!r}: {describe_fault(error)}. "
             "The answers are kept: mend it, then resume the run."
         )
