@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
@@ -30,8 +30,19 @@ class Problems:
         self.found: list[str] = []
 
     def add(self, text: str) -> None:
+        """Note one problem."""
         if text not in self.found:
             self.found.append(text)
+
+    def add_all(self, texts: Iterable[str]) -> None:
+        """Note several problems."""
+        for text in texts:
+            self.add(text)
+
+    def raise_found(self) -> None:
+        """Raise ConfigProblems if anything was noted."""
+        if self.found:
+            raise ConfigProblems(self.found)
 
     def replace(self, beginning: str, text: str) -> None:
         """Say ``text`` instead of the problem that begins so."""
@@ -42,8 +53,7 @@ class Problems:
         try:
             return make()
         except ConfigProblems as error:
-            for problem in error.problems:
-                self.add(problem)
+            self.add_all(error.problems)
         except UserError as error:
             self.add(str(error))
         except OmegaConfBaseException as error:
@@ -169,8 +179,7 @@ def _whole_numbers(node: object, where: str = "") -> Iterator[tuple[str, int]]:
 def check_sampling(values: Mapping[str, Any], where: str, problems: Problems) -> Sampling:
     """Sampling parameters, those that are right."""
     sampling, wrong = parse_sampling(values, where)
-    for problem in wrong:
-        problems.add(problem)
+    problems.add_all(wrong)
     return sampling
 
 
@@ -228,7 +237,6 @@ def check_providers(node: Any, problems: Problems) -> dict[str, dict[str, Any]]:
             )
             continue
         filled, wrong = against_schema(ProviderConf, values, f"provider.{name}")
-        for problem in wrong:
-            problems.add(problem)
+        problems.add_all(wrong)
         checked[str(name)] = {k: v for k, v in filled.items() if v is not None and v != {}}
     return checked

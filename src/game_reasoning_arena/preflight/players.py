@@ -152,8 +152,7 @@ class _Checks:
 
     def _options(self, schema: type, values: Mapping[str, Any], where: str) -> dict[str, Any]:
         options, wrong = against_schema(schema, values, where)
-        for problem in wrong:
-            self.problems.add(problem)
+        self.problems.add_all(wrong)
         return options
 
     def _asking(self, player: PlayerSpec) -> PlayerSpec:
@@ -170,8 +169,7 @@ class _Checks:
         player = replace(
             player, model=model, sampling=sampling.merged(self.env_sampling), options=options
         )
-        for problem in option_problems(player):
-            problems.add(problem)
+        problems.add_all(option_problems(player))
         return player
 
     def _trusts_callable(self, code: object, where: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -75,37 +76,29 @@ def prepare(
     check_ranges(config, problems)
     trust = current_trust()
     config["trusted_targets"] = list(trust.names(config))
-    for problem in trust.refused(code_demands(config)):
-        problems.add(problem)
+    problems.add_all(trust.refused(code_demands(config)))
     look_in_working_directory(config["trusted_targets"])
     shard = problems.attempt(lambda: Shard.parse(config["shard"]))
     catalog = _load_catalog(config, problems)
     confs: dict[str, Any] = dict(config["backend"] or {})
     players = _players(config, catalog, confs, problems)
-    node = trusted_scorer(
-        _filled_simulation(config, problems), list(config["trusted_targets"]), problems
-    )
-    judges = judging_player(node, catalog, confs, problems)
-    simulation = problems.attempt(lambda: make_simulation(node))
+    simulation, judges = _simulation(config, catalog, confs, problems)
     if simulation is not None and check_seats:
         _check_seats(config, players, simulation, problems, played=played)
     if simulation is not None and config["assess"] and not played:
-        fitting = simulation
-        problems.attempt(lambda: check_assessable(fitting))
+        problems.attempt(partial(check_assessable, simulation))
     asked = [*players, *judges]
     models = list({p.model.name: p.model for p in asked if p.model}.values())
-    if trust.source is not None and models:
-        for problem in trust.refused(model_demands(models, own_addresses())):
-            problems.add(problem)
-    if problems.found and trust.source is not None:
-        raise ConfigProblems(problems.found)  # before anything is loaded or connected to
+    if trust.source is not None:
+        if models:
+            problems.add_all(trust.refused(model_demands(models, own_addresses())))
+        problems.raise_found()  # before anything is loaded or connected to
     backends = _backends(asked, confs, config, problems)
     if check_backends and not config["estimate"]:
         _check_serving(config, confs, backends, models, serving or Serving(), problems)
     if config["budget"]["usd"] is not None:
         _check_prices(models, problems)
-    if problems.found:
-        raise ConfigProblems(problems.found)
+    problems.raise_found()
     assert simulation is not None
     assert catalog is not None
 
@@ -115,12 +108,36 @@ def prepare(
         config["simulation"]["scorer"] = judge_config(config["simulation"]["scorer"], judges)
     experiment = _experiment(config, players, judges, simulation, backends, shard)
     _refuse_empty_shards(experiment)
-    if check_backends and "replay" in backends:
-        from game_reasoning_arena.preflight.replay_checks import recording_problems
-
-        if mismatches := recording_problems(experiment):
-            raise ConfigProblems(mismatches)
+    if check_backends:
+        _refuse_other_recordings(experiment)
     return experiment
+
+
+def _simulation(
+    config: dict[str, Any],
+    catalog: Catalog | None,
+    confs: Mapping[str, Any],
+    problems: Problems,
+) -> tuple[Simulation | None, list[PlayerSpec]]:
+    """Return the simulation, None if it cannot be made, and the models that judge its answers."""
+    node = _filled_simulation(config, problems)
+    node = trusted_scorer(node, list(config["trusted_targets"]), problems)
+    judges = judging_player(node, catalog, confs, problems)
+    return problems.attempt(lambda: make_simulation(node)), judges
+
+
+def _refuse_other_recordings(experiment: Experiment) -> None:
+    """Refuse to answer from a recording of another experiment.
+
+    Raises:
+        ConfigProblems: where the recording and the experiment differ.
+    """
+    if "replay" not in experiment.backends:
+        return
+    from game_reasoning_arena.preflight.replay_checks import recording_problems
+
+    if mismatches := recording_problems(experiment):
+        raise ConfigProblems(mismatches)
 
 
 def _plain(cfg: DictConfig, problems: Problems) -> dict[str, Any]:
@@ -179,8 +196,7 @@ def _check_seats(
     if not played and reads_rules and (misleading := simulation.misleading()) is not None:
         problems.add(misleading)
     everybody = bool(players) and len(players) == len(config["agents"])
-    for problem in simulation.check(players, everybody=everybody):
-        problems.add(problem)
+    problems.add_all(simulation.check(players, everybody=everybody))
     check_construction(players, simulation, config["seed"], problems)
 
 
@@ -199,8 +215,7 @@ def _check_serving(
         found += serving.problems(prefix, confs[prefix], backend, served)
     if config["probe"] is not False:
         found += unreachable(models)
-    for problem in found:
-        problems.add(problem)
+    problems.add_all(found)
     if config["cache"] != "off":
         problems.attempt(check_cache)
 
@@ -278,8 +293,7 @@ def _filled_simulation(config: dict[str, Any], problems: Problems) -> dict[str, 
     kind = SIMULATION_TYPES.get(str(node.get("type", "openspiel")))
     if kind is not None:
         node, wrong = against_schema(kind, node, "simulation")
-        for problem in wrong:
-            problems.add(problem)
+        problems.add_all(wrong)
         config["simulation"] = node
     return node
 

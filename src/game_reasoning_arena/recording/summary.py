@@ -103,7 +103,7 @@ class Summary:
         substitutes: list[int] = []
         if fallible:
             substitutes = [move.seat for move in record.moves if move.by is _SUBSTITUTE]
-        best = shared = None
+        best, shared = None, False
         if returns is not None and len(returns) > 1:
             best = max(returns)
             shared = returns.count(best) > 1
@@ -116,26 +116,33 @@ class Summary:
             if substitutes:
                 row.substitutes += substitutes.count(seat)
             if status is _COMPLETED:
-                if returns is None:  # prompts: there is nothing to win
-                    row.answered += 1
-                    continue
-                row.returns += returns[seat]
-                row.returned += 1
-                row.cut += record.move_limit
-                if best is None:  # one seat alone neither wins nor loses
-                    continue
-                if returns[seat] < best:
-                    row.losses += 1
-                elif shared:
-                    row.draws += 1
-                else:
-                    row.wins += 1
+                self._completed(row, record, seat, best, shared)
             elif status is Status.FORFEIT:
                 self._forfeited(row, record, seat)
             elif status is Status.ERROR:
                 row.errors += 1
             else:
                 row.unfinished += 1
+
+    @staticmethod
+    def _completed(
+        row: _Row, record: EpisodeRecord, seat: int, best: float | None, shared: bool
+    ) -> None:
+        if record.returns is None:  # prompts: there is nothing to win
+            row.answered += 1
+            return
+        mine = record.returns[seat]
+        row.returns += mine
+        row.returned += 1
+        row.cut += record.move_limit
+        if best is None:  # one seat alone neither wins nor loses
+            return
+        if mine < best:
+            row.losses += 1
+        elif shared:
+            row.draws += 1
+        else:
+            row.wins += 1
 
     @staticmethod
     def _forfeited(row: _Row, record: EpisodeRecord, seat: int) -> None:
