@@ -200,8 +200,9 @@ def test_a_probe_is_made_when_a_key_is_used(lab: Lab, monkeypatch: pytest.Monkey
     assert ran.code == 0, ran.err
     first = lab.server.requests()[0]
     assert "ready" in first["body"]["messages"][0]["content"]
-    assert len(lab.server.requests()) == 1 + len(lines(ran.directory / "responses.jsonl"))
-    (probed,) = run_json(ran.directory)["probe"]
+    assert len(lab.server.requests()) == 2 + len(lines(ran.directory / "responses.jsonl"))
+    probed, again = run_json(ran.directory)["probe"]
+    assert again["text"] == probed["text"]
     assert probed["model"] == "direct_my_lab/small"
     assert probed["prompt_tokens"] > 0
 

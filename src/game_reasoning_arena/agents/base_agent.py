@@ -31,7 +31,8 @@ class PlayerSpec:
     """A player as configured, everything resolved.
 
     ``options`` holds what is left of the agent's configuration (``template``, ``memory``, ...). A
-    class of the user's own is made by ``make``, and ``type`` is its dotted name.
+    class of the user's own is made by ``make``, and ``type`` is its dotted name. ``notes`` are what
+    its user should know of how it was resolved.
     """
 
     name: str
@@ -40,6 +41,7 @@ class PlayerSpec:
     sampling: Sampling = field(default_factory=Sampling)
     options: Mapping[str, Any] = field(default_factory=dict)
     make: Constructor[Agent] | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

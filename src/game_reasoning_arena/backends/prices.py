@@ -25,6 +25,14 @@ def prices_of(model: Model) -> Mapping[str, Any] | None:
     return None if model.provider is None else entry_of(model.provider.name, model.model_id)
 
 
+def known_to_think(model: Model) -> bool:
+    """Return whether LiteLLM's table lists a model as one that thinks before it answers."""
+    if model.provider is None:
+        return False
+    entry = entry_of(model.provider.name, model.model_id)
+    return entry is not None and entry.get("supports_reasoning") is True
+
+
 def cost_usd(model: Model, usage: Usage) -> float | None:
     """USD of one call; None where a price or a count is not known."""
     entry = prices_of(model)

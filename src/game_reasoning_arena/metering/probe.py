@@ -1,4 +1,4 @@
-"""One tiny call per model before a run, so that what is wrong costs one call and not a night.
+"""A tiny call or two per model before a run, so that what is wrong costs one call and not a night.
 
 A probe sends what the run will send (sampling, seed, extra fields, roles, the form of a
 constraint), so that a parameter which a provider refuses is found by it too.
@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from game_reasoning_arena.agents.base_agent import PlayerSpec
-from game_reasoning_arena.errors import ArenaError, BackendError
+from game_reasoning_arena.errors import ArenaError, BackendError, BudgetReached
 from game_reasoning_arena.metering.meter import Meter
+from game_reasoning_arena.recording.mendable import FOR_THINKING
 from game_reasoning_arena.recording.run_record import ProbeRecord
 from game_reasoning_arena.records import (
     Asker,
@@ -27,6 +29,7 @@ from game_reasoning_arena.records import (
 )
 
 _WISH = "Reply with the word ready."
+_DIGITS = "Reply with the word ready and ten random digits."
 _READY = Constraint(
     choices=("ready",),
     json_schema={
@@ -43,7 +46,12 @@ class ProbeFailed(ArenaError):
 
 
 def probe_request(
-    model: Model, sampling: Sampling, *, system: bool = False, constrained: bool = False
+    model: Model,
+    sampling: Sampling,
+    *,
+    system: bool = False,
+    constrained: bool = False,
+    digits: bool = False,
 ) -> Request:
     """Return a harmless question that any chat model can answer.
 
@@ -52,11 +60,13 @@ def probe_request(
         sampling: the parameters that the run will send.
         system: whether there is a system message, as in games.
         constrained: whether the answer is constrained, as with ``constrain_to_legal``.
+        digits: ask for random digits too, of which a seed decides.
     """
-    user = Message(role="user", content="Are you ready?" if system else _WISH)
+    wish = _DIGITS if digits else _WISH
+    user = Message(role="user", content="Are you ready?" if system else wish)
     return Request(
         model=model,
-        messages=(Message(role="system", content=_WISH), user) if system else (user,),
+        messages=(Message(role="system", content=wish), user) if system else (user,),
         sampling=sampling,
         seed=0 if sampling.seeded else None,
         key=CallKey(episode=-1),
@@ -77,9 +87,16 @@ def probes_of(players: Sequence[PlayerSpec], *, in_game: bool) -> list[Request]:
             continue
         system = in_game or bool(player.options.get("system_prompt"))
         constrained = bool(player.options.get("constrain_to_legal"))
+        how = {
+            "system": system,
+            "constrained": constrained,
+            "digits": player.sampling.seeded
+            and player.sampling.temperature != 0
+            and not constrained,
+        }
         probes.setdefault(
-            (player.model.name, player.sampling, system, constrained),
-            probe_request(player.model, player.sampling, system=system, constrained=constrained),
+            (player.model.name, player.sampling, *how.values()),
+            probe_request(player.model, player.sampling, **how),
         )
     return list(probes.values())
 
@@ -124,27 +141,35 @@ class RunClaims:
 async def probe(
     requests: Sequence[Request], askers: Mapping[str, Asker], meter: Meter, claims: Claims
 ) -> list[ProbeRecord]:
-    """Ask every question once, all at the same time, unless it was asked before.
+    """Ask every question, all at the same time, unless it was asked before.
+
+    Random ones that were answered are asked again: a second answer to one question with one seed
+    tells whether the seed is ignored.
 
     Returns:
-        What each model answered, for ``run.json``; the calls count in the run's totals.
+        What each model answered and what was learned of it, for ``run.json``; the calls count in
+        the run's totals.
 
     Raises:
         ProbeFailed: names every model that did not answer, with the provider's words.
     """
 
-    async def one(request: Request) -> ProbeRecord | str:
+    async def one(request: Request) -> list[ProbeRecord] | str:
         model, question = request.model, probe_key(request)
+        asker = meter.over(askers[model.backend])
         try:
-            reply = await meter.over(askers[model.backend]).complete(request)
+            replies = [await asker.complete(request)]
+            if _is_random(request) and replies[0].text.strip():
+                with suppress(BackendError, BudgetReached):
+                    replies.append(await asker.complete(request))
         except BaseException as error:
             claims.release(question)
             if not isinstance(error, BackendError):
                 raise
             text = str(error)
             return text if text.startswith(model.name) else f"{model.name}: {text}"
-        kept = {name: getattr(reply, name) for name in _KEPT}
-        return ProbeRecord(model=model.name, question=question, text=reply.text, **kept)
+        told = tuple(learned(request, *replies))
+        return [_record(request, reply, told if not n else ()) for n, reply in enumerate(replies)]
 
     fresh = [request for request in requests if claims.claim(probe_key(request))]
     answers = await asyncio.gather(*map(one, fresh))
@@ -156,7 +181,52 @@ async def probe(
             + "\nMend the name, the key, the quota or the parameter, or skip the probe with "
             "probe=false."
         )
-    return [answer for answer in answers if not isinstance(answer, str)]
+    return [record for told in answers if not isinstance(told, str) for record in told]
+
+
+def _record(request: Request, reply: Reply, told: tuple[str, ...]) -> ProbeRecord:
+    kept = {name: getattr(reply, name) for name in _KEPT}
+    model, question = request.model.name, probe_key(request)
+    return ProbeRecord(model=model, question=question, text=reply.text, learned=told, **kept)
+
+
+def learned(request: Request, first: Reply, second: Reply | None = None) -> list[str]:
+    """Return what a probe tells of a model that its user should know before money is spent."""
+    model, limit = request.model, request.sampling.max_tokens
+    found = []
+    thought = bool(first.reasoning or first.reasoning_tokens)
+    if thought or (not first.text.strip() and first.finish_reason == "length"):
+        room = (
+            f", which is little: sampling.max_tokens={FOR_THINKING} leaves room"
+            if limit is not None and limit < FOR_THINKING // 2
+            else ""
+        )
+        found.append(f"thinks before it answers; that counts towards max_tokens={limit}{room}")
+    if first.dropped:
+        found.append(f"takes no {' and no '.join(first.dropped)}: left out of what is sent")
+    elif request.seed is not None and first.sent and "seed" not in first.sent:
+        found.append("takes no seed: none is sent")
+    elif second is not None and second.text != first.text:
+        found.append("ignores the seed: one question with one seed had two different answers")
+    if first.served_model and not _same_model(first.served_model, model.model_id):
+        found.append(f"is served as {first.served_model}")
+    return found
+
+
+def learned_by(probes: Sequence[ProbeRecord]) -> list[str]:
+    """Return what was learned of all models, one sentence each."""
+    lines = [f"{told.model}: {'; '.join(told.learned)}." for told in probes if told.learned]
+    return list(dict.fromkeys(lines))
+
+
+def _is_random(request: Request) -> bool:
+    return any(message["content"] == _DIGITS for message in request.messages)
+
+
+def _same_model(served: str, asked: str) -> bool:
+    """Return whether a served name is the one that was asked for, up to a date or a maker."""
+    mine, theirs = asked.lower().rpartition("/")[2], served.lower().rpartition("/")[2]
+    return theirs.startswith(mine) or served.lower() == asked.lower()
 
 
 #: What is kept of a probe's reply.

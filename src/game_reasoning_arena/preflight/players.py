@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from game_reasoning_arena.agents.base_agent import Agent, OnFailure, PlayerSpec
 from game_reasoning_arena.agents.checks import option_problems
+from game_reasoning_arena.backends.prices import known_to_think
 from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.configuration.value_checks import Problems, against_schema, check_sampling
 from game_reasoning_arena.errors import UserError, choose_from
 from game_reasoning_arena.process.targets import PACKAGE, check_target, follow, parameters_of
-from game_reasoning_arena.records import Model, Reply, Request, Sampling
+from game_reasoning_arena.recording.mendable import FOR_THINKING
+from game_reasoning_arena.records import DEFAULT_MAX_TOKENS, Model, Reply, Request, Sampling
 from game_reasoning_arena.schema import AGENT_TYPES, LLMAgentConf
 from game_reasoning_arena.simulation.base import Simulation
 from game_reasoning_arena.simulation.players import ASKS, GIVEN, make_agent
@@ -164,10 +167,16 @@ class _Checks:
         sampling = check_sampling(options.pop("sampling"), f"{where}.sampling", problems)
         sampling = sampling.merged(self.run_sampling)
         model = resolved_model(asked, where, self.catalog, self.backend_confs, problems)
+        notes: tuple[str, ...] = ()
         if model is not None:
             sampling = sampling.merged(model.sampling)
+            sampling, notes = _room_to_think(player.name, model, sampling)
         player = replace(
-            player, model=model, sampling=sampling.merged(self.env_sampling), options=options
+            player,
+            model=model,
+            sampling=sampling.merged(self.env_sampling),
+            options=options,
+            notes=notes,
         )
         problems.add_all(option_problems(player))
         return player
@@ -199,6 +208,22 @@ def _own_class_hint(where: str, kind: object) -> str:
     if "." not in str(kind):
         return ""
     return f" A class of your own is given as {where}._target_={kind}."
+
+
+def _room_to_think(name: str, model: Model, sampling: Sampling) -> tuple[Sampling, tuple[str, ...]]:
+    """Return sampling with a fitting ``max_tokens`` for a model that is known to think.
+
+    Only where neither the configuration nor the environment sets one; 250 would cut its thinking.
+    """
+    if sampling.max_tokens is not None or os.environ.get("MAX_TOKENS", "").strip():
+        return sampling, ()
+    if not known_to_think(model):
+        return sampling, ()
+    note = (
+        f"{name}: {model.name} is known to think before it answers, so max_tokens is "
+        f"{FOR_THINKING} and not {DEFAULT_MAX_TOKENS}; sampling.max_tokens=N sets another."
+    )
+    return replace(sampling, max_tokens=FOR_THINKING), (note,)
 
 
 def _say_type(where: str, kind: str, values: Mapping[str, Any], problems: Problems) -> None:

@@ -61,7 +61,10 @@ class Part(Struct, frozen=True, kw_only=True):
 
 
 class ProbeRecord(Struct, frozen=True, kw_only=True):
-    """What a model answered to a tiny call before a run; ``question`` says which of its ways."""
+    """What a model answered to a tiny call before a run; ``question`` says which of its ways.
+
+    ``learned`` is what that told of it, in plain words.
+    """
 
     model: str
     question: str | None = None
@@ -73,6 +76,7 @@ class ProbeRecord(Struct, frozen=True, kw_only=True):
     completion_tokens: Whole | None = None
     cost_usd: float | None = None
     served_model: str | None = None
+    learned: tuple[str, ...] = ()
 
 
 class RunRecord(Struct, frozen=True, kw_only=True):

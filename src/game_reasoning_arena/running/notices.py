@@ -1,14 +1,18 @@
-"""Said while a run plays, once: that answers fail for a cause which a setting would mend."""
+"""What is said once, before and while a run plays: what the probe learned, failures to mend."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from game_reasoning_arena.recording.mendable import Failures, limit_of
 from game_reasoning_arena.records import Outcome, ResponseRecord
+
+#: How a note of failures begins.
+_COUNTED = re.compile(r"\S+: \d+ of \d+ answers ")
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +39,19 @@ class Notices:
         """What was said, with the counts as they are now, for ``run.json``."""
         now = {
             (player, cause): f"{player}: {sentence}"
-            for player in {player for player, _ in self._said}
+            for player in {player for player, _ in self._said if player}
             for cause, sentence in self._mendable(player).items()
         }
         return [now.get(key, text) for key, text in self._said.items()]
+
+    def say(self, note: str) -> None:
+        """Say something of the run before it plays; kept for ``run.json``."""
+        self._said["", note] = note
+        log.warning("%s", note)
+
+    def keep(self, notes: Iterable[str]) -> None:
+        """Keep what an earlier sitting said, but for failures, which are counted again."""
+        self._said.update({("", note): note for note in notes if not _COUNTED.match(note)})
 
     def answered(self, record: ResponseRecord, *, quiet: bool = False) -> None:
         """Count an answer; say what its player's answers have in common after some of them."""

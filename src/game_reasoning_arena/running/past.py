@@ -62,6 +62,7 @@ class Past:
     extended: list[Extension] = field(default_factory=list)
     provenances: list[Provenance] = field(default_factory=list)  # the last sitting's is last
     probes: tuple[ProbeRecord, ...] = ()
+    said: tuple[str, ...] = ()  # notes of ``run.json``
     notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -93,6 +94,7 @@ def load_past(directory: Path, experiment: Experiment | None = None) -> Past:
         extended=list(record.extended),
         provenances=[*record.earlier_provenance, record.provenance],
         probes=record.probe,
+        said=record.notes,
         notes=notes,
     )
     for probe in record.probe:

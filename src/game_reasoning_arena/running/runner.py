@@ -27,7 +27,7 @@ from game_reasoning_arena.errors import (
 from game_reasoning_arena.metering.budget import Budget
 from game_reasoning_arena.metering.cache import ResponseCache
 from game_reasoning_arena.metering.meter import Meter
-from game_reasoning_arena.metering.probe import Claims, RunClaims, probe, probes_of
+from game_reasoning_arena.metering.probe import Claims, RunClaims, learned_by, probe, probes_of
 from game_reasoning_arena.metering.recall import Recall
 from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.process.event_loop import Rest, run_coroutine
@@ -223,6 +223,10 @@ def _begin(ledger: Ledger, plans: Sequence[EpisodePlan]) -> Iterator[EpisodePlan
     ledger.shown.expect(len(plans), done=len(done))
     if past.run_id is not None:
         log.info("resumed (%d): %s", past.times_resumed, past)
+    ledger.notices.keep(past.said)
+    for player in ledger.experiment.asked:
+        for note in player.notes:
+            ledger.notices.say(note)
     for note in past.notes:
         log.info("%s", note)  # the terminal has it from the command that resumes
     log.info("run %s: %d of %d episodes to play", ledger.run_id, left, len(plans))
@@ -338,7 +342,10 @@ async def _play_all(
         if experiment.probe and not replayed and ledger.left:
             in_game = experiment.config["simulation"]["type"] != "prompts"
             requests = probes_of(experiment.asked, in_game=in_game)
-            ledger.probes += await probe(requests, backends, ledger.meter, claims)
+            probed = await probe(requests, backends, ledger.meter, claims)
+            ledger.probes += probed
+            for note in learned_by(probed):
+                ledger.notices.say(note)
             ledger.write_run(Status.RUNNING, None)  # a kill forgets no probe
         await _workers(ledger, todo, agents)
 

@@ -105,11 +105,15 @@ def read_answer(answer: str, names: Names) -> Reading:
         actions = {*actions, *_also_numbered(answer, forms, names)}
         meaning = Meaning.ONE if len(actions) == 1 else Meaning.SEVERAL
         return Reading(meaning, tuple(sorted(actions)), forms)
-    text = without_tex(answer) if "\\" in answer else answer
-    before = ("boxed",) if "\\" in answer else ()
-    found = _in_words(text, names, notation=False) or _in_words(text, names, notation=True)
-    if found is not None:
-        return Reading(found.meaning, found.actions, (*before, *found.forms))
+    texts: list[tuple[str, tuple[str, ...]]] = [(answer, ())]
+    if "\\" in answer:
+        texts.append((without_tex(answer), ("boxed",)))
+    for notation in (False, True):
+        for text, before in texts:
+            found = _in_words(text, names, notation=notation)
+            if found is not None:
+                return Reading(found.meaning, found.actions, (*before, *found.forms))
+    text, _ = texts[-1]
     if parts := [
         action for part in _LISTED.split(text[:_LONGEST_HEAD]) for action in _any(part, names)
     ]:
