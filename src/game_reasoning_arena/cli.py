@@ -7,27 +7,42 @@ arena compare outputs/2026-11-22/*
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import TextIO
 
 from game_reasoning_arena.commands.table_of_commands import COMMANDS
 from game_reasoning_arena.errors import ArenaError, UserError, choose_from, near
 from game_reasoning_arena.process.environment import load_environment
+from game_reasoning_arena.process.output import make_writable, outlived
+
+#: Characters of a file's name that a message shows.
+LONGEST_NAME = 200
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point; ends the process with the exit code."""
+    make_writable()
     _say_warnings_plainly()
     sys.exit(run_command(list(sys.argv[1:] if argv is None else argv)))
 
 
 def run_command(words: list[str]) -> int:
-    """Do what the command line says; the exit code: 0, 1, 2, 3 or 130."""
+    """Do what the command line says; return the exit code: 0, 1, 2, 3 or 130."""
+    code = 0
+    with outlived() as problems:
+        code = _done(words)
+    for problem in problems:
+        sys.stderr.write(f"arena: {problem}\n")
+    return 1 if problems and code == 0 else code
+
+
+def _done(words: list[str]) -> int:
     try:
+        _refuse_nowhere()
         load_environment()
         if words and _is_command(words[0]):
             return _command(words[0], words[1:])
@@ -45,9 +60,22 @@ def run_command(words: list[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 130
-    except BrokenPipeError:  # `arena models | head`: what is left to say has no reader
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:
+        if error.filename is None or isinstance(error, BrokenPipeError):
+            raise
+        name = str(error.filename)
+        shown = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..."
+        sys.stderr.write(f"arena: {shown}: {error.strerror}.\n")
+        return UserError.exit_code
+
+
+def _refuse_nowhere() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UserError(
+            "The working directory does not exist any more. Go to another one, then try again."
+        ) from None
 
 
 def _say_warnings_plainly() -> None:

@@ -88,10 +88,9 @@ class ReplayBackend(BaseLLMBackend):
     def check(self, models: Sequence[Model]) -> list[str]:
         """Whether the directories hold recorded answers."""
         return [
-            f"{model.name}: there is no {layout.RESPONSES} in {model.model_id}. Give a run "
-            "directory: replay_outputs/DATE/TIME"
+            f"{model.name}: {why}. Give a run directory: replay_outputs/DATE/TIME"
             for model in models
-            if not (Path(model.model_id) / layout.RESPONSES).is_file()
+            if (why := _unreplayable(Path(model.model_id))) is not None
         ]
 
     async def generate(self, request: Request) -> Reply:
@@ -100,6 +99,15 @@ class ReplayBackend(BaseLLMBackend):
         if name not in self._recordings:
             self._recordings[name] = Recording(Path(name))
         return await self._recordings[name].complete(request)
+
+
+def _unreplayable(directory: Path) -> str | None:
+    """Why a directory holds nothing to replay, if so."""
+    try:
+        found = (directory / layout.RESPONSES).is_file()
+    except OSError as error:
+        return f"{str(directory)[:200]} cannot be read ({error.strerror})"
+    return None if found else f"there is no {layout.RESPONSES} in {directory}"
 
 
 def _first_difference(

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from game_reasoning_arena.errors import NotFoundError, ReplayMiss
+from game_reasoning_arena.process.output import show
 from game_reasoning_arena.records import Status
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ def show_result(result: RunResult, *, words: Sequence[str] = (), next_step: bool
         words: those of this sitting alone, which the next one would need again.
         next_step: say why it is not finished, and how it can be; without, the caller does.
     """
+    show(lambda: _print_result(result, words, next_step=next_step), result.directory)
+
+
+def _print_result(result: RunResult, words: Sequence[str], *, next_step: bool) -> None:
     from rich.console import Console
 
     from game_reasoning_arena.analysis.tables.terminal import to_rich

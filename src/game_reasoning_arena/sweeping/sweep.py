@@ -132,7 +132,7 @@ def _checked(
     problems += _twice(candidates)
     directory = _directory(cfg)
     try:
-        check_directory(directory)
+        check_directory(directory, "hydra.sweep.dir")
     except UserError as error:
         problems.append(str(error))
     if launcher is not None:

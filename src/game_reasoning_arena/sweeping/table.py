@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from game_reasoning_arena.process.output import show
 from game_reasoning_arena.records import FAILURES, Status
 from game_reasoning_arena.running.result_table import (
     CUT_NOTE,
@@ -22,6 +23,10 @@ SHOWN = 60
 
 def show_sweep(sweep: Sweep) -> None:
     """Print the table on stdout, what failed, where it all is, and the next step."""
+    show(lambda: _print_sweep(sweep), sweep.path)
+
+
+def _print_sweep(sweep: Sweep) -> None:
     from rich.console import Console
 
     from game_reasoning_arena.analysis.tables.forms import Column, Table

@@ -1,0 +1,72 @@
+"""Standard output that may be closed, full, deaf or unable to write a character."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def make_writable() -> None:
+    """Make both outputs take any text, whatever the terminal can show and however they were given.
+
+    Where one is closed, what is written to it goes nowhere.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  for as long as we live
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+#: What the system says of an output that takes nothing more.
+_OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+
+
+@contextmanager
+def outlived() -> Iterator[list[str]]:
+    """Survive an output that does not take what is printed inside.
+
+    Yields:
+        A list that holds, afterwards, what is to be said of it: nothing where all went well or the
+        reader has gone (``| head``), which is no failure.
+    """
+    problems: list[str] = []
+    try:
+        yield problems
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _to_nowhere()
+    except SystemExit as leaving:
+        if not isinstance(leaving.__context__, BrokenPipeError):
+            raise
+        _to_nowhere()  # rich ends the process where the reader of a table has gone
+    except OSError as error:
+        if error.errno not in _OUTPUT_ERRORS:
+            raise
+        _to_nowhere()
+        problems.append(f"standard output takes nothing more: {error.strerror or error}.")
+
+
+def show(print_all: Callable[[], None], directory: Path) -> None:
+    """Print what is in ``directory`` too; where it cannot be printed, say so and go on."""
+    with outlived() as problems:
+        print_all()
+    for problem in problems:
+        sys.stderr.write(f"arena: {problem} The results are in {directory}.\n")
+
+
+def _to_nowhere() -> None:
+    """What is left to say has no reader."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (OSError, ValueError):  # no file of its own, as under test
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    finally:
+        os.close(nowhere)
