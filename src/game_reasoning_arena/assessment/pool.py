@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from game_reasoning_arena.errors import Fault, UserError
+from game_reasoning_arena.process.environment import without_keys
 
 Chunk = list[dict[str, Any]]
 Lines = tuple[bytes, bytes]
@@ -80,7 +81,7 @@ class JudgePool:
     def _started(first: bytes) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "game_reasoning_arena.assessment.worker"]
         process = subprocess.Popen(  # noqa: S603
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=without_keys()
         )
         assert process.stdin is not None
         process.stdin.write(first)

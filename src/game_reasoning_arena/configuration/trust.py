@@ -205,16 +205,22 @@ def model_demands(
         provider = model.provider
         if provider is None:
             continue
-        if (provider.name, provider.api_key_env, provider.api_base) in known:
-            continue
-        variable, address = provider.api_key_env, provider.api_base
-        has_key = variable is not None and bool(os.environ.get(variable, "").strip())
-        if has_key:
-            target = _origin(address) if address else provider.name
+        address = provider.api_base
+        target = _origin(address) if address else provider.name
+        for header, variable in provider.headers.items():
             yield Demand(
                 where=model.name,
                 item=f"{variable}@{target}",
-                effect=f"the key in {variable} would be sent to {address or provider.name}",
+                effect=f"what {variable} holds would be sent to {address or target} as {header}",
+            )
+        if (provider.name, provider.api_key_env, provider.api_base) in known:
+            continue
+        key = provider.api_key_env
+        if key is not None and os.environ.get(key, "").strip():
+            yield Demand(
+                where=model.name,
+                item=f"{key}@{target}",
+                effect=f"the key in {key} would be sent to {address or provider.name}",
             )
         elif address is not None and not _is_loopback(address):
             yield Demand(

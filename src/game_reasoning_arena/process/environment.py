@@ -1,11 +1,13 @@
-"""What the environment says: ``.env``, and whether keys are set."""
+"""The environment: ``.env``, whether keys are set, and what children see of it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.process.secrets import SECRET_NAME, has_credentials
 
 
 def load_environment() -> Path | None:
@@ -36,3 +38,20 @@ def load_environment() -> Path | None:
 def key_is_set(variable: str | None) -> bool:
     """Whether a key variable holds something other than white space."""
     return bool(variable and os.environ.get(variable, "").strip())
+
+
+def without_keys(variables: Collection[str] = ()) -> dict[str, str]:
+    """Return the environment for a child process that needs no key.
+
+    Left out are variables whose names are those of secrets, addresses with a password in them, and
+    whatever holds the same value as one of these.
+
+    Args:
+        variables: further names to leave out, such as ``Provider.api_key_env``.
+    """
+    secret = {
+        value
+        for name, value in os.environ.items()
+        if name in variables or SECRET_NAME.search(name) or has_credentials(value)
+    }
+    return {name: value for name, value in os.environ.items() if value not in secret or not value}

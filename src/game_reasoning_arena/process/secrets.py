@@ -25,6 +25,14 @@ SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 
+_URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s:@'\"]*:[^/\s@'\"]+@")
+
+
+def has_credentials(text: str) -> bool:
+    """Whether a text holds an address with a user and a password."""
+    return _URL_CREDENTIALS.search(text) is not None
+
+
 _ENV_REFERENCE = re.compile(r"\$\{\s*oc\.env\s*:\s*['\"]?([^},'\"]*)")
 
 
@@ -43,7 +51,6 @@ def secret_reference(text: str) -> str | None:
 #: where the text says that a key follows, so that ordinary text survives.
 SHORT = 8
 
-_URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s:@'\"]*:[^/\s@'\"]+@")
 _BEFORE_A_KEY = r"(?:\bBearer\s+|\b(?:api[-_ ]?key|token|password|authorization)[\"'\s:=]+)"
 
 

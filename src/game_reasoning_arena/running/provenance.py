@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from game_reasoning_arena.process.environment import without_keys
 from game_reasoning_arena.process.paths import shipped_conf
 from game_reasoning_arena.recording.run_record import GitState, Provenance
 
@@ -79,6 +80,7 @@ def git_state(where: Path) -> GitState | None:
             text=True,
             check=True,
             timeout=10,
+            env=without_keys(),
         ).stdout.strip()
 
     try:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from game_reasoning_arena.backends.vllm import guard as vllm_guard
+from game_reasoning_arena.process.environment import without_keys
 
 #: Set while an engine starts, unless the user has set them.
 _ENVIRONMENT = {
@@ -27,6 +28,9 @@ _ENVIRONMENT = {
     # An evaluation harness does not report to anyone.
     "VLLM_NO_USAGE_STATS": "1",
 }
+
+#: Keys with which an engine may look up what belongs to a model.
+_MODEL_KEYS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"})
 
 #: Of the engine, and of what coordinates several (``data_parallel_size``).
 _PROCESS_NAMES = ("EngineCore", "VLLM_DP_Coordinator")
@@ -114,13 +118,23 @@ def started_file(log: Path) -> Path:
     return log.with_suffix(".pids")
 
 
+def _keys() -> list[str]:
+    """Return the variables that an engine has no use for: keys, but for those of its models."""
+    kept = without_keys()
+    return [
+        name
+        for name in os.environ
+        if name not in kept and name.isidentifier() and name not in _MODEL_KEYS
+    ]
+
+
 def _write_wrapper(log: Path) -> Path | None:
     """A stand-in for the interpreter that sends all output to the log; None where none can run."""
     wrapper = log.with_suffix(".sh")
     output = shlex.quote(str(log))
     wrapper.write_text(
         "#!/bin/sh\n"
-        "unset VLLM_CONFIGURE_LOGGING\n"
+        f"unset VLLM_CONFIGURE_LOGGING {' '.join(_keys())}\n"
         f"exec >>{output} 2>&1\n"
         f"echo $$ $(cut -d ' ' -f 22 /proc/$$/stat) >>{shlex.quote(str(started_file(log)))}\n"
         "own=$(command -v setsid) || own=\n"
@@ -154,6 +168,7 @@ class Guard:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
+                env=without_keys(),
             )
 
     def watch_those_in(self, file: Path) -> None:

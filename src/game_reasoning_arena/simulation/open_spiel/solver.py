@@ -24,6 +24,7 @@ import pyspiel
 from game_reasoning_arena.agents.base_agent import PlayerSpec
 from game_reasoning_arena.agents.randomness import Stream
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.process.environment import without_keys
 from game_reasoning_arena.process.files import make_directory, read_json
 from game_reasoning_arena.process.paths import cache_directory
 from game_reasoning_arena.records import EpisodePlan
@@ -212,6 +213,7 @@ async def _solve(
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
+        env=without_keys(),
     )
     try:
         _, said = await process.communicate()

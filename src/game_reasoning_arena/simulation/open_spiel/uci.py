@@ -16,6 +16,7 @@ import pyspiel
 
 from game_reasoning_arena.agents.base_agent import PlayerSpec
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.process.environment import without_keys
 from game_reasoning_arena.records import EpisodePlan
 from game_reasoning_arena.simulation.open_spiel.engine_agent import EngineAgent
 from game_reasoning_arena.simulation.open_spiel.loading import State
@@ -81,12 +82,18 @@ class Engine:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
+            env=without_keys(),
         )
         engine = cls(process)
         try:
             await engine.tell("uci")
             await engine.read("uciok", engine._note)
             for name, value in options.items():
+                if not f"{name}{value}".isprintable():
+                    raise UserError(
+                        f"The option {name!r} of a UCI engine holds a line break or a control "
+                        "character, which would be another command to it."
+                    )
                 await engine.tell(f"setoption name {name} value {value}")
         except UserError:
             await engine.stop()

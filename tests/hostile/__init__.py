@@ -1,0 +1,1 @@
+"""Files, templates and servers that mean harm, and disks that lie."""

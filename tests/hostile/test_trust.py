@@ -1,0 +1,299 @@
+"""Somebody else's configuration or run directory runs no code, starts no program, gets no key."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.arena import Arena, Ran
+from tests.loopback import LoopbackServer
+
+KEY = "sk-canary-0123456789abcdef"
+
+
+def evil_module(where: Path) -> Path:
+    """A module that leaves a mark when it is imported."""
+    mark = where / "it-ran"
+    (where / "evil.py").write_text(
+        f"open({str(mark)!r}, 'w').close()\n"
+        "from game_reasoning_arena.backends.scripted_backend import ScriptedBackend\n"
+        "class Evil(ScriptedBackend): pass\n"
+        "def move(state, legal): return legal[0]\n"
+    )
+    return mark
+
+
+def evil_program(where: Path) -> tuple[Path, Path]:
+    """A program that writes down its environment; and where it does."""
+    program, mark = where / "engine.sh", where / "it-ran"
+    program.write_text(f"#!/bin/sh\nenv > {mark}\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return program, mark
+
+
+def write_config(path: Path, **content: Any) -> Path:
+    path.write_text(yaml.safe_dump({"episodes": 2, **content}))
+    return path
+
+
+RANDOM = {"player_0": {"type": "random"}, "player_1": {"type": "random"}}
+CODE = {
+    "backend": {
+        "trusted_targets": ["evil"],
+        "backend": {"evil": {"_target_": "evil.Evil"}},
+        "agents": {
+            "player_0": {"type": "llm", "model": "evil_first"},
+            "player_1": {"type": "random"},
+        },
+    },
+    "callable": {
+        "trusted_targets": ["evil"],
+        "agents": {
+            "player_0": {"type": "policy", "callable": "evil:move"},
+            "player_1": {"type": "random"},
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("how", CODE)
+def test_a_files_own_trust_runs_no_code(arena: Arena, tmp_path: Path, how: str) -> None:
+    mark = evil_module(tmp_path)
+    config = write_config(tmp_path / "theirs.yaml", **CODE[how])
+    ran = arena("--config", str(config))
+    assert ran.code == 2
+    assert not mark.exists()
+    assert "trusted_targets=[evil" in ran.err
+    assert not list(tmp_path.glob("outputs/*"))
+
+
+@pytest.mark.parametrize("how", CODE)
+def test_with_the_users_word_it_runs(
+    arena: Arena, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evil_module(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    config = write_config(tmp_path / "mine.yaml", **CODE[how])
+    words = ("--config", str(config), "trusted_targets=[evil]", "hydra.run.dir=run")
+    assert arena(*words).code == 0
+    again = arena("--config", "run/config.yaml", "hydra.run.dir=again")
+    assert again.code == 2
+    assert "trusted_targets=[evil" in again.err
+    assert arena("replay", "run").code == 2
+    assert arena("replay", "run", "--trust", "evil").code == 0
+    listed = tmp_path / "config" / "game_reasoning_arena" / "trusted"
+    listed.parent.mkdir(parents=True)
+    listed.write_text("# mine\nevil\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    assert arena("--config", "run/config.yaml", "hydra.run.dir=again").code == 0
+
+
+def test_a_callable_that_is_not_trusted_is_not_imported(arena: Arena, tmp_path: Path) -> None:
+    mark = evil_module(tmp_path)
+    ran = arena("agents.player_1.type=policy", "agents.player_1.callable=evil:move")
+    assert ran.code == 2
+    assert not mark.exists()
+
+
+def test_a_program_of_a_file_is_not_started(arena: Arena, tmp_path: Path) -> None:
+    program, mark = evil_program(tmp_path)
+    agents = {"player_0": {"type": "random"}, "player_1": {"type": "uci", "path": str(program)}}
+    config = write_config(tmp_path / "theirs.yaml", agents=agents, simulation={"game": "chess"})
+    ran = arena("--config", str(config))
+    assert ran.code == 2
+    assert f"trusted_targets=[{program}]" in ran.err
+    assert not mark.exists()
+
+
+def test_a_program_that_the_user_names_gets_no_key(
+    arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("COPY_OF_IT", KEY)
+    program, mark = evil_program(tmp_path)
+    arena("simulation=chess", "agents.player_1.type=uci", f"agents.player_1.path={program}")
+    told = mark.read_text()
+    assert "PATH=" in told
+    assert KEY not in told
+
+
+def files_with_an_address(url: str) -> dict[str, dict[str, Any]]:
+    agents = {
+        "player_0": {"type": "llm", "model": "direct_lab/small"},
+        "player_1": {"type": "random"},
+    }
+    ours = {
+        "player_0": {"type": "llm", "model": "litellm_openai/gpt-4o"},
+        "player_1": agents["player_1"],
+    }
+    return {
+        "a provider": {
+            "agents": agents,
+            "provider": {"lab": {"api_base": url, "api_key_env": "OPENAI_API_KEY"}},
+        },
+        "openai elsewhere": {"agents": ours, "provider": {"openai": {"api_base": url}}},
+        "another secret": {
+            "agents": agents,
+            "provider": {"lab": {"api_base": url, "api_key_env": "AWS_SECRET_ACCESS_KEY"}},
+        },
+        "a header": {
+            "agents": agents,
+            "provider": {"lab": {"api_base": url, "headers": {"X-Mine": "OPENAI_API_KEY"}}},
+        },
+        "a model's entry": {
+            "agents": agents,
+            "catalog": {
+                "models": [
+                    {
+                        "name": "direct_lab/small",
+                        "api_base": url,
+                        "api_key_env": "OPENAI_API_KEY",
+                    }
+                ]
+            },
+            "provider": {"lab": {"api_base": url}},
+        },
+    }
+
+
+@pytest.mark.parametrize("how", files_with_an_address(""))
+def test_a_key_is_not_sent_where_a_file_says(
+    arena: Arena,
+    tmp_path: Path,
+    loopback: LoopbackServer,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEY)
+    content = files_with_an_address(loopback.url)[how]
+    ran = arena("--config", str(write_config(tmp_path / "theirs.yaml", **content)))
+    assert ran.code == 2, ran.err
+    assert "_KEY@http://127.0.0.1" in ran.err
+    assert loopback.requests() == []
+
+
+def test_a_key_is_sent_where_the_user_says(
+    arena: Arena, tmp_path: Path, loopback: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB_API_KEY", KEY)
+    words = (
+        f"+provider.lab.api_base={loopback.url}",
+        "+provider.lab.api_key_env=LAB_API_KEY",
+        "agents.player_0.model=direct_lab/small",
+        "episodes=2",
+    )
+    assert arena(*words, "hydra.run.dir=run").code == 0
+    asked = len(loopback.requests())
+    origin = loopback.url.removesuffix("/v1")
+    refused = arena("--config", "run/config.yaml", "hydra.run.dir=again")
+    assert refused.code == 2
+    assert f"LAB_API_KEY@{origin}" in refused.err
+    assert len(loopback.requests()) == asked
+    trusted = f"trusted_targets=[LAB_API_KEY@{origin}]"
+    assert arena("--config", "run/config.yaml", trusted, "hydra.run.dir=again").code == 0
+    resumed = arena("resume", "run", "episodes=4")
+    assert resumed.code == 2
+    assert f"--trust 'LAB_API_KEY@{origin}'" in resumed.err
+    assert arena("resume", "run", "episodes=4", "--trust", f"LAB_API_KEY@{origin}").code == 0
+
+
+_NAMED = "${oc.env:OPENAI_API_KEY}"
+PLACES: dict[str, dict[str, Any]] = {
+    "system prompt": {"agents": {**RANDOM, "player_0": {"type": "llm", "system_prompt": _NAMED}}},
+    "rules": {"simulation": {"game": "kuhn_poker", "rules": f"key {_NAMED}"}},
+    "model": {"model": {"name": f"direct_lab/{_NAMED}"}},
+    "address": {"provider": {"lab": {"api_base": f"http://127.0.0.1:9/{_NAMED}"}}},
+    "extra": {"catalog": {"models": [{"name": "direct_lab/a", "extra": {"user": _NAMED}}]}},
+    "stop": {"sampling": {"stop": [_NAMED]}},
+    "computed": {"simulation": {"game": "kuhn_poker", "rules": "${oc.env:${oc.env:WHICH}}"}},
+    "in clear": {"simulation": {"game": "kuhn_poker", "rules": f"key {KEY}"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_configuration_takes_no_key_by_its_value(
+    arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("WHICH", "OPENAI_API_KEY")
+    config = write_config(tmp_path / "theirs.yaml", **{"agents": RANDOM, **PLACES[place]})
+    ran = arena("--config", str(config))
+    assert ran.code == 2, ran.out
+    assert KEY not in ran.err + ran.out
+    assert "api_key_env" in ran.err
+    assert _nowhere_below(tmp_path, KEY, but=config)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        f"agents.player_0.system_prompt={KEY}",
+        f"agents.player_0.system_prompt=a,{KEY}",
+        "agents.player_0.system_prompt=${oc.env:OPENAI_API_KEY}",
+        "hydra.run.dir=${oc.env:OPENAI_API_KEY}",
+    ],
+)
+def test_the_command_line_takes_no_key_by_its_value(
+    arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    for words in ((word,), ("-m", word)):
+        ran = arena(*words, "episodes=2")
+        assert ran.code == 2, ran.out
+        assert KEY not in ran.err + ran.out
+        assert _nowhere_below(tmp_path, KEY)
+
+
+def _nowhere_below(directory: Path, text: str, but: Path | None = None) -> bool:
+    files = [path for path in directory.rglob("*") if path.is_file() and path != but]
+    return not any(text.encode() in path.read_bytes() for path in files)
+
+
+def played(arena: Arena, *words: str) -> Ran:
+    ran = arena("episodes=2", "hydra.run.dir=run", *words)
+    assert ran.code == 0, ran.err
+    return ran
+
+
+def change_run_json(directory: Path, **values: Any) -> None:
+    path = directory / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def test_a_dotenv_is_read_where_the_user_stands_alone(
+    arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / ".env").write_text("SET_BY_THEM=1\nMAX_TOKENS=7\n")
+    (theirs / "conf" / "simulation").mkdir(parents=True)
+    played(arena)
+    change_run_json(tmp_path / "run", cwd=str(theirs))
+    monkeypatch.delenv("SET_BY_THEM", raising=False)
+    assert arena("resume", "run", "episodes=4").code == 0
+    assert arena("replay", "run").code == 0
+    assert "SET_BY_THEM" not in os.environ
+    assert "MAX_TOKENS" not in os.environ
+
+
+def test_a_run_directorys_cwd_is_no_place_for_modules(arena: Arena, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    mark = evil_module(theirs)
+    played(arena)
+    change_run_json(tmp_path / "run", cwd=str(theirs), config_dir=str(theirs))
+    config = tmp_path / "run" / "config.yaml"
+    content = yaml.safe_load(config.read_text())
+    content["agents"]["player_1"] = {"type": "policy", "callable": "evil:move"}
+    content["trusted_targets"] = ["evil"]
+    config.write_text(yaml.safe_dump(content))
+    for command in (["resume", "run"], ["replay", "run"]):
+        assert arena(*command).code != 0
+        assert not mark.exists()
