@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from game_reasoning_arena.analysis.statistics import costs, differences
-from game_reasoning_arena.analysis.statistics.answer_tables import answer_tables, prompts_table
+from game_reasoning_arena.analysis.statistics.answer_tables import answer_tables
 from game_reasoning_arena.analysis.statistics.answers import Answers, answers_of
 from game_reasoning_arena.analysis.statistics.bradley_terry import Ratings
 from game_reasoning_arena.analysis.statistics.competitors import run_names
@@ -24,6 +24,7 @@ from game_reasoning_arena.analysis.statistics.readings import (
     reading_caveats,
     readings_table,
 )
+from game_reasoning_arena.analysis.statistics.repeat_tables import prompts_table
 from game_reasoning_arena.analysis.statistics.results import (
     copies,
     fits,

@@ -208,6 +208,15 @@ def test_repeats_of_a_prompt_are_no_more_prompts(tmp_path: Path) -> None:
             assert value.value == pytest.approx(0.5)
 
 
+def test_a_reply_without_an_answer_has_no_vote(tmp_path: Path) -> None:
+    said = {"a": [["right", None, None, "wrong"]] * 2}
+    run = make_answers(tmp_path / "run", {"a": [[1.0, 0.0, 0.0, 0.0]] * 2}, answers=said)
+    by_k = {line["k"]: line["majority"] for line in tables(run)["repeats"].rows}
+    values = {k: one.value for k, one in by_k.items() if isinstance(one, Estimate)}
+    expected = {k: [vote(c) for c in combinations(said["a"][0], k)] for k in (1, 2, 4)}
+    assert values == pytest.approx({k: sum(v) / len(v) for k, v in expected.items()})
+
+
 def test_answers_without_a_score_are_in_no_rate(tmp_path: Path) -> None:
     found = tables(make_answers(tmp_path / "run", {"a": [[1.0], [None], [0.0]]}))
     (row,) = found["accuracy"].rows

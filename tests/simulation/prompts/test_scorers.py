@@ -10,7 +10,8 @@ import pytest
 from game_reasoning_arena.agents.asking import Verdict
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.records import Outcome, Reply
-from game_reasoning_arena.simulation.prompts.columns import Choice, Item, choices_of
+from game_reasoning_arena.simulation.prompts.choices import Choice, choices_of
+from game_reasoning_arena.simulation.prompts.columns import Item
 from game_reasoning_arena.simulation.prompts.scorers import make_scorer
 from game_reasoning_arena.simulation.prompts.scorers.base import Unreadable
 from game_reasoning_arena.simulation.prompts.scorers.numeric import last_number, quantity, written

@@ -111,7 +111,7 @@ def detectable(differences: Floats, *, alpha: float = ALPHA, power: float = POWE
     return z * spread / math.sqrt(len(differences))
 
 
-def votes_of(scores: Sequence[float], answers: Sequence[str | None]) -> tuple[int, list[int], int]:
+def votes_of(scores: Sequence[float], answers: Sequence[object]) -> tuple[int, list[int], int]:
     """Return how many answers are right, how many there are of each wrong one, and how many none.
 
     An answer is right where its score is 1.
@@ -121,8 +121,8 @@ def votes_of(scores: Sequence[float], answers: Sequence[str | None]) -> tuple[in
     for score, answer in zip(scores, answers, strict=True):
         if score == 1:
             right += 1
-        elif answer is None:
-            silent += 1
-        else:
+        elif isinstance(answer, str):
             wrong[answer] += 1
+        else:  # None, or what a table makes of it
+            silent += 1
     return right, list(wrong.values()), silent

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
@@ -13,17 +12,15 @@ from numpy.typing import NDArray
 from game_reasoning_arena.analysis.statistics.accuracy import (
     cohen_kappa,
     detectable,
-    majority_at_k,
-    pass_at_k,
-    votes_of,
 )
-from game_reasoning_arena.analysis.statistics.answers import Answers
+from game_reasoning_arena.analysis.statistics.answers import Answers, parts
 from game_reasoning_arena.analysis.statistics.intervals import (
     clustered_mean,
     clustered_rate,
     wilson,
 )
 from game_reasoning_arena.analysis.statistics.power import ALPHA, deals_needed
+from game_reasoning_arena.analysis.statistics.repeat_tables import prompts_table, repeats_table
 from game_reasoning_arena.analysis.statistics.sign_flips import holm, sign_flip_test
 from game_reasoning_arena.analysis.tables.estimates import Estimate
 from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
@@ -57,11 +54,6 @@ def answer_tables(answers: Answers) -> list[Table]:
     return [table for table in (*tables, shown) if table.rows]
 
 
-def _parts(table: pd.DataFrame, *keys: str) -> Iterator[tuple[list[str], pd.DataFrame]]:
-    for names, part in table.groupby(list(keys), sort=False, dropna=True):
-        yield [str(name) for name in (names if isinstance(names, tuple) else (names,))], part
-
-
 def _accuracy(part: pd.DataFrame) -> Estimate:
     """The mean score: Wilson's interval where each prompt has one answer, else by prompts."""
     scores = part["score"].to_numpy(dtype=np.float64)
@@ -85,7 +77,7 @@ def accuracy_table(answers: Answers) -> Table:
         ],
         notes=list(answers.notes),
     )
-    for (file, who), part in _parts(answers.table, "file", "who"):
+    for (file, who), part in parts(answers.table, "file", "who"):
         scored = part[part["score"].notna()]
         table.rows.append(
             {
@@ -129,7 +121,7 @@ def groups_table(answers: Answers) -> Table:
             Column("prompts", "prompts", "count"),
         ],
     )
-    for (file, group, who), part in _parts(answers.scored, "file", "group", "who"):
+    for (file, group, who), part in parts(answers.scored, "file", "group", "who"):
         table.rows.append(
             {
                 "group": group,
@@ -165,8 +157,8 @@ def accuracy_pairs(answers: Answers) -> Table:
         ],
     )
     gaps_of: list[Floats] = []
-    for (file,), part in _parts(answers.scored, "file"):
-        means = {who: _means(one) for (who,), one in _parts(part, "who")}
+    for (file,), part in parts(answers.scored, "file"):
+        means = {who: _means(one) for (who,), one in parts(part, "who")}
         repeated = bool(part.duplicated(["who", "key"]).any())
         binary = set(part["score"].unique()) <= {0.0, 1.0} and not repeated
         for a, b in combinations(means, 2):
@@ -217,64 +209,6 @@ def _pair(gaps: Floats, *, binary: bool) -> dict[str, Value]:
     }
 
 
-def repeats_table(answers: Answers) -> Table:
-    """Return pass@k and majority@k where prompts were asked several times."""
-    table = Table(
-        "repeats",
-        "Several answers to a prompt",
-        [
-            Column("who", "competitor", names_row=True),
-            Column("file", "prompts of", names_row=True),
-            Column("k", "k", "count", names_row=True),
-            Column("pass", "pass@k % [95 %]", "percent"),
-            Column("majority", "majority@k % [95 %]", "percent"),
-            Column("prompts", "prompts", "count"),
-            Column("n", "answers each", "text"),
-        ],
-    )
-    for (file, who), part in _parts(answers.scored, "file", "who"):
-        if not set(part["score"].unique()) <= {0.0, 1.0}:
-            continue
-        prompts = [
-            votes_of(list(one["score"]), list(one["answer"]))
-            for _, one in part.groupby("key", sort=False)
-        ]
-        sizes = [right + sum(wrong) + silent for right, wrong, silent in prompts]
-        if max(sizes) < 2:
-            continue
-        votes = bool(part["votes"].all())
-        for k in _ks(min(sizes)):
-            passed = [pass_at_k(n, one[0], k) for n, one in zip(sizes, prompts, strict=True)]
-            voted = [majority_at_k(*one, k) for one in prompts] if votes else []
-            keys = list(range(len(prompts)))
-            table.rows.append(
-                {
-                    "who": who,
-                    "file": file,
-                    "k": k,
-                    "pass": clustered_mean(passed, keys, limits=(0.0, 1.0)),
-                    "majority": clustered_mean(voted, keys, limits=(0.0, 1.0)) if voted else None,
-                    "prompts": len(prompts),
-                    "n": str(min(sizes))
-                    if min(sizes) == max(sizes)
-                    else f"{min(sizes)} to {max(sizes)}",
-                }
-            )
-    if table.rows:
-        table.notes.append(
-            "Unbiased estimates from all answers: pass@k by Chen and others (2021), majority@k as "
-            "the mean over all choices of k, ties at random, replies without an answer without a "
-            "vote. Intervals count prompts."
-        )
-    return table
-
-
-def _ks(most: int) -> list[int]:
-    """1, 2, 4, ... and the largest."""
-    ks = [1 << power for power in range(most.bit_length()) if 1 << power <= most]
-    return ks if ks[-1] == most else [*ks, most]
-
-
 def labels_table(answers: Answers) -> Table:
     """Return how a judge agrees with the scorer that it is checked against."""
     table = Table(
@@ -291,7 +225,7 @@ def labels_table(answers: Answers) -> Table:
         ],
     )
     known = answers.scored[answers.scored["label"].notna()]
-    for (file, who), part in _parts(known, "file", "who"):
+    for (file, who), part in parts(known, "file", "who"):
         judge, check = (part[column] >= 0.5 for column in ("score", "label"))
         table.rows.append(
             {
@@ -305,52 +239,3 @@ def labels_table(answers: Answers) -> Table:
             }
         )
     return table
-
-
-def prompts_table(answers: Answers) -> Table:
-    """Return who got what, a row per prompt: the mean score and the answers of each."""
-    whos = list(dict.fromkeys(answers.scored["who"]))
-    columns = [
-        Column("prompt", "prompt", names_row=True),
-        Column("file", "prompts of", names_row=True),
-        Column("group", "group"),
-        Column("expected", "expected"),
-        Column("differ", "differ", "text"),
-    ]
-    for who in whos:
-        columns.append(Column(f"{who}: score", who, "percent"))
-        columns.append(Column(f"{who}: answer", f"{who}: answer"))
-    table = Table("prompts", "Prompt by prompt", columns)
-    for (file,), whole in _parts(answers.scored, "file"):
-        for _, part in whole.groupby("key", sort=False):
-            first = part.iloc[0]
-            row: dict[str, Value] = {
-                "prompt": str(first["prompt"]),
-                "file": file,
-                "group": first["group"],
-                "expected": _cut(first["expected"]),
-            }
-            means = {}
-            for (who,), mine in _parts(part, "who"):
-                means[who] = float(mine["score"].mean())
-                row[f"{who}: score"] = means[who]
-                row[f"{who}: answer"] = _cut(_said(mine))
-            row["differ"] = "yes" if len(set(means.values())) > 1 else None
-            table.rows.append(row)
-    return table
-
-
-def _said(part: pd.DataFrame) -> str | None:
-    """The answers, the most frequent first, with their numbers where there are several."""
-    counts = part["answer"].value_counts()
-    if counts.empty:
-        return None
-    if len(part) == 1:
-        return str(counts.index[0])
-    return ", ".join(f"{answer} x{n}" for answer, n in counts.items())
-
-
-def _cut(text: Any) -> str | None:
-    if not isinstance(text, str):
-        return None
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -158,3 +158,9 @@ def _short(value: Any) -> str:
         value = value.get("type") or value.get("_target_")
     text = str(value)
     return text if len(text) <= 24 and "\n" not in text else f"{text[:21]}..."
+
+
+def parts(table: pd.DataFrame, *keys: str) -> Iterator[tuple[list[str], pd.DataFrame]]:
+    """Yield the rows under each combination of values, in order of appearance."""
+    for names, part in table.groupby(list(keys), sort=False, dropna=True):
+        yield [str(name) for name in (names if isinstance(names, tuple) else (names,))], part

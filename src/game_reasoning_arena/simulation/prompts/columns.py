@@ -7,16 +7,22 @@ A setting ``simulation.columns.X`` is a column's name, a path into nested values
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from game_reasoning_arena.errors import UserError, choose_from
-from game_reasoning_arena.process.text import in_unicode
 from game_reasoning_arena.records import Message
-from game_reasoning_arena.simulation.prompts.files import Place, Row
+from game_reasoning_arena.simulation.prompts.choices import (
+    Choice,
+    Missing,
+    choices_of,
+    from_json,
+    usable,
+)
+from game_reasoning_arena.simulation.prompts.files import Place
+from game_reasoning_arena.simulation.prompts.formats import Row
 from game_reasoning_arena.simulation.prompts.templates import value_template
 
 #: The names that are looked for, in this order, by what they hold.
@@ -37,20 +43,8 @@ USUAL: dict[str, tuple[str, ...]] = {
 
 #: Choices that stand in a column each.
 _LETTERED = ("A", "B", "C", "D", "E", "F", "G", "H", "I", "J")
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 Pick = Callable[[Row], Any]
-
-
-class Missing(LookupError):
-    """A row lacks a column."""
-
-
-class Choice(Struct, frozen=True):
-    """One of the answers to choose from."""
-
-    label: str
-    text: str
 
 
 class Item(Struct, frozen=True, kw_only=True):
@@ -198,10 +192,10 @@ class Columns:
                 f"has no text under '{column}' ({error}); its columns are {', '.join(row)}."
             ) from error
         if isinstance(value, str) and value.lstrip().startswith("[{") and _is_chat_name(column):
-            value = _from_json(value)
+            value = from_json(value)
         if isinstance(value, list):
             return _conversation(value, str(column))
-        return (), _usable(value, str(column)), None
+        return (), usable(value, str(column)), None
 
     def _choices(self, row: Row) -> tuple[Choice, ...]:
         column = self.names["choices"]
@@ -217,57 +211,6 @@ class Columns:
         return choices_of(self._value("choices", row), str(column))
 
 
-def choices_of(value: Any, column: str) -> tuple[Choice, ...]:
-    """Return choices with their labels, from any of the shapes that benchmark files have.
-
-    A list of texts, a list of objects with ``text`` and ``label``, an object of two such lists, or
-    an object from labels to texts; each also as JSON text.
-
-    Raises:
-        Missing: it is none of these, or a choice is left without a letter.
-    """
-    if value in (None, "", [], {}):
-        return ()
-    if isinstance(value, str):
-        value = _from_json(value)
-    if isinstance(value, Mapping):
-        texts, labels = value.get("text"), value.get("label", value.get("labels"))
-        if isinstance(texts, list):
-            return _with_labels(texts, labels, column)
-        return _with_labels(list(value.values()), [str(key) for key in value], column)
-    if not isinstance(value, list):
-        raise Missing(
-            f"has no list of choices under '{column}', but {value!r:.60}. A CSV cell holds them as "
-            'JSON: ["one", "two"]'
-        )
-    if all(isinstance(one, Mapping) and "text" in one for one in value):
-        labels = [one.get("label") for one in value]
-        return _with_labels(
-            [one["text"] for one in value], None if None in labels else labels, column
-        )
-    return _with_labels(value, None, column)
-
-
-def _with_labels(texts: Sequence[Any], labels: Any, column: str) -> tuple[Choice, ...]:
-    if labels is None:
-        if len(texts) > len(LETTERS):
-            raise Missing(
-                f"has {len(texts)} choices under '{column}', so that some are left without a "
-                f"letter. Give labels: {{'text': [...], 'label': [...]}}"
-            )
-        labels = list(LETTERS[: len(texts)])
-    labels = [str(label).strip() for label in labels] if isinstance(labels, list) else []
-    if len(labels) != len(texts) or not all(labels) or len(set(labels)) < len(labels):
-        raise Missing(
-            f"has {len(texts)} choices under '{column}' and the labels {', '.join(labels) or '-'}: "
-            "each choice needs one letter of its own."
-        )
-    return tuple(
-        Choice(label, _usable(text if isinstance(text, str) else str(text), column))
-        for label, text in zip(labels, texts, strict=True)
-    )
-
-
 def _conversation(value: list[Any], column: str) -> tuple[tuple[Message, ...], str, str | None]:
     messages: list[Message] = []
     for number, one in enumerate(value):
@@ -279,7 +222,7 @@ def _conversation(value: list[Any], column: str) -> tuple[tuple[Message, ...], s
                 '{"role": "system", "user" or "assistant", "content": "..."}.'
             )
         content = one.get("content", one.get("value"))
-        messages.append({"role": str(role), "content": _usable(_joined(content), column)})
+        messages.append({"role": str(role), "content": usable(_joined(content), column)})
     replied = None
     if messages and messages[-1]["role"] == "assistant":
         replied = messages.pop()["content"]
@@ -297,25 +240,8 @@ def _joined(content: Any) -> Any:
     return "\n".join(said) if len(said) == len(texts) else None
 
 
-def _usable(prompt: object, column: str) -> str:
-    if not isinstance(prompt, str) or not prompt.strip():
-        raise Missing(f'has no text under \'{column}\' (JSONL: {{"prompt": "..."}}).')
-    if in_unicode(prompt) != prompt:
-        raise Missing(
-            f"has half a character under '{column}': of \\ud800 to \\udfff only pairs can be sent."
-        )
-    return prompt
-
-
 def _is_chat_name(column: Any) -> bool:
     return column in ("messages", "conversation")
-
-
-def _from_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 def _pick(chosen: Any, where: str) -> Pick:

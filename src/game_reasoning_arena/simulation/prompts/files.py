@@ -8,31 +8,34 @@ temporary file first.
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import json
 import os
-import tempfile
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
-
-import orjson
+from typing import IO
 
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.simulation.prompts.formats import (
+    BOM,
+    DELIMITERS,
+    ENDINGS,
+    Copy,
+    Row,
+    copied,
+    ending,
+    filled,
+    json_row,
+    table_row,
+    text_row,
+)
 
 #: The data files that ship, under the names that ``simulation.file`` takes.
 SHIPPED = Path(__file__).resolve().parent.parent / "data"
-ENDINGS = (".jsonl", ".csv", ".tsv", ".json", ".parquet", ".txt")
-
-Row = dict[str, Any]
 
 #: Characters that a cell of a CSV file may have: a prompt may hold a whole book.
 _LONGEST_CELL = 2**31 - 1
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
-_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,14 @@ def data_files(file: str, *, key: str = "simulation.file") -> list[Path]:
     if not path.exists() and path.parent == Path() and (SHIPPED / path).is_file():
         path = SHIPPED / path
     if path.is_dir():
-        found = sorted(one for one in path.iterdir() if one.is_file() and _ending(one))
+        found = sorted(one for one in path.iterdir() if one.is_file() and ending(one))
         if not found:
             raise UserError(
                 f"{key}={file!r} is a directory without data files. They end in "
                 f"{', '.join(ENDINGS)}, also with .gz behind it."
             )
         return [one.resolve() for one in found]
-    if not _ending(path):
+    if not ending(path):
         raise UserError(
             f"{key}={file!r} has an unknown ending. Possible: {', '.join(ENDINGS)}, also with .gz "
             "behind it, or a directory of such files."
@@ -144,21 +147,21 @@ class Rows:
 
     def _scan(self, part: _Part) -> Iterator[tuple[Place, Row]]:
         where = f"{self._key}={part.shown!r}"
-        kind = _ending(part.path)
+        kind = ending(part.path)
         try:
-            if part.spool is None:
-                part.spool = _copied(part.path, kind, where)
+            if part.copy is None:
+                part.copy = copied(part.path, kind, where)
             with part.opened() as file:
                 lines = _Lines(file, where)
                 part.begin(file)
-                if kind in _DELIMITERS:
-                    rows = self._table(part, lines, _DELIMITERS[kind])
+                if kind in DELIMITERS:
+                    rows = self._table(part, lines, DELIMITERS[kind])
                 elif kind == ".txt":
-                    part.decode = _text_row
-                    rows = _each_line(lines, _text_row, where)
+                    part.decode = text_row
+                    rows = _each_line(lines, text_row, where)
                 else:
-                    part.decode = _json_row
-                    rows = _each_line(lines, _json_row, where)
+                    part.decode = json_row
+                    rows = _each_line(lines, json_row, where)
                 word = "row" if kind in (".parquet", ".json") else "line"
                 for start, end, number, row in rows:
                     if not self.columns:
@@ -181,7 +184,7 @@ class Rows:
             header = self._header or tuple(next(reader, ()))
             if not self.columns:
                 self.columns = list(header)
-            part.decode = _table_row(header, delimiter)
+            part.decode = table_row(header, delimiter)
             begun, number = lines.taken, lines.number + 1
             for cells in reader:
                 start, line = begun, number
@@ -194,22 +197,12 @@ class Rows:
                         f"{len(header)}. A cell that holds a {_NAMES[delimiter]} stands in "
                         'quotes: "Yes, or no?"'
                     )
-                yield start, begun, line, _filled(header, cells)
+                yield start, begun, line, filled(header, cells)
         except csv.Error as error:
             raise UserError(f"{where}, line {lines.number}: {error}.") from error
 
 
 _NAMES = {",": "comma", "\t": "tab"}
-
-
-def _json_row(line: str) -> Row:
-    value = json.loads(line.removeprefix("\ufeff"), parse_int=_whole)
-    return value if isinstance(value, dict) else {"prompt": value}
-
-
-def _whole(digits: str) -> int | float:
-    """A number of thousands of digits is an error for ``int``, and no prompt's matter."""
-    return int(digits) if len(digits) < 1000 else float(digits)
 
 
 @dataclass(slots=True)
@@ -220,26 +213,23 @@ class _Part:
     shown: str
     starts: array[int] = field(default_factory=lambda: array("q"))
     ends: array[int] = field(default_factory=lambda: array("q"))
-    decode: Callable[[str], Row] = _json_row
-    spool: IO[bytes] | None = None
+    decode: Callable[[str], Row] = json_row
+    copy: Copy | None = None
     stamp: tuple[int, int] = (0, 0)
 
     def opened(self) -> IO[bytes]:
         """Open the file, or its copy, at its beginning."""
-        if self.spool is None:
-            return self.path.open("rb")
-        return os.fdopen(os.dup(self.spool.fileno()), "rb")
+        return self.path.open("rb") if self.copy is None else self.copy.opened()
 
     def begin(self, file: IO[bytes]) -> None:
-        """Remember what the file is like, and go to its beginning."""
+        """Remember what the file is like."""
         self.stamp = _stamp(os.fstat(file.fileno()))
-        file.seek(0)
 
     def row(self, number: int) -> Row:
         """Read one row again."""
         start, end = self.starts[number], self.ends[number]
-        if self.spool is not None:
-            return self.decode(os.pread(self.spool.fileno(), end - start, start).decode())
+        if self.copy is not None:
+            return self.decode(self.copy.read(start, end).decode())
         try:
             with self.path.open("rb", buffering=0) as file:
                 if _stamp(os.fstat(file.fileno())) == self.stamp:
@@ -276,7 +266,7 @@ class _Lines:
         if not line:
             raise StopIteration
         self.number += 1
-        mark = len(_BOM) if self.number == 1 and line.startswith(_BOM) else 0
+        mark = len(BOM) if self.number == 1 and line.startswith(BOM) else 0
         self.taken += len(line)
         try:
             return line[mark:].decode()
@@ -285,15 +275,6 @@ class _Lines:
                 f"{self._where} cannot be read: line {self.number} is not UTF-8 text. Save the "
                 "file as UTF-8."
             ) from error
-
-
-def _ending(path: Path) -> str | None:
-    """Return the ending that says how a file is read; None where it is no data file."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] == ".gz":
-        suffixes.pop()
-    found = suffixes[-1] if suffixes else ""
-    return found if found in ENDINGS else None
 
 
 def _each_line(
@@ -309,96 +290,3 @@ def _each_line(
         except (json.JSONDecodeError, RecursionError) as error:
             reason = error.msg if isinstance(error, json.JSONDecodeError) else "too deeply nested"
             raise UserError(f"{where}, line {lines.number} is not JSON: {reason}.") from error
-
-
-def _text_row(line: str) -> Row:
-    return {"prompt": line.removeprefix("\ufeff").strip()}
-
-
-def _table_row(header: Sequence[str], delimiter: str) -> Callable[[str], Row]:
-    def decode(text: str) -> Row:
-        reader = csv.reader(
-            io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter
-        )
-        return _filled(header, next(iter(cells for cells in reader if cells)))
-
-    return decode
-
-
-def _filled(header: Sequence[str], cells: Sequence[str]) -> Row:
-    missing = [None] * (len(header) - len(cells))
-    return dict(zip(header, [*cells, *missing], strict=True))
-
-
-def _spooled(rows: Iterator[Row]) -> IO[bytes]:
-    """Copy rows as JSON lines into a file that goes when it is let go."""
-    spool = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as its rows are asked for)
-    for row in rows:
-        spool.write(orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS) + b"\n")
-    spool.flush()
-    return spool
-
-
-def _copied(path: Path, kind: str | None, where: str) -> IO[bytes] | None:
-    """A copy as lines of what cannot be entered in the middle; None where none is needed."""
-    if kind == ".parquet":
-        return _spooled(_parquet_rows(path, where))
-    if kind == ".json":
-        return _spooled(_document_rows(path, where))
-    return _unpacked(path) if path.suffix.lower() == ".gz" else None
-
-
-def _unpacked(path: Path) -> IO[bytes]:
-    spool = tempfile.TemporaryFile()  # noqa: SIM115
-    with gzip.open(path) as packed:
-        while piece := packed.read(1 << 20):
-            spool.write(piece)
-    spool.flush()
-    return spool
-
-
-def _opened(path: Path) -> IO[bytes]:
-    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
-
-
-def _document_rows(path: Path, where: str) -> Iterator[Row]:
-    """The rows of one JSON document: a list, or an object that holds one list of objects."""
-    with _opened(path) as file:
-        try:
-            document = json.loads(file.read().removeprefix(_BOM), parse_int=_whole)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{where} is not JSON: {error}.") from error
-    if isinstance(document, dict):
-        lists = {
-            key: value
-            for key, value in document.items()
-            if isinstance(value, list) and value and all(isinstance(row, dict) for row in value)
-        }
-        if len(lists) != 1:
-            raise UserError(
-                f"{where} is a JSON object with {len(lists)} lists of objects "
-                f"({', '.join(lists) or 'its keys are ' + ', '.join(list(document)[:8])}); it "
-                "must be a list of rows or hold one. Or write a row a line, as .jsonl."
-            )
-        (document,) = lists.values()
-    if not isinstance(document, list):
-        raise UserError(f"{where} must hold a list of rows, not {type(document).__name__}.")
-    for row in document:
-        yield row if isinstance(row, dict) else {"prompt": row}
-
-
-def _parquet_rows(path: Path, where: str) -> Iterator[Row]:
-    try:
-        import pyarrow.parquet as parquet
-        from pyarrow import ArrowInvalid
-    except ImportError as error:
-        raise UserError(
-            f"{where} is a Parquet file, which needs the package pyarrow: "
-            "pip install 'game-reasoning-arena[parquet]'. Or convert it to .jsonl."
-        ) from error
-    try:
-        file = parquet.ParquetFile(path)
-        for batch in file.iter_batches(batch_size=1024):
-            yield from batch.to_pylist()
-    except ArrowInvalid as error:
-        raise UserError(f"{where} cannot be read: {error}") from error

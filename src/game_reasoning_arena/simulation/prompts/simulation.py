@@ -89,6 +89,10 @@ class PromptsSimulation(Simulation):
         self.questions.draw_examples(seed)
         return PromptPlans(self._rows, repeats=self.repeats, seed=seed, players=players)
 
+    def row(self, plan: EpisodePlan) -> int:
+        """Return the number of the row that an episode asks."""
+        return self._rows[plan.episode // self.repeats]
+
     async def play(
         self, plan: EpisodePlan, agents: Mapping[str, Agent], run_id: str
     ) -> EpisodeRecord:
@@ -98,7 +102,7 @@ class PromptsSimulation(Simulation):
             ScorerFailure: a scorer of the user's own failed; the answers are recorded.
         """
         started = perf_counter()
-        question = self.questions.question(self._rows[plan.episode // self.repeats])
+        question = self.questions.question(self.row(plan))
         turns = [PromptTurn(question, seat) for seat in range(len(plan.seats))]
         actors = [agents[name].sit(plan, seat) for seat, name in enumerate(plan.seats)]
         results: list[Any] = await asyncio.gather(

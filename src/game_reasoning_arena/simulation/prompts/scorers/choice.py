@@ -12,7 +12,8 @@ from game_reasoning_arena.agents.parsing import judge
 from game_reasoning_arena.agents.reading.dressing import which_action
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.records import Outcome, Reply
-from game_reasoning_arena.simulation.prompts.columns import Choice, Item
+from game_reasoning_arena.simulation.prompts.choices import Choice
+from game_reasoning_arena.simulation.prompts.columns import Item
 from game_reasoning_arena.simulation.prompts.scorers.base import (
     Found,
     Scored,
