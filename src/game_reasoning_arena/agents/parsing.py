@@ -15,8 +15,9 @@ from game_reasoning_arena.agents.asking import Verdict
 from game_reasoning_arena.agents.naming import Names
 from game_reasoning_arena.agents.reading.declarations import Declared, declared_line
 from game_reasoning_arena.agents.reading.forms import joined
-from game_reasoning_arena.agents.reading.heads import Meaning, read_answer
+from game_reasoning_arena.agents.reading.heads import read_answer
 from game_reasoning_arena.agents.reading.json_objects import declared_object
+from game_reasoning_arena.agents.reading.remarks import Meaning
 from game_reasoning_arena.agents.thinking import separate
 from game_reasoning_arena.records import Outcome, Reply
 

@@ -30,7 +30,7 @@ class Failures:
         answers: all answers.
         causes: failed ones by outcome; unparsable ones only where nothing was declared.
         thinking: answers that were cut or empty and hold reasoning.
-        limit: the token limit of the last answer that was cut; None where it is not known.
+        limit: the token limit of the first answers that were cut; None where it is not known.
     """
 
     answers: int = 0
@@ -38,19 +38,27 @@ class Failures:
     thinking: int = 0
     limit: int | None = None
 
-    def add(self, outcome: str | None, *, thought: bool, declared: bool, limit: int | None) -> None:
-        """Count one answer; an outage (no outcome) is none."""
+    def add(
+        self,
+        outcome: str | None,
+        *,
+        thought: bool,
+        declared: bool,
+        limit: int | None,
+        count: int = 1,
+    ) -> None:
+        """Count answers of one kind; an outage (no outcome) is none."""
         if outcome is None:
             return
-        self.answers += 1
+        self.answers += count
         if outcome == Outcome.UNPARSABLE and declared:
             return
         if outcome in _CAUSES:
-            self.causes[outcome] += 1
+            self.causes[outcome] += count
         if outcome in (Outcome.TRUNCATED, Outcome.EMPTY):
-            self.thinking += thought
+            self.thinking += count * thought
         if outcome == Outcome.TRUNCATED:
-            self.limit = limit or self.limit
+            self.limit = self.limit or limit
 
     def mendable(self, player: str, options: Mapping[str, Any]) -> dict[str, str]:
         """Return a sentence for each cause of enough failures that a setting would mend.

@@ -14,13 +14,9 @@ from dataclasses import dataclass
 from game_reasoning_arena.agents.folding import folded, is_symbol
 from game_reasoning_arena.agents.naming import Names
 from game_reasoning_arena.agents.reading.dressing import LONGEST_PEELED
-from game_reasoning_arena.agents.reading.heads import (
-    Meaning,
-    Reading,
-    read_answer,
-    remark_reading,
-)
+from game_reasoning_arena.agents.reading.heads import read_answer
 from game_reasoning_arena.agents.reading.json_objects import declared_object
+from game_reasoning_arena.agents.reading.remarks import Meaning, Reading, remark_reading
 
 
 @dataclass(frozen=True, slots=True)

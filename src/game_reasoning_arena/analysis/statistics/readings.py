@@ -152,14 +152,21 @@ def mendable_failures(loaded: LoadedRuns, responses: pd.DataFrame) -> list[str]:
 def _counted(part: pd.DataFrame) -> Failures:
     failures = Failures()
     thought = (part["reasoning_chars"].fillna(0) > 0) | (part["reasoning_tokens"].fillna(0) > 0)
-    limits = {text: _limit(str(text)) for text in part["requested"].dropna().unique()}
-    columns = (part["outcome"], thought, part["parse_form"].notna(), part["requested"])
-    for outcome, thinks, declared, requested in zip(*columns, strict=True):
+    kinds: Any = pd.DataFrame(
+        {
+            "outcome": part["outcome"].astype(object),
+            "thought": thought.astype(bool),
+            "declared": part["parse_form"].notna(),
+            "requested": part["requested"].astype(object).fillna("{}"),
+        }
+    ).value_counts()
+    for (outcome, thinks, declared, requested), count in kinds.items():
         failures.add(
-            outcome if isinstance(outcome, str) else None,
+            str(outcome),
             thought=bool(thinks),
             declared=bool(declared),
-            limit=limits.get(requested),
+            limit=_limit(str(requested)),
+            count=int(count),
         )
     return failures
 

@@ -31,8 +31,8 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 _IN_WORDS = re.compile(
-    r"^(?:castles?|castling)?\s*(king|queen)-?\s?side(?:\s+castl(?:e|es|ing))?$"
-    r"|^(?:castles?|castling)\s*\(?(short|long)\)?$",
+    r"^(?:castles?|castling)\s+\(?(king|queen|short|long)(?:-?\s?side)?\)?$"
+    r"|^(king|queen|short|long)(?:-?\s?side)?\s+castl(?:e|es|ing)$",
     re.IGNORECASE,
 )
 #: Letters for pieces, by figurine (white, then black), and look-alikes of the letter O.

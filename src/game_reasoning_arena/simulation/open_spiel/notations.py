@@ -144,6 +144,11 @@ def _backgammon(state: State, seat: int, names: Mapping[int, str]) -> Notation:
     return Aliases((name.partition(" - ")[2], action) for action, name in names.items())
 
 
+def _go(state: State, seat: int, names: Mapping[int, str]) -> Notation:
+    """Moves without the letter of the player's colour."""
+    return Aliases((name.partition(" ")[2], action) for action, name in names.items())
+
+
 def _othello(state: State, seat: int, names: Mapping[int, str]) -> Notation:
     mark = "xo"[seat]
     forms = (mark + "({})", mark + " {}", mark + " at {}")
@@ -161,9 +166,11 @@ _NOTATIONS: Mapping[str, Callable[[State, int, Mapping[int, str]], Notation]] = 
     "checkers": _squares,
     "clobber": _squares,
     "connect_four": _connect_four,
+    "go": _go,
     "goofspiel": _goofspiel,
     "kuhn_poker": _kuhn_poker,
     "leduc_poker": _leduc_poker,
     "othello": _othello,
+    "phantom_go": _go,
     "tic_tac_toe": _tic_tac_toe,
 }
