@@ -55,6 +55,7 @@ class Catalog:
         inline_models: Sequence[Mapping[str, Any] | str] = (),
         inline_providers: Mapping[str, Mapping[str, Any]] | None = None,
         dirs: Sequence[Path] | None = None,
+        broken: list[str] | None = None,
     ) -> Catalog:
         """Read all sources.
 
@@ -63,6 +64,7 @@ class Catalog:
             inline_models: entries from the configuration, in the form of ``ModelConf``.
             inline_providers: the configuration's ``provider`` node, by name.
             dirs: configuration directories, the one that wins last; ``paths.conf_dirs()``.
+            broken: gets what is wrong in these directories, and the rest is loaded; None raises.
 
         Raises:
             ConfigProblems: everything that is wrong in any source, with file and line.
@@ -81,6 +83,10 @@ class Catalog:
                 reading.read_model_file(path, option, model_folders)
                 for option, path in reading.options(folder / "model")
             ]
+        if broken is not None:
+            for source in sources:
+                broken += source.problems
+                source.problems = []
         sources += [reading.read_list(Path(path).expanduser()) for path in files]
         sources.append(_inline(inline_models, inline_providers or {}))
 

@@ -210,6 +210,7 @@ def _parse(path: Path, problems: list[str]) -> tuple[dict[tuple[Any, ...], int],
         lines: dict[tuple[Any, ...], int] = {}
         if node is not None:
             _mark(node, (), lines, path, problems)
+            _keep_names(node)
         return lines, (loader.construct_document(node) if node is not None else {})
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
@@ -257,3 +258,28 @@ def _mark(
         for index, item in enumerate(node.value):
             lines[(*place, index)] = item.start_mark.line + 1
             _mark(item, (*place, index), lines, path, problems)
+
+
+def _keep_names(root: yaml.Node) -> None:
+    """Have names read as they are written: ``no`` and ``007`` are no truth value and no number."""
+    if not isinstance(root, yaml.MappingNode):
+        return
+    for key, value in root.value:
+        name = key.value if isinstance(key, yaml.ScalarNode) else None
+        if name == "name":
+            _as_text(value)
+        elif name == "providers" and isinstance(value, yaml.MappingNode):
+            for provider, _ in value.value:
+                _as_text(provider)
+        elif name == "models" and isinstance(value, yaml.SequenceNode):
+            for item in value.value:
+                _as_text(item)
+                _keep_names(item)
+
+
+def _as_text(node: yaml.Node) -> None:
+    if isinstance(node, yaml.ScalarNode) and node.tag in _TAKEN_FOR_OTHERS:
+        node.tag = "tag:yaml.org,2002:str"
+
+
+_TAKEN_FOR_OTHERS = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float", "timestamp")}

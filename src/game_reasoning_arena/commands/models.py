@@ -7,7 +7,8 @@ arena models --provider groq --all
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection
+import sys
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from game_reasoning_arena.backends.factory import default_backend_confs
@@ -16,6 +17,7 @@ from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.commands.tables import say, show_table
 from game_reasoning_arena.errors import UserError, near
 from game_reasoning_arena.process.environment import key_is_set
+from game_reasoning_arena.process.paths import user_conf
 from game_reasoning_arena.records import Model
 
 NAME = "models"
@@ -41,6 +43,25 @@ def add_files(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def load_what_can_be(files: Sequence[Path]) -> Catalog:
+    """Return the catalog without what is wrong in a ``conf/``, which is told on stderr.
+
+    Raises:
+        ConfigProblems: what is wrong in ``files``.
+    """
+    broken: list[str] = []
+    catalog = Catalog.load(files=files, broken=broken)
+    for problem in broken:
+        sys.stderr.write(f"note: left out: {problem}\n")
+    own = user_conf()
+    if broken and own is not None:
+        sys.stderr.write(
+            f"note: {own} is read because it lies where you work. Runs need it mended; if it is "
+            "another program's, work in another directory.\n"
+        )
+    return catalog
+
+
 def run(args: argparse.Namespace) -> int:
     """Print the table; 1 if nothing matches.
 
@@ -48,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         ConfigProblems: what is wrong in the catalog's files.
         UserError: there is no such provider.
     """
-    catalog = Catalog.load(files=args.files)
+    catalog = load_what_can_be(args.files)
     backends = default_backend_confs()
     if args.provider is not None:
         catalog.provider(args.provider)  # raises with near names

@@ -147,6 +147,17 @@ def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namesp
     args, unknown = parser.parse_known_intermixed_args(words)
     if unknown:
         raise ConfigProblems([_no_option(word, words) for word in dict.fromkeys(unknown)])
+    if args.config_path is not None:
+        raise UserError(
+            f"--config-path={args.config_path}: the arena brings its main configuration along. "
+            f"Add a directory of yours with --config-dir {args.config_path}, or run a file with "
+            "--config FILE."
+        )
+    if args.experimental_rerun is not None:
+        raise UserError(
+            f"--experimental-rerun={args.experimental_rerun}: a run is run again from its own "
+            "files: `arena --config DIR/config.yaml`, or `arena replay DIR` without asking anybody."
+        )
     return args
 
 

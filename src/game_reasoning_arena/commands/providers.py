@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from game_reasoning_arena.catalog.catalog import Catalog
-from game_reasoning_arena.commands.models import add_files
+from game_reasoning_arena.commands.models import add_files, load_what_can_be
 from game_reasoning_arena.commands.tables import say, show_table
 from game_reasoning_arena.errors import near
 from game_reasoning_arena.process.environment import key_is_set
@@ -32,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigProblems: what is wrong in the catalog's files.
     """
-    catalog = Catalog.load(files=args.files)
+    catalog = load_what_can_be(args.files)
     every = catalog.providers()
     wanted = args.filter.lower()
     shown = [

@@ -89,6 +89,7 @@ def prepare(
         problems.attempt(partial(check_assessable, simulation))
     asked = [*players, *judges]
     models = list({p.model.name: p.model for p in asked if p.model}.values())
+    _check_address(config["model"], models, problems)
     if trust.source is not None:
         if models:
             problems.add_all(trust.refused(model_demands(models, own_addresses())))
@@ -198,6 +199,26 @@ def _check_seats(
     everybody = bool(players) and len(players) == len(config["agents"])
     problems.add_all(simulation.check(players, everybody=everybody))
     check_construction(players, simulation, config["seed"], problems)
+
+
+def _check_address(node: Mapping[str, Any], models: Sequence[Model], problems: Problems) -> None:
+    """Check that ``model.api_base`` is the address of a model that somebody asks."""
+    if not isinstance(node, Mapping) or not node.get("api_base"):
+        return
+    name = node.get("name")
+    used = [model for model in models if model.name == name]
+    word = f"model.api_base={node['api_base']}"
+    if not used:
+        asked = ", ".join(model.name for model in models) or "no model"
+        problems.add(
+            f"{word} is the address of {name}, which nobody plays ({asked} is asked). Name the "
+            "model by model=NAME, or set provider.NAME.api_base=..."
+        )
+    elif used[0].provider is None:
+        problems.add(
+            f"{word} would change nothing: {name} answers in this process. Name a model behind an "
+            "address: model=direct_<provider>/<model>."
+        )
 
 
 def _check_serving(

@@ -38,6 +38,17 @@ def words_of_the_other_kind(overrides: Sequence[str], *, sweeping: bool) -> list
         key = word.partition("=")[0].lstrip("+~")
         if sweeping and key == "hydra.run.dir":
             found.append(f"{word}: a sweep (-m) lies in hydra.sweep.dir=...")
+        elif sweeping and key in _UNHEEDED:
+            found.append(f"{word} would change nothing in a sweep: {_UNHEEDED[key]}.")
         elif not sweeping and key.startswith(("hydra/launcher", "hydra.launcher.", "hydra.sweep.")):
             found.append(f"{word} is of sweeps, and would change nothing without -m.")
     return found
+
+
+#: What Hydra's own sweeper would heed, and why ours does not.
+_UNHEEDED = {
+    "hydra.sweep.subdir": "the directories of its jobs are numbered",
+    "hydra.sweeper.max_batch_size": "sweep.parallel_jobs=... says how many jobs play at once",
+    "hydra/sweeper": "every value with commas is an axis, and all combinations are played",
+    "hydra.job.chdir": "its jobs share a process, and so a working directory",
+}
