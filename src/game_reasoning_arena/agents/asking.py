@@ -170,7 +170,7 @@ class Questions:
 
 
 def _of_failure(error: BackendError | None) -> Reply:
-    """What is known of a call without an answer: its times and tries, and what was sent."""
+    """Return what is known of a call without an answer: times, retries, what was sent."""
     if error is None:
         return Reply(text="")
     return Reply(text="", retries=error.retries, sent=error.sent, **error.timing)

@@ -81,15 +81,15 @@ class Turn(Protocol):
         ...
 
     def action_text(self, action: int) -> str:
-        """The engine's own name for an action of this seat."""
+        """Return the engine's own name for an action of this seat."""
         ...
 
     def state_text(self) -> str:
-        """What this seat is allowed to see."""
+        """Return what this seat is allowed to see, as text."""
         ...
 
     def history(self) -> Sequence[str]:
-        """The moves that this seat knows of, oldest first; only ever appended to."""
+        """Return the moves that this seat knows of, oldest first; only ever appended to."""
         ...
 
     def other_notation(self, text: str) -> Collection[int]:
@@ -112,7 +112,7 @@ class Decision:
 
 @lru_cache(maxsize=8192)
 def played(action: int) -> Decision:
-    """The player's own move; kept, since making a frozen object costs as much as a random move."""
+    """Return the player's own move; kept, as making one costs as much as a random move."""
     return Decision(action)
 
 
@@ -127,7 +127,7 @@ class Actor(ABC):
         """Choose. Raises what the Asker raises, and PlayerFailure under the raise policy."""
 
     def ended(self, turn: Turn, record: EpisodeRecord) -> None:
-        """The episode has ended: how it stands, as this seat sees it, and what came of it."""
+        """Take note that the episode has ended: how it stands, seen from here, and its record."""
 
 
 class Agent:
@@ -171,7 +171,7 @@ class Agent:
         return None
 
     def facts(self) -> dict[str, Any]:
-        """What became known of the player in this run, for ``run.json``."""
+        """Return what became known of the player in this run, for ``run.json``."""
         return {}
 
     async def aclose(self) -> None:

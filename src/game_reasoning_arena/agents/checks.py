@@ -49,7 +49,7 @@ def option_problems(spec: PlayerSpec) -> list[str]:
 
 
 def _is_file(text: str) -> bool:
-    """Whether a text is one word that names a file."""
+    """Return whether a text is one word that names a file."""
     if len(text.split()) != 1:
         return False
     try:
@@ -59,7 +59,7 @@ def _is_file(text: str) -> bool:
 
 
 def seat_problems(players: Sequence[PlayerSpec], least: int, most: int, game: str) -> list[str]:
-    """Whether the number of players fits."""
+    """Return what is wrong with the number of players."""
     n = len(players)
     if least <= n <= most:
         return []

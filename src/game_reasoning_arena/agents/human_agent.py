@@ -64,7 +64,7 @@ class _RecordedActor(Actor):
         self._actions = iter(actions)
 
     async def act(self, turn: Turn) -> Decision:
-        """The next recorded move.
+        """Return the next recorded move.
 
         Raises:
             ReplayMiss: there is none, or the game allows no such move now.
@@ -142,7 +142,7 @@ class HumanActor(Actor):
         return None
 
     async def _confirmed(self, label: str) -> bool:
-        """Whether the move is to be played; asks again until the answer is one of those offered."""
+        """Return whether the move is to be played; ask until the answer is one of those offered."""
         while True:
             typed = (await self._read(f"{label}: Enter plays it, u undoes: ")).strip()
             answer = typed.lower()

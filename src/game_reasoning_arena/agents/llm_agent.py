@@ -89,7 +89,7 @@ class LLMAgent(Agent):
         return self.template.answer_form
 
     def facts(self) -> dict[str, Any]:
-        """The prompt template as it was, since a file may change."""
+        """Return the prompt template as it was, since a file may change."""
         template = self.template
         return {
             "template": {
@@ -249,14 +249,14 @@ def _message(role: str, content: str) -> Message:
 
 
 def _with_user(messages: tuple[Message, ...], content: str) -> tuple[Message, ...]:
-    """The messages, and the user's next words; chat templates refuse two of one role in a row."""
+    """Return the messages with the user's next words; templates refuse two of a role in a row."""
     if messages[-1]["role"] != "user":
         return (*messages, _message("user", content))
     return (*messages[:-1], _message("user", f"{messages[-1]['content']}\n\n{content}"))
 
 
 def elect(verdicts: Sequence[Verdict], stream: Stream) -> Verdict:
-    """The majority of the legal answers, ties broken at random; the first failure if none is.
+    """Return the majority of the legal answers, ties at random; the first failure if none is.
 
     Source: self-consistency, Wang et al. 2023, "Self-Consistency Improves Chain of Thought
     Reasoning in Language Models".
@@ -271,7 +271,7 @@ def elect(verdicts: Sequence[Verdict], stream: Stream) -> Verdict:
 
 
 def constraint_for(names: Names, form: AnswerForm) -> Constraint:
-    """The full answers that name a legal action, in the declared form."""
+    """Return the full answers that name a legal action, in the declared form."""
     if form == "json":
         return Constraint(
             choices=tuple(

@@ -63,7 +63,7 @@ class PromptedActor(Actor):
 
 
 def judge_text(reply: Reply) -> Verdict:
-    """What a free answer is: answered, unless refused, empty or cut by the token limit."""
+    """Return what a free answer is: answered, or refused, empty, cut by the token limit."""
     said, thoughts = separate(reply.text)
     reasoning = reply.reasoning if reply.reasoning is not None else thoughts
     if reply.refused:

@@ -70,7 +70,7 @@ AnswerForm = Literal["line", "json"]
 
 
 def shipped_templates() -> list[str]:
-    """The names that ``agents.player_N.template`` takes besides paths."""
+    """Return the names that ``agents.player_N.template`` takes besides paths."""
     return sorted(path.stem for path in SHIPPED.glob("*.j2"))
 
 
@@ -196,7 +196,7 @@ class Template:
                     self.render("feedback", _TRIAL | told)
 
     def _used(self, block: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
-        """The variables that can matter, those of blocks inside and called included."""
+        """Return the variables that can matter, those of blocks inside and called included."""
         tree = self._trees[block]
         names = [name.name for name in tree.find_all(nodes.Name)]
         called = [
@@ -236,7 +236,7 @@ class Template:
         return None
 
     def render(self, block: str, values: Mapping[str, Any]) -> str:
-        """One block as text; made once for the same values of what it uses.
+        """Return one block as text; made once for the same values of what it uses.
 
         System prompts are the same all through a run, and many episodes begin alike.
 
@@ -316,7 +316,7 @@ def _in_words(error: Exception) -> str:
 
 
 def load_template(template: str) -> Template:
-    """A template by name or path; shipped ones are compiled once, files are read anew."""
+    """Return a template by name or path; shipped ones are compiled once, files read anew."""
     if not is_file(template):
         return _shipped(template)
     there = Path(template).expanduser().is_file()
@@ -325,7 +325,7 @@ def load_template(template: str) -> Template:
 
 @contextmanager
 def recorded_templates(sources: Mapping[str, Mapping[str, str]]) -> Iterator[None]:
-    """Where a template's file is not there, take what a run recorded of it.
+    """Take what a run recorded of a template where its file is missing.
 
     Args:
         sources: the texts of templates (:attr:`Template.sources`), by the paths that name them.
@@ -343,7 +343,7 @@ def _shipped(template: str) -> Template:
 
 
 def is_file(template: str) -> bool:
-    """Whether a template is given by its path."""
+    """Return whether a template is given by its path."""
     return "/" in template or template.endswith(".j2")
 
 

@@ -41,7 +41,7 @@ class RandomAgent(Agent):
         return RandomActor(Stream(self._seed, Purpose.PLAYER, plan.episode, seat))
 
     def dice(self, plan: EpisodePlan, seat: int) -> Callable[[], int] | None:
-        """What its actors decide by; a subclass may decide otherwise and is asked as others are."""
+        """Return what its actors decide by; a subclass may decide otherwise and is asked."""
         if type(self) is not RandomAgent:
             return None
         return words(self._seed, Purpose.PLAYER, plan.episode, seat)

@@ -31,7 +31,7 @@ class Purpose(IntEnum):
 
 
 def derive(*parts: int, bits: int = 63) -> int:
-    """A number of ``bits`` bits (at most 64) that depends on all of ``parts``.
+    """Return a number of ``bits`` bits (at most 64) that depends on all of ``parts``.
 
     Distinct addresses give independent numbers for all practical purposes.
     """
@@ -48,7 +48,7 @@ def _text(parts: tuple[int, ...]) -> bytes:
 
 
 def words(*parts: int) -> Callable[[], int]:
-    """The numbers at an address: the next 64 random bits a call, as a whole number."""
+    """Return the numbers at an address: a call gives the next 64 random bits."""
     key = _text(parts)
     # Each block's last word comes first. The first block's salt is zero, which is the same as none
     # and faster; a short game needs no other.
@@ -69,13 +69,13 @@ class Stream:
         self.word = words(*parts)
 
     def below(self, n: int) -> int:
-        """A whole number from 0 to n - 1; the bias is below n / 2**64."""
+        """Return a whole number from 0 to n - 1; the bias is below n / 2**64."""
         return (self.word() * n) >> 64
 
     def choose(self, items: Sequence[int]) -> int:
-        """One of the items, each as likely as the others."""
+        """Return one of the items, each as likely as the others."""
         return items[(self.word() * len(items)) >> 64]
 
     def random(self) -> float:
-        """A number in [0, 1) with 53 random bits."""
+        """Return a number in [0, 1) with 53 random bits."""
         return (self.word() >> 11) * 2.0**-53

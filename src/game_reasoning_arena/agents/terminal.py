@@ -32,7 +32,7 @@ class Terminal:
         self._typed = b""
 
     async def read_line(self, prompt: str) -> str:
-        """One line, without its end.
+        """Return one line, without its end.
 
         Raises:
             EOFError: the terminal is closed, or there is none.
@@ -68,5 +68,5 @@ async def _readable(number: int) -> None:
 
 @lru_cache(maxsize=1)
 def this_terminal() -> Terminal:
-    """The one terminal of this process."""
+    """Return the one terminal of this process."""
     return Terminal()

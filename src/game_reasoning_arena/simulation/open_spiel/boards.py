@@ -166,7 +166,7 @@ def view_for(name: str, board: str, game: Game) -> Callable[[str], str] | None:
 
 
 def board_for(name: str, board: str, game: Game) -> Board | None:
-    """How to draw this game's board; None for the engine's own text.
+    """Return how to draw this game's board; None for the engine's own text.
 
     Raises:
         UserError: ``board`` is ``grid`` for a game without one.

@@ -16,7 +16,7 @@ from game_reasoning_arena.simulation.open_spiel.loading import load_game, short_
 
 
 def rules_of_another_game(game_string: str, rules: str | None) -> str | None:
-    """What is wrong when ``rules`` are those of a preset for another game; None if nothing is.
+    """Return what is wrong if ``rules`` are a preset's for another game; None if nothing is.
 
     Rules that no preset holds are the user's own, and theirs to answer for.
     """
@@ -54,7 +54,7 @@ def rules_of_another_game(game_string: str, rules: str | None) -> str | None:
 
 
 def _parameters(game_string: str) -> list[tuple[str, str]]:
-    """All parameters of a game, those that are not given included."""
+    """Return all parameters of a game, those that are not given included."""
     try:
         parameters = load_game(game_string).get_parameters()
     except UserError:

@@ -20,7 +20,7 @@ _SHOWN_IN_FULL = frozenset({"repeated_game"})
 
 
 def unknown_texts(state: str, board: str) -> list[str]:
-    """What is wrong with ``simulation.state`` and ``simulation.board`` in any game."""
+    """Return what is wrong with ``simulation.state`` and ``simulation.board`` in any game."""
     found = []
     if state not in STATES:
         found.append(f"simulation.state={state!r} is unknown. {choose_from(state, STATES)}")
@@ -77,7 +77,7 @@ class Texts:
         return "information_state" if self._information_state else "observation"
 
     def problem(self) -> str | None:
-        """Why the game cannot be shown, if so."""
+        """Return why the game cannot be shown; None where it can."""
         if self.kind is None:
             return (
                 f"{self.name} has no {self._wanted.replace('_', ' ')} as text, so a language "
@@ -87,7 +87,7 @@ class Texts:
         return None
 
     def state(self, state: State, seat: int) -> str:
-        """What a seat may see of a state."""
+        """Return what a seat may see of a state."""
         if self._board is not None:
             return self._board(state, seat)
         if self.kind == "information_state":
@@ -100,7 +100,7 @@ class Texts:
         raise UserError(self.problem() or "")
 
     def history(self, moves: Sequence[Move], seat: int) -> list[str]:
-        """The moves that a seat knows of, oldest first.
+        """Return the moves that a seat knows of, oldest first.
 
         That is all of them where information is perfect, and the seat's own where it is not; the
         information state already tells what a seat has seen, so there nothing is added.

@@ -49,15 +49,15 @@ class SeatTurn:
         return self._episode.texts.name
 
     def action_text(self, action: int) -> str:
-        """The engine's own name for an action of this seat."""
+        """Return the engine's own name for an action of this seat."""
         return str(self.state.action_to_string(self.seat, action))
 
     def state_text(self) -> str:
-        """What this seat is allowed to see."""
+        """Return what this seat is allowed to see, as text."""
         return self._episode.texts.state(self.state, self.seat)
 
     def history(self) -> Sequence[str]:
-        """All moves where information is perfect, else this seat's own."""
+        """Return all moves where information is perfect, else this seat's own."""
         return self._episode.texts.history(self._episode.moves, self.seat)
 
     def other_notation(self, text: str) -> Collection[int]:
