@@ -123,7 +123,8 @@ def test_a_table_decides_and_gaps_in_it_are_said(tmp_path: Path) -> None:
     [
         ({}, "needs either"),
         ({"table": "none.json"}, "cannot be read"),
-        ({"callable": "os:nothing"}, "cannot be loaded"),
+        ({"callable": "os:getcwdd"}, "'os' has no 'getcwdd'. Did you mean 'getcwd'"),
+        ({"callable": "no_such:name"}, "there is no module 'no_such'"),
         ({"callable": "os"}, "MODULE:NAME"),
     ],
 )

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType, NoneType, UnionType
+from types import NoneType, UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin
 
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from, near
@@ -179,8 +179,32 @@ def _special_keys(value: Any, path: str) -> Iterator[tuple[str, str, Any]]:
 
 
 def _load_class(target: str, base: type[T], where: str, noun: str) -> type[T]:
-    module_name, _, class_name = target.rpartition(".")
-    what = f"{where}._target_ is {target!r}"
+    def fitting(value: object) -> bool:
+        return isinstance(value, type) and issubclass(value, base) and value is not base
+
+    found = import_named(target, where=f"{where}._target_", fitting=fitting)
+    # A trusted name may be an alias of something else; only what it leads to counts.
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise UserError(
+            f"{where}._target_ is {target!r}, which is no {noun}; it must be a subclass of "
+            f"{_public_name(base)}."
+        )
+    return found
+
+
+def import_named(target: str, *, where: str, fitting: Callable[[object], bool] = callable) -> Any:
+    """Import what a dotted name stands for; whoever calls has asked :func:`check_target` before.
+
+    Args:
+        target: ``MODULE.NAME`` or ``MODULE:NAME``.
+        where: the setting that it stands in.
+        fitting: whether something of the module could be meant in its place.
+
+    Raises:
+        UserError: there is no such module or name, or the module cannot be imported.
+    """
+    module_name, _, name = target.replace(":", ".").rpartition(".")
+    what = f"{where} is {target!r}"
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -194,18 +218,11 @@ def _load_class(target: str, base: type[T], where: str, noun: str) -> type[T]:
         ) from error
     except Exception as error:
         raise UserError(f"{what}, which cannot be imported: {describe_fault(error)}.") from error
-    found = getattr(module, class_name, None)
-    if found is None:
-        raise UserError(
-            f"{what}, but {module_name!r} has no {class_name!r}. "
-            + choose_from(class_name, _classes_in(module, base))
-        )
-    # A trusted name may be an alias of something else; only what it leads to counts.
-    if not (isinstance(found, type) and issubclass(found, base)):
-        raise UserError(
-            f"{what}, which is no {noun}; it must be a subclass of {_public_name(base)}."
-        )
-    return found
+    if not hasattr(module, name):
+        others = [other for other, value in vars(module).items() if fitting(value)]
+        own = [other for other in others if not other.startswith("_")]
+        raise UserError(f"{what}, but {module_name!r} has no {name!r}. {choose_from(name, own)}")
+    return getattr(module, name)
 
 
 def _public_name(base: type) -> str:
@@ -214,14 +231,6 @@ def _public_name(base: type) -> str:
     face = sys.modules.get(package)
     home = package if getattr(face, base.__name__, None) is base else base.__module__
     return f"{home}.{base.__name__}"
-
-
-def _classes_in(module: ModuleType, base: type) -> list[str]:
-    return [
-        name
-        for name, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, base) and value is not base
-    ]
 
 
 def _check_settings(

@@ -372,7 +372,7 @@ def test_failed_answers_score_nothing_and_say_why(conf: str, outcome: str) -> No
         ({"tolerance": 1}, "with a type"),
         ({"type": "judge", "grades": {"good": 2, "bad": 0}}, "score from 0 to 1"),
         ({"_target_": "no_such_module_here.score"}, "no module"),
-        ({"_target_": "math.nothing"}, "no function or class"),
+        ({"_target_": "math.sqr"}, "'math' has no 'sqr'. Did you mean 'sqrt'"),
         ({"_target_": "math.sqrt"}, "takes"),
     ],
 )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import inspect
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyspiel
 
@@ -16,6 +15,7 @@ from game_reasoning_arena.agents.base_agent import PlayerSpec
 from game_reasoning_arena.agents.naming import Names
 from game_reasoning_arena.agents.reading.dressing import which_action
 from game_reasoning_arena.errors import UserError, choose_from
+from game_reasoning_arena.process.targets import import_named
 from game_reasoning_arena.records import EpisodePlan
 from game_reasoning_arena.simulation.open_spiel.engine_agent import EngineAgent, pick
 from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
@@ -86,9 +86,9 @@ def policy_problems(task: Task, spec: PlayerSpec) -> list[str]:
         if table is not None:
             read_table(str(table))
         else:
-            _load_callable(str(target))
+            _load_callable(str(target), f"{where}.callable")
     except UserError as error:
-        found.append(f"{where}: {error}")
+        found.append(f"{where}: {error}" if table is not None else str(error))
     if unseen := task.texts.problem():
         found.append(f"{where}.type=policy: {unseen}")
     return found
@@ -106,7 +106,9 @@ class PolicyAgent(EngineAgent):
         table = spec.options.get("table")
         self._table = read_table(str(table)) if table is not None else None
         self._callable = (
-            None if table is not None else _load_callable(str(spec.options["callable"]))
+            None
+            if table is not None
+            else _load_callable(str(spec.options["callable"]), f"agents.{spec.name}.callable")
         )
 
     async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
@@ -182,15 +184,11 @@ def read_table(file: str) -> dict[str, dict[str, float]]:
     return table
 
 
-def _load_callable(target: str) -> PolicyCallable:
-    module, _, name = target.partition(":")
-    if not module or not name:
-        raise UserError(f"callable={target!r} must be MODULE:NAME.")
-    try:
-        found: Any = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"callable={target!r} cannot be loaded: {error}.") from error
+def _load_callable(target: str, where: str) -> PolicyCallable:
+    if ":" not in target.strip(":"):
+        raise UserError(f"{where}={target!r} must be MODULE:NAME.")
+    found = import_named(target, where=where)
     if not callable(found) or inspect.iscoroutinefunction(found):
-        raise UserError(f"callable={target!r} must be a plain function of state and move names.")
+        raise UserError(f"{where}={target!r} must be a plain function of state and move names.")
     loaded: PolicyCallable = found
     return loaded

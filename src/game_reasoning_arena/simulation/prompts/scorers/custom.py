@@ -7,7 +7,6 @@ recorded, so that it may take its time (tests in a sandbox, a service).
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -15,6 +14,7 @@ from typing import Any, ClassVar
 from game_reasoning_arena.agents.asking import Verdict
 from game_reasoning_arena.errors import ScorerFailure, UserError
 from game_reasoning_arena.process.faults import describe_fault
+from game_reasoning_arena.process.targets import import_named
 from game_reasoning_arena.records import Reply
 from game_reasoning_arena.simulation.prompts.columns import Item
 from game_reasoning_arena.simulation.prompts.scorers.base import (
@@ -119,15 +119,9 @@ def load_scorer(target: str, settings: Mapping[str, Any]) -> Scorer:
     Raises:
         UserError: there is no such name, or it does not take these settings.
     """
-    module_name, _, name = target.replace(":", ".").rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module_name), name, None)
-    except ModuleNotFoundError as error:
-        raise UserError(f"{WHERE}={target}: there is no module {error.name!r}.") from error
-    except Exception as error:
-        raise UserError(f"{WHERE}={target} cannot be imported: {describe_fault(error)}.") from error
+    found = import_named(target, where=WHERE)
     if not callable(found):
-        raise UserError(f"{WHERE}={target}: {module_name} has no function or class {name!r}.")
+        raise UserError(f"{WHERE} is {target!r}, which is no function and no class.")
     own = dict(settings)
     try:
         if isinstance(found, type) and issubclass(found, Scorer):
