@@ -177,7 +177,7 @@ def test_a_run_with_it_is_resumed_repeated_and_replayed(arena: Arena) -> None:
     assert episodes(begun.directory) == episodes(whole.directory)
     again = arena("--config", str(whole.directory / "config.yaml"), TRUSTED)
     assert episodes(again.directory) == episodes(whole.directory)
-    assert arena("replay", str(whole.directory)).code == 0
+    assert arena("replay", str(whole.directory), "--trust", "my_agents").code == 0
 
 
 def test_a_changed_class_is_another_player(arena: Arena, tmp_path: Path) -> None:

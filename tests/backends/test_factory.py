@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 from game_reasoning_arena.backends.factory import default_backend_confs, make_backend
 from game_reasoning_arena.backends.scripted_backend import ScriptedBackend
 from game_reasoning_arena.errors import ConfigProblems, UserError
-from tests.arena import Arena
+from tests.arena import Arena, run_json
 
 SCRIPTED = "game_reasoning_arena.backends.scripted_backend.ScriptedBackend"
 
@@ -188,3 +190,44 @@ def test_parrot_answers(outside: str) -> None:
         "parrot", {"_target_": f"{outside}.Parrot", "word": "hi"}, trusted_targets=[outside]
     )
     assert asyncio.run(made.complete(request(None, backend="parrot"))).text == "hi"
+
+
+STATING = """
+from game_reasoning_arena.backends import ScriptedBackend
+
+class Stating(ScriptedBackend):
+    free = True
+    packages = ("pytest", "no-such-distribution")
+    repeats = "answers are as they were."
+
+class Silent(ScriptedBackend):
+    free = False
+    repeats = None
+"""
+
+
+def test_a_backend_says_itself_what_it_costs_and_what_its_answers_depend_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "stating", raising=False)
+    (tmp_path / "stating.py").write_text(STATING)
+    folder = tmp_path / "conf/backend"
+    folder.mkdir(parents=True)
+    for name in ("Stating", "Silent"):
+        text = f"# @package backend.{name.lower()}\n_target_: stating.{name}\n"
+        (folder / f"{name.lower()}.yaml").write_text(text)
+    arena = Arena(capsys)
+    # An estimate asks no backend whether it could serve, so that any name does.
+    words = ("trusted_targets=[stating]", "episodes=2")
+    told = arena(*words, "agents.player_0.model=stating_x", "estimate=true")
+    assert re.search(r"stating_x.*\$0\.0000", told.out), told.out + told.err
+    told = arena(*words, "agents.player_0.model=silent_x", "estimate=true")
+    assert "price unknown: silent_x" in told.out
+    ran = arena(*words, "backend.scripted._target_=stating.Stating")
+    assert ran.code == 0, ran.err
+    run = run_json(ran.directory)
+    assert run["packages"]["pytest"] == version("pytest")
+    assert "no-such-distribution" not in run["packages"]
+    assert "scripted: answers are as they were." in run["determinism"]

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from game_reasoning_arena.catalog.catalog import Catalog, split_name
+from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.catalog.litellm_providers import KEY_VARIABLES, OPENAI_PROTOCOL
+from game_reasoning_arena.catalog.prefixes import split_name
 from game_reasoning_arena.errors import ConfigProblems, UserError
 from game_reasoning_arena.process.paths import shipped_conf
 from game_reasoning_arena.records import Provider
@@ -239,3 +240,11 @@ def test_the_shipped_catalog_is_sound(shipped: Catalog) -> None:
     assert shipped.provider("ollama").api_key_env is None
     backends = {path.stem for path in (shipped_conf() / "backend").glob("*.yaml")}
     assert backends == set(BACKENDS)
+
+
+def test_a_listed_model_without_a_backend_is_no_misspelling() -> None:
+    catalog = Catalog.load(inline_models=["parrot_grey"], dirs=[])
+    with pytest.raises(UserError) as caught:
+        catalog.resolve("parrot_grey", backends=BACKENDS)
+    assert "its backend is not in conf/backend" in str(caught.value)
+    assert "Did you mean" not in str(caught.value)

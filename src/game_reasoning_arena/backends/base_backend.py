@@ -15,6 +15,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from inspect import isawaitable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -67,6 +68,18 @@ class BaseLLMBackend(ABC):
 
     #: Whether thinking in the text of replies is parted from it; not where that was done before.
     separates_thinking: bool = True
+
+    #: Installed packages whose versions its answers depend on.
+    packages: Sequence[str] = ()
+
+    #: Whether asking costs nothing.
+    free: bool = False
+
+    #: How far equal requests get equal answers; None where there is nothing to say of it.
+    repeats: str | None = "seeds are sent where taken; providers do not promise repeats."
+
+    #: What makes more calls a second, for a process that is too busy with this backend's.
+    quicker: str | None = None
 
     def __init__(
         self,
@@ -188,6 +201,10 @@ class BaseLLMBackend(ABC):
         models that are served elsewhere.
         """
         return {}
+
+    def recording(self, model: Model) -> Path | None:
+        """Return the run directory whose answers the model gives; None where it answers itself."""
+        return None
 
     def loads(self, models: Sequence[Model]) -> Mapping[str, Any]:
         """What serving these models takes in this process, by keys that are equal if it is shared.

@@ -54,6 +54,8 @@ class LiteLLMBackend(BaseLLMBackend):
         policy: the limits that every backend has, see :class:`BaseLLMBackend`.
     """
 
+    packages = ("litellm",)
+    quicker = "direct_ models or backend.litellm.workers"
     constrains = frozenset({"json"})
 
     def __init__(

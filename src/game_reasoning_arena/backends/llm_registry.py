@@ -22,7 +22,7 @@ from game_reasoning_arena.backends.backend_config import config
 from game_reasoning_arena.backends.background_loop import BackgroundLoop
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.factory import default_backend_confs, make_backend
-from game_reasoning_arena.catalog.catalog import split_name
+from game_reasoning_arena.catalog.prefixes import split_name
 from game_reasoning_arena.catalog.sampling import parse_sampling, sampling_from_environment
 from game_reasoning_arena.errors import ConfigProblems, UserError
 from game_reasoning_arena.records import Message, Model, Request

@@ -79,18 +79,24 @@ class Recording:
 class ReplayBackend(BaseLLMBackend):
     """Serves models named ``replay_<run directory>``."""
 
+    free = True
+    repeats = None
     separates_thinking = False  # what was recorded is given as it is
 
     def __init__(self, **policy: Any) -> None:
         super().__init__(**policy)
         self._recordings: dict[str, Recording] = {}
 
+    def recording(self, model: Model) -> Path:
+        """Return the run directory that the model's name holds."""
+        return Path(model.model_id)
+
     def check(self, models: Sequence[Model]) -> list[str]:
         """Whether the directories hold recorded answers."""
         return [
             f"{model.name}: {why}. Give a run directory: replay_outputs/DATE/TIME"
             for model in models
-            if (why := _unreplayable(Path(model.model_id))) is not None
+            if (why := _unreplayable(self.recording(model))) is not None
         ]
 
     async def generate(self, request: Request) -> Reply:

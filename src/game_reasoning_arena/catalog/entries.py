@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from game_reasoning_arena.catalog.prefixes import OF_APIS, meaning_of_name
 from game_reasoning_arena.catalog.sampling import parse_sampling
 from game_reasoning_arena.errors import choose_from
 from game_reasoning_arena.process.secrets import secret_reference
@@ -103,8 +104,12 @@ def check_model(
     if isinstance(sampling, Mapping):
         parsed, wrong = parse_sampling(sampling, "sampling")
         problems += [f"{where}: {text}" for text in wrong]
-    if isinstance(name, str) and name.startswith("vllm_"):
-        _check_vllm(name, settings, where, problems)
+    needed = meaning_of_name(name).entry_sets
+    if needed and not any(settings.get(key) for key in needed):
+        problems.append(
+            f"{where}: {name!r} has no {needed[0]}; give the absolute path of the model's folder, "
+            f"or the {needed[1]} of a running server."
+        )
     if len(problems) > before:
         return None
     engine |= settings.pop("engine", {})
@@ -148,8 +153,8 @@ def _sorted_settings(
             engine[key] = value
         elif key not in MODEL_KEYS:
             choices = choose_from(str(key), (*MODEL_KEYS, *ENGINE_KEYS), limit=len(MODEL_KEYS))
-            if str(name).startswith("vllm_"):
-                choices += " Any other engine argument of vLLM goes under `engine:`."
+            if engine_of := meaning_of_name(name).engine_of:
+                choices += f" Any other engine argument of {engine_of} goes under `engine:`."
             problems.append(f"{where}: model {name!r} has an unknown key {key!r}. {choices}")
         else:
             settings[key] = value
@@ -302,14 +307,6 @@ def _check_prices(prices: Mapping[str, Any], where: str, problems: list[str]) ->
         problems.append(f"{where}: prices: input and output are both needed.")
 
 
-def _check_vllm(name: str, settings: dict[str, Any], where: str, problems: list[str]) -> None:
-    if not settings.get("model_path") and not settings.get("api_base"):
-        problems.append(
-            f"{where}: {name!r} has no model_path; give the absolute path of the model's folder, "
-            "or the api_base of a running `vllm serve`."
-        )
-
-
 def provider_from(entry: ProviderEntry, base: Provider | None) -> Provider:
     """A provider from what an entry sets, over what is known of it already."""
     settings: dict[str, Any] = dict(entry.settings)
@@ -319,7 +316,7 @@ def provider_from(entry: ProviderEntry, base: Provider | None) -> Provider:
 
 
 def _with_prefix(name: Any, prefix: str | None) -> str:
-    known = prefix or "litellm"
+    known = prefix or OF_APIS
     return f"'{known}_{name}'" if isinstance(name, str) and name.strip() else f"'{known}_gpt-4o'"
 
 

@@ -22,6 +22,7 @@ from game_reasoning_arena.catalog.entries import (
     check_provider,
     kind,
 )
+from game_reasoning_arena.catalog.prefixes import PREFIXES
 from game_reasoning_arena.errors import choose_from
 
 _BASE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -179,7 +180,7 @@ def _list_prefix(path: Path) -> str | None:
     """``litellm`` for ``litellm_models.yaml``: by its name, such a list is for one backend."""
     stem = path.stem
     prefix = stem.removesuffix("_models")
-    return prefix if prefix != stem and prefix in ("litellm", "vllm", "direct") else None
+    return prefix if prefix != stem and prefix in PREFIXES else None
 
 
 def _parse(path: Path, problems: list[str]) -> tuple[dict[tuple[Any, ...], int], Any] | None:

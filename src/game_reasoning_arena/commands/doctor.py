@@ -166,7 +166,7 @@ def _show_catalog(catalog: Catalog) -> None:
         ("keys set", keys or "none: scripted_* models and local servers need none"),
     ]
     for entry in catalog.models():
-        if entry.name.startswith("vllm_"):
+        if entry.model_path is not None or entry.tokenizer_path is not None:
             try:
                 catalog.resolve(entry.name, backends=backends)
             except UserError as error:

@@ -47,7 +47,7 @@ def ping(name: str, *, files: Sequence[Path] = (), overrides: Sequence[str] = ()
         settings = _composed(files, overrides) if overrides else _shipped(files)
         catalog, confs, trusted, run_sampling = settings
         model = catalog.resolve(name, backends=confs)
-        if refused := current_trust().refused(model_demands([model], own_addresses())):
+        if refused := current_trust().refused(model_demands([model], own_addresses(catalog))):
             raise ConfigProblems(refused)
     small = Sampling(max_tokens=PING_TOKENS).merged(sampling_from_environment())
     sampling = run_sampling.merged(model.sampling).merged(small)
@@ -93,9 +93,10 @@ def _composed(files: Sequence[Path], overrides: Sequence[str]) -> _Settings:
         check_providers,
         check_sampling,
     )
-    from game_reasoning_arena.preflight.session import compose_words
+    from game_reasoning_arena.preflight.session import compose_with_catalog
 
-    config: Any = OmegaConf.to_container(compose_words(list(overrides)), resolve=True)
+    cfg, catalog = compose_with_catalog(list(overrides))
+    config: Any = OmegaConf.to_container(cfg, resolve=True)
     problems = Problems()
     providers = check_providers(config["provider"] or {}, problems)
     sampling = check_sampling(config["sampling"], "sampling", problems)
@@ -103,7 +104,7 @@ def _composed(files: Sequence[Path], overrides: Sequence[str]) -> _Settings:
         raise ConfigProblems(problems.found)
     names = current_trust().names(config)
     look_in_working_directory(names)
-    catalog = Catalog.load(
+    catalog = catalog.with_entries(
         files=[*config["catalog"]["files"], *files],
         inline_models=[*config["catalog"]["models"], config["model"]],
         inline_providers=providers,

@@ -22,6 +22,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from game_reasoning_arena import schema
+from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.commands.help_text import help_text
 from game_reasoning_arena.commands.table_of_commands import COMMANDS
 from game_reasoning_arena.configuration import hydra_source as catalog_source
@@ -71,12 +72,12 @@ def _run_hydra_words(words: list[str], line: CommandLine) -> int:
     schema.register()
     parser = args_parser()
     args = _parse(parser, line.words)
-    broken = _register_catalog(line.catalog_files, args)
+    catalog, broken = _register_catalog(line.catalog_files, args)
     _prefer_our_launchers()
     config_name = line.store_plain_file() or args.config_name or CONFIG_NAME
     if args.hydra_help or args.shell_completion or args.info is not None:
         return _hydra_itself(args, parser, config_name)
-    with Session(args.config_dir) as session:
+    with Session(args.config_dir, catalog) as session:
         overrides = list(args.overrides)
         if args.help:
             options = session.hydra.config_loader.get_group_options
@@ -99,24 +100,24 @@ def _run_hydra_words(words: list[str], line: CommandLine) -> int:
             raise ConfigProblems(list(dict.fromkeys([*broken, *others]))) from error
 
 
-def _register_catalog(files: list[str], args: argparse.Namespace) -> tuple[str, ...]:
-    """Make the catalog known; what is wrong with the user's list files, where a run will tell it.
+def _register_catalog(
+    files: list[str], args: argparse.Namespace
+) -> tuple[Catalog, tuple[str, ...]]:
+    """Make the catalog known; return it with what is wrong with the user's list files.
 
     Raises:
         ConfigProblems: something is wrong and nothing is going to be run, or the catalog is of no
             use without those files either.
     """
     try:
-        catalog_source.register(files=files, config_dir=args.config_dir)
+        return catalog_source.register(files=files, config_dir=args.config_dir), ()
     except ConfigProblems as error:
         if args.help or args.cfg is not None:
             raise
         try:
-            catalog_source.register(config_dir=args.config_dir)
+            return catalog_source.register(config_dir=args.config_dir), error.problems
         except ConfigProblems:
             raise error from None
-        return error.problems
-    return ()
 
 
 def _complete(shell: str) -> int:
@@ -218,7 +219,7 @@ def _run_once(
 ) -> int:
     """Check everything, claim a directory, play; return the exit code."""
     cfg = session.compose(config_name, overrides, RunMode.RUN)
-    experiment, directory = _checked(cfg, overrides, config_file)
+    experiment, directory = _checked(cfg, overrides, config_file, session.catalog)
     if config_file is not None:
         from game_reasoning_arena.preflight.recorded_files import changed_since
 
@@ -237,7 +238,7 @@ def _run_once(
 
 
 def _checked(
-    cfg: DictConfig, overrides: list[str], config_file: Path | None
+    cfg: DictConfig, overrides: list[str], config_file: Path | None, catalog: Catalog | None
 ) -> tuple[Experiment, Path]:
     """Return the experiment and the directory that it will be written to.
 
@@ -251,7 +252,7 @@ def _checked(
     problems: list[str] = []
     experiment = None
     try:
-        experiment = prepare(without_hydra(cfg))
+        experiment = prepare(without_hydra(cfg), catalog=catalog)
     except ConfigProblems as error:
         problems += error.problems
         if config_file is not None:

@@ -101,7 +101,7 @@ def experiment_of(
         UserError: there is no config.yaml, or it cannot be used.
     """
     from game_reasoning_arena.preflight.preparation import prepare
-    from game_reasoning_arena.preflight.session import compose_words
+    from game_reasoning_arena.preflight.session import compose_with_catalog
 
     path = directory / layout.CONFIG
     if not path.is_file():
@@ -112,8 +112,8 @@ def experiment_of(
     words = ["--config", str(path), *(overrides or [])]
     record = run_or_none(directory) or RunRecord()
     try:
-        cfg = compose_words(words)
-        return prepare(cfg, check_backends=checked, played=not checked)
+        cfg, catalog = compose_with_catalog(words)
+        return prepare(cfg, check_backends=checked, played=not checked, catalog=catalog)
     except ConfigProblems as error:
         begun = record.cwd
         if begun is None or Path(begun).is_dir():

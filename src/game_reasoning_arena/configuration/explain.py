@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from yaml import MarkedYAMLError
 
 from game_reasoning_arena import schema
+from game_reasoning_arena.catalog.prefixes import provider_and_model
 from game_reasoning_arena.configuration.command_line import as_typed
 from game_reasoning_arena.errors import choose_from
 from game_reasoning_arena.process.paths import conf_dirs
@@ -35,7 +36,6 @@ _NO_GRAMMAR = re.compile(
 )
 _NO_NULL = re.compile(r"Incompatible value 'None'|field '\w+' is not Optional|is not Optional")
 _PACKAGE = re.compile(r"[ \t]*#[ \t]*@package\s")
-_OF_A_PROVIDER = re.compile(r"(?:litellm|direct)_[^/]+/.")
 _FULL_KEY = re.compile(r"full_key: (\S+)")
 
 
@@ -91,7 +91,7 @@ def _missing_option(text: str) -> str | None:
     more = ""
     if group == "simulation":
         more = f" Any game of OpenSpiel: simulation=openspiel simulation.game={asked or 'NAME'}."
-    elif group == "model" and _OF_A_PROVIDER.match(asked):
+    elif group == "model" and provider_and_model(asked) is not None:
         more = (
             " A model of a provider that words add (+provider.NAME.api_base=...) is given to a "
             f"player: agents.player_0.model={asked}"

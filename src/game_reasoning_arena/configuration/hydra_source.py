@@ -30,8 +30,8 @@ from game_reasoning_arena.records import Sampling
 ALL = "all"
 
 
-def register(files: Sequence[str] = (), config_dir: str | None = None) -> None:
-    """Make the catalog known to Hydra. May be called again.
+def register(files: Sequence[str] = (), config_dir: str | None = None) -> Catalog:
+    """Make the catalog known to Hydra, and return it. May be called again.
 
     Args:
         files: further lists.
@@ -51,6 +51,7 @@ def register(files: Sequence[str] = (), config_dir: str | None = None) -> None:
     )
     for plugin in (CatalogSource, CatalogSearchPath):
         Plugins.instance().register(plugin)
+    return catalog
 
 
 class CatalogSource(ConfigSource):
@@ -124,11 +125,8 @@ class CatalogSource(ConfigSource):
         entry = self.models.get(option)
         if entry is not None:
             return _as_conf(entry)
-        prefix, _, rest = option.partition("_")
-        if prefix in ("litellm", "direct") and self.catalog is not None:
-            provider, slash, model_id = rest.partition("/")
-            if slash and model_id and provider in {p.name for p in self.catalog.providers()}:
-                return {"name": option}
+        if self.catalog is not None and self.catalog.can_be_called(option):
+            return {"name": option}
         return None
 
 

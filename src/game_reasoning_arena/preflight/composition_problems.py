@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.configuration.command_line import (
     PLAIN_FILE,
     plain_file_content,
@@ -59,6 +60,7 @@ def composition_problems(
     names: tuple[str, str],
     overrides: Sequence[str],
     error: Exception,
+    catalog: Catalog | None,
 ) -> ConfigProblems:
     """Find every bad word, and every bad key of a plain file, by composing without them.
 
@@ -67,6 +69,7 @@ def composition_problems(
         names: the configuration's name, and that of the shipped one.
         overrides: the words.
         error: what composing all of it raised.
+        catalog: what was registered with Hydra.
     """
     name, shipped_name = names
     told = _Told()
@@ -86,7 +89,7 @@ def composition_problems(
 
     try:
         seats = not any(_ABOUT_SEATS.match(what) for what in told.left_out)
-        prepare(without_hydra(base), check_seats=seats)
+        prepare(without_hydra(base), check_seats=seats, catalog=catalog)
     except ConfigProblems as more:
         told.problems += [problem for problem in more.problems if problem not in told.problems]
     return ConfigProblems(told.problems)

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 
 from game_reasoning_arena.agents.base_agent import PlayerSpec
 from game_reasoning_arena.backends.price_table import entry_of, retirement
+from game_reasoning_arena.catalog.prefixes import meaning_of
 from game_reasoning_arena.records import Model
-
-#: Backends whose answers come from no language model that is asked now.
-_STAND_INS = ("scripted", "replay")
 
 #: Days before its end from which a model's retirement is told.
 _SOON_DAYS = 60
@@ -26,15 +24,14 @@ def foreseen(players: Sequence[PlayerSpec], *, today: datetime.date | None = Non
     today = today or datetime.date.today()
     models = list({p.model.name: p.model for p in players if p.model}.values())
     notes = [note for model in models if (note := _retires(model, today)) is not None]
-    asked = [player for player in players if player.model]
-    real = [p for p in asked if p.model and p.model.backend not in _STAND_INS]
-    scripted = [p for p in asked if p.model and p.model.backend == "scripted"]
-    if real:
+    stand_ins = [model.name for model in models if meaning_of(model.backend).stand_in]
+    recorded = [model.name for model in models if meaning_of(model.backend).recorded]
+    if len(models) > len(stand_ins) + len(recorded):
         notes += [
             f"agents.{player.name} is {player.model.name}, a stand-in and no language model. To "
             f"have one play there, set agents.{player.name}.model=NAME."
-            for player in scripted
-            if player.model
+            for player in players
+            if player.model and player.model.name in stand_ins
         ]
     return notes
 

@@ -37,6 +37,7 @@ from game_reasoning_arena.preflight.backend_checks import Serving
 from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.preflight.players import check_construction, check_players
 from game_reasoning_arena.preflight.reachability import unreachable
+from game_reasoning_arena.preflight.replay_checks import recording_problems
 from game_reasoning_arena.preflight.scoring import judge_config, judging_player, trusted_scorer
 from game_reasoning_arena.preflight.sharding import Shard
 from game_reasoning_arena.process.targets import look_in_working_directory
@@ -53,6 +54,7 @@ def prepare(
     check_seats: bool = True,
     played: bool = False,
     serving: Serving | None = None,
+    catalog: Catalog | None = None,
 ) -> Experiment:
     """Check and resolve a composed configuration.
 
@@ -63,6 +65,7 @@ def prepare(
             because a word about it is wrong.
         played: it was played already, so that what misleads its players is left as it was.
         serving: remembers what backends said, for configurations that have them in common.
+        catalog: read already; what the configuration lists itself is added to it.
 
     Raises:
         ConfigProblems: everything that is wrong with it.
@@ -79,7 +82,7 @@ def prepare(
     problems.add_all(trust.refused(code_demands(config)))
     look_in_working_directory(config["trusted_targets"])
     shard = problems.attempt(lambda: Shard.parse(config["shard"]))
-    catalog = _load_catalog(config, problems)
+    catalog = _whole_catalog(config, catalog, problems)
     confs: dict[str, Any] = dict(config["backend"] or {})
     players = _players(config, catalog, confs, problems)
     simulation, judges = _simulation(config, catalog, confs, problems)
@@ -91,8 +94,8 @@ def prepare(
     models = list({p.model.name: p.model for p in asked if p.model}.values())
     _check_address(config["model"], models, problems)
     if trust.source is not None:
-        if models:
-            problems.add_all(trust.refused(model_demands(models, own_addresses())))
+        if models and catalog is not None:
+            problems.add_all(trust.refused(model_demands(models, own_addresses(catalog))))
         problems.raise_found()  # before anything is loaded or connected to
     backends = _backends(asked, confs, config, problems)
     if check_backends and not config["estimate"]:
@@ -133,10 +136,6 @@ def _refuse_other_recordings(experiment: Experiment) -> None:
     Raises:
         ConfigProblems: where the recording and the experiment differ.
     """
-    if "replay" not in experiment.backends:
-        return
-    from game_reasoning_arena.preflight.replay_checks import recording_problems
-
     if mismatches := recording_problems(experiment):
         raise ConfigProblems(mismatches)
 
@@ -160,11 +159,14 @@ def _plain(cfg: DictConfig, problems: Problems) -> dict[str, Any]:
     return config
 
 
-def _load_catalog(config: Mapping[str, Any], problems: Problems) -> Catalog | None:
+def _whole_catalog(
+    config: Mapping[str, Any], catalog: Catalog | None, problems: Problems
+) -> Catalog | None:
     """Return the catalog with the configuration's own entries; None if any source is broken."""
     providers = check_providers(config["provider"] or {}, problems)
+    load = Catalog.load if catalog is None else catalog.with_entries
     return problems.attempt(
-        lambda: Catalog.load(
+        lambda: load(
             files=config["catalog"]["files"],
             inline_models=[*config["catalog"]["models"], config["model"]],
             inline_providers=providers,

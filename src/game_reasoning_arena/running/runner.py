@@ -71,6 +71,7 @@ class RunResult:
     cause: BaseException | None = None  # what ended it, if anything did
     assessed: Sequence[str] = ()  # with assess=true: what came of it, in sentences
     begun: bool = True  # whether anything is there to go on from
+    quicker: Sequence[str] = ()  # what makes more calls a second than these backends
 
     @property
     def exit_code(self) -> int:
@@ -288,6 +289,7 @@ def _close(ledger: Ledger, redactor: Redactor) -> RunResult:
     profile = ledger.profile.as_dict() if ledger.profile is not None else None
     if profile is not None:
         ledger.writer.json(layout.PROFILE, profile)
+    backends = ledger.experiment.backends.values()
     return RunResult(
         directory=ledger.writer.directory,
         status=status,
@@ -300,7 +302,12 @@ def _close(ledger: Ledger, redactor: Redactor) -> RunResult:
         unpaired=tuple(ledger.head.unpaired),
         cause=ledger.failure or ledger.meter.fatal,
         begun=ledger.begun,
+        quicker=_each_once(backend.quicker for backend in backends),
     )
+
+
+def _each_once(notes: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(note for note in notes if note is not None))
 
 
 async def _play_all(

@@ -17,6 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
+from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.configuration.command_line import as_typed
 from game_reasoning_arena.configuration.explain import explain_composition
 from game_reasoning_arena.configuration.hydra_internals import BASIC_SWEEPER
@@ -94,7 +95,12 @@ def master_config(
 
 
 def expand(
-    compose: Compose, words: list[str], cfg: DictConfig, *, check_backends: bool
+    compose: Compose,
+    words: list[str],
+    cfg: DictConfig,
+    *,
+    check_backends: bool,
+    catalog: Catalog | None = None,
 ) -> list[Candidate]:
     """All jobs, in the order of Hydra's basic sweeper: the last key varies fastest.
 
@@ -103,6 +109,7 @@ def expand(
         words: overrides for Hydra, sweeps included.
         cfg: from :func:`master_config`.
         check_backends: ask the backends whether they could serve, here and now.
+        catalog: read already.
 
     Raises:
         ConfigProblems: everything that is wrong with any job, each once, with the jobs it is in.
@@ -133,7 +140,9 @@ def expand(
             }
             continue
         try:
-            experiment = prepare(job_cfg, check_backends=check_backends, serving=serving)
+            experiment = prepare(
+                job_cfg, check_backends=check_backends, serving=serving, catalog=catalog
+            )
         except ConfigProblems as error:
             problems.add(number, error.problems)
             continue

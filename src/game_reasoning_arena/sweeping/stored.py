@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from omegaconf import OmegaConf
 
+from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.preflight.preparation import prepare
 from game_reasoning_arena.sweeping.files import JobFile
 
 
-def stored_experiment(job: JobFile, *, check_backends: bool = True) -> Experiment:
+def stored_experiment(
+    job: JobFile, *, check_backends: bool = True, catalog: Catalog | None = None
+) -> Experiment:
     """What the job was to run when its sweep was checked.
 
     Its configuration stands by itself but for the files that it names, and what catalogs say of
@@ -19,12 +22,14 @@ def stored_experiment(job: JobFile, *, check_backends: bool = True) -> Experimen
     Args:
         job: the content of ``.jobs/N.json``; relative paths begin in the working directory.
         check_backends: ask the backends whether they could serve, here and now.
+        catalog: read already.
 
     Raises:
         ConfigProblems: it cannot be run here.
         UserError: it would be another experiment.
     """
-    experiment = prepare(OmegaConf.create(job.config), check_backends=check_backends)
+    cfg = OmegaConf.create(job.config)
+    experiment = prepare(cfg, check_backends=check_backends, catalog=catalog)
     if job.identity not in (None, experiment.identity):
         raise UserError(
             f"{job.directory} would ask something else now than when its sweep was checked, "

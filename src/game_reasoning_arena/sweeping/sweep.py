@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.configuration.output_directory import (
     check_directory,
     chosen_directory,
@@ -73,7 +74,7 @@ def run_sweep(
         return session.compose(config_name, some, mode)
 
     cfg, words, problems = master_config(compose, words)
-    candidates, launcher, directory = _checked(compose, cfg, words, problems)
+    candidates, launcher, directory = _checked(compose, cfg, words, problems, session.catalog)
     for note in dict.fromkeys(
         note for one in candidates for note in foreseen(one.experiment.players)
     ):
@@ -107,6 +108,7 @@ def _checked(
     cfg: DictConfig,
     words: list[str],
     problems: list[str],
+    catalog: Catalog | None,
 ) -> tuple[list[Candidate], Launcher | None, Path]:
     """Return the jobs, their launcher and the sweep's directory.
 
@@ -123,7 +125,11 @@ def _checked(
     candidates: list[Candidate] = []
     try:
         candidates = expand(
-            compose, words, cfg, check_backends=launcher is None or launcher.same_machine
+            compose,
+            words,
+            cfg,
+            check_backends=launcher is None or launcher.same_machine,
+            catalog=catalog,
         )
     except ConfigProblems as error:
         problems += error.problems
@@ -256,13 +262,17 @@ def _prepare_stored(sweep: Sweep, jobs: Sequence[Job], *, check_backends: bool) 
             cannot run it.
     """
     problems: list[str] = []
+    catalog: Catalog | None = None
     for job in jobs:
         if job.experiment is not None:
             continue
+        catalog = catalog or Catalog.load()
         file = sweep.job_file(job)
         try:
             stored = read_record(file, JobFile)
-            job.experiment = stored_experiment(stored, check_backends=check_backends)
+            job.experiment = stored_experiment(
+                stored, check_backends=check_backends, catalog=catalog
+            )
         except FileNotFoundError:
             problems.append(f"{file} is missing, so what job {job.number} asks is unknown.")
         except ConfigProblems as error:
