@@ -175,6 +175,7 @@ def run_head(
         identity=experiment.identity,
         contents=experiment.contents,
         game=experiment.simulation.name,
+        utility=experiment.simulation.utility,
         seed=experiment.seed,
         overrides=(*past.overrides, *overrides),
         cwd=str(Path.cwd()),

@@ -18,6 +18,8 @@ class Simulation(ABC):
     name: str
     #: The rules as told to a language model; None tells none.
     rules: str | None = None
+    #: The least and the greatest return of a player; None where there is no such bound.
+    utility: tuple[float, float] | None = None
     #: Whether any text is an answer (prompts), rather than a choice among legal actions (games).
     open_ended: bool = False
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from scipy import optimize, stats
 
 from game_reasoning_arena.analysis.statistics.bradley_terry import ELO, Games, Ratings
 from game_reasoning_arena.analysis.statistics.bradley_terry import rate as rate_games
@@ -255,3 +256,67 @@ def test_a_ring_of_games_tells_the_seat_though_nobody_swapped() -> None:
     ring = [Game(i, j, float(k < 6)) for i, j in ("ab", "bc", "ca") for k in range(9)]
     (fit,) = rate(ring)
     assert fit.seat.value == pytest.approx(math.log(2) * ELO, rel=1e-6)
+
+
+def test_intervals_by_deal_agree_with_a_fit_that_shares_no_code() -> None:
+    """Maximum likelihood by scipy's BFGS on loops over games; the covariance of K.-Y. Liang and S.
+    L. Zeger (1986) from differences of likelihoods, with k / (k - 1) and Student's quantile."""
+    rng = np.random.default_rng(6)
+    names, deals = ["a", "b", "c"], 12
+    games = [
+        (one, other, float(rng.choice([1.0, 0.5, 0.0], p=[0.5, 0.2, 0.3])), deal)
+        for deal in range(deals)
+        for one in names
+        for other in names
+        if one != other
+    ]
+    (fit,) = rate_games(Games(*zip(*games, strict=True)))
+
+    def surprise(at: np.ndarray, some: list[tuple[str, str, float, int]]) -> float:
+        strength = dict(zip(names, [0.0, at[0], at[1]], strict=True))
+        total = 0.0
+        for one, other, score, _ in some:
+            s = strength[one] - strength[other] + at[2]
+            weights = {1.0: math.exp(s / 2), 0.5: math.exp(at[3]), 0.0: math.exp(-s / 2)}
+            total -= math.log(weights[score] / sum(weights.values()))
+        return total
+
+    best = optimize.minimize(surprise, np.zeros(4), args=(games,), tol=1e-10).x
+    step = 1e-4
+
+    def slope(some: list[tuple[str, str, float, int]], at: np.ndarray) -> np.ndarray:
+        moves = np.eye(4) * step
+        return np.array([surprise(at + m, some) - surprise(at - m, some) for m in moves]) / step / 2
+
+    moves = np.eye(4) * step
+    bend = np.array([slope(games, best + m) - slope(games, best - m) for m in moves]) / step / 2
+    per_deal = [slope([g for g in games if g[3] == deal], best) for deal in range(deals)]
+    spread = np.array(per_deal).T @ np.array(per_deal) * deals / (deals - 1)
+    covariance = np.linalg.inv(bend) @ spread @ np.linalg.inv(bend)
+    gap = fit.difference("b", "a")
+    half = stats.t.isf(0.025, deals - 1) * math.sqrt(covariance[0, 0])
+    assert gap.value == pytest.approx(best[0] * ELO, abs=0.05)
+    assert (gap.high - gap.low) / 2 == pytest.approx(half * ELO, rel=1e-3)
+    assert fit.seat.value == pytest.approx(best[2] * ELO, abs=0.05)
+    half = stats.t.isf(0.025, deals - 1) * math.sqrt(covariance[2, 2])
+    assert (fit.seat.high - fit.seat.low) / 2 == pytest.approx(half * ELO, rel=1e-3)
+    assert fit.deals.tolist() == [deals] * 3
+
+
+def test_where_somebody_won_everything_a_deal_counts_once() -> None:
+    """Six games of each deal, all won: no surer than by one game of each."""
+    wide = Games(["a", "b"] * 30, ["b", "a"] * 30, [1.0, 0.0] * 30, np.arange(60) // 6)
+    (fit,) = rate_games(wide)
+    (plain,) = rate_games(Games(["a", "b"] * 5, ["b", "a"] * 5, [1.0, 0.0] * 5, np.arange(10)))
+    assert fit.regularised
+    assert plain.regularised
+    many, few = fit.ratings["a"], plain.ratings["a"]
+    (naive,) = rate_games(Games(wide.first, wide.second, wide.score))
+    assert many.high - many.low > 1.3 * (naive.ratings["a"].high - naive.ratings["a"].low)
+    assert many.high - many.low == pytest.approx(few.high - few.low, rel=0.6)
+
+
+def test_one_deal_alone_gives_no_interval() -> None:
+    (fit,) = rate_games(Games(["a", "b", "a"], ["b", "a", "b"], [1.0, 1.0, 0.0], [7, 7, 7]))
+    assert all(rating.known and rating.low is None for rating in fit.ratings.values())
+    assert fit.difference("a", "b").low is None

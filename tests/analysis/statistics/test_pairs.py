@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from game_reasoning_arena.analysis.statistics.hypotheses import Hypotheses, hypotheses
 from game_reasoning_arena.analysis.statistics.measures import Measure
@@ -271,3 +274,78 @@ def test_too_few_differing_deals_can_show_nothing(
     pair = Pair("chess", "a", "b", p=1.0, adjusted=1.0, ahead=deals, hypotheses=hypotheses_)
     assert pair.hopeless is hopeless
     assert pair.verdict().startswith("too few deals differ" if hopeless else "not resolved")
+
+
+_DRAWN = st.lists(
+    st.tuples(
+        st.sampled_from(["ab", "ba", "ac", "ca", "bc", "cb", "ad", "da", "bd"]),
+        st.integers(0, 6),
+        st.sampled_from([0.0, 0.5, 1.0]),
+        st.sampled_from([None, None, None, 0, 1]),
+    ),
+    min_size=4,
+    max_size=40,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(_DRAWN, st.sampled_from(["loss", "drop"]))
+def test_a_count_that_shares_no_code_agrees(
+    games: list[tuple[str, int, float, int | None]], policy: str
+) -> None:
+    """Any games of four players, repeated, unequal, forfeited: by loops, fractions and all ways."""
+    table = Table()
+    for (first, second), deal, score, failed in games:
+        table.play(first, second, deal, score, failed=failed)
+    chances = []
+    found = compare_pairs(table.standings(()), policy)
+    for pair in found:
+        totals, differences = _by_hand(games, pair.a, pair.b, policy)
+        if not differences:
+            assert pair.p is None
+            continue
+        seen = abs(sum(totals.values()))
+        ways = list(itertools.product((1, -1), repeat=len(totals)))
+        far = [abs(sum(s * t for s, t in zip(w, totals.values(), strict=True))) for w in ways]
+        chances.append(sum(one >= seen for one in far) / len(ways))
+        assert pair.p == pytest.approx(chances[-1], abs=1e-9)
+        assert pair.score.value == pytest.approx(float(sum(totals.values()) / differences))
+        assert (pair.tested, pair.n) == (len(totals), differences)
+    for pair, p in zip([one for one in found if one.p is not None], chances, strict=True):
+        ranked = sorted(chances)
+        steps = [min(1.0, (len(ranked) - k) * q) for k, q in enumerate(ranked) if q <= p + 1e-9]
+        assert pair.adjusted == pytest.approx(max(steps), abs=1e-8)
+
+
+def _by_hand(
+    games: list[tuple[str, int, float, int | None]], a: str, b: str, policy: str
+) -> tuple[dict[int, Fraction], int]:
+    """Totals by deal and the number of differences, as the documentation says them."""
+    totals: dict[int, Fraction] = {}
+    number = 0
+    worth = []
+    for (first, second), deal, score, failed in games:
+        points: Fraction | None = Fraction(score)
+        if failed is not None:
+            points = None if policy == "drop" else Fraction(failed)
+        worth.append((first, second, deal, points))
+
+    def add(deal: int, gap: Fraction) -> None:
+        nonlocal number
+        totals[deal] = totals.get(deal, Fraction(0)) + gap
+        number += 1
+
+    for first, second, deal, points in worth:
+        if {first, second} == {a, b} and points is not None:
+            add(deal, (2 * points - 1) * (1 if first == a else -1))
+    for deal in sorted({deal for _, _, deal, _ in worth}):
+        for other in sorted({name for game in games for name in game[0]} - {a, b}):
+            for seat in (0, 1):
+                sides = []
+                for mine in (a, b):
+                    wanted = (mine, other) if seat == 0 else (other, mine)
+                    sides.append([p for f, s, d, p in worth if (f, s, d) == (*wanted, deal)])
+                for one, two in zip(*sides, strict=False):
+                    if one is not None and two is not None:
+                        add(deal, (one - two) * (1 if seat == 0 else -1))
+    return totals, number

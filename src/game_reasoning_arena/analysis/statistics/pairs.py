@@ -145,7 +145,7 @@ class Pair:
             return f"{better} is better{depends}"
         if self.hopeless:
             what = "deals" if self.tested == self.deals else "distinct deals"
-            return f"too few {what} differ to show anything"
+            return f"too few {what} differ to show anything{depends}"
         return f"not resolved{depends}"
 
     def _untested(self) -> str:

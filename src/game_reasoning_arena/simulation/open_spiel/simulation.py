@@ -4,6 +4,7 @@ depth, hidden information, one player or many."""
 from __future__ import annotations
 
 import asyncio
+import math
 import reprlib
 from collections.abc import Mapping, Sequence
 from time import perf_counter
@@ -90,6 +91,8 @@ class OpenSpielSimulation(Simulation):
         self.max_moves = max_moves
         self.texts = Texts(self.game, state, board)
         self.players: int = self.game.num_players()
+        bounds = float(self.game.min_utility()), float(self.game.max_utility())
+        self.utility = bounds if all(map(math.isfinite, bounds)) else None
         require_moves(self.game, game_string)
         self._one_best = kind.utility != pyspiel.GameType.Utility.IDENTICAL and self.players > 1
         # Games that draw inside the engine get a seed of their own in each episode, unless the

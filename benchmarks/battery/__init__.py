@@ -1,0 +1,1 @@
+"""Is what `arena compare` says right? Simulated designs, and how often each statistic is wrong."""
