@@ -112,9 +112,10 @@ def _problem_of(model: Model, variable: str) -> str | None:
     what = unusable(value)
     if what is None:
         return None
+    whose = f"the provider {model.provider.name!r}" if model.provider else "the provider"
     return (
-        f"{model.name}: the environment variable {variable} {what}, so it is not what the "
-        f"provider issued. Set {variable} to the bare key."
+        f"The environment variable {variable} {what}, so it is not what {whose} issued. Set "
+        f"{variable} to the bare key."
     )
 
 
