@@ -24,6 +24,7 @@ from game_reasoning_arena.analysis.plots.figures import INK, _drawn, plots, svg_
 from game_reasoning_arena.analysis.statistics.intervals import wilson
 from game_reasoning_arena.analysis.statistics.measures import Measure
 from game_reasoning_arena.analysis.statistics.standings import SCORES, standings
+from game_reasoning_arena.analysis.tables.forms import Table
 from game_reasoning_arena.cli import run_command
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.recording import load_runs
@@ -40,10 +41,15 @@ def _quiet(*paths: Path) -> Comparison:
     return Comparison(load_runs(*paths, notice=lambda _: None))
 
 
+def _results(of: Path | Comparison) -> Table:
+    (table,) = (_quiet(of) if isinstance(of, Path) else of).chosen(["results"])
+    return table
+
+
 def test_rates_add_up_over_every_episode_that_began(tmp_path: Path) -> None:
     make_run(tmp_path / "a", _versus_random("vllm_a", fail=0.05), episodes=80, outages=0.1)
     comparison = _quiet(tmp_path / "a")
-    (row,) = [r for r in comparison.tables[1].rows if r["who"] == "vllm_a"]
+    (row,) = [r for r in _results(comparison).rows if r["who"] == "vllm_a"]
     total = row["win"].value + row["draw"] + row["loss"].value + row["error"] + row["open"]
     assert total == pytest.approx(1.0)
     assert row["began"] == 80
@@ -58,7 +64,7 @@ def test_one_opponent_of_many_models_is_known_by_its_deals(arena: Arena) -> None
         "agents.player_0.sampling.temperature=0.1,0.2,0.3,0.4,0.5,0.6", "hydra.sweep.dir=six",
     )  # fmt: skip
     assert ran.code == 0, ran.err
-    (row,) = [r for r in _quiet(Path("six")).tables[1].rows if r["who"] == "random"]
+    (row,) = [r for r in _results(Path("six")).rows if r["who"] == "random"]
     assert row["began"] == 120
     for result in ("win", "loss"):
         rate = row[result]
@@ -133,7 +139,7 @@ def test_the_same_settings_twice_are_told_apart_by_run(tmp_path: Path) -> None:
 def test_more_deals_of_the_same_settings_are_one_competitor(tmp_path: Path) -> None:
     make_run(tmp_path / "first", _versus_random("vllm_a"), episodes=40, seed=1)
     make_run(tmp_path / "second", _versus_random("vllm_a"), episodes=40, seed=2)
-    (row,) = [r for r in _quiet(tmp_path).tables[1].rows if r["who"] == "vllm_a"]
+    (row,) = [r for r in _results(tmp_path).rows if r["who"] == "vllm_a"]
     assert row["began"] == 80
 
 
@@ -173,7 +179,7 @@ def test_a_confounded_comparison_is_loud(tmp_path: Path) -> None:
 def test_unknown_cost_stays_unknown(tmp_path: Path) -> None:
     make_run(tmp_path / "a", _versus_random("vllm_a"), episodes=10)
     make_run(tmp_path / "b", _versus_random("litellm_b", cost_usd=0.01), episodes=10)
-    rows = {r["who"]: r for r in _quiet(tmp_path).tables[7].rows}
+    rows = {r["who"]: r for r in _quiet(tmp_path).chosen(["cost"])[0].rows}
     assert rows["vllm_a"]["cost"] is None
     assert rows["vllm_a"]["per_win"] is None
     asked = len(load_runs(tmp_path / "b").responses)
@@ -224,7 +230,7 @@ def test_a_run_in_progress_counts_what_began(tmp_path: Path) -> None:
     (path / "episodes.jsonl").write_bytes(b"".join(lines[:15]) + lines[15][:30])
     comparison = _quiet(path)
     assert any("in progress" in c and "15 of 20" in c for c in comparison.caveats)
-    (row,) = [r for r in comparison.tables[1].rows if r["who"] == "vllm_a"]
+    (row,) = [r for r in _results(comparison).rows if r["who"] == "vllm_a"]
     assert row["began"] == 20
     assert row["open"] == pytest.approx(5 / 20)
     assert any("torn" in notice for notice in comparison.loaded.notices)
@@ -273,7 +279,7 @@ def test_every_form_holds_the_same_numbers(
     make_run(tmp_path / "runs/a", _versus_random("vllm_a_1", fail=0.05, rethink=0.1), episodes=40)
     make_run(tmp_path / "runs/b", _versus_random("vllm_b|$x", temperature=0.9), episodes=40)
     out = tmp_path / "out"
-    words = ["compare", str(tmp_path / "runs")]
+    words = ["compare", str(tmp_path / "runs"), "--all"]
     for form in ("csv", "markdown", "latex", "json"):
         words += [f"--{form}", str(out / f"table.{form}")]
     words += ["--plots", str(out / "plots"), "--reasoning", str(out / "reasoning.csv")]
@@ -339,7 +345,7 @@ def test_every_model_against_every_model_is_one_competitor_each(tmp_path: Path) 
     ):
         make_run(tmp_path / str(number), {"player_0": one, "player_1": other}, episodes=40)
     comparison = _quiet(tmp_path)
-    results = {row["who"]: row for row in comparison.tables[1].rows}
+    results = {row["who"]: row for row in _results(comparison).rows}
     assert set(results) == {
         "vllm_a", "vllm_b", "vllm_a as player_0", "vllm_a as player_1", "vllm_b as player_0",
         "vllm_b as player_1",
@@ -362,10 +368,10 @@ def test_only_runs_that_repeat_deals_are_told_apart(tmp_path: Path) -> None:
     for name in ("first", "second"):
         make_run(tmp_path / name, _versus_random("vllm_a"), episodes=10)
     make_run(tmp_path / "third", _versus_random("vllm_a"), game="leduc_poker", episodes=10)
-    labels = {row["who"] for row in _quiet(tmp_path).tables[1].rows if "vllm" in row["who"]}
+    labels = {row["who"] for row in _results(tmp_path).rows if "vllm" in row["who"]}
     assert labels == {"vllm_a [first]", "vllm_a [second]", "vllm_a [third]"}
     make_run(tmp_path / "fourth", _versus_random("vllm_a"), game="chess", episodes=10)
-    labels = {row["who"] for row in _quiet(tmp_path).tables[1].rows if "vllm" in row["who"]}
+    labels = {row["who"] for row in _results(tmp_path).rows if "vllm" in row["who"]}
     assert labels == {"vllm_a [first]", "vllm_a [second]", "vllm_a [other runs]"}
 
 
@@ -374,9 +380,9 @@ def test_rows_that_do_not_compare_are_named(tmp_path: Path) -> None:
     make_run(tmp_path / "a", {"player_0": strong, "player_1": Player()}, episodes=10)
     make_run(tmp_path / "b", {"player_0": weak, "player_1": Player()}, episodes=10)
     alike = _quiet(tmp_path)
-    assert "met different opponents" not in " ".join(alike.tables[1].notes)
+    assert "met different opponents" not in " ".join(_results(alike).notes)
     make_run(tmp_path / "c", {"player_0": strong, "player_1": Player("vllm_c")}, episodes=10)
-    (note,) = [n for n in _quiet(tmp_path).tables[1].notes if "met different opponents" in n]
+    (note,) = [n for n in _results(tmp_path).notes if "met different opponents" in n]
     assert note.startswith("tic_tac_toe: vllm_a and vllm_b (one of 2 such pairs)")
 
 
@@ -388,7 +394,7 @@ def test_a_row_of_runs_that_differ_says_so(tmp_path: Path) -> None:
             episodes=10,
             config={"simulation": {"game": "tic_tac_toe", "max_moves": moves}},
         )
-    (note,) = [n for n in _quiet(tmp_path).tables[1].notes if "one row of runs" in n]
+    (note,) = [n for n in _results(tmp_path).notes if "one row of runs" in n]
     assert note == (
         "random, tic_tac_toe: one row of runs between which these differ: "
         "config simulation.max_moves."
@@ -417,7 +423,7 @@ def test_control_characters_of_others_reach_no_terminal_and_no_file(
         player = Player(f"vllm_{evil}{name}", system=evil + name, served=evil + name)
         make_run(tmp_path / "runs" / name, {"player_0": player, "player_1": Player()}, episodes=4)
     out = tmp_path / "out"
-    words = ["compare", str(tmp_path / "runs"), "--plots", str(out)]
+    words = ["compare", str(tmp_path / "runs"), "--all", "--plots", str(out)]
     words += ["--latex", str(out / "t.tex"), "--markdown", str(out / "t.md")]
     assert run_command(words) == 0
     told = capsys.readouterr()
@@ -603,7 +609,7 @@ def test_equal_players_who_never_change_seats_are_not_told_apart(arena: Arena) -
     """Two random players: the first seat wins tic-tac-toe more often."""
     words = ("agents=llm_vs_random", "episodes=400", "seed=2")
     assert arena("hydra.run.dir=fixed", "seats=fixed", *words).code == 0
-    told = arena("compare", "fixed").out
+    told = arena("compare", "fixed", "--all").out
     assert "scripted_random is ahead, but nobody changed seats" in told
     assert "nobody changed seats, so a rating holds the worth of its player's seat" in told
     assert "scripted_random is better" not in told
@@ -614,7 +620,7 @@ def test_games_against_several_opponents_are_counted_apart(tmp_path: Path) -> No
     players = {"player_0": Player("vllm_a"), "player_1": Player("vllm_b")}
     make_run(tmp_path / "b", players, episodes=6)
     comparison = _quiet(tmp_path)
-    (note,) = [note for note in comparison.tables[1].notes if "several opponents" in note]
+    (note,) = [note for note in _results(comparison).notes if "several opponents" in note]
     assert note == ("one row of games against several opponents: vllm_a (random 10, vllm_b 6).")
     ratings = next(table for table in comparison.tables if table.key == "ratings")
     assert {row["who"]: row["games"] for row in ratings.rows} == {
@@ -626,17 +632,17 @@ def test_the_same_games_are_counted_once(arena: Arena, tmp_path: Path) -> None:
     assert arena("-m", "shard=all/2", "episodes=8", "hydra.sweep.dir=parts").code == 0
     assert arena("merge", "parts", "--output", "whole").code == 0
     shutil.copytree(tmp_path / "whole", tmp_path / "copy")
-    ran = arena("compare", "whole", "parts", "copy")
+    ran = arena("compare", "whole", "parts", "copy", "--all")
     assert ran.out.count("is a part of whole, which was merged: left out.") == 2
     assert "note: copy is a copy of whole (the same run): left out." in ran.out
-    (row,) = [r for r in _quiet(tmp_path).tables[1].rows if r["who"] == "scripted_random"]
+    (row,) = [r for r in _results(tmp_path).rows if r["who"] == "scripted_random"]
     assert row["began"] == 8
 
 
 def test_prompts_are_neither_won_nor_lost(arena: Arena) -> None:
     words = ("simulation=prompts", "agents=llm_vs_llm", "agents.player_1.model=scripted_first")
     assert arena("hydra.run.dir=asked", *words).code == 0
-    told = arena("compare", "asked").out
+    told = arena("compare", "asked", "--all").out
     assert "win %" not in told.replace("episodes win", "")
     assert "Which is better" not in told
     assert "Score %" not in told
@@ -673,9 +679,9 @@ def test_players_of_games_of_three_are_not_said_to_have_decided_nothing(arena: A
         "episodes=6",
     )  # fmt: skip
     assert ran.code == 0, ran.err
-    told = arena("compare", "three").out
+    told = arena("compare", "three", "--all").out
     assert told.count("not tested: more than two played") == 1
-    told = arena("compare", "three", "--against", "random").out
+    told = arena("compare", "three", "--against", "random", "--all").out
     assert told.count("not tested: more than two played") == 2
     assert "no game between them was decided" not in told
     assert "games of more than two players are not paired within an episode" in told
@@ -690,7 +696,7 @@ def test_players_who_only_failed_together_have_met(arena: Arena) -> None:
         "backend.scripted.unparsable=1", *fails,
     )  # fmt: skip
     assert ran.code == 0, ran.err
-    told = arena("compare", "both").out
+    told = arena("compare", "both", "--all").out
     assert "no game between them was decided" in told
     assert "met different opponents" not in told
 

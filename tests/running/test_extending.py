@@ -36,7 +36,7 @@ def test_a_longer_run_is_the_one_that_was_begun_so(
     assert grown["episodes"] == {"planned": 20, "completed": 20}
     assert [(step["from"], step["to"]) for step in grown["extended"]] == [(begun_with, 20)]
     assert whole["extended"] == []
-    told = arena("compare", "grown", "whole").out
+    told = arena("compare", "grown", "whole", "--all").out
     assert f"grown: was extended ({begun_with} -> 20 episodes). If its results decided" in told
     assert "whole: was" not in told
     assert arena("resume", "grown").code == 0  # 20 is its length now
@@ -101,9 +101,9 @@ def test_versions_that_differ_between_parts_are_told(arena: Arena, tmp_path: Pat
     assert f"was played with other versions: open-spiel 1.0 -> {now}" in longer.err
     assert run_json(tmp_path / "mine")["earlier_provenance"][0]["packages"]["open-spiel"] == "1.0"
     told = "mine: was played in parts with different versions (open-spiel 1.0 -> "
-    assert told in arena("compare", "mine").out
+    assert told in arena("compare", "mine", "--all").out
     assert arena("merge", "mine", "--output", "merged").code == 0
-    merged = arena("compare", "merged").out
+    merged = arena("compare", "merged", "--all").out
     assert "merged: was played in parts with different versions" in merged
     assert "merged: was extended (4 -> 6 episodes)" in merged
 

@@ -30,7 +30,7 @@ def test_games_that_were_cut_are_not_only_draws(arena: Arena, tmp_path: Path) ->
     assert "cut: ended by simulation.max_moves" in ran.out
     rows = summary(ran.directory)
     assert sum(int(row["cut_at_limit"]) for row in rows) == 2 * sum(cut)
-    compared = arena("compare", "cut")
+    compared = arena("compare", "cut", "--all")
     assert "cut at limit: ended by max_moves" in compared.out
 
 
@@ -59,7 +59,7 @@ def test_where_nothing_was_cut_there_is_no_such_column(arena: Arena) -> None:
     ran = arena("episodes=2")
     assert "cut" not in ran.out.splitlines()[0].split()
     assert {row["cut_at_limit"] for row in summary(ran.directory)} == {"0"}
-    assert "cut at limit" not in arena("compare", str(ran.directory)).out
+    assert "cut at limit" not in arena("compare", str(ran.directory), "--all").out
 
 
 @pytest.mark.skipif(find_chromium() is None, reason="no Chromium here")

@@ -18,6 +18,14 @@ from game_reasoning_arena.analysis.statistics.hypotheses import Hypotheses, hypo
 from game_reasoning_arena.analysis.statistics.intervals import CONFIDENCE
 from game_reasoning_arena.analysis.statistics.judged import Judged, judged_of
 from game_reasoning_arena.analysis.statistics.judged_tables import judged_tables
+from game_reasoning_arena.analysis.statistics.leaderboard import (
+    Leaderboard,
+    boards_table,
+    leaderboard,
+    overall_table,
+    sections,
+)
+from game_reasoning_arena.analysis.statistics.measures import Measure
 from game_reasoning_arena.analysis.statistics.pairs import Pair, compare_pairs
 from game_reasoning_arena.analysis.statistics.readings import (
     mendable_failures,
@@ -36,6 +44,7 @@ from game_reasoning_arena.analysis.statistics.standings import POLICIES, Standin
 from game_reasoning_arena.analysis.statistics.time_spent import time_table
 from game_reasoning_arena.analysis.statistics.verdicts import pairs_table
 from game_reasoning_arena.analysis.tables.forms import Column, Table
+from game_reasoning_arena.analysis.tables.head import Section
 from game_reasoning_arena.errors import UserError, choose_from
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.frames import LoadedRuns, rows
@@ -52,6 +61,8 @@ class Comparison:
         against: a competitor that all others are compared with; None for all models with each
             other.
         only_pairs: ``A:B,C:D``, the pairs to compare; None for no such choice.
+        only: competitors to compare, by label or a part of just one; empty for all.
+        measure: score, return or accuracy; auto for what is tested at each game.
 
     Raises:
         UserError: no such policy, competitor or pair.
@@ -61,19 +72,42 @@ class Comparison:
     policy: str = "loss"
     against: str | None = None
     only_pairs: str | None = None
+    only: Sequence[str] = ()
+    measure: str = "auto"
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
             raise UserError(
                 f"Forfeits cannot count as {self.policy!r}. " + choose_from(self.policy, POLICIES)
             )
-        if self.against is not None or self.only_pairs is not None:
+        if self.measure not in ("auto", *Measure):
+            raise UserError(
+                f"--measure={self.measure} is unknown. "
+                + choose_from(self.measure, ("auto", *Measure))
+            )
+        if self.against is not None or self.only_pairs is not None or self.only:
             self.hypotheses  # noqa: B018  a name that is nobody's is refused before anything is shown
 
     @cached_property
     def hypotheses(self) -> Hypotheses:
         """Which pairs are asked about."""
-        return hypotheses(self.standings.who, self.against, self.only_pairs)
+        return hypotheses(self.standings.who, self.against, self.only_pairs, self.only)
+
+    @property
+    def chosen_measure(self) -> Measure | None:
+        """The measure that was asked for; None for what is tested at each game."""
+        return None if self.measure == "auto" else Measure(self.measure)
+
+    @cached_property
+    def leaderboard(self) -> Leaderboard:
+        """The answer: who leads at each game, and over all."""
+        return leaderboard(
+            self.standings,
+            self.pairs,
+            self.policy,
+            measure=self.chosen_measure,
+            only=self.hypotheses.only,
+        )
 
     @cached_property
     def standings(self) -> Standings:
@@ -98,7 +132,7 @@ class Comparison:
     @cached_property
     def pairs(self) -> list[Pair]:
         """The pairs that are asked about, tested."""
-        return compare_pairs(self.standings, self.policy, self.hypotheses)
+        return compare_pairs(self.standings, self.policy, self.hypotheses, self.chosen_measure)
 
     @cached_property
     def ratings(self) -> dict[str, list[Ratings]]:
@@ -123,6 +157,8 @@ class Comparison:
                 "that was decided before its results were seen."
             )
         return [
+            boards_table(self.leaderboard),
+            overall_table(self.leaderboard),
             runs_table(self.loaded),
             results,
             *answer_tables(self.answers),
@@ -137,6 +173,23 @@ class Comparison:
             readings_table(responses),
             self.differences,
         ]
+
+    @cached_property
+    def sections(self) -> list[Section]:
+        """The head: a sentence and a leaderboard per game, and one over all games."""
+        return sections(self.leaderboard)
+
+    def chosen(self, keys: Sequence[str]) -> list[Table]:
+        """Return the tables of some names.
+
+        Raises:
+            UserError: there is no table of one of these names.
+        """
+        by_key = {table.key: table for table in self.every_table}
+        for key in keys:
+            if key not in by_key:
+                raise UserError(f"--table: no table is called {key!r}. {choose_from(key, by_key)}")
+        return [by_key[key] for key in keys]
 
     @property
     def every_table(self) -> list[Table]:
@@ -191,6 +244,7 @@ class Comparison:
         """For JSON; rates are fractions, times seconds, money US dollars, unknown null."""
         return {
             "confidence": CONFIDENCE,
+            "verdicts": [board.sentence for board in self.leaderboard.boards],
             "forfeits": self.policy,
             "caveats": self.caveats,
             "notices": self.loaded.notices,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.recording import layout
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from game_reasoning_arena.analysis.compare import Comparison
     from game_reasoning_arena.commands.judging import Judgement
 
@@ -38,6 +41,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--pairs", metavar="A:B,...", help="compare only these; Holm's correction is for them alone"
+    )
+    parser.add_argument("--all", action="store_true", help="show every table and caveat")
+    parser.add_argument("--table", metavar="NAME,...", help="show these tables instead of the head")
+    parser.add_argument("--games", metavar="GAME,...", help="compare these games alone")
+    parser.add_argument("--only", metavar="NAME,...", help="compare these competitors alone")
+    parser.add_argument(
+        "--measure",
+        default="auto",
+        help="score, return or accuracy; auto (default): what tells most of each game",
     )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="all tables in long form")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="all tables as Markdown")
@@ -69,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.text import Text
 
     from game_reasoning_arena.analysis.compare import Comparison
-    from game_reasoning_arena.analysis.statistics.differences import prompt_diffs
+    from game_reasoning_arena.analysis.tables.head import WIDTH, head_lines
     from game_reasoning_arena.analysis.tables.plain import plain
     from game_reasoning_arena.analysis.tables.terminal import to_rich
     from game_reasoning_arena.recording.frames import load_runs
@@ -82,47 +94,98 @@ def run(args: argparse.Namespace) -> int:
         if file is not None:
             check_writable(file)
     loaded = load_runs(*args.directories, notice=lambda _: None)
-    comparison = Comparison(loaded, args.forfeits, args.against, args.pairs)
+    if games := _names(args.games):
+        loaded = loaded.of_games(games)
+    comparison = Comparison(
+        loaded,
+        args.forfeits,
+        args.against,
+        args.pairs,
+        only=_names(args.only),
+        measure=args.measure,
+    )
+    tables = comparison.chosen(_names(args.table))
     # A pipe gets each table in one piece; a terminal in pieces that fit.
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else 10_000, soft_wrap=False)
     width = console.width if terminal else None
-    for line in comparison.mendable:
-        console.print(Text(plain(line), style="bold red"))
-    for table in comparison.tables:
+    for line in (
+        head_lines(
+            comparison.sections,
+            [*comparison.caveats, *map("note: {}".format, loaded.notices)],
+            _REST,
+            width=min(WIDTH, width or WIDTH),
+        )
+        if not (args.all or tables)
+        else ()
+    ):
+        console.print(Text(line, style="yellow" if line.startswith("! ") else ""))
+    for table in comparison.tables if args.all else tables:
         if table.rows or table.notes:
             console.print(to_rich(table, width))
-    code, judgement = 0, None
-    if args.reasoning is not None:
-        from game_reasoning_arena.analysis.statistics import reasoning
+    judgement = _reasoning(comparison, args, console, width) if args.reasoning else None
+    if args.all:
+        _all_caveats(comparison, console)
+    _write_all(comparison, judgement, args, lambda line: console.print(Text(line, style="dim")))
+    if judgement is None or judgement.verdicts:
+        return 0
+    sys.stderr.write(
+        f"arena: {args.judge} judged nothing, of {judgement.asked:,} answers that it was to "
+        f"judge: {plain(judgement.cause())}.\n"
+    )
+    return 1
 
-        words = reasoning.reasoning_table(loaded, comparison.standings)
-        if args.judge is not None:
-            from game_reasoning_arena.commands.judging import with_judge
 
-            every = list(reasoning.passages(loaded, comparison.standings))
-            words, judgement = with_judge(words, every, args.judge, most=args.judge_most)
-            failed = judgement.asked - judgement.verdicts
-            for line in judgement.told():
-                console.print(Text(plain(line), style="yellow" if failed else "dim"))
-            code = 0 if judgement.verdicts else 1
-        write_text(args.reasoning, str(words.to_csv(index=False)))
-        console.print(to_rich(reasoning.reasoning_summary(words), width))
-        console.print(Text(f"wrote {args.reasoning}", style="dim"))
-    for diff in prompt_diffs(loaded):
+#: What the head ends with.
+_REST = "More: --all, --table NAME, --games A,B, --only A,B, --against A; --json, --csv, --plots."
+
+
+def _names(text: str | None) -> list[str]:
+    """The names in a list with commas, those in parentheses left whole."""
+    parts = re.split(r",(?![^(]*\))", text or "")
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _all_caveats(comparison: Comparison, console: Console) -> None:
+    """Print what differs between prompts, and everything that the runs cannot tell."""
+    from rich.text import Text
+
+    from game_reasoning_arena.analysis.statistics.differences import prompt_diffs
+    from game_reasoning_arena.analysis.tables.plain import plain
+
+    for diff in prompt_diffs(comparison.loaded):
         console.print(Text(plain(diff) + "\n"))
-    for notice in loaded.notices:
+    for notice in comparison.loaded.notices:
         console.print(Text(f"note: {plain(notice)}", style="yellow"))
     for caveat in comparison.caveats:
         loud = caveat.startswith("CONFOUNDED")
         console.print(Text(plain(caveat), style="bold red" if loud else "yellow"))
-    _write_all(comparison, judgement, args, lambda line: console.print(Text(line, style="dim")))
-    if judgement is not None and not judgement.verdicts:
-        sys.stderr.write(
-            f"arena: {args.judge} judged nothing, of {judgement.asked:,} answers that it was to "
-            f"judge: {plain(judgement.cause())}.\n"
-        )
-    return code
+
+
+def _reasoning(
+    comparison: Comparison, args: argparse.Namespace, console: Console, width: int | None
+) -> Judgement | None:
+    """Write features of the answers' reasoning; return what a judge found, if one was asked."""
+    from rich.text import Text
+
+    from game_reasoning_arena.analysis.statistics import reasoning
+    from game_reasoning_arena.analysis.tables.plain import plain
+    from game_reasoning_arena.analysis.tables.terminal import to_rich
+
+    loaded, seen = comparison.loaded, comparison.standings
+    words, judgement = reasoning.reasoning_table(loaded, seen), None
+    if args.judge is not None:
+        from game_reasoning_arena.commands.judging import with_judge
+
+        every = list(reasoning.passages(loaded, seen))
+        words, judgement = with_judge(words, every, args.judge, most=args.judge_most)
+        failed = judgement.asked - judgement.verdicts
+        for line in judgement.told():
+            console.print(Text(plain(line), style="yellow" if failed else "dim"))
+    write_text(args.reasoning, str(words.to_csv(index=False)))
+    console.print(to_rich(reasoning.reasoning_summary(words), width))
+    console.print(Text(f"wrote {args.reasoning}", style="dim"))
+    return judgement
 
 
 def _write_all(

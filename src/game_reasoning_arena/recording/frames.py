@@ -132,6 +132,20 @@ class LoadedRuns:
             builder.extend(run, reader.luck(), origin=reader.path)
         return builder.frame()
 
+    def of_games(self, games: Sequence[str]) -> LoadedRuns:
+        """Return the runs of some games alone.
+
+        Raises:
+            UserError: no run is of one of these games.
+        """
+        played = [None if pd.isna(game) else str(game) for game in self.runs["game"]]
+        for game in games:
+            if game not in played:
+                known = sorted({name for name in played if name})
+                raise UserError(f"No run is of the game {game!r}. {choose_from(game, known)}")
+        kept = [r for r, game in zip(self.readers, played, strict=True) if game in games]
+        return LoadedRuns(kept, self.notices, columns=self._columns)
+
     def iter_responses(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Every line of responses with its run, one at a time, bodies and all."""
         for run, reader in enumerate(self.readers):

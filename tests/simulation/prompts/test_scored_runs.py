@@ -144,7 +144,7 @@ def test_a_judge_is_asked_counted_and_recorded(lab: Lab, tmp_path: Path) -> None
     run = run_json(ran.directory)
     assert run["totals"]["calls"] == 6
     assert run["judges"] == {"judge": {"model": "direct_my_lab/judge"}}
-    compared = lab.arena("compare", str(ran.directory))
+    compared = lab.arena("compare", str(ran.directory), "--all")
     assert compared.code == 0, compared.err
     assert "Cohen's kappa" in compared.out or "agreement" in compared.out
     assert lab.arena("replay", str(ran.directory)).code == 0

@@ -18,10 +18,12 @@ class Hypotheses:
     Attributes:
         against: the label that every other model is compared with; None for no such.
         pairs: labels of chosen pairs; None for no such choice.
+        only: the labels that are asked about; empty for all.
     """
 
     against: str | None = None
     pairs: tuple[tuple[str, str], ...] | None = None
+    only: tuple[str, ...] = ()
 
     def among(
         self, labels: Sequence[str], who: Mapping[Who, Competitor]
@@ -32,6 +34,8 @@ class Hypotheses:
         unless fewer than two models play. Settings that met themselves are a control: only the two
         are compared.
         """
+        if self.only:
+            labels = [label for label in labels if label in self.only or label == self.against]
         if self.pairs is not None:
             yield from ((a, b) for a, b in self.pairs if a in labels and b in labels)
             return
@@ -53,7 +57,10 @@ class Hypotheses:
 
 
 def hypotheses(
-    who: Mapping[Who, Competitor], against: str | None = None, pairs: str | None = None
+    who: Mapping[Who, Competitor],
+    against: str | None = None,
+    pairs: str | None = None,
+    only: Sequence[str] = (),
 ) -> Hypotheses:
     """Return what the words of the command line ask about.
 
@@ -61,6 +68,7 @@ def hypotheses(
         who: the competitor behind every player of every run.
         against: a competitor's label, or a part of just one.
         pairs: ``A:B,C:D``, each name as for ``against``.
+        only: competitors' names, each as for ``against``.
 
     Raises:
         UserError: both are given, a name is nobody's or several competitors', or a pair is none.
@@ -68,14 +76,15 @@ def hypotheses(
     labels = list(dict.fromkeys(c.label for c in who.values()))
     if against is not None and pairs is not None:
         raise UserError("--against and --pairs each choose what is compared. Give one of them.")
+    chosen_only = tuple(dict.fromkeys(_named(name, labels, "--only") for name in only))
     if against is not None:
-        return Hypotheses(against=_named(against, labels, "--against"))
+        return Hypotheses(against=_named(against, labels, "--against"), only=chosen_only)
     if pairs is None:
-        return Hypotheses()
+        return Hypotheses(only=chosen_only)
     chosen = [_pair(text, labels) for text in re.split(r",(?![^(]*\))", pairs) if text.strip()]
     if not chosen:
         raise UserError("--pairs names no pair. It takes A:B, or several with commas: A:B,A:C.")
-    return Hypotheses(pairs=tuple(dict.fromkeys(chosen)))
+    return Hypotheses(pairs=tuple(dict.fromkeys(chosen)), only=chosen_only)
 
 
 def _pair(text: str, labels: Sequence[str]) -> tuple[str, str]:

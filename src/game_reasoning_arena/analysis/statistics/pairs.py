@@ -162,7 +162,10 @@ class Pair:
 
 
 def compare_pairs(
-    standings: Standings, policy: str, hypotheses: Hypotheses | None = None
+    standings: Standings,
+    policy: str,
+    hypotheses: Hypotheses | None = None,
+    chosen: Measure | None = None,
 ) -> list[Pair]:
     """Return all pairs that are asked about; Holm's correction runs over those that were tested.
 
@@ -173,11 +176,12 @@ def compare_pairs(
         standings: of the runs.
         policy: how forfeits count.
         hypotheses: which pairs; by default all of models, see ``Hypotheses.among``.
+        chosen: what is tested; None for what loses nothing, see ``measure_of``.
     """
     asked = hypotheses or Hypotheses()
     found: list[tuple[_GamePairs, Pair, dict[str, Test]]] = []
     for game, part in standings.table.groupby("game", sort=False):
-        measure = measure_of(part)
+        measure = chosen or measure_of(part)
         labels = [str(label) for label in part["who"].unique()]
         wanted = list(asked.among(labels, standings.who)) if measure is not None else []
         if not wanted or measure is None:

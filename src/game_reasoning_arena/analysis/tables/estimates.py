@@ -19,5 +19,13 @@ class Estimate:
         """Whether there is a value at all."""
         return self.value is not None
 
+    def negated(self) -> Estimate:
+        """Return the estimate of the difference the other way round."""
+        if self.value is None:
+            return self
+        low = None if self.high is None else -self.high
+        high = None if self.low is None else -self.low
+        return Estimate(-self.value, low, high, self.n)
+
 
 UNKNOWN = Estimate(None)

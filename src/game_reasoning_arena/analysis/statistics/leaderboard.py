@@ -1,0 +1,388 @@
+"""The answer first: who leads at each game, by how much, how sure, and over all games."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from game_reasoning_arena.analysis.statistics.clusters import deals_of
+from game_reasoning_arena.analysis.statistics.letters import letters
+from game_reasoning_arena.analysis.statistics.measures import Measure, mean_of, measure_of, values
+from game_reasoning_arena.analysis.statistics.names import short_names
+from game_reasoning_arena.analysis.statistics.pairs import Pair
+from game_reasoning_arena.analysis.statistics.standings import Standings
+from game_reasoning_arena.analysis.tables.estimates import UNKNOWN, Estimate
+from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
+from game_reasoning_arena.analysis.tables.head import Section
+
+#: How a measure is called, and the kind of column and of difference that shows it.
+SHOWN: Final = {
+    Measure.SCORE: ("score %", "percent", "points"),
+    Measure.RETURN: ("mean return", "signed", "signed"),
+    Measure.ACCURACY: ("accuracy %", "percent", "points"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A competitor's place at one game, or over all.
+
+    ``letters`` are shared by competitors that are not told apart; empty where nothing was tested.
+    ``baseline`` is a player that is no model: shown apart, without a rank.
+    """
+
+    who: str
+    name: str
+    value: Estimate
+    episodes: int
+    letters: str = ""
+    baseline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One game: the competitors by the measure, best first, and a sentence of what it comes to."""
+
+    game: str
+    measure: Measure
+    places: Sequence[Place]
+    baselines: Sequence[Place]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leaderboard:
+    """All games, and what those who played all of them come to over the games.
+
+    ``overall`` holds the mean of the scores at each game, every game weighing the same.
+    """
+
+    boards: Sequence[Board]
+    overall: Sequence[Place] = field(default_factory=tuple)
+    left_out: Sequence[str] = field(default_factory=tuple)
+
+
+def leaderboard(
+    standings: Standings,
+    pairs: Sequence[Pair],
+    policy: str,
+    *,
+    measure: Measure | None = None,
+    only: Sequence[str] = (),
+    names: Mapping[str, str] | None = None,
+) -> Leaderboard:
+    """Return the leaderboards of all games.
+
+    Args:
+        standings: of the runs.
+        pairs: those that were tested, for letters and sentences.
+        policy: how forfeits count.
+        measure: what is shown; None for what is tested at each game.
+        only: labels to show; empty for all.
+        names: display names by label; by default :func:`short_names`.
+    """
+    shown = dict(short_names(c.label for c in standings.who.values())) | dict(names or {})
+    boards = []
+    scores: dict[str, dict[str, Place]] = {}
+    for game, part in standings.table.groupby("game", sort=False):
+        what = measure or measure_of(part)
+        if what is None:
+            continue
+        limits = standings.limits.get(str(game))
+        asked = {c.label for c in standings.who.values() if c.asked}
+        places = []
+        for who, rows in part.groupby("who", sort=False):
+            if only and who not in only:
+                continue
+            label, deals = str(who), deals_of(rows)
+            name, baseline = shown.get(label, label), bool(asked) and label not in asked
+            value = mean_of(values(rows, policy, what), deals, what, limits)
+            places.append(Place(label, name, value, len(rows), baseline=baseline))
+            rate = Measure.ACCURACY if what is Measure.ACCURACY else Measure.SCORE
+            score = mean_of(values(rows, policy, rate), deals, rate)
+            scores.setdefault(label, {})[str(game)] = Place(
+                label, name, score, len(rows), baseline=baseline
+            )
+        boards.append(_board(str(game), what, places, [p for p in pairs if p.game == game]))
+    return Leaderboard(boards, *_overall(scores, [board.game for board in boards]))
+
+
+def _board(game: str, measure: Measure, places: list[Place], pairs: Sequence[Pair]) -> Board:
+    places.sort(key=lambda place: -math.inf if place.value.value is None else -place.value.value)
+    places.sort(key=lambda place: place.value.value is None)
+    models = [place for place in places if not place.baseline]
+    order = [place.who for place in models]
+    between = [p for p in pairs if p.p is not None and p.a in order and p.b in order]
+    apart = {frozenset((p.a, p.b)) for p in between if p.resolved and not p.one_seat}
+    shown = letters(order, apart) if _all_pairs(order, between) else {}
+    models = [
+        Place(p.who, p.name, p.value, p.episodes, shown.get(p.who, ""), p.baseline) for p in models
+    ]
+    baselines = [place for place in places if place.baseline]
+    sentence = _sentence(game, measure, models, baselines, pairs)
+    return Board(game, measure, models, baselines, sentence)
+
+
+def _all_pairs(order: Sequence[str], between: Sequence[Pair]) -> bool:
+    """Whether every two models were tested, so that a shared letter says something."""
+    return len(order) > 1 and len(between) == len(order) * (len(order) - 1) // 2
+
+
+def _sentence(
+    game: str,
+    measure: Measure,
+    models: Sequence[Place],
+    baselines: Sequence[Place],
+    pairs: Sequence[Pair],
+) -> str:
+    """Who leads, by how much, how sure, and how many episodes more it would take."""
+    known = [place for place in models if place.value.value is not None]
+    if not known:
+        return f"{game}: nothing is known yet; no episode was decided."
+    first = known[0]
+    rivals = known[1:] or [place for place in baselines if place.value.value is not None]
+    by_names = {frozenset((pair.a, pair.b)): pair for pair in pairs}
+    met = [
+        (place, pair)
+        for place in rivals
+        if (pair := by_names.get(frozenset((first.who, place.who)))) and pair.p is not None
+    ]
+    if not met:
+        other = next((p for p in pairs if p.p is None and first.who in (p.a, p.b)), None)
+        why = "no test compares it with another" if other is None else other.verdict()
+        return f"{game}: {first.name} has {_value(first, measure)}; {why}."
+    behind = [place for place, pair in met if _better(pair, first.who)]
+    level = [(place, pair) for place, pair in met if not pair.resolved]
+    fixed = [(place, pair) for place, pair in met if pair.resolved and pair.one_seat]
+    if len(behind) == len(met):
+        place, pair = met[0]
+        return (
+            f"{game}: {first.name} leads with {_value(first, measure)}, "
+            f"{_gap(pair, first.who, measure)} ahead of {place.name} ({_sure(pair)})."
+        )
+    if level:
+        place, pair = level[0]
+        others = place.name if len(level) == 1 else f"{place.name} and {len(level) - 1} more"
+        more = f"; {len(behind)} behind for sure" if behind else ""
+        return (
+            f"{game}: no leader for sure. {first.name} is first with {_value(first, measure)}, not "
+            f"told apart from {others}{more}. {_needed(pair, first, place)}"
+        )
+    place, pair = (fixed or met)[0]
+    if fixed:
+        ahead = first if (pair.a == first.who) == (pair.lead() > 0) else place
+        return (
+            f"{game}: {ahead.name} is ahead, but nobody changed seats, which may be the reason "
+            f"({_sure(pair)}). Play with seats=rotate to tell."
+        )
+    # Ahead by the mean of all its games, behind in those that can be compared.
+    return (
+        f"{game}: {first.name} has the highest {SHOWN[measure][0].rstrip(' %')}, but in games "
+        f"that can be compared {place.name} is better ({_sure(pair)})."
+    )
+
+
+def _better(pair: Pair, who: str) -> bool:
+    ahead = pair.a if pair.lead() > 0 else pair.b
+    return pair.resolved and not pair.one_seat and ahead == who
+
+
+def _value(place: Place, measure: Measure) -> str:
+    """Such as ``score 62.5 % [50.1, 73.4]``."""
+    heading, kind, _ = SHOWN[measure]
+    text = Column("value", heading, kind).show(place.value)
+    if kind != "percent":
+        return f"{heading} {text}"
+    number, bracket, interval = text.partition(" [")
+    return f"{heading.rstrip(' %')} {number} %{bracket}{interval}"
+
+
+def _gap(pair: Pair, first: str, measure: Measure) -> str:
+    """The difference that was tested, from the leader's side."""
+    gap = pair.difference if pair.a == first else pair.difference.negated()
+    text = Column("gap", "", SHOWN[measure][2]).show(gap)
+    return f"{text.lstrip('+')} points" if SHOWN[measure][2] == "points" else text.lstrip("+")
+
+
+def _sure(pair: Pair) -> str:
+    p = pair.adjusted if pair.adjusted is not None else pair.p
+    assert p is not None
+    text = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    corrected = ", Holm" if pair.adjusted is not None and pair.adjusted != pair.p else ""
+    return f"{text}{corrected}, {pair.n:,} episodes of each"
+
+
+def _needed(pair: Pair, first: Place, other: Place) -> str:
+    if pair.hopeless or pair.needed is None:
+        return f"Too few deals differ to tell {first.name} from {other.name}: play more."
+    return (
+        f"About {pair.needed:,} episodes of each would tell {first.name} from {other.name} "
+        f"(there are {pair.n:,})."
+    )
+
+
+def _overall(
+    scores: Mapping[str, Mapping[str, Place]], games: Sequence[str]
+) -> tuple[list[Place], list[str]]:
+    """The mean of scores over games of who played all of them, and who did not."""
+    if len(games) < 2:
+        return [], []
+    places, left_out = [], []
+    for who, by_game in scores.items():
+        known = [by_game[game] for game in games if game in by_game]
+        if len(known) < len(games) or any(place.value.value is None for place in known):
+            left_out.append(known[0].name if known else who)
+            continue
+        one = known[0]
+        places.append(
+            Place(
+                who,
+                one.name,
+                mean_of_estimates([place.value for place in known]),
+                sum(place.episodes for place in known),
+                baseline=one.baseline,
+            )
+        )
+    places.sort(key=lambda place: -(place.value.value or 0.0))
+    return places, left_out
+
+
+def mean_of_estimates(parts: Sequence[Estimate]) -> Estimate:
+    """Return the unweighted mean of independent estimates, with its interval from theirs.
+
+    Source: G. Y. Zou and A. Donner (2008), Construction of confidence limits about effect measures,
+    Statistics in Medicine 27, 1693-1702: the distances to each limit add up as squares.
+    """
+    if not parts or any(part.value is None for part in parts):
+        return UNKNOWN
+    k, n = len(parts), sum(part.n for part in parts)
+    value = sum(part.value or 0.0 for part in parts) / k
+    low = high = 0.0
+    for part in parts:
+        if part.value is None or part.low is None or part.high is None:
+            return Estimate(value, None, None, n)
+        low = math.hypot(low, part.value - part.low)
+        high = math.hypot(high, part.high - part.value)
+    return Estimate(value, value - low / k, value + high / k, n)
+
+
+def boards_table(found: Leaderboard) -> Table:
+    """Return the leaderboards of all games as one table."""
+    measures = {board.measure for board in found.boards}
+    columns = [
+        Column("game", "game", names_row=True),
+        Column("rank", "#", "count"),
+        Column("who", "competitor", names_row=True),
+        Column("episodes", "episodes", "count"),
+        *(
+            Column(measure.value, f"{SHOWN[measure][0]} [95 %]", SHOWN[measure][1])
+            for measure in Measure
+            if measure in measures
+        ),
+        Column("letters", "group"),
+        Column("label", "settings"),
+    ]
+    table = Table("leaderboard", "Leaderboard", columns)
+    for board in found.boards:
+        for rank, place in enumerate(board.places, 1):
+            table.rows.append(_row(board, place, rank))
+        table.rows += [_row(board, place, None) for place in board.baselines]
+    if any(row["letters"] for row in table.rows):
+        table.notes.append(
+            "group: competitors that share a letter are not told apart (p (Holm) 0.05 or more)."
+        )
+    return table
+
+
+def _row(board: Board, place: Place, rank: int | None) -> dict[str, Value]:
+    return {
+        "game": board.game,
+        "rank": rank,
+        "who": place.name,
+        "episodes": place.episodes,
+        board.measure.value: place.value,
+        "letters": place.letters or None,
+        "label": place.who if place.who != place.name else None,
+    }
+
+
+def overall_table(found: Leaderboard) -> Table:
+    """Return the overall row of everybody who played all games."""
+    table = Table(
+        "overall",
+        "Over all games",
+        [
+            Column("rank", "#", "count"),
+            Column("who", "competitor", names_row=True),
+            Column("episodes", "episodes", "count"),
+            Column("score", "mean score % [95 %]", "percent"),
+            Column("games", "games", "count"),
+        ],
+    )
+    games = len(found.boards)
+    rank = 0
+    for place in found.overall:
+        rank += not place.baseline
+        table.rows.append(
+            {
+                "rank": None if place.baseline else rank,
+                "who": place.name,
+                "episodes": place.episodes,
+                "score": place.value,
+                "games": games,
+            }
+        )
+    if table.rows:
+        table.notes.append(
+            "The mean of the scores (win 1, draw 1/2; accuracy for prompts) at each game, every "
+            "game weighing the same; only of those who played all games."
+        )
+    return table
+
+
+def sections(found: Leaderboard) -> list[Section]:
+    """Return the head of a comparison: a section per game, and one over all games."""
+    made = []
+    for board in found.boards:
+        heading, kind, _ = SHOWN[board.measure]
+        headings = ["#", "competitor", "episodes", f"{heading} [95 %]", "group"]
+        every = [*board.places, *board.baselines]
+        made.append(_section(board.sentence, headings, every, kind))
+    if found.overall:
+        models = [place for place in found.overall if not place.baseline]
+        headings = ["#", "competitor", "episodes", "mean score % [95 %]"]
+        sentence = _overall_sentence(found, models)
+        made.append(_section(sentence, headings, found.overall, "percent"))
+    return made
+
+
+def _section(sentence: str, headings: Sequence[str], places: Sequence[Place], kind: str) -> Section:
+    column = Column("value", "", kind)
+
+    def row(place: Place, rank: str, name: str) -> list[str]:
+        cells = [rank, name, f"{place.episodes:,}", column.show(place.value), place.letters]
+        return cells[: len(headings)]
+
+    models = [place for place in places if not place.baseline]
+    return Section(
+        sentence,
+        headings,
+        [row(place, str(rank), place.name) for rank, place in enumerate(models, 1)],
+        [row(place, "", f"{place.name} (baseline)") for place in places if place.baseline],
+    )
+
+
+def _overall_sentence(found: Leaderboard, models: Sequence[Place]) -> str:
+    games = len(found.boards)
+    if not models:
+        return f"Over all {games} games: no model played all of them."
+    text = (
+        f"Over all {games} games, each weighing the same: {models[0].name} has the highest mean "
+        "score."
+    )
+    if found.left_out:
+        names = ", ".join(found.left_out[:3]) + (" ..." if len(found.left_out) > 3 else "")
+        text += f" Not in it, since they lack a game: {names}."
+    return text

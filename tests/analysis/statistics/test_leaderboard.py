@@ -1,0 +1,141 @@
+"""The head of a comparison: letters, names, sentences, and what fits on a screen."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from game_reasoning_arena.analysis.compare import Comparison
+from game_reasoning_arena.analysis.statistics.leaderboard import mean_of_estimates
+from game_reasoning_arena.analysis.statistics.letters import letters
+from game_reasoning_arena.analysis.statistics.names import short_names
+from game_reasoning_arena.analysis.tables.estimates import Estimate
+from game_reasoning_arena.analysis.tables.head import HEIGHT, WIDTH, Section, head_lines
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.recording import load_runs
+from tests.analysis.make_runs import Player, make_run
+
+
+@given(st.integers(1, 7).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.sampled_from(
+    list(combinations(range(n), 2)) or [(0, 0)])))))  # fmt: skip
+def test_names_share_a_letter_just_where_they_are_not_told_apart(
+    drawn: tuple[int, set[tuple[int, int]]],
+) -> None:
+    n, pairs = drawn
+    names = [f"m{i}" for i in range(n)]
+    apart = {frozenset((f"m{a}", f"m{b}")) for a, b in pairs if a != b}
+    found = letters(names, apart)
+    for a, b in combinations(names, 2):
+        shared = set(found[a]) & set(found[b])
+        assert bool(shared) == (frozenset((a, b)) not in apart)
+    assert all(found.values())
+
+
+def test_letters_of_a_chain() -> None:
+    apart = {frozenset("ac"), frozenset("ad"), frozenset("bd")}
+    assert letters("abcd", apart) == {"a": "a", "b": "ab", "c": "bc", "d": "c"}
+
+
+def test_short_names_keep_what_tells_competitors_apart() -> None:
+    assert short_names(
+        [
+            "direct_lab/atlas-70b (temperature=0.0)",
+            "direct_lab/atlas-70b (temperature=0.7)",
+            "litellm_openai/gpt-4o",
+            "vllm_Qwen2-7B",
+            "random",
+        ]
+    ) == {
+        "direct_lab/atlas-70b (temperature=0.0)": "atlas-70b T=0",
+        "direct_lab/atlas-70b (temperature=0.7)": "atlas-70b T=0.7",
+        "litellm_openai/gpt-4o": "gpt-4o",
+        "vllm_Qwen2-7B": "Qwen2-7B",
+        "random": "random",
+    }
+    same = ["litellm_a/m", "direct_b/m"]
+    assert short_names(same) == {name: name for name in same}
+
+
+@given(st.lists(st.text(), max_size=6))
+def test_short_names_are_as_many_as_names(labels: list[str]) -> None:
+    found = short_names(labels)
+    assert len(set(found.values())) == len(set(labels))
+
+
+def test_the_mean_of_estimates_covers() -> None:
+    """Games of different length and strength: 95 % of the intervals hold the mean of the rates."""
+    rng = np.random.default_rng(7)
+    rates, sizes = np.array([0.3, 0.5, 0.8]), np.array([40, 100, 60])
+    covered = 0
+    for _ in range(2000):
+        parts = []
+        for rate, n in zip(rates, sizes, strict=True):
+            seen = rng.binomial(n, rate) / n
+            half = 1.96 * np.sqrt(seen * (1 - seen) / n)
+            parts.append(Estimate(seen, seen - half, seen + half, int(n)))
+        mean = mean_of_estimates(parts)
+        assert mean.low is not None
+        assert mean.high is not None
+        covered += mean.low <= rates.mean() <= mean.high
+    assert 0.93 <= covered / 2000 <= 0.97
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 5)), min_size=1, max_size=6),
+    st.lists(st.text(max_size=400), max_size=9),
+)
+def test_the_head_fits_on_a_screen(games: list[tuple[int, int]], caveats: list[str]) -> None:
+    sections = [
+        Section(
+            f"game_{g}: " + "a long sentence about nobody in particular " * 4,
+            ["#", "competitor", "episodes", "score % [95 %]", "group"],
+            [[str(i), f"a-model-of-some-name-{i}" * 4, "100", "50.0 [40.0, 60.0]", "a"]
+             for i in range(rows)],
+            [["", "random (baseline)", "100", "50.0 [40.0, 60.0]", ""]] * marked,
+        )
+        for g, (rows, marked) in enumerate(games)
+    ]  # fmt: skip
+    lines = head_lines(sections, caveats, "More: --all")
+    assert len(lines) <= HEIGHT
+    assert all(len(line) <= WIDTH for line in lines)
+    assert lines[-1] == "More: --all"
+
+
+def _two_games(tmp_path: Path) -> Comparison:
+    for game in ("tic_tac_toe", "kuhn_poker"):
+        for model, fail in (("vllm_strong", 0.0), ("vllm_weak", 0.6)):
+            players = {"player_0": Player(model, fail=fail), "player_1": Player()}
+            make_run(tmp_path / f"{game}-{model}", players, episodes=120, game=game)
+    return Comparison(load_runs(tmp_path, notice=lambda _: None))
+
+
+def test_the_answer_stands_first(tmp_path: Path) -> None:
+    comparison = _two_games(tmp_path)
+    found = comparison.leaderboard
+    assert {board.game for board in found.boards} == {"tic_tac_toe", "kuhn_poker"}
+    for board in found.boards:
+        assert [place.name for place in board.places] == ["strong", "weak"]
+        assert [place.letters for place in board.places] == ["a", "b"]
+        assert [place.name for place in board.baselines] == ["random"]
+        assert board.sentence.startswith(f"{board.game}: strong leads with ")
+    assert [place.name for place in found.overall if not place.baseline] == ["strong", "weak"]
+    alone = Comparison(comparison.loaded.of_games(["kuhn_poker"])).leaderboard
+    assert [board.game for board in alone.boards] == ["kuhn_poker"]
+    assert not alone.overall
+
+
+def test_what_does_not_exist_is_told_with_what_does(tmp_path: Path) -> None:
+    comparison = _two_games(tmp_path)
+    with pytest.raises(UserError, match="kuhn_poker"):
+        comparison.loaded.of_games(["kuhn"])
+    with pytest.raises(UserError, match="leaderboard"):
+        comparison.chosen(["leaderbord"])
+    with pytest.raises(UserError, match="score"):
+        Comparison(comparison.loaded, measure="scores")
+    only = Comparison(comparison.loaded, only=["strong"]).leaderboard
+    assert [place.name for board in only.boards for place in board.places] == ["strong", "strong"]
