@@ -67,7 +67,7 @@ _AFTER_WORDS = re.compile(
 )
 _OTHER = re.compile(
     rf"{_MARKUP}(?:(?:is|will\s+be|would\s+be)(?=[\s*_`\"'(\[<\\$])"
-    r"|={1,2}+>?|[ \t]-{1,2}+>?(?=[\s*_`])|>)"
+    r"|={1,2}+>?|(?<=[\s*_`])-{1,2}+>?(?=[\s*_`])|>)"
 )
 _FENCE = re.compile(r"\s*+(?:```\w*+|~~~\w*+|\$\$|\\\[|\\\]|[*_]{1,3}|-{3,})\s*+\Z")
 _PLACEHOLDER = re.compile(
@@ -190,7 +190,7 @@ def _below(rest: str, names: Names, forms: tuple[str, ...]) -> Declared | None:
     forms = (*forms, "fenced" if fenced else "next_line")
     reading = read_answer(answer, names)
     if remark:
-        if reading.meaning is not Meaning.ONE or {"remark", "lead_in"} & set(reading.forms):
+        if reading.meaning is not Meaning.ONE or "remark" in reading.forms:
             return None
         behind = remark_reading(" " + "\n".join(remark), reading.actions[0], names)
         reading = Reading(behind.meaning, behind.actions, (*reading.forms, *behind.forms))

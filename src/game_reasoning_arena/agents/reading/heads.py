@@ -99,11 +99,14 @@ def _also_numbered(answer: str, forms: tuple[str, ...], names: Names) -> Collect
 
 def _in_words(text: str, names: Names, *, notation: bool) -> Reading | None:
     plain = plain_of(text[: LONGEST_HEAD + LONGEST_REMARK + 1])
+    find = notation_end if notation else name_end
     position = 0
     forms: list[str] = []
     for _ in range(_MOST_BEFORE):
-        end = notation_end(plain, position, names) if notation else name_end(plain, position, names)
-        if end:
+        if plain[position : position + 1] == "<" and find(plain, position + 1, names):
+            position += 1  # <d6> is a move in brackets and no tag
+            forms.append("brackets")
+        if end := find(plain, position, names):
             return _head(text, position, end, names, tuple(forms), notation=notation)
         step = _before(plain, position, names.seat)
         if step is None:
