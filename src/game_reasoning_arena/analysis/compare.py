@@ -14,6 +14,7 @@ from game_reasoning_arena.analysis.statistics.answer_tables import answer_tables
 from game_reasoning_arena.analysis.statistics.answers import Answers, answers_of
 from game_reasoning_arena.analysis.statistics.bradley_terry import Ratings
 from game_reasoning_arena.analysis.statistics.competitors import run_names
+from game_reasoning_arena.analysis.statistics.factors import effects, effects_table, swept_key
 from game_reasoning_arena.analysis.statistics.hypotheses import Hypotheses, hypotheses
 from game_reasoning_arena.analysis.statistics.intervals import CONFIDENCE
 from game_reasoning_arena.analysis.statistics.judged import Judged, judged_of
@@ -63,6 +64,7 @@ class Comparison:
         only_pairs: ``A:B,C:D``, the pairs to compare; None for no such choice.
         only: competitors to compare, by label or a part of just one; empty for all.
         measure: score, return or accuracy; auto for what is tested at each game.
+        by: a setting that differs between the runs, whose effect is shown; None for none.
 
     Raises:
         UserError: no such policy, competitor or pair.
@@ -74,6 +76,7 @@ class Comparison:
     only_pairs: str | None = None
     only: Sequence[str] = ()
     measure: str = "auto"
+    by: str | None = None
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
@@ -159,6 +162,7 @@ class Comparison:
         return [
             boards_table(self.leaderboard),
             overall_table(self.leaderboard),
+            *([self.factors] if self.factors is not None else []),
             runs_table(self.loaded),
             results,
             *answer_tables(self.answers),
@@ -173,6 +177,18 @@ class Comparison:
             readings_table(responses),
             self.differences,
         ]
+
+    @cached_property
+    def factors(self) -> Table | None:
+        """What the chosen setting does.
+
+        Raises:
+            UserError: no such setting differs between the runs.
+        """
+        if self.by is None:
+            return None
+        key = swept_key(self.loaded, self.by)
+        return effects_table(effects(self.loaded, self.standings, self.policy, key), key)
 
     @cached_property
     def sections(self) -> list[Section]:

@@ -51,6 +51,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="score, return or accuracy; auto (default): what tells most of each game",
     )
+    parser.add_argument(
+        "--by", metavar="KEY", help="the effect of a swept setting, such as temperature"
+    )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="all tables in long form")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="all tables as Markdown")
     parser.add_argument("--latex", type=Path, metavar="FILE", help="all tables with booktabs rules")
@@ -103,24 +106,21 @@ def run(args: argparse.Namespace) -> int:
         args.pairs,
         only=_names(args.only),
         measure=args.measure,
+        by=args.by,
     )
-    tables = comparison.chosen(_names(args.table))
+    tables = comparison.tables if args.all else comparison.chosen(_names(args.table))
+    headed = not (args.all or args.table)
+    if comparison.factors is not None and comparison.factors not in tables:
+        tables = [*tables, comparison.factors]
     # A pipe gets each table in one piece; a terminal in pieces that fit.
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else 10_000, soft_wrap=False)
     width = console.width if terminal else None
-    for line in (
-        head_lines(
-            comparison.sections,
-            [*comparison.caveats, *map("note: {}".format, loaded.notices)],
-            _REST,
-            width=min(WIDTH, width or WIDTH),
-        )
-        if not (args.all or tables)
-        else ()
-    ):
-        console.print(Text(line, style="yellow" if line.startswith("! ") else ""))
-    for table in comparison.tables if args.all else tables:
+    if headed:
+        notes = [*comparison.caveats, *(f"note: {notice}" for notice in loaded.notices)]
+        for line in head_lines(comparison.sections, notes, _REST, width=min(WIDTH, width or WIDTH)):
+            console.print(Text(line, style="yellow" if line.startswith("! ") else ""))
+    for table in tables:
         if table.rows or table.notes:
             console.print(to_rich(table, width))
     judgement = _reasoning(comparison, args, console, width) if args.reasoning else None
