@@ -58,7 +58,7 @@ def test_poker_forfeits_cost_what_the_game_can_cost(arena: Arena) -> None:
         verdicts[policy] = pair.verdict()
     assert verdicts["loss"] == "scripted_random is better, but it depends on how forfeits count"
     assert "scripted_sloppy is better" not in verdicts.values()
-    told = arena("compare", "sloppy", "steady").out
+    told = arena("compare", "sloppy", "steady", "--all").out
     assert "a forfeit returns -13, the least that the game can pay, its only opponent 13" in told
     assert verdicts["drop"].endswith("but it depends on how forfeits count")
 
@@ -97,7 +97,7 @@ def test_games_that_are_copies_are_no_evidence(arena: Arena) -> None:
     assert "are only 2 different ones" in caveat
     (fit,) = comparison.ratings["tic_tac_toe"]
     assert all(rating.low is None for rating in fit.ratings.values())
-    told = arena("compare", "copies").out
+    told = arena("compare", "copies", "--all").out
     assert "distinct games" in told
     # With a random opponent each deal is news, however steady the model.
     ran = arena(
@@ -141,6 +141,42 @@ def test_rows_of_games_of_three_add_up(arena: Arena) -> None:
             assert parts + row["void"] + row["error"] + row["open"] == pytest.approx(1.0)
         ended_by_another = rows["random as player_1"]["void"] * 30
         assert ended_by_another == pytest.approx(rows["scripted_sloppy"]["forfeits"])
+
+
+def test_a_sweep_of_all_against_all_asks_what_it_is_asked(arena: Arena) -> None:
+    models = "scripted_random,scripted_sloppy,scripted_first"
+    ran = arena(
+        "-m", "simulation=kuhn_poker", "agents=llm_vs_llm", "episodes=20",
+        f"agents.player_0.model={models}", f"agents.player_1.model={models}",
+        "hydra.sweep.dir=all",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    told = arena("compare", "all", "--all", "--json", "every.json")
+    assert told.code == 0, told.err
+    assert "corrected for the 3 pairs (3 controls apart) asked about" in told.out
+    assert "met and same deals" in told.out
+    told = arena("compare", "all", "--all", "--against", "scripted_first", "--json", "one.json")
+    assert "corrected for the 2 pairs asked about" in told.out
+    told = arena("compare", "all", "--table", "pairs", "--pairs", "scripted_random:scripted_first")
+    assert "corrected for the one pair asked about" in told.out
+    every, one = (
+        {(r["a"], r["b"]): r for r in json.loads(Path(name).read_text())["tables"]["pairs"]["rows"]}
+        for name in ("every.json", "one.json")
+    )
+    assert len(every) == 6
+    assert set(one) == {(a, "scripted_first") for a in ("scripted_random", "scripted_sloppy")}
+    for pair, row in one.items():
+        assert row["p"] == every[pair]["p"]
+        assert row["adjusted"] <= every[pair]["adjusted"]
+        assert row["n"] == 80
+    for words, said in (
+        (("--against", "scripted_frist"), "Did you mean 'scripted_first'"),
+        (("--against", "scripted"), "is a part of several names"),
+        (("--pairs", "scripted_first"), "It takes A:B"),
+    ):
+        refused = arena("compare", "all", *words)
+        assert refused.code == 2
+        assert said in refused.err
 
 
 _STATUS = st.sampled_from([*Status][:4] + [Status.COMPLETED, Status.FORFEIT] * 3)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from game_reasoning_arena.analysis.statistics.competitors import Competitor
 from game_reasoning_arena.analysis.statistics.hypotheses import Hypotheses, hypotheses
 from game_reasoning_arena.analysis.statistics.measures import Measure
 from game_reasoning_arena.analysis.statistics.pairs import Pair, compare_pairs
@@ -192,6 +193,7 @@ def test_only_what_is_asked_about_is_corrected_for() -> None:
         pairs = compare_pairs(seen, "loss", hypotheses(seen.who, **words))
         assert {(pair.a, pair.b) for pair in pairs} == wanted
         assert [p.adjusted for p in pairs] == holm([p.p for p in pairs if p.p is not None])
+        assert {p.family for p in pairs} == {len(wanted)}
 
 
 def test_one_model_alone_is_compared_with_who_is_there() -> None:
@@ -349,3 +351,19 @@ def _by_hand(
                     if one is not None and two is not None:
                         add(deal, (one - two) * (1 if seat == 0 else -1))
     return totals, number
+
+
+def test_settings_that_met_themselves_are_corrected_apart() -> None:
+    table = Table()
+    for deal in range(10):
+        for one, other in itertools.permutations("ab", 2):
+            table.play(one, other, deal, float(one == "a"))
+            table.play("c as player_0", "c as player_1", deal, 0.5)
+    seen = table.standings()
+    for place in (0, 1):
+        name = f"c as player_{place}"
+        seen.who[0, name] = Competitor(name, {}, True, name, "c")
+    pairs = compare_pairs(seen, "loss")
+    assert [(pair.a, pair.family) for pair in pairs] == [("a", 1), ("c as player_0", 1)]
+    assert pairs[0].adjusted == pairs[0].p
+    assert any("one pair (1 controls apart)" in note for note in pairs_table(pairs).notes)

@@ -92,7 +92,9 @@ def _pair(text: str, labels: Sequence[str]) -> tuple[str, str]:
     text = text.strip()
     places = [place for place, character in enumerate(text) if character == ":"]
     if not places:
-        raise UserError(f"--pairs: {text!r} is no pair. It takes A:B, such as {labels[0]}:...")
+        raise UserError(
+            f"--pairs: {text!r} is no pair. It takes A:B, such as {':'.join(labels[:2])}."
+        )
     problem: UserError | None = None
     for place in places:
         try:

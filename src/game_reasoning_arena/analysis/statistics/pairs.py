@@ -60,7 +60,9 @@ class Pair:
         p: of the test; ``adjusted`` after Holm's correction over all pairs that were asked about.
         needed: episodes of each side at which a difference like this would be resolved four times
             in five, with the correction; ``needed_deals`` the deals that these are.
-        hypotheses: how many were not resolved, this one among them: what its level is divided by.
+        family: how many pairs the correction runs over.
+        hypotheses: how many of them were not resolved, this one among them: what the level of
+            ``needed`` is divided by.
         by_policy: 1 where A is better, -1 where B is, 0 where neither, under each way to count
             forfeits.
         unpaired: they share opponents but no deals, so that nothing is tested.
@@ -89,6 +91,7 @@ class Pair:
     adjusted: float | None = None
     needed: int | None = None
     needed_deals: int | None = None
+    family: int = 1
     hypotheses: int = 1
     by_policy: Mapping[str, int] = field(default_factory=dict)
     unpaired: bool = False
@@ -169,6 +172,8 @@ def compare_pairs(
 ) -> list[Pair]:
     """Return all pairs that are asked about; Holm's correction runs over those that were tested.
 
+    Settings that met themselves are a control, and corrected by themselves.
+
     Each is tested by sign flips of whole deals: see ``sign_flips`` for the test, ``contrasts`` for
     what a deal gives.
 
@@ -188,18 +193,24 @@ def compare_pairs(
             continue
         game_pairs = _GamePairs(str(game), part, measure, standings.limits.get(str(game)))
         found += [(game_pairs, *game_pairs.compare(a, b, policy)) for a, b in wanted]
-    tested = [one for one in found if one[2]]
+    twins = {c.label for c in standings.who.values() if c.twin_of is not None}
+    for control in (False, True):
+        _correct([one for one in found if (one[1].a in twins) is control and one[2]], policy)
+    return [pair for _, pair, _ in found]
+
+
+def _correct(tested: list[tuple[_GamePairs, Pair, dict[str, Test]]], policy: str) -> None:
+    """Put in what is left of each test after Holm's correction over all of them."""
     adjusted = {name: holm([tests[name].p for _, _, tests in tested]) for name in POLICIES}
     left = sum(p >= ALPHA for p in adjusted[policy])
     for place, (game_pairs, pair, tests) in enumerate(tested):
         pair.adjusted = adjusted[policy][place]
-        pair.hypotheses = max(1, left)
+        pair.family, pair.hypotheses = len(tested), max(1, left)
         pair.by_policy = {
             name: tests[name].ahead if adjusted[name][place] < ALPHA else 0 for name in POLICIES
         }
         if not pair.resolved:
             game_pairs.needs(pair, policy, ALPHA / left)
-    return [pair for _, pair, _ in found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,9 @@ _TESTED: Final = {
 
 
 def _count(tested: Sequence[Pair]) -> str:
-    return f"{len(tested)} pairs" if len(tested) > 1 else "one pair"
+    most = max(pair.family for pair in tested)
+    controls = f" ({len(tested) - most} controls apart)" if most < len(tested) else ""
+    return (f"{most} pairs" if most > 1 else "one pair") + controls
 
 
 def _limits(pairs: Sequence[Pair]) -> Iterator[str]:
