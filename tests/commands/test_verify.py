@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from game_reasoning_arena.simulation.open_spiel import known_answers
-from game_reasoning_arena.simulation.open_spiel.known_answers import Check, verify
+from game_reasoning_arena.simulation.open_spiel.answer_checks import Check, sampled
+from game_reasoning_arena.simulation.open_spiel.known_answers import verify
 from tests.arena import Arena, run_json
 
 RANDOM_PLAY = (
@@ -16,6 +17,7 @@ RANDOM_PLAY = (
     *("connect_four", "hex", "breakthrough(rows=6,columns=6)", "othello", "chess"),
 )
 SOLVED = ("kuhn_poker", "leduc_poker", "liars_dice")
+PLAYERS = ("random", "solver", "table")
 EXACT = ("value of the game", "NashConv of optimal play")
 #: What is known of games: random play, optimal play, exact values, what uniform play concedes.
 KNOWN = {
@@ -24,6 +26,9 @@ KNOWN = {
     "tic_tac_toe, optimal v random",
     "tic_tac_toe, random v optimal",
     *(f"{game}, {of} of uniform play" for game in SOLVED[:2] for of in ("NashConv", "value")),
+    *(f"{game}, regret of random play" for game in ("tic_tac_toe", *SOLVED[:2])),
+    *(f"{game}, {a} v {b}" for game in SOLVED[:2] for a in PLAYERS for b in PLAYERS),
+    *(f"tic_tac_toe, {a} v {b}" for a in PLAYERS[:2] for b in PLAYERS[:2]),
 }
 
 
@@ -65,8 +70,8 @@ def test_an_answer_that_is_off_fails(
     arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    right = known_answers._sampled("right", 0.5, 0.51, 0.01)
-    off = known_answers._sampled("off by five", 0.5, 0.55, 0.01)
+    right = sampled("right", 0.5, 0.51, 0.01)
+    off = sampled("off by five", 0.5, 0.55, 0.01)
     monkeypatch.setattr(known_answers, "verify", lambda _: [right, off])
     ran = arena("verify")
     assert ran.code == 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from game_reasoning_arena.analysis.tables.forms import Table
-    from game_reasoning_arena.simulation.open_spiel.known_answers import Check
+    from game_reasoning_arena.simulation.open_spiel.answer_checks import Check
 
 HELP = """Play known answers (random and optimal play of small games, exact values) through
 the same code that model runs use, and print expected, got, how far that is off, and how far it may
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 def checks_table(checks: Sequence[Check]) -> Table:
     """What was expected, what came, how far it is off and how far it may be."""
     from game_reasoning_arena.analysis.tables.forms import Column, Table
-    from game_reasoning_arena.simulation.open_spiel.known_answers import BAND
+    from game_reasoning_arena.simulation.open_spiel.answer_checks import BAND, EXACT
 
     table = Table(
         "verify",
@@ -86,10 +86,10 @@ def checks_table(checks: Sequence[Check]) -> Table:
                 "ok": "ok" if check.ok else "OFF",
             }
         )
-    exact = {check.band for check in checks if check.z is None}
     table.notes.append(
         f"ok: what was played is at most {BAND:g} standard errors off, which a right answer "
         "exceeds by luck once in 16,000 times (the seed is fixed, so a machine always gives one "
-        "result)" + (f"; what was computed (exact) at most {max(exact):g}." if exact else ".")
+        f"result); what was computed (exact) is at most {EXACT:g} off, or as much as is allowed "
+        "beside it."
     )
     return table

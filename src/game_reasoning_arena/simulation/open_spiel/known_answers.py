@@ -9,7 +9,6 @@ estimated by many random games of OpenSpiel. Seeds are fixed, so a machine gives
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,35 +16,17 @@ from fractions import Fraction
 
 import pyspiel
 
-from game_reasoning_arena.agents.base_agent import Agent, OnFailure, PlayerSpec
+from game_reasoning_arena.agents.base_agent import PlayerSpec
 from game_reasoning_arena.records import EpisodeRecord
+from game_reasoning_arena.simulation.open_spiel.answer_checks import (
+    Check,
+    computed,
+    played,
+    player,
+    sampled,
+)
+from game_reasoning_arena.simulation.open_spiel.known_judgements import judgement_checks
 from game_reasoning_arena.simulation.open_spiel.sequence_form import SequenceForm
-from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
-from game_reasoning_arena.simulation.players import make_agent
-
-#: A sampled value is off when it is more than this many standard errors away.
-BAND = 4.0
-_SEED = 20261122
-#: Exact values are off when they differ by more.
-_EXACT = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One known answer.
-
-    ``se`` is the standard error of the comparison (sampling error and, where the expected value was
-    itself estimated, its error) and ``z`` the distance in such errors; both are None for values
-    that are computed. ``band`` is how far ``got`` may be from ``expected``.
-    """
-
-    name: str
-    expected: float
-    got: float
-    se: float | None
-    z: float | None
-    band: float
-    ok: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +54,14 @@ class _Play:
     seat: int = 0
 
 
-def _player(name: str, kind: str = "random", **options: int) -> PlayerSpec:
-    return PlayerSpec(name=name, type=kind, options=options)
-
-
 def _random(game: str, episodes: int, rates: _Rates, *, seat: int = 0) -> _Play:
-    players = (_player("first"), _player("second"))
+    players = (player("first"), player("second"))
     return _Play(f"{game}, random v random", game, *players, episodes, rates, seat)
 
 
 def _optimal(game: str, episodes: int, value: float) -> _Play:
     """CFR+ on both sides is at most some 1e-4 from the value: nothing beside the sampling error."""
-    players = (_player("first", "solver"), _player("second", "solver"))
+    players = (player("first", "solver"), player("second", "solver"))
     rates = _Rates(None, None, None, mean=value)
     return _Play(f"{game}, optimal v optimal", game, *players, episodes, rates)
 
@@ -99,16 +76,16 @@ def _plays() -> list[_Play]:
         _Play(
             "tic_tac_toe, optimal v random",
             "tic_tac_toe",
-            _player("first", "solver"),
-            _player("second"),
+            player("first", "solver"),
+            player("second"),
             4_000,
             _Rates(0.96781, 0.03219, 0.0, error=5e-6),
         ),
         _Play(
             "tic_tac_toe, random v optimal",
             "tic_tac_toe",
-            _player("first"),
-            _player("second", "solver"),
+            player("first"),
+            player("second", "solver"),
             4_000,
             _Rates(0.0, 0.22252, 0.77748, error=5e-6),
         ),
@@ -142,37 +119,16 @@ def verify(progress: Callable[[str], None] | None = None) -> list[Check]:
     checks: list[Check] = []
     for play in _plays():
         say(play.name)
-        checks += _compared(play, asyncio.run(_played(play)))
+        seats = [play.first, play.second][:: 1 if play.seat == 0 else -1]
+        checks += _compared(play, played(play.game, seats, play.episodes))
     for name, expected, compute in _COMPUTED:
         say(name)
-        checks.append(_exact(name, expected, compute()))
+        checks.append(computed(name, expected, compute()))
     for game, expected in _VALUES:
         say(f"{game}, exact value")
         checks += _solved(game, expected)
+    checks += judgement_checks(say)
     return checks
-
-
-async def _played(play: _Play) -> list[EpisodeRecord]:
-    simulation = OpenSpielSimulation(play.game)
-    specs = [play.first, play.second] if play.seat == 0 else [play.second, play.first]
-    agents: dict[str, Agent] = {
-        spec.name: make_agent(
-            spec,
-            asker=None,
-            record=lambda record: None,
-            run_id="verify",
-            seed=_SEED,
-            on_failure=OnFailure(),
-            simulation=simulation,
-        )
-        for spec in specs
-    }
-    plans = simulation.plan(episodes=play.episodes, seed=_SEED, rotate=False, players=list(agents))
-    try:
-        return [await simulation.play(plan, agents, "verify") for plan in plans]
-    finally:
-        for agent in agents.values():
-            await agent.aclose()
 
 
 def _compared(play: _Play, episodes: Sequence[EpisodeRecord]) -> Iterator[Check]:
@@ -186,26 +142,17 @@ def _compared(play: _Play, episodes: Sequence[EpisodeRecord]) -> Iterator[Check]
         expected = getattr(play.rates, what)
         if expected is not None:
             se = math.hypot(math.sqrt(expected * (1 - expected) / n), play.rates.error)
-            yield _sampled(f"{play.name}: {what}", expected, got, se)
+            yield sampled(f"{play.name}: {what}", expected, got, se)
     if play.rates.mean is not None:
         values = [e.returns[play.seat] for e in episodes if e.returns is not None]
         mean = sum(values) / len(values)
         variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
-        yield _sampled(
+        yield sampled(
             f"{play.name}: mean return of first",
             play.rates.mean,
             mean,
             math.sqrt(variance / len(values)),
         )
-
-
-def _sampled(name: str, expected: float, got: float, se: float) -> Check:
-    z = (got - expected) / se if se > 0 else (0.0 if got == expected else math.inf)
-    return Check(name, expected, got, se, z, BAND * se, abs(z) <= BAND)
-
-
-def _exact(name: str, expected: float, got: float) -> Check:
-    return Check(name, expected, got, None, None, _EXACT, abs(got - expected) <= _EXACT)
 
 
 def _nash_conv_of_uniform(game_string: str) -> Callable[[], float]:
@@ -229,8 +176,8 @@ def _value_of_uniform(game_string: str) -> Callable[[], float]:
 def _solved(game_string: str, value: float) -> Iterator[Check]:
     """The value of a game between two bounds, which optimal plans of both players prove."""
     optimum = SequenceForm.of(pyspiel.load_game(game_string)).optimum()
-    yield _exact(f"{game_string}, value of the game", value, optimum.value)
-    yield _exact(f"{game_string}, NashConv of optimal play", 0.0, optimum.high - optimum.low)
+    yield computed(f"{game_string}, value of the game", value, optimum.value)
+    yield computed(f"{game_string}, NashConv of optimal play", 0.0, optimum.high - optimum.low)
 
 
 #: What player 0 gets when both players are at their best.
