@@ -30,6 +30,7 @@ PARTS = (
     "bench_inspect",
     "bench_load",
     "bench_reader",
+    "bench_assess",
 )
 RESULTS = Path(__file__).with_name("results")
 REFERENCE = RESULTS / "reference.json"
