@@ -133,6 +133,11 @@ class Comparison:
         return judged_of(self.loaded, self.standings)
 
     @cached_property
+    def judged_tables(self) -> list[Table]:
+        """Tables of decisions and of results without luck."""
+        return judged_tables(self.judged, self.standings, self.hypotheses)
+
+    @cached_property
     def pairs(self) -> list[Pair]:
         """The pairs that are asked about, tested."""
         return compare_pairs(self.standings, self.policy, self.hypotheses, self.chosen_measure)
@@ -169,7 +174,7 @@ class Comparison:
             policies_table(self.standings),
             pairs,
             ratings_table(self.ratings),
-            *judged_tables(self.judged, self.standings, self.hypotheses),
+            *self.judged_tables,
             costs.failures_table(responses),
             costs.latency_table(responses),
             costs.cost_table(responses, self.standings, self.policy),

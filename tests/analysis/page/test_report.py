@@ -412,3 +412,46 @@ def test_at_a_desktop_width_no_table_scrolls_sideways(tmp_path: Path) -> None:
             "s.getClientRects().length > 1).length"
         )
         assert lines == 0
+
+
+@needs_browser
+def test_judged_moves_are_marked_and_filtered(browser: Browser, tmp_path: Path) -> None:
+    home = tmp_path / "run"
+    words = ("simulation=tic_tac_toe", "episodes=30", "assess=true", f"hydra.run.dir={home}")
+    assert run_command(list(words)) == 0
+    loaded = load_runs(home, moves=True)
+    output = tmp_path / "report.html"
+    write_report(Comparison(loaded), output, title="judged")
+    decisions = [json.loads(line) for line in (home / "decisions.jsonl").read_text().splitlines()]
+    blunder = next(d for d in decisions if d["regret"] > 0)  # 1 or 2 of a range of 2
+    browser.open(output, f"#/0/{blunder['episode']}/{blunder['turn'] + 1}")
+    browser.wait("document.querySelector('.judgement')")
+    assert browser.text(".judgement .chip") == "blunder"
+    assert browser.text("#moves button[aria-current]") == f"{blunder['action_text']}??"
+    assert browser.text(".judgement code") == ", ".join(blunder["best_text"])
+    filled = 100 * (blunder["value_played"] + 1) / 2
+    style = browser.eval("document.querySelector('.value-bar .filled').getAttribute('style')")
+    assert style == f"width:{filled:g}%"
+    best = 100 * (blunder["value_best"] + 1) / 2
+    style = browser.eval("document.querySelector('.value-bar .best').getAttribute('style')")
+    assert style == f"left:{best:g}%"
+
+    browser.open(output, "#episodes-top")
+    worst: dict[int, bool] = {}
+    for decision in decisions:
+        worst[decision["episode"]] = worst.get(decision["episode"], False) or (
+            decision["regret"] > 0
+        )
+    for value, expected in (("4", sum(worst.values())), ("0", 30 - sum(worst.values()))):
+        browser.eval(
+            f"document.getElementById('f-judged').value = '{value}';"
+            "document.getElementById('f-judged').dispatchEvent(new Event('change'))"
+        )
+        assert browser.text("#count").startswith(f"{expected} of 30 episodes")
+    assert browser.faults == []
+
+
+@needs_browser
+def test_a_page_without_judgements_offers_no_filter_for_them(page: Path, browser: Browser) -> None:
+    browser.open(page, "#episodes-top")
+    assert browser.eval("document.getElementById('f-judged').parentElement.hidden")

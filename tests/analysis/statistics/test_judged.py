@@ -112,3 +112,17 @@ def test_substitutes_and_forfeits(arena: Arena) -> None:
     (row,) = [r for r in tables(run)["decisions"].rows if r["who"] == "scripted_sloppy"]
     assert row["forfeits"] == sum(d["by"] == "forfeit" for d in lines(run / "decisions.jsonl"))
     assert row["forfeits"] > 0
+
+
+def test_plots_of_what_was_judged(arena: Arena) -> None:
+    words = ("agents=llm_vs_solver", "assess=true", "episodes=20")
+    arena("-m", "simulation=kuhn_poker,tic_tac_toe", *words, "hydra.sweep.dir=two")
+    assert arena("compare", "two", "--plots", "plots").code == 0
+    for name in ("regret", "adjusted", "regret_by_turn"):
+        text = Path(f"plots/{name}.svg").read_text()
+        assert "kuhn_poker" in text
+        assert "scripted_random" in text
+    assert "tic_tac_toe" in Path("plots/regret.svg").read_text()
+    arena("simulation=kuhn_poker", "episodes=4", "hydra.run.dir=plain")
+    assert arena("compare", "plain", "--plots", "plain_plots").code == 0
+    assert not Path("plain_plots/regret.svg").exists()

@@ -93,6 +93,7 @@ function matches(i, wanted) {
     const marks = e.prompt[i] === null ? [] : [...e.marks[i]];
     if (!marks.some((m, s) => m === wanted.answers && (wanted.player < 0 || seats[s][0] === wanted.player))) return false;
   }
+  if (wanted.judged !== "" && !judgedAs(i, Number(wanted.judged), wanted.player)) return false;
   if (wanted.failure === "none") return e.failures[i] === 0;
   if (wanted.failure === "any") return e.failures[i] !== 0;
   if (wanted.failure !== "") return (e.failures[i] & (1 << Number(wanted.failure))) !== 0;
@@ -103,7 +104,7 @@ function filtered() {
   const number = $("f-number").value.trim();
   const wanted = {
     game: Number($("f-game").value), run: Number($("f-run").value), player: Number($("f-player").value),
-    result: $("f-result").value, failure: $("f-failure").value,
+    result: $("f-result").value, failure: $("f-failure").value, judged: $("f-judged").value,
     number: number === "" ? null : Number(number),
     answers: $("f-answers").value, group: Number($("f-group").value),
   };
@@ -161,15 +162,16 @@ function stepsOf(episode) {
     asked.get(key).push(response);
   }
   const steps = [{ moves: 0, move: null, responses: [] }];
+  const judged = new Map(episode.decisions.map((d) => [`${d.turn}/${d.seat}`, d]));
   episode.moves.forEach((move, k) => {
     const key = `${move.turn}/${move.seat}`;
-    steps.push({ moves: k + 1, move, responses: asked.get(key) || [] });
+    steps.push({ moves: k + 1, move, responses: asked.get(key) || [], decision: judged.get(key) });
     asked.delete(key);
   });
-  for (const responses of asked.values()) {
+  for (const [key, responses] of asked) {
     const chosen = responses.find((r) => r.outcome === "legal");
     const text = episode.moves.length === 0 && chosen ? chosen.action_text : null;
-    steps.push({ moves: episode.moves.length, move: null, lone: text || (responses.some((r) => r.outcome === "answered") ? "answer" : "no move"), responses });
+    steps.push({ moves: episode.moves.length, move: null, lone: text || (responses.some((r) => r.outcome === "answered") ? "answer" : "no move"), responses, decision: judged.get(key) });
   }
   return steps;
 }
@@ -222,7 +224,9 @@ function skeleton(i) {
   });
   const moves = view.steps.slice(1).map((step, k) => {
     const by = step.move ? (step.move.seat < 0 ? "chance" : step.move.by) : step.lone === "no move" ? "substitute" : "";
-    return element("li", {}, element("button", { class: by, on: { click: () => go(k + 1) } }, step.move ? step.move.text : step.lone));
+    const mark = step.decision ? MOVE_MARKS[step.decision.mark] : null;
+    const looks = { class: mark ? `${by} ${step.decision.mark}` : by, title: lossOf(step.decision) };
+    return element("li", {}, element("button", { ...looks, on: { click: () => go(k + 1) } }, `${step.move ? step.move.text : step.lone}${mark ?? ""}`));
   });
   $("replay").replaceChildren(
     element(
@@ -298,6 +302,7 @@ function detail(step, i) {
   const heading = element("h3", {}, `Step ${view.step}: ${who}: `, element("code", {}, what));
   const nodes = [heading];
   if (step.move && step.move.by === "substitute") nodes.push(element("p", { class: "caveat" }, "This move was put in by the run after the player failed; the player did not choose it."));
+  if (step.decision) nodes.push(judgement(step.decision, seatsOf(i)[seat]?.[1] ?? "?"));
   if (!step.responses.length && seat >= 0) nodes.push(element("p", { class: "soft" }, "No model was asked for this move."));
   step.responses.forEach((response, k) => nodes.push(attempt(response, k, step.responses.length)));
   return nodes;
@@ -380,6 +385,8 @@ async function start() {
   options("f-run", ordinary(index.runs));
   options("f-failure", index.kinds.map((name, k) => [k, name]));
   options("f-result", []);
+  options("f-judged", index.levels.map((name, k) => [k, k > 1 && k < index.levels.length - 1 ? `${name} or worse` : name]).slice(1));
+  $("f-judged").parentElement.hidden = index.levels.length === 0;
   options("f-answers", []);
   options("f-group", ordinary(index.groups));
   $("f-answers").parentElement.hidden = !index.scored;

@@ -20,6 +20,7 @@ import orjson
 import pandas as pd
 
 from game_reasoning_arena.analysis.compare import Comparison
+from game_reasoning_arena.analysis.page.judgements import LEVELS, Judgements
 from game_reasoning_arena.analysis.page.prompts import PromptMarks
 from game_reasoning_arena.analysis.statistics.competitors import run_names
 from game_reasoning_arena.records import FAILURES
@@ -48,7 +49,12 @@ class _Chunk:
         self._texts: dict[str, int] = {}
         self.chars = 0
 
-    def add(self, row: Mapping[str, Any], responses: list[dict[str, Any]]) -> None:
+    def add(
+        self,
+        row: Mapping[str, Any],
+        responses: list[dict[str, Any]],
+        decisions: list[dict[str, Any]],
+    ) -> None:
         packed = []
         for line in responses:
             kept = {key: line.get(key) for key in _KEPT}
@@ -68,6 +74,7 @@ class _Chunk:
                 "returns": row["returns"],
                 "error": row["error"],
                 "asked": asked,
+                "decisions": decisions,
             }
         )
         self.chars += len(episode)
@@ -105,6 +112,7 @@ class EpisodeStore:
         self._names: dict[str, dict[Any, int]] = defaultdict(dict)
         self._failures = self._find_failures()
         self._prompts = PromptMarks(comparison.answers)
+        self._judgements = Judgements(comparison.judged, comparison.standings.limits)
 
     def chunks(self) -> Iterator[str]:
         """Packed chunks, in order; episodes lie in the order of runs and numbers."""
@@ -117,7 +125,7 @@ class EpisodeStore:
                 chunk, number = _Chunk(), number + 1
             self._index(row, seats, number, len(chunk.episodes))
             responses = self._responses(row["run"], row["episode"])
-            chunk.add(row, responses)
+            chunk.add(row, responses, self._judgements.of(row["run"], row["episode"]))
         if chunk.episodes:
             yield chunk.pack()
 
@@ -137,6 +145,7 @@ class EpisodeStore:
                     "statuses": names.get("status", []),
                     "causes": names.get("cause", []),
                     "kinds": KINDS,
+                    "levels": LEVELS if self._judgements else (),
                     "groups": names.get("group", []),
                     "scored": bool(self._prompts),
                     "seatings": names.get("seating", []),
@@ -197,6 +206,7 @@ class EpisodeStore:
             "duration": _number(row["duration_s"]),
             "failures": failures,
             "cut": int(seats[0]["move_limit"]),
+            "judged": self._judgements.worst(row["run"], row["episode"], len(seats)),
             "chunk": chunk,
             "place": place,
             **self._prompts.of(row["run"], row["episode"], len(seats)),
@@ -252,7 +262,8 @@ class EpisodeStore:
 
 _COLUMNS: Final = (
     "run", "number", "seed", "game", "seating", "results", "status", "forfeit", "cause", "turns",
-    "duration", "failures", "cut", "chunk", "place", "prompt", "name", "group", "marks", "differ",
+    "duration", "failures", "cut", "judged", "chunk", "place", "prompt", "name", "group", "marks",
+    "differ",
 )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.process.files import replacing
 
 _PAGE: Final = Path(__file__).parent
-_SCRIPTS: Final = ("chess.js", "boards.js", "answers.js", "app.js")
+_SCRIPTS: Final = ("chess.js", "boards.js", "judgements.js", "answers.js", "app.js")
 _DATA: Final = "<!-- data -->"
 
 #: Tables above the plots; the rest is below.

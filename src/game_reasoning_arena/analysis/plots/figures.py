@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from game_reasoning_arena.analysis.plots.decisions import (
+    adjusted_points,
+    regret_by_turn,
+    regret_points,
+)
 from game_reasoning_arena.analysis.plots.results import (
     failure_bars,
     results_bars,
@@ -37,6 +42,9 @@ def plots() -> dict[str, Draw]:
         "latency": latency_distributions,
         "pairs": pair_heat_map,
         "failures": failure_bars,
+        "regret": regret_points,
+        "adjusted": adjusted_points,
+        "regret_by_turn": regret_by_turn,
     }
 
 

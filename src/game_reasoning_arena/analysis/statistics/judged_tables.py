@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,15 @@ def mean_by_deal(part: pd.DataFrame, column: str, *, share: bool = False) -> Est
         return UNKNOWN
     values = known[column].to_numpy(dtype=np.float64)
     sums, counts = cluster_sums(values, deals_of(known))
-    return bounded_mean(sums, counts) if share else student_mean(sums, counts)
+    if share:
+        return bounded_mean(sums, counts)
+    found = student_mean(sums, counts)
+    if column in _NEVER_NEGATIVE and found.low is not None:
+        return replace(found, low=max(0.0, found.low))
+    return found
+
+
+_NEVER_NEGATIVE = ("regret", "response_regret")
 
 
 def decisions_table(judged: Judged) -> Table:
