@@ -177,6 +177,9 @@ def test_a_run_with_it_is_resumed_repeated_and_replayed(arena: Arena) -> None:
     assert episodes(begun.directory) == episodes(whole.directory)
     again = arena("--config", str(whole.directory / "config.yaml"), TRUSTED)
     assert episodes(again.directory) == episodes(whole.directory)
+    refused = arena("replay", str(whole.directory))
+    assert refused.code == 2
+    assert "--trust 'my_agents'" in refused.err
     assert arena("replay", str(whole.directory), "--trust", "my_agents").code == 0
 
 

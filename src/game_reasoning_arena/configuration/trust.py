@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.process.files import read_file
 from game_reasoning_arena.process.paths import conf_dirs, shipped_conf
+from game_reasoning_arena.process.targets import HOW_TO_TRUST
 from game_reasoning_arena.process.yaml_text import load_yaml
 from game_reasoning_arena.recording.config_text import flatten
 from game_reasoning_arena.records import Model
@@ -149,11 +150,12 @@ def current_trust() -> Trust:
 @contextmanager
 def trusting(trust: Trust) -> Iterator[None]:
     """Let this be what the user allows."""
-    token = _current.set(trust)
+    token, how = _current.set(trust), HOW_TO_TRUST.set(trust.option)
     try:
         yield
     finally:
         _current.reset(token)
+        HOW_TO_TRUST.reset(how)
 
 
 def trust_file() -> Path:

@@ -14,6 +14,7 @@ import inspect
 import pkgutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,8 @@ from game_reasoning_arena.process.paths import standing
 T = TypeVar("T")
 
 PACKAGE = "game_reasoning_arena"
+#: How the present command takes a name to trust.
+HOW_TO_TRUST: ContextVar[str] = ContextVar("how_to_trust", default="'trusted_targets=[{}]'")
 _SPECIAL = ("_target_", "_args_", "_partial_", "_recursive_", "_convert_")
 
 
@@ -147,7 +150,7 @@ def check_target(
         module = target.rpartition(".")[0] or target
         raise UserError(
             f"{where} is {target!r}, which no trusted name covers, so it is not run. If you wrote "
-            f"or trust that code, say so with 'trusted_targets=[{module}]'."
+            f"or trust that code, say so with {HOW_TO_TRUST.get().format(module)}."
         )
 
 

@@ -67,8 +67,10 @@ class PromptsSimulation(Simulation):
                     "records; give the player another name."
                 )
             if spec.type != "llm":
+                kind = "type" if spec.make is None else "_target_"
                 found.append(
-                    f"{where}.type={spec.type} cannot answer prompts; only llm can. Try agents=llm."
+                    f"{where}.{kind}={spec.type} cannot answer prompts; only type=llm can. Try "
+                    "agents=llm."
                 )
             if spec.options.get("constrain_to_legal"):
                 found.append(f"{where}.constrain_to_legal: prompts have no legal moves.")
