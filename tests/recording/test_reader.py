@@ -97,10 +97,12 @@ def test_what_holds_no_run_is_an_error_that_helps(tmp_path: Path) -> None:
 def test_tables_have_the_documented_columns_and_types(tmp_path: Path) -> None:
     make_run(tmp_path / "run", TWO, episodes=20, outages=0.2)
     loaded = load_runs(tmp_path / "run")
-    assert list(loaded.responses.columns) == [c for c in RESPONSES if c not in BODIES]
-    assert list(loaded.episodes.columns) == [c for c in EPISODES if c != "moves"]
+    wanted = [c for c in RESPONSES if c not in BODIES]
+    assert list(loaded.responses.columns)[: len(wanted)] == wanted
+    wanted = [c for c in EPISODES if c != "moves"]
+    assert list(loaded.episodes.columns)[: len(wanted)] == wanted
     for table, specs in ((loaded.responses, RESPONSES), (loaded.episodes, EPISODES)):
-        for name in table.columns:
+        for name in [column for column in table.columns if column in specs]:
             expected = specs[name].dtype
             found = str(table[name].dtype)
             assert found.startswith("datetime64") if expected == "datetime" else found == expected

@@ -17,6 +17,7 @@ import pandas as pd
 
 from game_reasoning_arena.errors import UserError, choose_from
 from game_reasoning_arena.recording import columns as layout
+from game_reasoning_arena.recording.conditions import Conditions
 from game_reasoning_arena.recording.judgement_columns import DECISIONS, LUCK
 from game_reasoning_arena.recording.lines import Notice, RunDataWarning
 from game_reasoning_arena.recording.reader import RunReader, each_once, find_runs
@@ -89,8 +90,22 @@ class LoadedRuns:
         for run, reader in enumerate(self.readers):
             builder.extend(run, reader.episodes(), origin=reader.path)
         table = builder.frame()
-        self.episodes = table.drop_duplicates(["run", "episode"], keep="last", ignore_index=True)
-        self.runs = self._runs_table()
+        table = table.drop_duplicates(["run", "episode"], keep="last", ignore_index=True)
+        conditions = Conditions(self.readers)
+        self.episodes = conditions.episodes(table)
+        self.runs = conditions.runs(self._runs_table())
+        self._conditions = conditions
+
+    @cached_property
+    def seats(self) -> pd.DataFrame:
+        """One row per episode and seat, with the player's model, sampling and result.
+
+        Columns: run, episode, seed, game, prompt, group, status, seat, player, type, model, the
+        sampling parameters that anybody set, opponents (tuple of names), returns (as recorded; NaN
+        unless played out), score (of answers to prompts), forfeited, won (alone the best), and the
+        settings that a sweep varied.
+        """
+        return self._conditions.seats(self.episodes)
 
     @cached_property
     def responses(self) -> pd.DataFrame:
@@ -114,7 +129,7 @@ class LoadedRuns:
 
         for run, reader in enumerate(self.readers):
             builder.extend(run, seen(run, reader), origin=reader.path)
-        return builder.frame(), prompts
+        return self._conditions.responses(builder.frame()), prompts
 
     @cached_property
     def decisions(self) -> pd.DataFrame:
