@@ -136,7 +136,9 @@ def test_one_answer_each_is_compared_by_mcnemars_test(tmp_path: Path) -> None:
     (pair,) = found["accuracy_pairs"].rows
     assert (pair["better"], pair["equal"], pair["worse"]) == (12, 36, 2)
     assert pair["p"] == pytest.approx(0.0129, abs=5e-5)
-    assert pair["verdict"] == "scripted_a is better"
+    (told,) = found["pairs"].rows
+    assert (told["p"], told["verdict"]) == (pair["p"], "scripted_a is better")
+    assert found["leaderboard"].rows[0]["who"] == "scripted_a"
     first, second = found["accuracy"].rows
     assert isinstance(first["accuracy"], Estimate)
     assert (first["who"], first["accuracy"].value) == ("scripted_a", 0.84)
@@ -160,6 +162,26 @@ def test_models_of_different_runs_are_compared_prompt_by_prompt(tmp_path: Path) 
     found = tables(a, b)
     (pair,) = found["accuracy_pairs"].rows
     assert (pair["prompts"], pair["better"]) == (20, 20)
+
+
+def test_files_of_prompts_are_no_one_game(tmp_path: Path) -> None:
+    runs = [
+        make_answers(
+            tmp_path / name,
+            {"p": [[right]] * 9, "q": [[1.0 - right]] * 9},
+            simulation={"file": f"data/{name}.jsonl"},
+        )
+        for name, right in (("easy", 1.0), ("hard", 0.0))
+    ]
+    found = tables(*runs)
+    games = [(row["game"], row["who"]) for row in found["leaderboard"].rows]
+    assert games == [
+        ("prompts(easy)", "scripted_p"),
+        ("prompts(easy)", "scripted_q"),
+        ("prompts(hard)", "scripted_q"),
+        ("prompts(hard)", "scripted_p"),
+    ]
+    assert [row["file"] for row in found["accuracy_pairs"].rows] == ["easy", "hard"]
 
 
 def test_conditions_tell_the_same_model_apart(tmp_path: Path) -> None:

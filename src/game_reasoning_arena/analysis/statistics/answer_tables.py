@@ -135,15 +135,14 @@ def groups_table(answers: Answers) -> Table:
 
 
 def accuracy_pairs(answers: Answers) -> Table:
-    """Return the comparison of each two models on the prompts that both answered."""
+    """Return the differences between each two models on the prompts that both answered."""
     table = Table(
         "accuracy_pairs",
-        "Who is right more often, on the same prompts",
+        "Paired differences on the same prompts",
         [
             Column("a", "A", names_row=True),
             Column("b", "B", names_row=True),
             Column("file", "prompts of", names_row=True),
-            Column("verdict", "verdict"),
             Column("difference", "A-B points [95 %]", "points"),
             Column("prompts", "prompts", "count"),
             Column("better", "A ahead", "count"),
@@ -167,28 +166,20 @@ def accuracy_pairs(answers: Answers) -> Table:
                 gaps_of.append((means[a][both] - means[b][both]).to_numpy(dtype=np.float64))
                 row = _pair(gaps_of[-1], binary=binary)
                 table.rows.append({"a": a, "b": b, "file": file, **row})
-    _corrected(table, gaps_of)
-    if table.rows:
-        table.notes.append(
-            "The prompt is the unit. McNemar's exact test where each was answered once, right or "
-            "wrong, else sign flips of whole prompts; Holm's correction over all rows. `80 % "
-            "power from` is the difference that so many prompts resolve, corrected as well."
-        )
-    return table
-
-
-def _corrected(table: Table, gaps_of: list[Floats]) -> None:
-    """Correct the p-values for their number, and say who is better and what it would take."""
     adjusted = holm([sign_flip_test(gaps) for gaps in gaps_of])
     left = max(1, sum(p >= ALPHA for p in adjusted))
     for row, gaps, p in zip(table.rows, gaps_of, adjusted, strict=True):
         row["adjusted"] = p
         row["detectable"] = detectable(gaps, alpha=ALPHA / left)
-        if p < ALPHA:
-            row["verdict"] = f"{row['a' if gaps.sum() > 0 else 'b']} is better"
-        else:
-            row["verdict"] = "not resolved"
-            row["needed"] = deals_needed(gaps, alpha=ALPHA / left)
+        row["needed"] = deals_needed(gaps, alpha=ALPHA / left) if p >= ALPHA else None
+    if table.rows:
+        table.notes.append(
+            "The prompt is the unit. McNemar's exact test where each was answered once, right or "
+            "wrong, else sign flips of whole prompts; Holm's correction over the rows of this "
+            "table. Verdicts, corrected with all that was asked, are in the table `pairs`. `80 % "
+            "power from` is the difference that so many prompts resolve, corrected as well."
+        )
+    return table
 
 
 def _means(part: pd.DataFrame) -> pd.Series[Any]:

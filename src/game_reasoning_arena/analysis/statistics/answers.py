@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import Any, Final
 
-import orjson
 import pandas as pd
 
 from game_reasoning_arena.analysis.statistics.competitors import run_names
+from game_reasoning_arena.analysis.statistics.episode_rows import prompts_file
 from game_reasoning_arena.analysis.statistics.standings import Standings
 from game_reasoning_arena.recording.frames import LoadedRuns, rows
-
-#: Settings of ``simulation`` that decide how a prompt is asked: where they differ between runs,
-#: whoever answers is told apart by them.
-CONDITIONS: Final = ("template", "shots", "shots_file", "shots_template", "scorer")
 
 #: Scorers whose wrong answers have a plainest form, so that they can vote.
 VOTING: Final = frozenset({"exact", "one_of", "choice", "numeric", "json"})
@@ -65,8 +59,7 @@ def answers_of(loaded: LoadedRuns, standings: Standings) -> Answers:
 def _rows(
     loaded: LoadedRuns, episodes: pd.DataFrame, standings: Standings
 ) -> Iterator[dict[str, Any]]:
-    labels = _labels(loaded, standings)
-    files = [_file(_simulation(loaded, run)) for run in range(len(loaded.readers))]
+    files = [prompts_file(reader.config) or "prompts" for reader in loaded.readers]
     votes = [_votes(_simulation(loaded, run)) for run in range(len(loaded.readers))]
     for line in rows(episodes):
         key = (files[line.run], line.prompt, line.expected)
@@ -76,7 +69,7 @@ def _rows(
                 "episode": line.episode,
                 "seed": line.seed,
                 "seat": seat,
-                "who": labels[line.run, name],
+                "who": standings.who[line.run, name].unsplit,
                 "file": files[line.run],
                 "prompt": line.prompt,
                 "key": key,
@@ -94,41 +87,9 @@ def _simulation(loaded: LoadedRuns, run: int) -> Mapping[str, Any]:
     return node if isinstance(node, Mapping) else {}
 
 
-def _file(simulation: Mapping[str, Any]) -> str:
-    """A short name of a prompts file: without its folders and ending."""
-    name = PurePath(str(simulation.get("file") or "prompts")).name
-    return name.partition(".")[0] or name
-
-
 def _votes(simulation: Mapping[str, Any]) -> bool:
     scorer = simulation.get("scorer")
     return isinstance(scorer, Mapping) and scorer.get("type") in VOTING
-
-
-def _labels(loaded: LoadedRuns, standings: Standings) -> dict[tuple[int, str], str]:
-    """Whoever answers, by settings of the player and of how it was asked."""
-    asked = {
-        run: {key: _simulation(loaded, run).get(key) for key in CONDITIONS}
-        for run, _ in standings.who
-    }
-    by_base: dict[str, set[int]] = defaultdict(set)
-    for (run, _), competitor in standings.who.items():
-        by_base[competitor.unsplit].add(run)
-    labels = {}
-    for (run, player), competitor in standings.who.items():
-        others = by_base[competitor.unsplit]
-        parts = [
-            f"{key}={_short(value)}"
-            for key, value in asked[run].items()
-            if len({_frozen(asked[other][key]) for other in others}) > 1
-        ]
-        label, told = competitor.unsplit, ", ".join(parts)
-        if told and label.endswith(")") and " (" in label:
-            label = f"{label[:-1]}, {told})"
-        elif told:
-            label = f"{label} ({told})"
-        labels[run, player] = label
-    return labels
 
 
 def _told_apart(table: pd.DataFrame, names: list[str]) -> list[str]:
@@ -147,17 +108,6 @@ def _told_apart(table: pd.DataFrame, names: list[str]) -> list[str]:
     ]
     named = ", ".join(sorted({who for who, _ in doubled}))
     return [f"Asked the same prompts with the same settings and seed in several runs: {named}."]
-
-
-def _frozen(value: Any) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str)
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, Mapping):
-        value = value.get("type") or value.get("_target_")
-    text = str(value)
-    return text if len(text) <= 24 and "\n" not in text else f"{text[:21]}..."
 
 
 def parts(table: pd.DataFrame, *keys: str) -> Iterator[tuple[list[str], pd.DataFrame]]:

@@ -16,7 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -29,6 +29,16 @@ _STEADY_MODELS = frozenset({"scripted_first"})
 
 #: (row of runs, player's name).
 Who = tuple[int, str]
+
+
+#: Settings of ``simulation`` that say how prompts are asked, by what they are called in labels.
+ASKED_HOW: Final = {
+    "template": "row_template",
+    "shots": "shots",
+    "shots_file": "shots_file",
+    "shots_template": "shots_template",
+    "scorer": "scorer",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +124,18 @@ def _settings(loaded: LoadedRuns, run: int, player: str) -> dict[str, Any]:
     if asks:
         requested = _first(loaded, run, player, "requested")
         settings.update(orjson.loads(requested) if requested else {})
+        settings.update(_asked_how(reader.config.get("simulation")))
     return settings
+
+
+def _asked_how(simulation: Any) -> dict[str, Any]:
+    """How prompts were asked and scored, which is a part of who answers: templates, examples."""
+    if not isinstance(simulation, Mapping) or simulation.get("type") != "prompts":
+        return {}
+    found = {name: simulation.get(key) for key, name in ASKED_HOW.items()}
+    if isinstance(scorer := found["scorer"], Mapping):
+        found["scorer"] = scorer.get("type") or scorer.get("_target_")
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _first(loaded: LoadedRuns, run: int, player: str, column: str) -> Any:

@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from game_reasoning_arena.analysis.statistics.clusters import observations
-from game_reasoning_arena.analysis.statistics.standings import PROMPTS
+from game_reasoning_arena.analysis.statistics.standings import of_prompts
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -106,7 +106,7 @@ class GameTable:
 
         The numbers are sorted, and equal where two could be compared by them.
         """
-        keys = ["deal"] if (self.part["game"] == PROMPTS).all() else ["deal", "seat", "against"]
+        keys = ["deal"] if of_prompts(self.part["game"]).all() else ["deal", "seat", "against"]
         repeat = self.part.groupby(["who", *keys], sort=False, dropna=False).cumcount()
         by = [self.part[key] for key in keys] + [repeat]
         codes = self.part.groupby(by, sort=False, dropna=False).ngroup().to_numpy().astype(np.int64)

@@ -27,11 +27,11 @@ from game_reasoning_arena.recording.versions import CHOICES_THAT_MATTER, MATTERS
 _NOT_CONFOUNDING = (
     "agents.", "model.", "sampling.", "hydra.", "concurrency", "budget.", "probe", "estimate",
     "profile", "catalog.", "provider", "episodes", "trusted_targets", "seed",
-    "shard", "sweep.",
+    "shard", "sweep.", "simulation.template", "simulation.shots", "simulation.scorer",
 )  # fmt: skip
 
 #: Where the settings of players stand.
-_SETTINGS = ("agents.", "model.", "sampling.")
+_SETTINGS = ("agents.", "model.", "sampling.", "simulation.shots")
 
 #: Lines of a prompt's diff that are shown.
 DIFF_LINES = 12
@@ -203,7 +203,10 @@ def _within_a_game(cells: Cells, standings: Standings) -> bool:
 
 
 #: Settings of a player that are meant to change what it is told.
-_TELLING = ("system_prompt", "template", "memory", "show_legal_moves")
+_TELLING = (
+    "system_prompt", "template", "memory", "show_legal_moves", "row_template", "shots",
+    "shots_file", "shots_template", "scorer",
+)  # fmt: skip
 
 
 def _prompts(loaded: LoadedRuns, standings: Standings) -> Iterator[tuple[str, bool, Cells]]:

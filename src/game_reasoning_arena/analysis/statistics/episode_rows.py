@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Final
 
 import numpy as np
@@ -40,7 +41,7 @@ def finished_rows(loaded: LoadedRuns, who: dict[Who, Competitor]) -> pd.DataFram
             made = _seating(line.run, seats, who)
             seating = seatings[line.run, seats] = (len(seatings), made)
         failed = tuple((line.failed or {}).items())
-        key = line.status, line.returns, failed, line.substituted, len(seats)
+        key = line.status, line.returns, failed, line.substituted, len(seats), line.scores
         ending = endings.get(key)
         if ending is None:
             ending = endings[key] = (len(endings), _ending(*key))
@@ -63,14 +64,13 @@ def finished_rows(loaded: LoadedRuns, who: dict[Who, Competitor]) -> pd.DataFram
     by_run = np.array([g.partition("(")[0] for g in games], dtype=object)
     run = told["run"].to_numpy()
     full = np.where(by_run[run] == short, np.array(games, dtype=object)[run], short.astype(str))
-    prompt = told["prompt"] if "prompt" in told else pd.Series(None, index=told.index)
     limit = told["move_limit"].fillna(False).to_numpy(dtype=bool)
     table = pd.DataFrame(
         {
             "run": run[of],
             "episode": told["episode"].to_numpy()[of],
             "seed": told["seed"].to_numpy()[of],
-            "deal": _deals(told["seed"].to_numpy(), prompt)[of],
+            "deal": _deals(told["seed"].to_numpy(), told["prompt"], told["expected"])[of],
             "copy": told["line"].fillna(0).to_numpy(dtype=np.int64)[of],
             "game": pd.Series(full[of], dtype=object),
             "seat": seat,
@@ -95,7 +95,7 @@ def finished_rows(loaded: LoadedRuns, who: dict[Who, Competitor]) -> pd.DataFram
 
 
 #: The columns of episodes from which rows are made.
-_READ: Final = ["run", "seats", "status", "returns", "failed", "substituted"]
+_READ: Final = ["run", "seats", "status", "returns", "failed", "substituted", "scores"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +144,7 @@ def _ending(
     failed: Sequence[tuple[int, str]],
     substituted: Sequence[int] | None,
     players: int,
+    scores: Sequence[float | None] | None = None,
 ) -> _Ending:
     why = dict(failed)
     results = [_results(status, returns, seat, players, why) for seat in range(players)]
@@ -153,17 +154,31 @@ def _ending(
         tuple(seat in why for seat in range(players)),
         (touched,) * players,
         tuple(seat in (substituted or ()) for seat in range(players)),
-        tuple(returns) if returns else (math.nan,) * players,
+        _paid(returns, scores, players),
         *(tuple(result[i] for result in results) for i in range(len(POLICIES))),
     )
 
 
-def _deals(seeds: NDArray[np.int64], prompts: pd.Series[Any]) -> NDArray[np.int64]:
+def _paid(
+    returns: Sequence[float] | None, scores: Sequence[float | None] | None, players: int
+) -> tuple[float, ...]:
+    """What each seat got: the game's returns, or what answers to a prompt are worth."""
+    if returns:
+        return tuple(returns)
+    if scores:  # right answers are nobody's win over another
+        return tuple(math.nan if score is None else score for score in scores)
+    return (math.nan,) * players
+
+
+def _deals(
+    seeds: NDArray[np.int64], prompts: pd.Series[Any], expected: pd.Series[Any]
+) -> NDArray[np.int64]:
     """What is the same luck: the seed of a game; of prompts, the prompt, whatever the repeat."""
     asked = prompts.notna().to_numpy()
     if not asked.any():
         return seeds
-    codes = pd.factorize(prompts[asked].astype(str))[0]
+    named = prompts[asked].astype(str) + "\0" + expected[asked].astype(str)
+    codes = pd.factorize(named)[0]
     deals = seeds.copy()
     deals[asked] = codes
     return deals
@@ -237,9 +252,22 @@ def unfinished_rows(loaded: LoadedRuns, who: dict[Who, Competitor]) -> pd.DataFr
     return pd.DataFrame(found)
 
 
+def prompts_file(config: Mapping[str, Any]) -> str | None:
+    """Return the short name of a run's prompts file, without folders and ending; None for games."""
+    simulation = config.get("simulation")
+    if not isinstance(simulation, Mapping) or simulation.get("type") != "prompts":
+        return None
+    name = PurePath(str(simulation.get("file") or "prompts")).name
+    return name.partition(".")[0] or name
+
+
 def _game_string(loaded: LoadedRuns, run: int) -> str:
     """The game with its parameters, as configured; its short name where that is not known."""
     simulation = loaded.readers[run].config.get("simulation")
+    if isinstance(simulation, dict) and simulation.get("type") == "prompts":
+        files = {prompts_file(reader.config) for reader in loaded.readers} - {None}
+        mine = prompts_file(loaded.readers[run].config)
+        return "prompts" if len(files) < 2 else f"prompts({mine})"
     configured = simulation.get("game") if isinstance(simulation, dict) else None
     known = loaded.runs["game"].iloc[run]
     return str(configured or (known if isinstance(known, str) else "unknown game"))

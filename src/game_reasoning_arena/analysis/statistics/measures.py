@@ -15,10 +15,10 @@ from game_reasoning_arena.analysis.statistics.intervals import (
     student_mean,
 )
 from game_reasoning_arena.analysis.statistics.standings import (
-    PROMPTS,
     SCORES,
     Limits,
     decides,
+    of_prompts,
     returns_under,
 )
 from game_reasoning_arena.analysis.tables.estimates import UNKNOWN, Estimate
@@ -50,7 +50,7 @@ def measure_of(part: pd.DataFrame) -> Measure | None:
     Returns:
         None where there is nothing to measure.
     """
-    if len(part) and bool((part["game"] == PROMPTS).all()):
+    if len(part) and bool(of_prompts(part["game"]).all()):
         return Measure.ACCURACY if part["returns"].notna().any() else None
     if not decides(part):
         return None

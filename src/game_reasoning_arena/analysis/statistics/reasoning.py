@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol
 import orjson
 import pandas as pd
 
-from game_reasoning_arena.analysis.statistics.standings import PROMPTS, Standings
+from game_reasoning_arena.analysis.statistics.standings import PROMPTS, Standings, of_prompts
 from game_reasoning_arena.analysis.tables.forms import Column, Table
 from game_reasoning_arena.recording.frames import LoadedRuns
 from game_reasoning_arena.records import CallKey, Message, Model, Reply, Request, Sampling
@@ -111,7 +111,8 @@ def passages(
     }
     for run, line in loaded.iter_responses():
         game, result = ended.get((run, line["episode"], line["seat"]), (None, None))
-        found = passage(line.get("text"), line.get("reasoning"), whole=str(game) == PROMPTS)
+        asked = str(game).partition("(")[0] == PROMPTS
+        found = passage(line.get("text"), line.get("reasoning"), whole=asked)
         player = str(line.get("player"))
         if found is None or (run, player) not in standings.who:
             continue
@@ -156,7 +157,7 @@ def reasoning_summary(table: pd.DataFrame) -> Table:
         ],
     )
     filled = table.assign(
-        result=table["result"].fillna("undecided").mask(table["game"] == PROMPTS, ""),
+        result=table["result"].fillna("undecided").mask(of_prompts(table["game"]), ""),
         game=table["game"].fillna("?"),
     )
     for (who, game, result), part in filled.groupby(["who", "game", "result"], sort=False):

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -117,9 +117,14 @@ def standings(loaded: LoadedRuns) -> Standings:
     return Standings(table, who, notes, limits)
 
 
+def of_prompts(games: pd.Series[Any]) -> pd.Series[bool]:
+    """Return which of some games are none, but files of prompts."""
+    return games.astype(str).str.partition("(")[0] == PROMPTS
+
+
 def decides(rows: pd.DataFrame) -> bool:
     """Return whether these episodes can be won or lost; answers to prompts cannot."""
-    if len(rows) and bool((rows["game"] == PROMPTS).all()):
+    if len(rows) and bool(of_prompts(rows["game"]).all()):
         return False
     completed = rows[rows["status"] == "completed"]
     return completed.empty or bool(completed["returns"].notna().any())
@@ -138,9 +143,8 @@ def _limits(loaded: LoadedRuns, table: pd.DataFrame) -> dict[str, Limits]:
             if isinstance(told, list | tuple) and len(told) == 2 and None not in told:
                 found[str(game)] = Limits(float(told[0]), float(told[1]), True)
                 break
-    if PROMPTS in found:
-        found[PROMPTS] = Limits(0.0, 1.0, True)
-    return found
+    asked = [game for game in found if game.partition("(")[0] == PROMPTS]
+    return found | {game: Limits(0.0, 1.0, True) for game in asked}
 
 
 def _count_failures(table: pd.DataFrame, limits: Mapping[str, Limits]) -> None:
