@@ -178,6 +178,7 @@ class Comparison:
             costs.failures_table(responses),
             costs.latency_table(responses),
             costs.cost_table(responses, self.standings, self.policy),
+            costs.judges_table(self.loaded),
             time_table(self.loaded),
             readings_table(responses),
             self.differences,

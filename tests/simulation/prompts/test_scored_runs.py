@@ -144,9 +144,14 @@ def test_a_judge_is_asked_counted_and_recorded(lab: Lab, tmp_path: Path) -> None
     run = run_json(ran.directory)
     assert run["totals"]["calls"] == 6
     assert run["judges"] == {"judge": {"model": "direct_my_lab/judge"}}
-    compared = lab.arena("compare", str(ran.directory), "--all")
+    compared = lab.arena("compare", str(ran.directory), "--json", "compared.json")
     assert compared.code == 0, compared.err
-    assert "Cohen's kappa" in compared.out or "agreement" in compared.out
+    tables = json.loads(Path("compared.json").read_text())["tables"]
+    assert tables["judge_agreement"]["rows"][0]["agreement"]["value"] == 1.0
+    (judged,) = tables["judges"]["rows"]
+    assert (judged["model"], judged["calls"], judged["grades"]) == ("direct_my_lab/judge", 3, 3)
+    assert judged["completion"] > 0
+    assert judged["cost"] is None  # nobody knows the price
     assert lab.arena("replay", str(ran.directory)).code == 0
 
 

@@ -31,7 +31,7 @@ _SCRIPTS: Final = ("chess.js", "boards.js", "judgements.js", "answers.js", "app.
 _DATA: Final = "<!-- data -->"
 
 #: Tables above the plots; the rest is below.
-_FIRST: Final = ("results", "pairs")
+_FIRST: Final = ("results", "accuracy", "accuracy_pairs", "pairs")
 
 
 def write_report(comparison: Comparison, output: Path, *, title: str) -> int:

@@ -195,6 +195,40 @@ def cost_table(responses: pd.DataFrame, standings: Standings, policy: str) -> Ta
     return table
 
 
+def judges_table(loaded: LoadedRuns) -> Table:
+    """Return what the models took that judged answers: they are nobody's cost."""
+    table = Table(
+        "judges",
+        "Judges of answers",
+        [
+            Column("model", "judge", names_row=True),
+            Column("calls", "calls", "count"),
+            Column("grades", "grades", "count"),
+            Column("prompt", "prompt tokens", "count"),
+            Column("completion", "completion tokens", "count"),
+            Column("cost", "cost $", "usd"),
+        ],
+    )
+    judging = [number for number, reader in enumerate(loaded.readers) if reader.run.judges]
+    if not judging:
+        return table
+    every = loaded.responses
+    asked = every[every["run"].isin(judging) & (every["turn"] > 0)]
+    for model, part in asked.groupby("model", sort=False, observed=True):
+        answered = answered_calls(part)
+        table.rows.append(
+            {
+                "model": str(model),
+                "calls": len(called(part)),
+                "grades": int(part["score"].notna().sum()),
+                "prompt": _total(answered["prompt_tokens"]),
+                "completion": _total(answered["completion_tokens"]),
+                "cost": _total(answered["cost_usd"]),
+            }
+        )
+    return table
+
+
 def _quantiles(values: pd.Series[Any], at: tuple[float, ...]) -> list[float | None]:
     known = values.dropna().to_numpy(dtype=np.float64)
     if not len(known):
