@@ -16,6 +16,8 @@ from game_reasoning_arena.agents.thinking import joined, separate
         (" \n<think>\nhm\n</think>Text", ("Text", "hm")),
         ("<think>never done", ("", "never done")),
         ("hm</think>Text", ("Text", "hm")),
+        ("hm</think>no</think>Text", ("Text", "hm\nno")),
+        ("</think></think>Text", ("Text", "")),
         ("Text <think>begun late", ("Text", "begun late")),
         ("<think>a</think>b<think>c</think>d", ("bd", "a\nc")),
         ("<think>a [THINK] b</think>c", ("c", "a [THINK] b")),

@@ -3,7 +3,7 @@
 One rule for all backends, applied where an answer comes in and again where a recorded one is read:
 
 - what stands between an opening and a closing mark of one make is thinking, wherever it stands;
-- a closing mark alone ends thinking that the chat template began;
+- a closing mark alone ends thinking that the chat template began; of several the last;
 - an opening mark alone begins thinking that never ended, as when the token limit cut it;
 - of gpt-oss's channels only ``final`` is said;
 - a chat template's own tokens at the ends of what is said are no part of it.
@@ -57,7 +57,7 @@ def separate(text: str) -> tuple[str, str | None]:
     said = _without_tokens(said)
     if not thoughts:
         return said, None
-    return said.strip(), "\n".join(thought.strip() for thought in thoughts)
+    return said.strip(), "\n".join(filter(None, map(str.strip, thoughts)))
 
 
 def joined(*thoughts: str | None) -> str | None:
@@ -100,11 +100,10 @@ def _out_of_bare_channels(text: str) -> tuple[str, list[str]]:
 def _out_of_marks(text: str) -> tuple[str, list[str]]:
     said, thoughts = _out_of_pairs(text)
     marks = [(mark, *_meaning(mark)) for mark in _MARK.finditer(said)]
-    closing = [mark for mark, _, ends in marks if ends]
     after = 0
-    if closing:
-        thoughts.append(said[: closing[-1].start()])
-        after = closing[-1].end()
+    for mark in (mark for mark, _, ends in marks if ends):  # the last one ends the thinking
+        thoughts.append(said[after : mark.start()])
+        after = mark.end()
     opening = next((m for m, _, ends in marks if not ends and m.start() >= after), None)
     if opening is None:
         return said[after:], thoughts
