@@ -19,8 +19,13 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from game_reasoning_arena.backends.vllm.process import cause_of
+
 #: Far beyond what a start takes; a server that needs longer has failed.
 LIMIT_S = 300
+
+#: Of a failed server's log: what holds the traceback of its engine.
+SHOWN_LINES = 120
 
 
 def _metadata(folder: Path) -> Path:
@@ -50,6 +55,18 @@ def _answers(address: str) -> bool:
         return False
 
 
+def failure_in(log: Path, exit_code: int | None) -> str:
+    """Return why a server did not start: the first cause in its log, and the log from there on.
+
+    An engine's process reports before the server does, whose long last words only point to it.
+    """
+    cause = cause_of(log, exit_codes={"vllm serve": exit_code})
+    lines = log.read_text(errors="replace").splitlines()
+    first = next((i for i, line in enumerate(lines) if "ERROR" in line or "Traceback" in line), 0)
+    shown = "\n".join(lines[first : first + SHOWN_LINES])
+    return f"{cause}\n--- {log} from its first error on:\n{shown}"
+
+
 @contextmanager
 def vllm_serve(model_path: Path | str, folder: Path, *words: str) -> Iterator[str]:
     """The address of ``vllm serve MODEL_PATH WORDS`` once it answers; it is ended afterwards.
@@ -77,7 +94,7 @@ def vllm_serve(model_path: Path | str, folder: Path, *words: str) -> Iterator[st
         deadline = time.monotonic() + LIMIT_S
         while not _answers(address):
             if server.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"vllm serve did not start:\n{log.read_text()[-4000:]}")
+                raise AssertionError(f"vllm serve did not start: {failure_in(log, server.poll())}")
             time.sleep(0.2)
         yield address
     finally:
