@@ -36,6 +36,7 @@ from tests.vllm import tiny_model
 
 from game_reasoning_arena.agents.base_agent import OnFailure, PlayerSpec
 from game_reasoning_arena.backends.vllm import engine as vllm_engine
+from game_reasoning_arena.backends.vllm import internals
 from game_reasoning_arena.backends.vllm_backend import VLLMBackend
 from game_reasoning_arena.process.event_loop import run_coroutine
 from game_reasoning_arena.recording.writer import RunWriter
@@ -143,22 +144,19 @@ class Straight:
         self.count = 0
 
     async def ask(self, request: Request) -> int:
-        from vllm.renderers import ChatParams
-        from vllm.sampling_params import RequestOutputKind, SamplingParams
-
         self.count += 1
-        parameters = ChatParams(chat_template_kwargs={"add_generation_prompt": True})
-        conversation = [dict(message) for message in request.messages]
-        _, prompts = await self.llm.renderer.render_chat_async([conversation], parameters)
-        sampling = SamplingParams(
-            max_tokens=self.max_tokens,
-            temperature=1.0,
-            seed=request.seed,
-            ignore_eos=True,
-            output_kind=RequestOutputKind.FINAL_ONLY,
+        prompt = await internals.render(
+            self.llm, request.messages, None, {"add_generation_prompt": True}
         )
+        given = {
+            "max_tokens": self.max_tokens,
+            "temperature": 1.0,
+            "seed": request.seed,
+            "ignore_eos": True,
+        }
+        sampling = internals.sampling_parameters(given, None)
         tokens = 0
-        async for output in self.llm.generate(prompts[0], sampling, request_id=f"b{self.count}"):
+        async for output in internals.generate(self.llm, prompt, sampling, f"b{self.count}", None):
             tokens = len(output.outputs[0].token_ids)
         return tokens
 
@@ -271,14 +269,6 @@ def show(rates: Rates) -> None:
         print(line)
 
 
-def machine() -> dict[str, Any]:
-    """Return what the figures belong to: the device and the versions of what computes on it."""
-    from vllm.platforms import current_platform
-
-    device = "CPU" if current_platform.is_cpu() else current_platform.get_device_name()
-    return {"device": device, "versions": package_versions(["vllm"])}
-
-
 async def run(options: argparse.Namespace, directory: Path) -> None:
     path = options.model
     engine: dict[str, Any] = {}
@@ -303,7 +293,13 @@ async def run(options: argparse.Namespace, directory: Path) -> None:
         raise SystemExit("\n".join(problems))
     try:
         await backend.start([model])
-        about = {**machine(), "shape": str(options.model or options.shape)}
+        chosen = backend.choices([model])[model.name]
+        about = {
+            "device": chosen["device"],
+            "versions": package_versions(["vllm"]),
+            "shape": str(options.model or options.shape),
+            "engine": chosen,
+        }
 
         def keep(rates: Rates) -> None:
             if options.json:

@@ -36,6 +36,10 @@ NAMED = {"dtype": "bfloat16", "max_model_len": 1024, **SHARE}
 #: The number of "</think>": after 256 bytes, the template's marks and "<think>".
 END = 256 + len(tiny_model.SPECIAL) + 1
 
+#: Noise thinks for some tokens, and then answers: it does not end in the middle of its thoughts,
+#: which on any device some seed would do. Where a constraint leaves nothing but the end, it ends.
+BRIEFLY = {"logit_bias": {str(END): 3.0, str(tiny_model.STOP): -100.0}}
+
 #: Opens the thinking in the prompt, or closes it there.
 THINKING = (
     "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant: "

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from game_reasoning_arena.backends.vllm import engine as vllm_engine
+from game_reasoning_arena.backends.vllm import internals
 from game_reasoning_arena.backends.vllm_backend import VLLMBackend
 from game_reasoning_arena.errors import BadRequestError, ContextOverflowError, UserError
 from game_reasoning_arena.records import Model, Request, Sampling
@@ -23,7 +24,7 @@ Play = Callable[..., Any]
 
 def unfinished(backend: VLLMBackend) -> int:
     [engine] = (e for e in vllm_engine.loaded_engines() if e.context == NAMED["max_model_len"])
-    return int(engine.llm.output_processor.get_num_unfinished_requests())
+    return internals.unfinished(engine.llm)
 
 
 def test_waiting_requests_are_in_the_engine_together(

@@ -17,10 +17,11 @@ import pytest
 
 from game_reasoning_arena.backends.vllm import engine as vllm_engine
 from game_reasoning_arena.backends.vllm import guard as vllm_guard
+from game_reasoning_arena.backends.vllm import internals
 from game_reasoning_arena.backends.vllm_backend import VLLMBackend
 from game_reasoning_arena.errors import EngineDeadError, UserError
 from game_reasoning_arena.records import Constraint, Model, Request, Sampling
-from tests.vllm.conftest import END, ENGINE, NAMED, gather, never_ending
+from tests.vllm.conftest import BRIEFLY, END, ENGINE, NAMED, gather, never_ending
 
 Ask = Callable[..., Request]
 Play = Callable[..., Any]
@@ -93,13 +94,15 @@ def test_the_constraint_holds_for_the_answer_and_not_for_the_thinking(
     backend, _, thinker = both
     choices = Constraint(choices=("Final Answer: 1", "Final Answer: 2"))
     sampling = Sampling(max_tokens=400, temperature=1.0)
-    brief = replace(thinker, extra={"logit_bias": {str(END): 3.0}})
+    brief = replace(thinker, extra=BRIEFLY)
     requests = [
         ask("hi", seed=i, sampling=sampling, model=brief, constraint=choices) for i in range(4)
     ]
-    for reply in play(gather(backend, requests)):
+    replies = play(gather(backend, requests))
+    for reply in replies:
         assert reply.text.strip() in choices.choices
         assert reply.reasoning is None or "Final" not in reply.reasoning
+    assert any(reply.reasoning for reply in replies)
 
 
 def test_thinking_that_the_template_closes_is_none(
@@ -125,7 +128,7 @@ def test_an_engine_that_dies_tells_all_who_wait(
 
     async def kill() -> list[BaseException | Any]:
         waiting = [asyncio.ensure_future(backend.complete(request)) for _ in range(4)]
-        while engine.llm.output_processor.get_num_unfinished_requests() < len(waiting):  # noqa: ASYNC110
+        while internals.unfinished(engine.llm) < len(waiting):  # noqa: ASYNC110
             await asyncio.sleep(0)
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)

@@ -22,6 +22,9 @@ CHAT_TEMPLATE = (
 )
 SPECIAL = ("<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
 
+#: The number of "<|end|>", by which an answer ends: the first after 256 bytes.
+STOP = 256
+
 
 def make(
     directory: Path,

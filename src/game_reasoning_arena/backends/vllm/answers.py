@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from msgspec.structs import replace
 
 from game_reasoning_arena.backends.openai.usage import Usage
 from game_reasoning_arena.backends.prices import cost_usd
+from game_reasoning_arena.backends.vllm import internals
 from game_reasoning_arena.backends.vllm.engine import Engine
 from game_reasoning_arena.errors import (
     BackendError,
@@ -61,7 +61,9 @@ async def answer(engine: Engine, request: Request, chat: ChatSettings, number: s
     sampling, sent = _sampling(engine, request, chat)
     parser, question = None, None
     if engine.parser_class is not None:
-        parser, question = _make_parser(engine, request, chat)
+        parser, question = internals.parser_for(
+            engine.parser_class, engine.llm, request.messages, model.model_id, chat.variables
+        )
         sampling.skip_special_tokens = question.skip_special_tokens
     try:
         prompt = await render(engine, request.messages, chat)
@@ -106,32 +108,23 @@ async def answer(engine: Engine, request: Request, chat: ChatSettings, number: s
 
 
 async def render(engine: Engine, messages: Sequence[Message], chat: ChatSettings) -> Any:
-    """Messages as the engine's input, by its own chat template."""
-    from vllm.renderers import ChatParams
-
-    parameters = ChatParams(chat_template=chat.template, chat_template_kwargs=chat.variables)
-    conversation = [dict(message) for message in messages]
-    _, prompts = await engine.llm.renderer.render_chat_async([conversation], parameters)
-    return prompts[0]
+    """Return messages as the engine's input, by its own chat template."""
+    return await internals.render(engine.llm, messages, chat.template, chat.variables)
 
 
 async def _run(
     engine: Engine, prompt: Any, sampling: Any, number: str, parsed: ChatSettings | None
 ) -> Any:
-    """The finished output; ``parsed`` tells a reasoning parser how the prompt was made."""
-    more: dict[str, Any] = {}
-    if parsed and "reasoning_parser_kwargs" in inspect.signature(engine.llm.generate).parameters:
-        more["reasoning_parser_kwargs"] = {"chat_template_kwargs": parsed.variables}
-    answers = engine.llm.generate(prompt, sampling, request_id=number, **more)
+    """Return the finished output; ``parsed`` is how the prompt was made, for a parser."""
+    values = parsed.variables if parsed is not None else None
+    answers = internals.generate(engine.llm, prompt, sampling, number, values)
     async with aclosing(answers):  # so that a cancelled task aborts its request
         outputs = [output async for output in answers]
     return outputs[-1]
 
 
 def _sampling(engine: Engine, request: Request, chat: ChatSettings) -> tuple[Any, dict[str, Any]]:
-    """vLLM's sampling parameters, and the same as they are recorded."""
-    from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
-
+    """Return vLLM's sampling parameters, and the same as they are recorded."""
     sent = request.sampling.as_dict()
     if request.seed is not None:
         sent["seed"] = request.seed
@@ -139,42 +132,27 @@ def _sampling(engine: Engine, request: Request, chat: ChatSettings) -> tuple[Any
     given = {"max_tokens": None, **sent}  # not set is all the room there is, not vLLM's 16
     if isinstance(bias := sent.get("logit_bias"), Mapping):
         given["logit_bias"] = {int(token): value for token, value in bias.items()}
-    if request.constraint is not None:
-        choices = list(request.constraint.choices)
+    choices = None if request.constraint is None else list(request.constraint.choices)
+    if choices is not None:
         sent["structured_outputs"] = {"choice": choices}
-        given["structured_outputs"] = StructuredOutputsParams(choice=choices)
     if chat.chosen:
         sent["chat_template_kwargs"] = dict(chat.chosen)
     try:
-        return SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, **given), sent
+        return internals.sampling_parameters(given, choices), sent
     except engine.client_errors as error:
         raise BadRequestError(
             f"{request.model.name}: vLLM refuses the sampling parameters: {error}"
         ) from error
 
 
-def _make_parser(engine: Engine, request: Request, chat: ChatSettings) -> Any:
-    """A reasoning parser for one request, and the request in the form that parsers want."""
-    from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
-
-    tokenizer = engine.llm.renderer.get_tokenizer()
-    parser = engine.parser_class(tokenizer, chat_template_kwargs=chat.variables)
-    question = ChatCompletionRequest(
-        messages=[dict(m) for m in request.messages], model=request.model.model_id
-    )
-    adjust = getattr(parser, "adjust_request", None)
-    return parser, (adjust(question) if adjust else question)
-
-
 def _translate(engine: Engine, model: Model, error: Exception) -> BackendError | None:
-    """What an exception of vLLM means; None for one that is a fault of ours."""
-    from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
-
+    """Return what an exception of vLLM means; None for one that is a fault of ours."""
+    dead, failed = internals.engine_errors()
     if isinstance(error, BackendError):
         return error
-    if isinstance(error, EngineDeadError) or engine.dead:
+    if isinstance(error, dead) or engine.dead:
         return engine.death()
-    if isinstance(error, EngineGenerateError):
+    if isinstance(error, failed):
         if not isinstance(error.__cause__, engine.client_errors):
             return TransientError(f"{model.name}: the engine failed: {error.__cause__ or error}")
         error = error.__cause__

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from game_reasoning_arena.backends.vllm.files import check_files, nearest
+from game_reasoning_arena.backends.vllm.internals import ENGINE_ARGUMENTS, SAMPLING_PARAMETERS
 from game_reasoning_arena.backends.vllm.settings import EngineSettings
 from game_reasoning_arena.errors import choose_from
 from game_reasoning_arena.records import Model
@@ -113,7 +114,7 @@ def _stretches(rope: object) -> bool:
 
 def _check_arguments(settings: EngineSettings) -> list[str]:
     problems = []
-    known = vllm_fields("engine/arg_utils.py", ("EngineArgs", "AsyncEngineArgs"))
+    known = vllm_fields(*ENGINE_ARGUMENTS)
     for name in settings.arguments:
         where = settings.origin_of(name)
         if name in _OURS:
@@ -153,7 +154,7 @@ def _check_arguments(settings: EngineSettings) -> list[str]:
 def _check_extra(model: Model, *, on_cpu: bool) -> list[str]:
     """The entry's ``extra`` goes to vLLM's sampling parameters, so its names must be theirs."""
     problems = []
-    known = vllm_fields("sampling_params.py", ("SamplingParams",))
+    known = vllm_fields(*SAMPLING_PARAMETERS)
     for name in model.extra:
         where = f"extra of {model.name}: {name}"
         if name in _SAMPLING_KEYS:

@@ -9,23 +9,15 @@ imported by them, and imports nothing of vLLM or torch by itself.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
+
+from game_reasoning_arena.backends.vllm import internals
 
 log = logging.getLogger(__name__)
 
 #: Seconds that the workers get to answer; they have nothing else to do yet.
 _ANSWER_S = 60.0
-
-#: How the sampler of vLLM's first model runner is called by what it samples with. With FlashInfer,
-#: requests that have a seed, as all of a run have, are still sampled by PyTorch.
-_SAMPLERS = {
-    "forward_cuda": "FlashInfer; PyTorch for requests with a seed",
-    "forward_native": "PyTorch",
-    "forward_cpu": "PyTorch",
-    "forward_hip": "aiter",
-    "forward_xpu": "XPU kernels",
-}
 
 
 class AskedWorker:
@@ -36,11 +28,11 @@ class AskedWorker:
         runner = getattr(self, "model_runner", None)
         compiled: Any = getattr(getattr(self, "vllm_config", None), "compilation_config", None)
         return {
-            "device": _known(lambda: _device_name(self)),
-            "driver": _known(_driver),
-            "attention": _known(lambda: _attention(compiled)),
-            "sampler": _known(lambda: _sampler(runner)),
-            "runner": _known(lambda: _runner(runner)),
+            "device": _known(lambda: internals.device_name(self)),
+            "driver": _known(internals.driver_version),
+            "attention": _known(lambda: _joined(internals.attention_backends(compiled))),
+            "sampler": _known(lambda: internals.sampler_name(runner)),
+            "runner": _known(lambda: internals.runner_version(runner)),
             "graphs": _known(lambda: compiled.cudagraph_mode.name),
             "compilation": _known(lambda: compiled.mode.name),
         }
@@ -94,56 +86,3 @@ def _known(find: Callable[[], Any]) -> Any:
 
 def _joined(names: Any) -> str | None:
     return ", ".join(sorted({name for name in names if name})) or None
-
-
-def _device_name(worker: Any) -> str:
-    device = worker.device
-    if device.type == "cuda":  # ROCm's devices are of this type, too
-        import torch
-
-        return str(torch.cuda.get_device_name(device))
-    return str(device.type).upper() if device.type == "cpu" else str(device.type)
-
-
-def _driver() -> str | None:
-    from vllm.platforms import current_platform
-
-    if not current_platform.is_cuda():
-        return None
-    from vllm.utils.import_utils import import_pynvml
-
-    nvml = import_pynvml()
-    nvml.nvmlInit()
-    version = nvml.nvmlSystemGetDriverVersion()
-    return version.decode() if isinstance(version, bytes) else str(version)
-
-
-def _attention(compiled: Any) -> str | None:
-    """The backends of all layers that attend, such as ``FLASH_ATTN 3`` with its version."""
-    layers: Mapping[str, Any] = compiled.static_forward_context
-    found = set()
-    for layer in layers.values():
-        chosen = getattr(layer, "get_attn_backend", None)
-        if chosen is not None:
-            version = getattr(getattr(layer, "impl", None), "vllm_flash_attn_version", None)
-            name = str(chosen().get_name())
-            found.add(f"{name} {version}" if version else name)
-    return _joined(found)
-
-
-def _sampler(runner: Any) -> str | None:
-    sampler = runner.sampler
-    inner = getattr(sampler, "topk_topp_sampler", None)
-    if inner is not None:
-        name = str(inner.forward.__name__)
-        return _SAMPLERS.get(name, name)
-    flashinfer = getattr(sampler, "use_flashinfer", None)
-    if flashinfer is None:
-        return type(sampler).__name__
-    return "FlashInfer; Triton for requests with a seed" if flashinfer else "Triton"
-
-
-def _runner(runner: Any) -> str:
-    """``V2`` for vLLM's newer model runner, which samples and batches by kernels of its own."""
-    module = type(runner).__module__
-    return "V2" if ".worker.gpu." in module or ".worker.cpu." in module else "V1"

@@ -10,40 +10,24 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import inspect
 import logging
 import shutil
 import signal
-import tempfile
-import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib import import_module
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from game_reasoning_arena.backends.vllm.choices import EXTENSION, ask_choices
-from game_reasoning_arena.backends.vllm.process import (
-    Guard,
-    cause_of,
-    engine_processes,
-    engine_surroundings,
-    kill,
-    kill_at_once,
-    started_file,
-)
+from game_reasoning_arena.backends.vllm import internals
+from game_reasoning_arena.backends.vllm.choices import ask_choices
+from game_reasoning_arena.backends.vllm.process import Guard, cause_of, engine_processes
 from game_reasoning_arena.backends.vllm.settings import EngineSettings
-from game_reasoning_arena.errors import EngineDeadError, UserError, choose_from
+from game_reasoning_arena.backends.vllm.start import STOP_S, Start, end_process
+from game_reasoning_arena.errors import EngineDeadError
 
 log = logging.getLogger(__name__)
-
-#: Seconds that an engine's process gets to end by itself before it is killed.
-STOP_S = 20.0
-
-#: Seconds between looks at an engine that is starting.
-_LOOK_S = 0.1
 
 
 @dataclass(eq=False)
@@ -155,31 +139,12 @@ async def _stop(engine: Engine) -> None:
 
 def _stop_now(engine: Engine) -> None:
     failed = bool(engine.llm.errored) and not engine.loop.is_closed()
-    _shut_down(engine.llm)
+    internals.shut_down(engine.llm, STOP_S)
     for process in engine.processes:
-        _end(process)
-    # vLLM's finalizer shuts down once more and fails in an interpreter that is going down.
-    engine.llm.shutdown = _nothing
+        end_process(process, _guard)
+    internals.disarm(engine.llm)
     if not failed:  # a failed engine's log is left for the user to read
         shutil.rmtree(engine.directory, ignore_errors=True)
-
-
-def _end(process: BaseProcess) -> None:
-    kill(process, STOP_S)
-    if process.pid is not None:
-        _guard.forget(process.pid)
-
-
-def _shut_down(llm: Any) -> None:
-    """Ask for an end in good order; newer versions of vLLM let us say how long that may take."""
-    if "timeout" in inspect.signature(llm.shutdown).parameters:
-        llm.shutdown(timeout=STOP_S)
-    else:
-        llm.shutdown()
-
-
-def _nothing() -> None:
-    """What is left to do for an engine that was stopped."""
 
 
 def _at_exit() -> None:
@@ -195,185 +160,19 @@ def _at_exit() -> None:
 
 async def _load(settings: EngineSettings, loop: asyncio.AbstractEventLoop) -> Engine:
     global _loads  # noqa: PLW0603
-    directory = Path(tempfile.mkdtemp(prefix="arena-vllm-"))
-    log.info("Starting vLLM for %s; its log: %s", settings.model_path, directory / "engine.log")
-    if settings.supplied:
-        log.info("A CPU needs these, and nobody set them: %s", dict(settings.supplied))
-    started = loop.time()
-    _guard.watch_those_in(started_file(directory / "engine.log"))
-    before = {process.pid for process in engine_processes()}
-    stop = threading.Event()
-    work = _in_thread(lambda: _construct(settings, directory / "engine.log", stop))
-    mine: dict[int | None, BaseProcess] = {}
-
-    def look() -> None:
-        for process in engine_processes():
-            if process.pid is not None and process.pid not in before:
-                mine[process.pid] = process
-                _guard.watch(process.pid)
-
-    try:
-        while not work.done():
-            await asyncio.wait({work}, timeout=_LOOK_S)
-            look()
-    except asyncio.CancelledError:
-        stop.set()
-        try:
-            while not work.done():  # the thread ends as soon as its engine process has ended
-                look()
-                for process in mine.values():
-                    kill_at_once(process)
-                await asyncio.wait({work}, timeout=_LOOK_S)
-            if work.exception() is None:
-                await asyncio.to_thread(_shut_down, work.result()[0])
-            for process in mine.values():
-                _end(process)
-        finally:  # a second cancellation does not wait
-            shutil.rmtree(directory, ignore_errors=True)
-        raise
-    look()
-    failure = work.exception()
-    if failure is not None:
-        codes = {process.name: process.exitcode for process in mine.values()}
-        for process in mine.values():
-            _end(process)
-        raise _explain(settings, failure, directory, codes) from failure
-    llm, parser_class, client_errors = work.result()
+    start = Start(settings, _guard)
+    made = await start.run()
     _loads += 1
     # Last come, first served at exit: before the event loop is closed, whoever does that.
     atexit.unregister(_at_exit)
     atexit.register(_at_exit)
-    log.info("vLLM is ready after %.0f s.", loop.time() - started)
-    engine_log = directory / "engine.log"
     return Engine(
         settings=settings,
         loop=loop,
-        llm=llm,
-        processes=tuple(mine.values()),
-        directory=directory,
-        healthy_bytes=engine_log.stat().st_size if engine_log.is_file() else 0,
-        client_errors=client_errors,
-        parser_class=parser_class,
-    )
-
-
-def _in_thread(work: Callable[[], Any]) -> asyncio.Future[Any]:
-    """Run in a thread that does not keep the interpreter from ending, unlike an executor's."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-
-    def settle(result: Any, error: BaseException | None) -> None:
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
-
-    def run() -> None:
-        try:
-            result, error = work(), None
-        except BaseException as caught:  # handed over, whatever it is
-            result, error = None, caught
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, result, error)
-
-    threading.Thread(target=run, name="vllm-start", daemon=True).start()
-    return future
-
-
-class _Stopped(Exception):
-    """The start was called off."""
-
-
-def _construct(
-    settings: EngineSettings, engine_log: Path, stop: threading.Event
-) -> tuple[Any, Any, tuple[type[Exception], ...]]:
-    """Import vLLM and start an engine; takes from seconds to many minutes."""
-    with engine_surroundings(engine_log):
-        logging.getLogger("vllm").setLevel(logging.CRITICAL)  # what it says comes as exceptions
-        for module in ("torch", "vllm.engine.arg_utils", "vllm.v1.engine.async_llm"):
-            import_module(module)  # some seconds each, between which the start can be called off
-            if stop.is_set():
-                raise _Stopped
-        from vllm.engine.arg_utils import AsyncEngineArgs
-        from vllm.v1.engine.async_llm import AsyncLLM
-
-        parser_class = _reasoning_parser(settings)
-        arguments = AsyncEngineArgs(
-            model=settings.model_path,
-            tokenizer=settings.tokenizer_path,
-            # Sampling is the experiment's own; nothing slips in from the model's directory.
-            **{
-                "generation_config": "vllm",
-                "worker_extension_cls": EXTENSION,
-                **settings.arguments,
-            },
-        )
-        try:
-            config = arguments.create_engine_config()
-        except (ValueError, TypeError, NotImplementedError, OSError) as error:
-            raise UserError(
-                f"vLLM refuses the settings of {settings.model_path}: {_plain(error)}"
-            ) from error
-        if stop.is_set():
-            raise _Stopped
-        # The engine's own metrics are the source of all times in the records.
-        llm = AsyncLLM.from_vllm_config(config, disable_log_stats=False)
-    return llm, parser_class, _client_errors()
-
-
-def _reasoning_parser(settings: EngineSettings) -> Any:
-    name = settings.arguments.get("reasoning_parser")
-    if not name:
-        return None
-    from vllm.reasoning import ReasoningParserManager
-
-    try:
-        return ReasoningParserManager.get_reasoning_parser(name)
-    except KeyError as error:
-        known = ReasoningParserManager.list_registered()
-        raise UserError(
-            f"{settings.origin_of('reasoning_parser')}: vLLM has no reasoning parser {name!r}. "
-            + choose_from(str(name), known)
-        ) from error
-
-
-def _client_errors() -> tuple[type[Exception], ...]:
-    """How this version of vLLM says that a request cannot be served: newer ones have a class."""
-    import jinja2
-    from vllm import exceptions
-
-    newer = getattr(exceptions, "VLLMClientError", None)
-    known: list[type[Exception]] = [ValueError, TypeError, jinja2.TemplateError]
-    return (*known, newer) if newer is not None else tuple(known)
-
-
-def _plain(error: BaseException) -> str:
-    """A configuration error in a line or two; pydantic adds a link to its manual."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    kept = [line for line in lines if "errors.pydantic.dev" not in line]
-    return " ".join(kept)[:600] or type(error).__name__
-
-
-def _explain(
-    settings: EngineSettings,
-    failure: BaseException,
-    directory: Path,
-    codes: dict[str, int | None],
-) -> BaseException:
-    """What to tell about a start that failed."""
-    engine_log = directory / "engine.log"
-    if isinstance(failure, UserError) or not codes:
-        shutil.rmtree(directory, ignore_errors=True)
-        if isinstance(failure, UserError | KeyboardInterrupt | SystemExit):
-            return failure
-        return EngineDeadError(
-            f"vLLM could not start for {settings.model_path}: "
-            f"{type(failure).__name__}: {_plain(failure)}"
-        )
-    cause = cause_of(engine_log, exit_codes=codes)
-    own = _plain(failure)
-    if "see root cause" not in own.lower():  # nothing but "look elsewhere"
-        cause = f"{cause}; {own}" if own not in cause else cause
-    return EngineDeadError(
-        f"The vLLM engine for {settings.model_path} did not start: {cause}. Its log: {engine_log}"
+        llm=made.llm,
+        processes=start.processes,
+        directory=start.directory,
+        healthy_bytes=start.log.stat().st_size if start.log.is_file() else 0,
+        client_errors=made.client_errors,
+        parser_class=made.parser_class,
     )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from game_reasoning_arena.backends.vllm import guard as vllm_guard
+from game_reasoning_arena.backends.vllm import internals
 from game_reasoning_arena.process.environment import without_keys
 
 #: Set while an engine starts, unless the user has set them.
@@ -31,9 +32,6 @@ _ENVIRONMENT = {
 
 #: Keys with which an engine may look up what belongs to a model.
 _MODEL_KEYS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"})
-
-#: Of the engine, and of what coordinates several (``data_parallel_size``).
-_PROCESS_NAMES = ("EngineCore", "VLLM_DP_Coordinator")
 
 #: What vLLM puts before the lines of its own log, and before those of its workers.
 _PREFIX = re.compile(
@@ -61,7 +59,9 @@ _WORKER_DIED = re.compile(r"^.*\bdied unexpectedly(?: \(exit code: (?P<code>-?\d
 
 def engine_processes() -> list[BaseProcess]:
     """The engine processes that this process has started and that still run."""
-    return [p for p in multiprocessing.active_children() if p.name.startswith(_PROCESS_NAMES)]
+    return [
+        p for p in multiprocessing.active_children() if p.name.startswith(internals.PROCESS_NAMES)
+    ]
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def engine_surroundings(log: Path) -> Iterator[None]:
 
     def without_main(name: str) -> dict[str, Any]:
         data: dict[str, Any] = prepare(name)
-        if name.startswith(_PROCESS_NAMES):
+        if name.startswith(internals.PROCESS_NAMES):
             data.pop("init_main_from_name", None)
             data.pop("init_main_from_path", None)
         return data
