@@ -33,6 +33,10 @@ _ALIKE = {
 
 def _table() -> dict[int, str]:
     table = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+    for code in range(0x1D400, 0x1D800):  # letters and digits of mathematics
+        plain = unicodedata.normalize("NFKC", chr(code))
+        if len(plain) == 1 and plain.isascii():
+            table[code] = plain
     for first, last in _SPACES:
         table.update(dict.fromkeys(range(first, last + 1), " "))
     for plain, marks in _ALIKE.items():

@@ -38,6 +38,10 @@ def unspaced(text: str) -> str:
     return "".join(text.split()).casefold()
 
 
+def _folded(text: str) -> str:
+    return collapsed(folded(text))
+
+
 def _folded_uncased(text: str) -> str:
     return _uncased(folded(text))
 
@@ -109,7 +113,8 @@ class Names:
         yield (), self.named
         yield ("case",), partial(self._loosely, _uncased)
         yield ("spacing",), partial(self._loosely, unspaced)
-        yield ("width",), partial(self._loosely, _folded_uncased)
+        yield ("width",), partial(self._loosely, _folded)
+        yield ("width", "case"), partial(self._loosely, _folded_uncased)
         yield ("width", "spacing"), partial(self._loosely, squashed)
 
     def squashed_names(self) -> Collection[str]:

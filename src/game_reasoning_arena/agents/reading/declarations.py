@@ -86,8 +86,10 @@ _NEGATED = re.compile(
     re.IGNORECASE,
 )
 _SUPPOSED = re.compile(
-    r"\b(?:if|unless|whether|had|instead\s+of|rather\s+than|example[,:]?|e\.g\.,?)\s+"
-    r"(?:\w+\s+){0,2}\Z",
+    r"\b(?:(?:if|unless|whether|had|instead\s+of|rather\s+than|example[,:]?|e\.g\.,?"
+    r"|consider(?:ed|ing)?|reject(?:ed|ing)?|tempted|imagine|avoid)\s+(?:\w+\s+){0,3}"
+    r"|(?:could|might)\s+(?:have\s+)?(?:say|said|write|written|answer|answered|give|given)\s+"
+    r"|(?:wrong|bad|losing|mistake)\b[^.!?;\n]{0,20})\Z",
     re.IGNORECASE,
 )
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb"}
@@ -112,7 +114,7 @@ def declared_line(text: str, names: Names) -> Declared | None:
         end = len(text) if end < 0 else end
         content = text[marker.end : min(end, marker.end + _LONGEST_LINE)].strip()
         forms = _forms_of(text, plain, marker)
-        if content.strip("*_`~ \t"):
+        if content.strip("*_`~ \t") and not _FENCE.match(content):
             found = _on_the_line(content, names, marker, forms, open_end=end == len(text))
         else:
             found = _below(text[end:], names, forms)

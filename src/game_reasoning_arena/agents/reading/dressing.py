@@ -80,7 +80,9 @@ _CLOSING: tuple[tuple[str, str, str], ...] = (
     ("\u300c", "\u300d", "quotes"),
 )
 _START_TAG = re.compile(
-    r"</?[|\uff5c]?[A-Za-z_][\w|\uff5c\u2581-]{0,30}+>|\[/?INST\]", re.IGNORECASE
+    r"</?[|\uff5c]?[A-Za-z_][\w|\uff5c\u2581-]{0,30}+(?:[ \t][\w-]{1,20}=[^<>\n]{0,80}+)?>"
+    r"|\[/?INST\]",
+    re.IGNORECASE,
 )
 _END_TAG = re.compile(r"(?:</?[|\uff5c]?[A-Za-z_][^<>\s]{0,30}+>|\[/?INST\])\Z", re.IGNORECASE)
 _NUMBER = re.compile(r"(?:\d{1,3}[.)]|\(?[A-Za-z0-9]\))[ \t]++")

@@ -42,7 +42,7 @@ _LEAD_IN = re.compile(
 )
 #: Single words that name nothing; others are names, of moves that may not exist.
 _NO_ANSWERS = re.compile(
-    r"none|nothing|null|n/a|na|unknown|unsure|undecided|tbd|resign|resigned|idk|skip|no"
+    r"none|nothing|null|n/a|na|unknown|unsure|undecided|tbd|resign|resigned|idk|any|anything|random|whatever|skip|no"
     r"|yes",
     re.IGNORECASE,
 )
@@ -150,6 +150,8 @@ def _before(plain: str, position: int, seat: int | None) -> tuple[int, str | Non
         return number.end(), "bullet"
     if mark in _OPENERS:
         return position + 1, _OPENERS[mark]
+    if mark in "=:;,." or (mark == "-" and not plain[position + 1 : position + 2].isdigit()):
+        return position + 1, "punctuation"
     if is_symbol(mark):
         return position + 1, "symbols"
     word = _WORD.match(plain, position)

@@ -19,6 +19,7 @@ from game_reasoning_arena.agents.reading.spans import (
     TOKEN,
     ends_at,
     name_end,
+    notation_end,
     starts_at,
 )
 
@@ -42,6 +43,8 @@ class Reading:
     forms: tuple[str, ...] = ()
 
 
+#: The move itself may be said again within so many characters.
+_SAID_AGAIN = 60
 #: Longer remarks are prose, in which moves are not looked for.
 LONGEST_REMARK = 4000
 _CLOSERS = re.compile(r"[\s)\]}>*_`\"'$|]*+")
@@ -49,6 +52,7 @@ _SENTENCE = re.compile(r"[\s.,;:!?)\]}>*_`\"'$|(\[{<=-]*+")
 _JOINING = re.compile(r"(?:(?:and|then|also|plus|or|&|/)\b\s*+)*+", re.IGNORECASE)
 _TAKES_BACK = re.compile(
     r"(?:no(?=\s*(?:[.,;!?-]|$))|not(?=\s*(?:[.,;!?]|$|possible|legal|allowed|available|valid|good))"
+    r"|but\s+(?:i\s+)?(?:no|not|reject|rejected|decided\s+against)|is\s+what\s+i\s+(?:considered|thought)"
     r"|or|nor|nope|vs|versus|wait|hm+|if|unless|when|isn't|wasn't|won't|can't|cannot"
     r"|doesn't|don't|was|loses|fails|is\s+(?:not|no|illegal|taken|occupied|impossible|wrong|bad"
     r"|losing|out|a\s+(?:mistake|blunder))|(?:would|will|could|might|may)\s+(?:not|lose|fail"
@@ -98,14 +102,24 @@ def _begins_with_a_move(plain: str, start: int, action: int, names: Names) -> bo
     joining = _JOINING.match(plain, start)
     start = joining.end() if joining else start
     shaped = names.shape().match(plain, start, start + LONGEST_HEAD)
+    if shaped and _says_again(plain, start, action, names):
+        return False
     if shaped and ends_at(plain, shaped.end()):
         return action not in named_by(plain[start : shaped.end()], names)
+    if _says_again(plain, start, action, names):
+        return False
     token = TOKEN.match(plain, start)
     if token is None:
         return False
     word = token[0].rstrip(".!?)]}\"'*`:")
     meant = names.other_notation(word)
     return (action not in meant) if meant else names.is_move(word)
+
+
+def _says_again(plain: str, start: int, action: int, names: Names) -> int:
+    """Return where another notation of the move itself ends, as in ``Nf3 (g1-f3)``; 0: none."""
+    end = notation_end(plain, start, names)
+    return end if end and set(names.other_notation(plain[start:end])) == {action} else 0
 
 
 def named_by(text: str, names: Names) -> Collection[int]:
@@ -121,6 +135,9 @@ def _named_in(plain: str, action: int, names: Names, *, numeric: bool) -> set[in
     position = 0
     while position < len(plain):
         if not plain[position].isspace() and starts_at(plain, position):
+            if position < _SAID_AGAIN and (end := _says_again(plain, position, action, names)):
+                position = end
+                continue
             end = name_end(plain, position, names)
             if end:
                 said = plain[position:end].strip()

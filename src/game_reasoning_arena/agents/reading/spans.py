@@ -10,6 +10,8 @@ from game_reasoning_arena.agents.naming import Names
 LONGEST_HEAD = 300
 #: A notation is looked for in so many characters.
 _LONGEST_NOTATION = 48
+#: Marks that may join the parts of a name.
+_JOINTS = "-/=>^'&|~@%:"
 TOKEN = re.compile(r"[^\s,;]+")
 
 
@@ -46,6 +48,7 @@ def notation_end(plain: str, start: int, names: Names) -> int:
     for end in range(last, start, -1):
         if (
             not plain[end - 1].isspace()
+            and plain[end - 1] not in _JOINTS
             and ends_at(plain, end)
             and names.other_notation(plain[start:end])
         ):
@@ -69,13 +72,14 @@ def ends_at(plain: str, position: int) -> bool:
     if mark.isspace():
         return not (last.isdigit() and plain[position:].lstrip()[:1].isdigit())
     if mark.isalnum():
-        foreign = last.isascii() and not mark.isascii()  # text without spaces, as in Chinese
-        return foreign or (not last.isalnum() and mark.isalpha())
+        if last.isascii() and not mark.isascii():  # text without spaces, as in Chinese
+            return True
+        return not last.isalnum() and last not in _JOINTS and plain[position:][:3].isalpha()
     if mark in "([{":
         return not last.isalnum() or not _glued_digits(plain, position)
     if mark in ",;:.!?":
         return not follower.isdigit()
-    if mark in "-/+=>^'&|~#@%":
+    if mark in _JOINTS or mark in "+#":
         return not follower.isalnum()
     return True
 

@@ -40,6 +40,7 @@ _LETTERS = str.maketrans(
     dict(zip("\u2654\u2655\u2656\u2657\u2658\u2659", "KQRBNP", strict=True))
     | dict(zip("\u265a\u265b\u265c\u265d\u265e\u265f", "KQRBNP", strict=True))
     | dict.fromkeys("\u041e\u043e\u039f\u03bf", "O")
+    | {"\u0430": "a", "\u0441": "c", "\u0435": "e", "\u0412": "B", "\u041a": "K"}
 )
 _PIECES = {"king": "K", "queen": "Q", "rook": "R", "bishop": "B", "knight": "N", "pawn": ""}
 _SHAPE = re.compile(r"OOO?|[KQRBN]?[a-h]?[1-8]?[a-h][1-8][qrbnk]?")
@@ -52,7 +53,7 @@ def _key(text: str) -> str:
     bare = _EN_PASSANT.sub("", _NUMBER.sub("", plain).rstrip("+#!? "))
     if side := _IN_WORDS.match(bare):
         return "OO" if (side[1] or side[2]).lower() in ("king", "short") else "OOO"
-    if _CASTLING.match(bare):
+    if _CASTLING.match("".join(bare.split())):
         return "O" * sum(mark in "0Oo" for mark in bare)
     bare = _WORDS.sub(lambda word: _PIECES[word[1].lower()] if word[1] else "", bare)
     bare = _MARKS.sub("", bare)
@@ -60,8 +61,10 @@ def _key(text: str) -> str:
         return bare.lower()
     if bare[:1] != "B":  # which may be a bishop or a file
         bare = _UPPER_CAPTURE.sub(lambda found: found[1].lower(), bare).replace("X", "")
-    if bare[:1] not in "KQRN":
-        bare = _UPPER_SQUARES.sub(lambda found: found[0].lower(), bare)
+    if bare[:1] in "kqrn":  # which are no files
+        bare = bare[:1].upper() + bare[1:]
+    first = 1 if bare[:1] in "KQRN" else 0
+    bare = bare[:first] + _UPPER_SQUARES.sub(lambda found: found[0].lower(), bare[first:])
     if bare[:1] == "P" and len(bare) > 2:
         bare = bare[1:]
     promotion = _PROMOTION.match(bare)

@@ -96,14 +96,16 @@ def _leduc_poker(state: State, seat: int, names: Mapping[int, str]) -> Notation:
 
 def _goofspiel(state: State, seat: int, names: Mapping[int, str]) -> Notation:
     bids = {action: name.rpartition(":")[2].strip() for action, name in names.items()}
-    forms = ("{}", "bid {}", "bid: {}", "card {}", "bid card {}", "bid of {}")
+    mine = (f"[P{seat}]Bid {{}}", f"P{seat} bid {{}}", f"P{seat} bid: {{}}")
+    forms = ("{}", "bid {}", "bid: {}", "card {}", "bid card {}", "bid of {}", *mine)
     return Aliases((form.format(bid), action) for action, bid in bids.items() for form in forms)
 
 
 def _connect_four(state: State, seat: int, names: Mapping[int, str]) -> Notation:
     columns = {action: name[1:] for action, name in names.items()}
     mark = "xo"[seat]
-    forms = ("{}", "column {}", "col {}", mark + " in column {}", mark + " column {}")
+    marked = (f"{mark} in column {{}}", f"{mark} column {{}}", f"{mark}_{{}}", f"{mark}({{}})")
+    forms = ("{}", "column {}", "col {}", *marked)
     return Aliases((form.format(at), action) for action, at in columns.items() for form in forms)
 
 
