@@ -17,7 +17,9 @@ from typing import TextIO
 from game_reasoning_arena.commands.table_of_commands import COMMANDS
 from game_reasoning_arena.errors import ArenaError, UserError, choose_from, near
 from game_reasoning_arena.process.environment import load_environment
+from game_reasoning_arena.process.open_files import raise_limit
 from game_reasoning_arena.process.output import make_writable, outlived
+from game_reasoning_arena.process.text import plain
 
 #: Characters of a file's name that a message shows.
 LONGEST_NAME = 200
@@ -43,6 +45,7 @@ def run_command(words: list[str]) -> int:
 def _done(words: list[str]) -> int:
     try:
         _refuse_nowhere()
+        raise_limit()
         load_environment()
         if words and _is_command(words[0]):
             return _command(words[0], words[1:])
@@ -107,10 +110,10 @@ def show_error(error: ArenaError) -> None:
     if problems and len(problems) > 1:
         sys.stderr.write(f"arena: {len(problems)} problems, nothing was run:\n")
         for number, problem in enumerate(problems, start=1):
-            indented = problem.replace("\n", "\n     ")
+            indented = plain(problem).replace("\n", "\n     ")
             sys.stderr.write(f"  {number}. {indented}\n")
         return
-    sys.stderr.write(f"arena: {problems[0] if problems else error}\n")
+    sys.stderr.write(f"arena: {plain(str(problems[0] if problems else error))}\n")
 
 
 def _is_command(word: str) -> bool:

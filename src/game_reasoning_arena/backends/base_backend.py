@@ -22,7 +22,7 @@ from typing import Any, Self
 from msgspec.structs import replace
 
 from game_reasoning_arena.agents.thinking import joined, separate
-from game_reasoning_arena.backends.limits import Lane
+from game_reasoning_arena.backends.limits import MOST_BYTES, Lane
 from game_reasoning_arena.errors import BackendError, Fault, RateLimitedError, TimeoutExceededError
 from game_reasoning_arena.records import Model, Reply, Request
 
@@ -57,6 +57,8 @@ class BaseLLMBackend(ABC):
         client_share: keep fewer in flight while this process adds more than this share to the
             provider's time (0.5: half of it), so that times stay the provider's; None does not
             watch.
+        most_bytes: bytes that the body of one answer may have, decompressed; a longer one, which
+            no honest server sends, fails the call.
     """
 
     #: Processes that share the client's work on calls; what they can carry grows with them.
@@ -91,10 +93,13 @@ class BaseLLMBackend(ABC):
         backoff_max_s: float = 60.0,
         max_concurrency: int | None = 64,
         client_share: float | None = None,
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         for name, value in {"timeout_s": timeout_s, "deadline_s": deadline_s}.items():
             if value <= 0:
                 raise ValueError(f"{name} must be more than 0 seconds, not {value}")
+        if most_bytes < 1:
+            raise ValueError(f"most_bytes must be 1 or more, not {most_bytes}")
         if max_retries < 0:
             raise ValueError(f"max_retries must be 0 or more, not {max_retries}")
         if max_concurrency is not None and max_concurrency < 1:
@@ -106,6 +111,7 @@ class BaseLLMBackend(ABC):
         self.backoff_max_s = backoff_max_s
         self.max_concurrency = max_concurrency
         self.client_share = client_share
+        self.most_bytes = most_bytes
         self._lanes: dict[str, Lane] = {}
         self._told: set[tuple[str, str]] = set()
         self._announced: dict[str, float] = {}  # until when waits were announced, by endpoint
@@ -169,18 +175,29 @@ class BaseLLMBackend(ABC):
             spent_s += took
             self._note(failure, took, began_at, queue_s, retries)
             if isinstance(failure, RateLimitedError) or failure.status == _OVERLOADED:
-                lane.throttled(permit, failure.retry_after)
+                asked_s = failure.retry_after
+                lane.throttled(permit, asked_s and min(asked_s, self.deadline_s))
             if not failure.retryable or retries >= self.max_retries:
                 raise failure
             pause = self._pause(retries, failure.retry_after)
             if spent_s + pause >= self.deadline_s:
-                raise failure
+                raise self._too_long(failure)
             self._say_once(request.model, failure)
             self._say_wait(request.model, failure, pause)
             await asyncio.sleep(pause)
             retries += 1
             queue_s += pause
             spent_s += pause
+
+    def _too_long(self, failure: BackendError) -> BackendError:
+        """Return a failure that says why it is not tried again, where its wait was asked for."""
+        if failure.retry_after is not None:
+            failure.message += (
+                f" It asks to wait {failure.retry_after:.0f} s, which is more than is left of the "
+                f"{self.deadline_s:g} s that one request may take (deadline_s)."
+            )
+            failure.args = (failure.message,)
+        return failure
 
     def outgoing(self, request: Request) -> dict[str, Any]:
         """What a request sends, without the conversation, where that is known beforehand."""

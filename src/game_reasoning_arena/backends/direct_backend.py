@@ -19,7 +19,7 @@ from game_reasoning_arena.backends.openai.answer import Answer
 from game_reasoning_arena.backends.openai.body import BodyReader
 from game_reasoning_arena.backends.openai.connection import connection_failure
 from game_reasoning_arena.backends.openai.reply import reply_of
-from game_reasoning_arena.backends.openai.wire import Wire, last_bytes, open_session
+from game_reasoning_arena.backends.openai.wire import BodyTooLong, Wire, last_bytes, open_session
 from game_reasoning_arena.backends.prices import cost_usd, table
 from game_reasoning_arena.errors import (
     AuthError,
@@ -107,7 +107,7 @@ class DirectBackend(BaseLLMBackend):
         session = self._session
         if session is None:
             session = self._session = open_session(trust_env=self._trust_env)
-        wire = Wire()
+        wire = Wire(most_bytes=self.most_bytes)
         try:
             with wire.watch():
                 async with session.post(
@@ -119,6 +119,8 @@ class DirectBackend(BaseLLMBackend):
                 f"{model.name}: {protocol.clean(model, url)!r} is no address; set "
                 f"provider.{model.provider and model.provider.name}.api_base=http://host:port/v1."
             ) from None
+        except BodyTooLong:
+            raise _timed(protocol.too_long(model, wire.most_bytes), wire, body) from None
         except aiohttp.ClientError as error:
             failure = connection_failure(model, error, trust_env=self._trust_env)
             raise _timed(failure, wire, body) from None

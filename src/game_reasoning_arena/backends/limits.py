@@ -12,6 +12,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
+from game_reasoning_arena.process.open_files import connections_possible
 from game_reasoning_arena.records import DEFAULT_MAX_TOKENS, Provider, Reply, Request
 
 #: Share of a minute's allowance that may go out in one burst.
@@ -30,7 +31,11 @@ WINDOW = 16
 CLIENT_FLOOR_S = 0.03
 
 #: Characters per token when a prompt's size must be guessed; corrected by what was billed.
-_CHARS_PER_TOKEN = 4
+CHARS_PER_TOKEN = 4
+
+#: Bytes of a body, decompressed, that no honest answer reaches: a million tokens, each an event of
+#: its own.
+MOST_BYTES = 256 << 20
 
 
 class Pace:
@@ -102,7 +107,8 @@ class Lane:
         most = own if own is not None else max_concurrency
         if most is not None and most < 1:
             raise ValueError(f"max_concurrency must be 1 or more, not {most}")
-        self.most = float("inf") if most is None else float(most)
+        possible = float(connections_possible())  # more would fail in the middle of the run
+        self.most = possible if most is None else min(float(most), possible)
         self.allowed = self.most if client_share is None else min(self.most, SLOW_START * processes)
         self._starting = client_share is not None
         self._client_share = client_share
@@ -225,4 +231,4 @@ class Lane:
 def most_tokens(request: Request) -> tuple[int, int]:
     """Prompt and completion tokens that a request is not likely to exceed."""
     written = sum(len(message["content"]) for message in request.messages)
-    return written // _CHARS_PER_TOKEN, request.sampling.max_tokens or DEFAULT_MAX_TOKENS
+    return written // CHARS_PER_TOKEN, request.sampling.max_tokens or DEFAULT_MAX_TOKENS

@@ -77,6 +77,7 @@ class LiteLLMBackend(BaseLLMBackend):
         self._workers: LiteLLMWorkers | None = None
         if workers:
             settings = {"stream": stream, "drop_params": drop_params, "timeout_s": self.timeout_s}
+            settings["most_bytes"] = self.most_bytes
             self._workers = LiteLLMWorkers(workers, LiteLLMBackend, settings)
             self.processes = workers
         self._stream = stream
@@ -162,7 +163,7 @@ class LiteLLMBackend(BaseLLMBackend):
     ) -> Reply:
         model, route = request.model, route_of(request.model)
         reader = BodyReader()
-        wire = Wire(reader, query=query_of(model))
+        wire = Wire(reader, query=query_of(model), most_bytes=self.most_bytes)
         usage_too = self._stream and asked.pop("stream_options", True)
         answered: Any = None
         try:
@@ -192,6 +193,8 @@ class LiteLLMBackend(BaseLLMBackend):
             except BackendError:
                 raise
             except Exception as error:  # LiteLLM raises types of many origins
+                if wire.overflowed:
+                    raise protocol.too_long(model, wire.most_bytes) from None
                 answer = await answer_or_failure(model, error, wire, reader)
             if not answer.choices:
                 raise protocol.no_choice(model)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.process.text import as_cell
 from game_reasoning_arena.recording import layout
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def _reasoning(
         failed = judgement.asked - judgement.verdicts
         for line in judgement.told():
             console.print(Text(plain(line), style="yellow" if failed else "dim"))
-    write_text(args.reasoning, str(words.to_csv(index=False)))
+    write_text(args.reasoning, str(words.map(as_cell).to_csv(index=False)))
     console.print(to_rich(reasoning.reasoning_summary(words), width))
     console.print(Text(f"wrote {args.reasoning}", style="dim"))
     return judgement

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from game_reasoning_arena.configuration.trust import TRUST_OPTION, Trust, add_trust_option, trusting
 from game_reasoning_arena.errors import ConfigProblems, UserError
 from game_reasoning_arena.preflight.experiment import Experiment
-from game_reasoning_arena.process.files import replace_file
+from game_reasoning_arena.process.files import read_file, replace_file
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.config_text import flatten
 from game_reasoning_arena.recording.reader import RunReader
@@ -104,11 +104,15 @@ def experiment_of(
     from game_reasoning_arena.preflight.session import compose_with_catalog
 
     path = directory / layout.CONFIG
-    if not path.is_file():
+    try:
+        read_file(path)
+    except FileNotFoundError:
         raise UserError(
             f"{directory} holds no run ({layout.CONFIG} is missing). Give a run directory, such as "
             "outputs/DATE/TIME."
-        )
+        ) from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
     words = ["--config", str(path), *(overrides or [])]
     record = run_or_none(directory) or RunRecord()
     try:

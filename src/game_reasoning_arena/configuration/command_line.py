@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.process.paths import conf_dirs
 from game_reasoning_arena.process.secrets import Redactor, secret_reference
+from game_reasoning_arena.process.yaml_text import load_yaml
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.schema import AGENT_TYPES
 
@@ -193,6 +194,7 @@ def read_plain_file(path: Path) -> dict[str, Any]:
         if path.suffix == ".json":
             content = json.loads(text, object_pairs_hook=_each_once)
         else:
+            load_yaml(text)  # refuses what its aliases would make too much of
             # Hydra's reading of YAML, which takes no key twice.
             content = OmegaConf.to_container(OmegaConf.create(text))
         _check_depth(content)

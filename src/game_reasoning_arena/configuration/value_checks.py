@@ -131,6 +131,10 @@ def refers_to(text: str, key: str) -> bool:
     return re.search(rf"\$\{{[^}}]*\b{re.escape(key)}\b", text) is not None
 
 
+#: Episodes of one run; each takes some memory and a line.
+MOST_EPISODES = 10_000_000
+
+
 def check_ranges(config: Mapping[str, Any], problems: Problems) -> None:
     """Numbers that are out of range, or no numbers."""
     jobs = config["sweep"]["parallel_jobs"]
@@ -138,6 +142,11 @@ def check_ranges(config: Mapping[str, Any], problems: Problems) -> None:
     for key, value in {**whole, "sweep.parallel_jobs": jobs}.items():
         if not _at_least(1, value):
             problems.add(f"{key}={value}: give a whole number of at least 1.")
+    if _at_least(MOST_EPISODES + 1, config["episodes"]):
+        problems.add(
+            f"episodes={config['episodes']}: more than {MOST_EPISODES:,} are none that a run can "
+            "hold. Give fewer, or several runs other seeds."
+        )
     if not _at_least(0, config["seed"]):
         problems.add(f"seed={config['seed']}: give a whole number from 0 to {LARGEST}.")
     for where, number in _whole_numbers(config):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from game_reasoning_arena.backends.limits import most_tokens
+from game_reasoning_arena.backends.limits import CHARS_PER_TOKEN, most_tokens
 from game_reasoning_arena.errors import (
     BudgetReached,
 )
@@ -17,7 +17,11 @@ from game_reasoning_arena.records import Outcome, Reply, Request
 
 @dataclass(kw_only=True)
 class Totals:
-    """What a run has used. ``cost_usd`` counts known prices; ``unpriced`` the calls without one."""
+    """What a run has used.
+
+    ``cost_usd`` counts known prices, ``unpriced`` the calls without one. ``estimated`` are tokens
+    of calls that came without counts, by the length of their texts; only a budget counts them.
+    """
 
     calls: int = 0
     requests: int = 0
@@ -30,14 +34,16 @@ class Totals:
     client_s: float = 0.0
     latency_s: float = 0.0
     distorted: int = 0
+    estimated: int = 0
 
-    def add(self, reply: Reply, *, first: bool = False) -> None:
+    def add(self, reply: Reply, *, first: bool = False, written: int = 0) -> None:
         """Count an answer; one from the cache has used nothing.
 
         Args:
             reply: the answer.
             first: it was asked for before anything was answered. Such calls open connections and
                 begin together, which says nothing of the others: they are not called distorted.
+            written: characters of the prompt, to estimate tokens where none are reported.
         """
         if reply.from_cache:
             return
@@ -47,6 +53,11 @@ class Totals:
         self.completion_tokens += reply.completion_tokens or 0
         if reply.prompt_tokens is None and reply.completion_tokens is None:
             self.untokened += 1
+        if reply.prompt_tokens is None:
+            self.estimated += written // CHARS_PER_TOKEN
+        if reply.completion_tokens is None:
+            said = len(reply.text) + len(reply.reasoning or "")
+            self.estimated += -(-said // CHARS_PER_TOKEN)
         if reply.cost_usd is None:
             self.unpriced += 1
         else:
@@ -63,7 +74,7 @@ class Totals:
             self.failed_calls += 1
             self.requests += 1 + (line.get("retries") or 0)
         else:
-            self.add(reply_of(line), first=first)
+            self.add(reply_of(line), first=first, written=written_in(line.get("messages") or ()))
 
     def merge(self, other: Totals) -> None:
         """Count what another counted, too."""
@@ -72,8 +83,8 @@ class Totals:
 
     @property
     def tokens(self) -> int:
-        """Prompt and completion tokens that were reported."""
-        return self.prompt_tokens + self.completion_tokens
+        """Prompt and completion tokens that were reported, and those estimated for the rest."""
+        return self.prompt_tokens + self.completion_tokens + self.estimated
 
     def as_dict(self) -> dict[str, Any]:
         """For ``run.json``: a cost is null as soon as one call's is unknown.
@@ -93,7 +104,13 @@ class Totals:
             "calls_without_price": self.unpriced,
             "calls_without_token_counts": self.untokened,
             "calls_distorted_by_client": self.distorted,
+            **({"estimated_tokens": self.estimated} if self.estimated else {}),
         }
+
+
+def written_in(messages: Iterable[Mapping[str, Any]]) -> int:
+    """Return the characters of messages."""
+    return sum(len(message.get("content") or "") for message in messages)
 
 
 #: A call is distorted when the client added more than this share of the provider's time, and more

@@ -6,6 +6,7 @@ Each is a wrapper with the same ``complete`` as a backend, so that players canno
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -14,9 +15,13 @@ from game_reasoning_arena.errors import (
     BudgetReached,
     Interrupted,
 )
-from game_reasoning_arena.metering.budget import Budget, Totals
+from game_reasoning_arena.metering.budget import Budget, Totals, written_in
+from game_reasoning_arena.process.secrets import redacted
 from game_reasoning_arena.process.text import in_unicode
 from game_reasoning_arena.records import Asker, Reply, Request
+
+#: The texts of a reply.
+_TEXTS = ("text", "reasoning", "finish_reason", "served_model")
 
 
 class Meter:
@@ -66,14 +71,20 @@ class Meter:
             for budget in entered:
                 budget.leave()
         for totals in self._all_totals():
-            totals.add(reply, first=first)
+            totals.add(reply, first=first, written=written_in(request.messages))
         self._heard.add(request.model.endpoint)
-        text, reasoning = self._kept(reply.text), reply.reasoning
-        if reasoning:
-            reasoning = self._kept(reasoning)
-        if text is not reply.text or reasoning is not reply.reasoning:
-            reply = replace(reply, text=text, reasoning=reasoning)
-        return reply
+        return self._without_secrets(reply)
+
+    def _without_secrets(self, reply: Reply) -> Reply:
+        """Return a reply as it can be written, stored and shown."""
+        changed: dict[str, Any] = {}
+        for name in _TEXTS:
+            text = getattr(reply, name)
+            if text and (kept := self._kept(text)) is not text:
+                changed[name] = kept
+        if reply.details and self._redact is not None:
+            changed["details"] = redacted(reply.details, self._redact)
+        return replace(reply, **changed) if changed else reply
 
     async def _enter(self, request: Request) -> list[Budget]:
         """Return the budgets in which the call has taken a place, once there is one in each.

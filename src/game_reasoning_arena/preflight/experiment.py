@@ -44,6 +44,7 @@ BACKEND_NOT_IDENTITY = frozenset(
         "latency_s",
         "max_concurrency",
         "max_retries",
+        "most_bytes",
         "timeout_s",
         "workers",
     }

@@ -4,7 +4,7 @@
 
 A :class:`Redactor` knows the values of all variables of the environment whose names look like
 those of secrets, and the credentials of addresses. It replaces them wherever they stand, also in
-the forms in which they travel: JSON-escaped, percent-encoded, as a basic-auth header.
+the forms in which they travel: JSON-escaped, percent-encoded, in hexadecimal digits, in base64.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import logging
 import os
 import re
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote
+
+from game_reasoning_arena.process.text import plain
 
 #: Names of variables that hold secrets.
 SECRET_NAME = re.compile(
@@ -52,6 +54,22 @@ def secret_reference(text: str) -> str | None:
 SHORT = 8
 
 _BEFORE_A_KEY = r"(?:\bBearer\s+|\b(?:api[-_ ]?key|token|password|authorization)[\"'\s:=]+)"
+
+
+def _base64_forms(data: bytes) -> set[str]:
+    """Return how bytes look in base64, wherever they stand in what was encoded.
+
+    Three bytes are four characters, so that there are three ways; of the characters at both ends
+    that also hold bits of the neighbours, none is taken.
+    """
+    forms = set()
+    for before in range(3):
+        text = base64.b64encode(bytes(before) + data).decode().rstrip("=")
+        first = -(-before * 8 // 6)  # of the characters that hold nothing of what stands before
+        last = (before + len(data)) * 8 // 6
+        whole = text[first:last]
+        forms |= {whole, whole.translate(str.maketrans("+/", "-_"))}
+    return {form for form in forms if len(form) >= SHORT}
 
 
 class Redactor:
@@ -110,16 +128,8 @@ class Redactor:
         return text
 
     def redact_data(self, data: Any) -> Any:
-        """The same structure of mappings, lists and tuples with every text redacted."""
-        if isinstance(data, str):
-            return self.redact(data)
-        if isinstance(data, Mapping):
-            return {self.redact_data(k): self.redact_data(v) for k, v in data.items()}
-        if isinstance(data, list):
-            return [self.redact_data(item) for item in data]
-        if isinstance(data, tuple):
-            return tuple(self.redact_data(item) for item in data)
-        return data
+        """Return the same structure of mappings, lists and tuples with every text redacted."""
+        return redacted(data, self.redact)
 
     def _replacement(self, match: re.Match[str]) -> str:
         return f"[redacted:{self._names[match[0]]}]"
@@ -127,6 +137,8 @@ class Redactor:
     def _learn(self, name: str, value: str) -> None:
         forms = {value, json.dumps(value)[1:-1], repr(value)[1:-1]}
         forms.update(quote(value, safe=safe, errors="replace") for safe in ("", "/"))
+        data = value.encode(errors="surrogateescape")
+        forms.update((data.hex(), data.hex().upper(), *_base64_forms(data)))
         for form in forms:
             self._names.setdefault(form, name)
 
@@ -152,6 +164,19 @@ def _bared(value: str) -> list[str]:
     return [form for form in dict.fromkeys(forms) if len(form) >= SHORT]
 
 
+def redacted(data: Any, redact: Callable[[str], str]) -> Any:
+    """Return a structure of mappings, lists and tuples with a function applied to every text."""
+    if isinstance(data, str):
+        return redact(data)
+    if isinstance(data, Mapping):
+        return {redacted(k, redact): redacted(v, redact) for k, v in data.items()}
+    if isinstance(data, list):
+        return [redacted(item, redact) for item in data]
+    if isinstance(data, tuple):
+        return tuple(redacted(item, redact) for item in data)
+    return data
+
+
 def redact(text: str, variables: Iterable[str] = (), urls: Iterable[str | None] = ()) -> str:
     """The text without secrets as the environment is now; for rare texts, such as errors.
 
@@ -161,7 +186,10 @@ def redact(text: str, variables: Iterable[str] = (), urls: Iterable[str | None] 
 
 
 class RedactingFilter(logging.Filter):
-    """Redacts log records, tracebacks included. Add it to handlers, so that nothing passes by."""
+    """Redacts log records, tracebacks included, and makes control characters visible.
+
+    Add it to handlers, so that nothing passes by.
+    """
 
     def __init__(self, redactor: Redactor | None = None) -> None:
         super().__init__()
@@ -169,7 +197,7 @@ class RedactingFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the record in place; it is always kept."""
-        record.msg = self._redactor.redact(record.getMessage())
+        record.msg = plain(self._redactor.redact(record.getMessage()))
         record.args = None
         if record.exc_info and record.exc_info[0] is not None:
             lines = traceback.format_exception(*record.exc_info)

@@ -1,12 +1,54 @@
-"""Text that any file can hold."""
+"""Text of others made harmless: to look at, to write into any file, to open in a spreadsheet."""
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
 
 def in_unicode(text: str) -> str:
-    """The text with a mark for each half character, which JSON can say and no file can hold."""
+    """Return the text with a mark for each half character, which JSON can say and no file hold."""
     try:
         text.encode()
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def as_cell(value: _T) -> _T | str:
+    """Return a value for a CSV file: a text that a spreadsheet would calculate gets a quote before.
+
+    Numbers stay as they are, those in texts too.
+    """
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
+
+
+def plain(text: str) -> str:
+    """Return the text with control characters, and those that turn text around, as ``[U+202E]``.
+
+    A terminal would obey them, XML and TeX would refuse them, and a reader would be misled by them.
+    Line ends and tabs stay.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(f"[U+{ord(c):04X}]" if _hidden(c) else c for c in text)
+
+
+def _hidden(character: str) -> bool:
+    code = ord(character)
+    return (
+        (code < 32 and character not in "\n\t")
+        or 0x7F <= code < 0xA0
+        or code in (0x061C, 0xFEFF)
+        or 0x200B <= code <= 0x200F
+        or 0x2028 <= code <= 0x202E
+        or 0x2060 <= code <= 0x2069
+        or 0xD800 <= code <= 0xDFFF
+    )

@@ -6,6 +6,7 @@ instants are UTC. A column that an older run does not have is null throughout.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +46,10 @@ def _settings(name: str) -> Get:
         if settings is None:
             return None
         kept = {key: value for key, value in settings.items() if key != "seed"}
-        return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode()
+        try:
+            return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode()
+        except TypeError:  # a number beyond 64 bits
+            return json.dumps(kept, sort_keys=True)
 
     return take
 

@@ -33,6 +33,7 @@ from game_reasoning_arena.process.files import (
     replace_file,
     write_all,
 )
+from game_reasoning_arena.process.text import as_cell
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.encoding import encode
 from game_reasoning_arena.recording.run_record import RunRecord, encode_run
@@ -260,7 +261,7 @@ class RunWriter:
         if rows:
             table = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
             table.writeheader()
-            table.writerows(rows)
+            table.writerows({key: as_cell(value) for key, value in row.items()} for row in rows)
         self._replace(layout.SUMMARY, out.getvalue(), durable=False)
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from game_reasoning_arena.agents.base_agent import Agent
+from game_reasoning_arena.errors import BudgetReached
 from game_reasoning_arena.metering.budget import Totals
 from game_reasoning_arena.metering.meter import Meter
 from game_reasoning_arena.preflight.experiment import Experiment
@@ -78,6 +79,8 @@ class Ledger:
 
     def status(self) -> tuple[Status, str | None]:
         """How the run ended, if it ends now, and why."""
+        if isinstance(self.failure, BudgetReached):
+            return Status.BUDGET, str(self.failure)
         if self.failure is not None:
             return Status.ERROR, str(self.failure)
         if self.meter.fatal is not None:

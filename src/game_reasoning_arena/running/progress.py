@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from game_reasoning_arena.metering.budget import Totals
 from game_reasoning_arena.process.secrets import RedactingFilter
+from game_reasoning_arena.process.text import plain
 from game_reasoning_arena.records import FAILURES, EpisodeRecord, ResponseRecord
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class PlainProgress(Progress):
             self.say(f"{self.done}/{self.total} episodes  {self.line(totals)}")
 
     def say(self, text: str) -> None:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(plain(text) + "\n")
         sys.stderr.flush()
 
 
@@ -145,7 +146,7 @@ class LiveProgress(Progress):
             )
 
     def say(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False)
+        self._console.print(plain(text), markup=False, highlight=False)
 
 
 class _Warnings(logging.Handler):

@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 
+from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.process.files import make_directory, open_to_append
 from game_reasoning_arena.process.secrets import RedactingFilter
 from game_reasoning_arena.recording import layout
 
 _FORM = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
+class _LogFile(logging.FileHandler):
+    """A log that is appended to, and no link or pipe in its place."""
+
+    def _open(self) -> TextIOWrapper:
+        return os.fdopen(open_to_append(self.baseFilename), "a", encoding="utf-8")
+
+
 @contextmanager
 def job_log(directory: Path, only: Callable[[], bool] | None = None) -> Iterator[None]:
     """Write what is logged to the run directory, made if missing; ``only`` when that is true."""
-    directory.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(directory / layout.LOG, delay=True)
+    try:
+        make_directory(directory)
+        handler = _LogFile(directory / layout.LOG)
+    except OSError as error:
+        raise UserError(
+            f"{directory / layout.LOG} cannot be written ({error.strerror or error}). Mend its "
+            "permissions or delete that file."
+        ) from error
     handler.setFormatter(logging.Formatter(_FORM))
     handler.addFilter(RedactingFilter())
     if only is not None:

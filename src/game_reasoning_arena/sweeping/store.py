@@ -28,6 +28,7 @@ from game_reasoning_arena.errors import DamagedRecordError, UserError
 from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.process.paths import added_conf_dir
 from game_reasoning_arena.process.secrets import Redactor
+from game_reasoning_arena.process.text import as_cell
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.records import FAILURES, FORMAT_VERSION, Status
 from game_reasoning_arena.sweeping.files import (
@@ -192,7 +193,7 @@ class Sweep:
         if rows:
             table = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
             table.writeheader()
-            table.writerows(rows)
+            table.writerows({key: as_cell(value) for key, value in row.items()} for row in rows)
         return out.getvalue()
 
 

@@ -25,7 +25,7 @@ from game_reasoning_arena.process.faults import fault_of
 from game_reasoning_arena.process.paths import add_conf_dir
 from game_reasoning_arena.process.secrets import Redactor
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.recording.writer import DirectoryLock
+from game_reasoning_arena.recording.writer import DirectoryLock, is_locked
 from game_reasoning_arena.records import Status
 from game_reasoning_arena.running.open_backends import open_backends
 from game_reasoning_arena.running.past import load_past
@@ -168,13 +168,18 @@ def _left_of_the_sweeps(job_file: Path, number: int) -> _SweepBudget:
 async def _watch(
     stop_file: Path, stop: Stop, budget: _SweepBudget, task: asyncio.Task[Any]
 ) -> None:
-    """Stop with the sweep: at once nothing new begins, after a grace everything ends."""
+    """Stop with the sweep: at once nothing new begins, after a grace everything ends.
+
+    A sweep whose own process was killed on this machine holds its lock no more.
+    """
+    sweep = stop_file.parent.parent
+    held = is_locked(sweep)
     while True:
         asked = record_or_none(stop_file, StopFile)
         if asked is not None and asked.kind == "budget":
             budget.spent = asked.reason
-        elif asked is not None:
-            stop.request(asked.reason)
+        elif asked is not None or (held and not is_locked(sweep)):
+            stop.request("the sweep's own process is gone" if asked is None else asked.reason)
             await asyncio.sleep(GRACE_S)
             task.cancel()
             return

@@ -10,6 +10,7 @@ from typing import Any
 
 from game_reasoning_arena.analysis.tables.estimates import Estimate
 from game_reasoning_arena.analysis.tables.plain import plain
+from game_reasoning_arena.process.text import as_cell
 
 Value = str | int | float | Estimate | None
 
@@ -180,7 +181,7 @@ def to_csv(tables: Sequence[Table]) -> str:
                     if isinstance(value, Estimate)
                     else [value, None, None, None]
                 )
-                writer.writerow([table.key, number, label, column.key, *cells])
+                writer.writerow(map(as_cell, [table.key, number, label, column.key, *cells]))
     return out.getvalue()
 
 
@@ -189,7 +190,7 @@ def to_markdown(tables: Sequence[Table]) -> str:
     parts = []
     for table in (table.by_value() for table in tables):
         columns = table.shown_columns()
-        lines = [f"## {table.title}", ""]
+        lines = [f"## {_markdown(table.title)}", ""]
         if table.rows:
             lines.append("| " + " | ".join(_markdown(c.heading) for c in columns) + " |")
             lines.append(
@@ -206,9 +207,11 @@ def to_markdown(tables: Sequence[Table]) -> str:
 
 
 def _markdown(text: str) -> str:
-    for mark in ("\\", "|", "*", "_", "`", "<", "["):
+    for mark in ("\\", "|", "*", "_", "`", "[", "]"):
         text = text.replace(mark, "\\" + mark)
-    return text.replace("\n", " ")
+    for mark, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\n", " ")):
+        text = text.replace(mark, entity)
+    return text
 
 
 _LATEX: Mapping[str, str] = {

@@ -22,6 +22,7 @@ from game_reasoning_arena.errors import (
     TransientError,
 )
 from game_reasoning_arena.process.secrets import redact
+from game_reasoning_arena.process.text import plain
 from game_reasoning_arena.records import Constraint, Model, Provider
 
 #: Characters of a provider's error text, and of its code, that are kept.
@@ -194,11 +195,11 @@ def moved(model: Model, status: int, location: str | None) -> NotFoundError:
 
 
 def clean(model: Model, text: str) -> str:
-    """A text of the outer world without this process's secrets, on one line."""
+    """Return a text of the outer world without secrets and control characters, on one line."""
     provider = model.provider
     variables = provider.variables if provider else []
     urls = [provider.api_base] if provider else []
-    return " ".join(redact(text, variables, urls).split())
+    return plain(" ".join(redact(text, variables, urls).split()))
 
 
 def _kind(status: int | None, text: str) -> type[BackendError]:
@@ -297,6 +298,14 @@ def _codes(error: Mapping[str, Any]) -> tuple[int | None, str | None]:
     numbers = [int(word) for word in words if re.fullmatch(r"[45]\d\d", word)]
     rest = [word for word in words if not word.isdigit() and word != "error"]
     return next(iter(numbers), None), ", ".join(dict.fromkeys(rest)) or None
+
+
+def too_long(model: Model, most_bytes: int) -> BadRequestError:
+    """Return the failure of a body that is longer than any answer."""
+    return BadRequestError(
+        f"{model.name}: the answer's body is longer than {most_bytes} bytes, so it was left. If "
+        f"such answers are meant, raise backend.{model.backend}.most_bytes."
+    )
 
 
 def not_json(model: Model, raw: bytes) -> BackendError:

@@ -19,6 +19,7 @@ import contextlib
 import functools
 import socket
 import time
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from types import SimpleNamespace
@@ -30,8 +31,10 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from yarl import URL
 
+from game_reasoning_arena.backends.limits import MOST_BYTES
 from game_reasoning_arena.backends.openai.addresses import PATH
 from game_reasoning_arena.backends.openai.stamped_socket import StampedSocket, stamped_socket
+from game_reasoning_arena.process.open_files import connections_possible
 
 #: Seconds that the last bytes behind a finished answer are waited for.
 LAST_BYTES_S = 0.05
@@ -58,15 +61,19 @@ class Wire:
 
     __slots__ = (
         *("_connected_at", "_ended", "_held", "_protocol"),
-        *("body", "headers", "query", "reader", "status", "taken"),
+        *("body", "headers", "most_bytes", "query", "reader", "received", "status", "taken"),
     )
 
-    def __init__(self, reader: Reader | None = None, *, query: str = "") -> None:
+    def __init__(
+        self, reader: Reader | None = None, *, query: str = "", most_bytes: int = MOST_BYTES
+    ) -> None:
         self.status: int | None = None
         self.headers: Any = None
         self.body = b""  # what was sent, if the session keeps bodies
         self.reader = reader  # reads along with whoever reads the answer
         self.taken = False  # whether it did: the answer is of its protocol
+        self.most_bytes = most_bytes  # of a body, decompressed
+        self.received = 0
         self.query = query  # what is added to the address, for callers that cannot say it
         self._held: _TimedResponse | None = None
         self._protocol: _TimedProtocol | None = None
@@ -92,6 +99,11 @@ class Wire:
             while not self.reader.ended and await self._held.content.readany():
                 pass
             await last_bytes(self._held.content)
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether a body was longer than it may be, and was left."""
+        return self.received > self.most_bytes
 
     def hold(self, response: _TimedResponse) -> None:
         """Let the reader read along, and keep a response open when its caller closes it."""
@@ -189,6 +201,15 @@ class Redirected(aiohttp.ClientError):
     """The server sends elsewhere, where nothing of ours is to go."""
 
 
+#: Window bits by which zlib tells gzip from deflate itself, and bytes that it makes at once.
+_ANY_ZLIB = 47
+_UNPACKED_AT_ONCE = 1 << 20
+
+
+class BodyTooLong(aiohttp.ClientError):
+    """A body is longer than any honest answer."""
+
+
 class _TimedResponse(aiohttp.ClientResponse):
     _wire: Wire | None = None
 
@@ -206,7 +227,8 @@ class _TimedResponse(aiohttp.ClientResponse):
             if self.url.path.endswith(PATH) and not self.headers.get("Content-Encoding"):
                 self._wire = wire
                 wire.hold(self)
-                self.content = _ReadAlong(self.content, wire)  # type: ignore[assignment]
+        packed = self.headers.get("Content-Encoding", "") if wire.reader is not None else ""
+        self.content = _Counted(self.content, wire, self._wire, packed)  # type: ignore[assignment]
         return response
 
     def close(self) -> None:
@@ -221,18 +243,28 @@ class _TimedResponse(aiohttp.ClientResponse):
         return self._wire is not None and self._wire.holds(self)
 
 
-class _ReadAlong:
-    """The content of a response, whose bytes a wire's reader gets too."""
+class _Counted:
+    """The content of a response, as long as it may be; a wire's reader may get its bytes too.
 
-    def __init__(self, content: aiohttp.StreamReader, wire: Wire) -> None:
+    ``packed`` is how a body is compressed that its caller unpacks, as LiteLLM does: then what
+    counts is the size that it will have.
+    """
+
+    def __init__(
+        self, content: aiohttp.StreamReader, wire: Wire, along: Wire | None, packed: str
+    ) -> None:
+        self._unpack = zlib.decompressobj(_ANY_ZLIB) if packed in ("gzip", "deflate") else None
         self._content = content
         self._wire = wire
+        self._along = along
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)
 
     async def read(self, n: int = -1) -> bytes:
-        return self._seen(await self._content.read(n))
+        if n >= 0:
+            return self._seen(await self._content.read(n))
+        return b"".join([piece async for piece in self.iter_any()])
 
     async def readany(self) -> bytes:
         return self._seen(await self._content.readany())
@@ -249,9 +281,24 @@ class _ReadAlong:
 
     def _seen(self, piece: bytes) -> bytes:
         wire = self._wire
-        if piece and wire.reader is not None:
+        wire.received += len(piece) if self._unpack is None else self._unpacked(piece)
+        if wire.overflowed:
+            raise BodyTooLong("the body does not end")
+        if piece and self._along is not None and wire.reader is not None:
             wire.reader.feed(piece, wire.received_at or time.monotonic())
         return piece
+
+    def _unpacked(self, piece: bytes) -> int:
+        """Return the size of a piece when it is unpacked, or more than there may be."""
+        assert self._unpack is not None
+        size = 0
+        while piece and size <= self._wire.most_bytes:
+            try:
+                size += len(self._unpack.decompress(piece, _UNPACKED_AT_ONCE))
+            except zlib.error:
+                return size + len(piece)  # whoever unpacks it will say so
+            piece = self._unpack.unconsumed_tail
+        return size
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -299,14 +346,16 @@ def _is_ipv4(host: str) -> bool:
 
 
 def open_session(*, trust_env: bool = False, for_library: bool = False) -> aiohttp.ClientSession:
-    """Return a session without limits, timeouts and cookies of its own, whose requests are watched.
+    """Return a session without timeouts and cookies of its own, whose requests are watched.
 
     Args:
         trust_env: whether proxies are taken from the environment (``HTTPS_PROXY``, ...).
         for_library: whether a library makes the requests: then a watching wire gets the body that
             was sent, adds its query to the address, and its reader reads along.
     """
-    connector = _Connector(limit=0, keepalive_timeout=30, socket_factory=stamped_socket)
+    connector = _Connector(
+        limit=connections_possible(), keepalive_timeout=30, socket_factory=stamped_socket
+    )
     # aiohttp has no public way to name the protocol's class. Where this one is not used, no times
     # are taken and the backends fall back to their own clock; a test says so.
     factory: Any = functools.partial(_TimedProtocol, loop=asyncio.get_running_loop())
