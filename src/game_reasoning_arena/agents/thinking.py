@@ -44,6 +44,8 @@ _LAST_TOKEN = re.compile(
 )
 _FIRST_TOKEN = re.compile(r"\s{0,20}<\|(?:START_RESPONSE|begin_of_solution|START_TEXT)\|>\s{0,20}")
 _LONGEST_TOKEN = 50
+#: What no mark and no token does without.
+_MARKED = re.compile(r"[<\[\u25c1]|^\s{0,20}analysis")
 
 
 def separate(text: str) -> tuple[str, str | None]:
@@ -51,6 +53,8 @@ def separate(text: str) -> tuple[str, str | None]:
 
     A text without any mark comes back as it is; else the blanks at the ends of both are gone.
     """
+    if _MARKED.search(text) is None:
+        return text, None  # almost every text
     said, thoughts = _out_of_channels(text)
     said, marked = _out_of_marks(said)
     thoughts += marked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ USUAL = {
 }
 
 
+@functools.lru_cache(maxsize=256)
 def endpoint(api_base: str) -> str:
     """Return the address that questions go to; a query (``?api-version=...``) stays at its end."""
     parts = urlsplit(api_base)

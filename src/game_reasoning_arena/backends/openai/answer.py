@@ -113,9 +113,10 @@ class Answer:
         """Take the model's name and the token counts of a body or event."""
         if isinstance(model := body.get("model"), str) and model:
             self.model = in_unicode(model)
-        counted = read_usage(body.get("usage"))
-        if counted != Usage():
-            self.usage = counted
+        if usage := body.get("usage"):
+            counted = read_usage(usage)
+            if counted != Usage():
+                self.usage = counted
 
     def add_choice(self, choice: Mapping[str, Any], said: object, now: float | None = None) -> None:
         """Take a choice with its message, or with a part of it that came at ``now``.
@@ -127,13 +128,15 @@ class Answer:
         self.choices = True
         if error := choice.get("error"):
             raise Ended(error)
-        self._finish = _word(choice.get("finish_reason")) or self._finish
-        self._native = _word(choice.get("native_finish_reason")) or self._native
+        finish, native = choice.get("finish_reason"), choice.get("native_finish_reason")
+        if finish or native:
+            self._finish = _word(finish) or self._finish
+            self._native = _word(native) or self._native
         if said is not None:
-            if not isinstance(said, Mapping):
+            if not isinstance(said, dict):
                 raise Unreadable(f"a message that is {_kind(said)}")
             self.add_message(said, now)
-        if worst(self._finish, self._native) is Meaning.ERROR:
+        if (finish or native) and worst(self._finish, self._native) is Meaning.ERROR:
             raise Ended(f"the answer ended with {' / '.join(self._words())}")
 
     def add_message(self, said: Mapping[str, Any], now: float | None = None) -> None:
@@ -176,7 +179,7 @@ class Answer:
         elif isinstance(content, list) and depth:
             for part in content:
                 self._add_content(part, depth - 1)
-        elif isinstance(content, Mapping):
+        elif isinstance(content, dict):
             self._add_part(content, depth)
         else:
             self._others[_kind(content)] = None
@@ -205,7 +208,7 @@ def _texts(value: object, depth: int) -> str:
         return value
     if depth and isinstance(value, list):
         return "".join(_texts(part, depth - 1) for part in value)
-    if depth and isinstance(value, Mapping):
+    if depth and isinstance(value, dict):
         return next((text for name in _TEXTS if (text := _texts(value.get(name), depth - 1))), "")
     return ""
 
@@ -216,4 +219,4 @@ def _word(value: object) -> str | None:
 
 def _kind(value: object) -> str:
     names = {str: "text", list: "list", bool: "boolean", int: "number", float: "number"}
-    return "object" if isinstance(value, Mapping) else names.get(type(value), "null")
+    return "object" if isinstance(value, dict) else names.get(type(value), "null")

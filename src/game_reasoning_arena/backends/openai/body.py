@@ -130,7 +130,7 @@ class BodyReader:
                 raise Ended(error_of(said, certain=True))
             if said is None:
                 continue
-            if not isinstance(said, Mapping):
+            if not isinstance(said, dict):
                 raise Unreadable("an event that is no object")
             if (error := error_of(said)) is not None:
                 raise Ended(error)
@@ -149,7 +149,7 @@ class BodyReader:
         body = parse(raw.removeprefix(_BOM))
         if isinstance(body, list) and len(body) == 1:
             body = body[0]  # as Gemini wraps its errors
-        if not isinstance(body, Mapping):
+        if not isinstance(body, dict):
             raise Unreadable("an answer that is no object")
         if (error := error_of(body)) is not None:
             raise Ended(error)
@@ -191,7 +191,7 @@ def error_of(body: object, *, certain: bool = False) -> object | None:
         body: the JSON value.
         certain: it is one by where it stands, such as in an event of the type ``error``.
     """
-    if not isinstance(body, Mapping):
+    if not isinstance(body, dict):
         return (body or "an error without a text") if certain else None
     error = body.get("error")
     if error or (certain and "error" in body):
@@ -208,12 +208,10 @@ def error_of(body: object, *, certain: bool = False) -> object | None:
 
 def _messages(event: Event) -> list[bytes]:
     """The JSON texts of an event: one, unless a server leaves out the blank lines between."""
-    data = event.data.strip()
-    if not data:
-        return []
     lines = [line for line in map(bytes.strip, event.lines) if line]
-    if len(lines) == 1:
+    if len(lines) < 2:
         return lines
+    data = b"\n".join(lines)
     try:
         parse(data)
     except NotJson:
@@ -224,4 +222,4 @@ def _messages(event: Event) -> list[bytes]:
 def _first_choice(choices: object) -> Mapping[str, Any] | None:
     if not isinstance(choices, list):
         return None
-    return next((choice for choice in choices if isinstance(choice, Mapping)), None)
+    return next((choice for choice in choices if isinstance(choice, dict)), None)

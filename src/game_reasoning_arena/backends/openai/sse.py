@@ -14,11 +14,6 @@ class Event:
     name: str
     lines: tuple[bytes, ...]
 
-    @property
-    def data(self) -> bytes:
-        """The data as the standard puts it together."""
-        return b"\n".join(self.lines)
-
 
 class EventParser:
     """Parses a stream of events that comes in any pieces.

@@ -26,7 +26,7 @@ def read_usage(usage: object) -> Usage:
     Thinking counts as completion, which is how it is billed. Some providers report it beside the
     completion instead (xAI): that is so where the total is the sum of all three.
     """
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         return Usage()
     prompt_details = _mapping(usage.get("prompt_tokens_details"))
     completion_details = _mapping(usage.get("completion_tokens_details"))
@@ -67,4 +67,4 @@ def _first(*values: object) -> int | None:
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}

@@ -192,6 +192,8 @@ async def last_bytes(content: aiohttp.StreamReader) -> None:
 
     The end of the body most often comes with the end of the answer, so it is not waited for long.
     """
+    if content.at_eof():
+        return
     with contextlib.suppress(TimeoutError, aiohttp.ClientError):
         async with asyncio.timeout(LAST_BYTES_S):
             await content.read()
