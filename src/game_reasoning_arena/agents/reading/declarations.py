@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from game_reasoning_arena.agents.folding import folded, is_symbol
 from game_reasoning_arena.agents.naming import Names
-from game_reasoning_arena.agents.reading.dressing import LONGEST_PEELED
+from game_reasoning_arena.agents.reading.dressing import LONGEST_PEELED, is_placeholder
 from game_reasoning_arena.agents.reading.heads import read_answer
 from game_reasoning_arena.agents.reading.json_objects import declared_object
 from game_reasoning_arena.agents.reading.remarks import Meaning, Reading, remark_reading
@@ -70,10 +70,6 @@ _OTHER = re.compile(
     r"|={1,2}+>?|(?<=[\s*_`])-{1,2}+>?(?=[\s*_`])|>)"
 )
 _FENCE = re.compile(r"\s*+(?:```\w*+|~~~\w*+|\$\$|\\\[|\\\]|[*_]{1,3}|-{3,})\s*+\Z")
-_PLACEHOLDER = re.compile(
-    r"[\s`*\"']*+[<\[{](?:your |the |chosen |legal )?+(?:move|action|answer|x)[>\]}][\s`*\"'.]*+\Z",
-    re.IGNORECASE,
-)
 _LEAD_MARKS = " \t>#*_`~-+|\"'([{<$=.:)]\u2022\u00b7\u2023\u2043\u25e6"
 _LEAD_THINGS = re.compile(
     r"</?[|]?[A-Za-z_][\w|\u2581-]{0,30}+>|\\[A-Za-z]{1,12}+\{?|(?:step[ \t]?)?\d{1,3}[.):]",
@@ -120,7 +116,7 @@ def declared_line(text: str, names: Names) -> Declared | None:
             found = _below(text[end:], names, forms)
         if found is None and not marker.colon:
             continue
-        if found is not None and _PLACEHOLDER.match(found.text) and not found.reading.actions:
+        if found is not None and is_placeholder(found.text) and not found.reading.actions:
             continue  # the instruction, said again
         return found
     return None

@@ -91,6 +91,10 @@ _TEX = re.compile(
     r"|underline|operatorname|displaystyle|left|right|large|Large|bf|rm|tt)(?![A-Za-z])"
     r"|[()\[\],;:! ])\s*|[{}$]"
 )
+_PLACEHOLDER = re.compile(
+    r"[\s`*\"']*+[<\[{](?:your |the |chosen |legal )?+(?:move|action|answer|x)[>\]}][\s`*\"'.]*+\Z",
+    re.IGNORECASE,
+)
 _ESCAPED = re.compile(r"\\([^\w\s])")
 
 #: Longer answers are prose; nothing is peeled off them.
@@ -109,6 +113,11 @@ def without_tex(text: str) -> str:
 def unescaped(text: str) -> str:
     """Return a text without the backslashes before punctuation."""
     return _ESCAPED.sub(r"\1", text)
+
+
+def is_placeholder(text: str) -> bool:
+    """Return whether a text is only the prompt's own place for a move, ``<move>``."""
+    return _PLACEHOLDER.match(text) is not None
 
 
 def start_tag(text: str, position: int = 0) -> re.Match[str] | None:

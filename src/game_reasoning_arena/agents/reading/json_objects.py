@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from game_reasoning_arena.agents.folding import folded
+from game_reasoning_arena.agents.reading.dressing import is_placeholder
 from game_reasoning_arena.agents.reading.tolerant_json import NotRead, read_object
 from game_reasoning_arena.process.text import in_unicode
 
@@ -24,7 +26,7 @@ class DeclaredObject:
     reasoning: str | None = None
 
 
-_OBJECT = re.compile(r"\{(?=[ \t\r\n]*+[\"'}A-Za-z_\u201c])")
+_OBJECT = re.compile(r"\{(?=[ \t\r\n]*+[\"'}/#A-Za-z_\u201c])")
 _STRICT = re.compile(r'\{(?=\s*+(?:"(?:[^"\\]|\\.)*+"\s*+:|\}))', re.DOTALL)
 _JSON_MARK = re.compile(r'"(?:[^"\\]|\\.?)*+"?|[{}\[\]]', re.DOTALL)
 #: TeX commands whose backslash and first letter JSON takes for an escape.
@@ -55,14 +57,24 @@ def declared_object(text: str) -> DeclaredObject | None:
 
     An action is a text or a whole number, which is read as it is written.
     """
+    declared = _last_declared(text)
+    if declared is None and (plain := folded(text)) != text:
+        declared = _last_declared(plain)
+        return declared and replace(declared, forms=(*declared.forms, "width"))
+    return declared
+
+
+def _last_declared(text: str) -> DeclaredObject | None:
     objects, unread = _objects(text)
     for found in reversed(objects):
         declared = _declared(found.value)
         if declared is None:
             continue
-        if any(start > found.start and _BEGUN.search(text, start) for start in unread):
+        if any(start >= found.end and _BEGUN.search(text, start) for start in unread):
             return DeclaredObject("", ("json",))  # another one was begun
         action, reasoning, forms = declared
+        if isinstance(action, str) and is_placeholder(action):
+            continue  # the instruction, said again
         if found.repaired:
             forms = (*forms, "repaired")
         if text.count("```", 0, found.start) % 2:

@@ -1,7 +1,7 @@
 """Reading one JSON object as models misspell it.
 
 Forgiven are line breaks and quotation marks inside texts, escapes that JSON does not have, trailing
-commas, single or curly quotation marks, and keys without any.
+or missing commas, comments, single or curly quotation marks, and keys without any.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import re
 from typing import Final
 
 #: Texts end at a mark that a separator follows, so that quotation marks inside them do no harm.
+_AHEAD: Final = r"\s*+(?:[,:}\]]|\Z)|[ \t\r]*+\n\s*+[\"']"
 _TEXTS: Final = {
     opening: re.compile(
-        rf"{opening}((?:[^{closing}\\]|\\.?|{closing}(?!\s*+(?:[,:}}\]]|\Z)))*+){closing}",
-        re.DOTALL,
+        rf"{opening}((?:[^{closing}\\]|\\.?|{closing}(?!{_AHEAD}))*+){closing}", re.DOTALL
     )
     for opening, closing in (('"', '"'), ("'", "'"), ("\u201c", "\u201d"))
 }
-_SPACE = re.compile(r"(?:\s++|//[^\n]*+)*+")  # and comments
+_SPACE = re.compile(r"(?:\s++|(?://|#)[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+")  # and comments
 _WORD = re.compile(r"[^\s,:{}\[\]\"'\u201c]++")
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", '"': '"', "\\": "\\", "/": "/"}
@@ -125,6 +125,6 @@ def _after_separator(text: str, position: int, closing: str) -> int:
     mark = text[position : position + 1]
     if mark == ",":
         return position + 1
-    if mark != closing:
+    if mark != closing and mark not in _TEXTS:  # a comma may be missing before a text
         raise NotRead
     return position
