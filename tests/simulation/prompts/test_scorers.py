@@ -11,6 +11,7 @@ from game_reasoning_arena.agents.asking import Verdict
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.records import Outcome, Reply
 from game_reasoning_arena.simulation.prompts.choices import Choice, choices_of
+from game_reasoning_arena.simulation.prompts.code import defines_entry_point
 from game_reasoning_arena.simulation.prompts.columns import Item
 from game_reasoning_arena.simulation.prompts.scorers import make_scorer
 from game_reasoning_arena.simulation.prompts.scorers.base import Unreadable
@@ -170,6 +171,11 @@ def test_numbers_of_choices_may_begin_at_one() -> None:
         ("Total: 5 km", 5),
         ("about 5", 5),
         ("007", 7),
+        ("\uff15\uff10", 50),
+        ("5 m\u00b2", 5),
+        ("10\u00b2", None),
+        ("2^10", None),
+        ("5 about", 5),
         ("five", None),
         ("3 or 4", None),
         ("12-15", None),
@@ -338,6 +344,42 @@ def test_a_pattern_for_all_rows_needs_no_answers() -> None:
 )
 def test_the_last_object_of_a_text(text: str, found: Any) -> None:
     assert last_object(text) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        mark * (100_000 // len(mark))
+        for mark in (
+            " ", "1", "1 ", "-", "- ", "$ ", "1,111", "1/", "```\n", "{", '{"a": ', "####\n",
+            "Final Answer: ", "a b ", "(A) ", "\\frac{", "1 x 10^", "\n", '"',
+        )
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("conf", ["exact", "choice", "json", "contains", "f1", "numeric"])
+def test_no_reply_is_read_again_and_again(conf: str, text: str) -> None:
+    """Each would take hours if a pattern looked at every place from every other one."""
+    expected: Any = {"choice": "A", "numeric": 1, "json": {"a": 1}}.get(conf, "x")
+    read = "last_number" if conf == "numeric" else "whole"
+    for settings in ({"type": conf}, {"type": conf, "read": read}):
+        assert score(settings, expected, text, FOUR) is not None
+
+
+@pytest.mark.parametrize(
+    ("answer", "defined"),
+    [
+        ("def f(x):\n    return x", True),
+        ("Sure:\n```python\ndef f(x):\n    return x\n```\nDone.", True),
+        ("    return x\n", True),
+        ("def f(x):\n    pass", False),
+        ("def g(x):\n    return x", False),
+        ("def f(x:\n", False),
+        ("I cannot.", False),
+    ],
+)
+def test_code_that_defines_its_entry_point(answer: str, defined: bool) -> None:
+    row = {"prompt": 'def f(x):\n    """Return it."""\n', "entry_point": "f"}
+    assert defines_entry_point(answer, None, row) is defined
 
 
 @pytest.mark.parametrize("outcome", ["refused", "empty", "truncated"])

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Mapping
 from typing import Any
 
-_FENCED = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL | re.IGNORECASE)
+from game_reasoning_arena.simulation.prompts.scorers.objects import fenced
 
 
 def defines_entry_point(answer: str, expected: Any, row: Mapping[str, Any]) -> bool:
@@ -16,8 +15,8 @@ def defines_entry_point(answer: str, expected: Any, row: Mapping[str, Any]) -> b
     The function must have a body that does something. Code in a fence is taken from it.
     """
     name, prompt = str(row.get("entry_point")), str(row.get("prompt", ""))
-    fenced = _FENCED.findall(answer)
-    written = fenced[-1] if fenced else answer
+    blocks = fenced(answer)
+    written = blocks[-1] if blocks else answer
     return any(_defines(text, name) for text in (written, prompt + written))
 
 

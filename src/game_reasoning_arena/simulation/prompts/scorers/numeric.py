@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar
@@ -23,27 +22,34 @@ from game_reasoning_arena.simulation.prompts.scorers.units import Unit, unit_of
 _MOST_DIGITS = 400
 _MOST_EXPONENT = 400
 
+# A reply may be 100,000 times the same character: no pattern may look at a place again and again.
 _SIGN = r"[+\-\u2212\u2013]"
+_GAP = r"[ \t\u00a0]{0,2}+"
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+|\d{1,3}(?:[\u00a0\u202f\u2009 ]\d{3})+|\d{1,3}(?:'\d{3})+|\d+)"
-_PLAIN = rf"(?:{_DIGITS}(?:\.\d*)?|\.\d+)"
+_PLAIN = rf"(?:{_DIGITS}(?:\.\d*+)?|\.\d++)"
 _POWER = (
-    r"(?:[eE][+\-\u2212]?\d+"
-    r"|\s*(?:[x*\u00d7\u00b7]|\\times|\\cdot)\s*10\s*\^\s*\{?[+\-\u2212]?\d+\}?)"
+    rf"(?:[eE][+\-\u2212]?\d++|{_GAP}(?:[x*\u00d7\u00b7]|\\times|\\cdot){_GAP}10{_GAP}\^{_GAP}"
+    r"\{?[+\-\u2212]?\d++\}?)"
 )
 _NUMBER = re.compile(
-    rf"(?P<sign>{_SIGN}?)\s*(?P<currency>\\?[$\u20ac\u00a3\u00a5]?)\s*(?P<sign2>{_SIGN}?)"
-    rf"(?:\\d?frac\{{\s*(?P<top>\d+)\s*\}}\{{\s*(?P<bottom>\d+)\s*\}}"
-    rf"|(?P<whole>\d+)\s+(?P<num>\d+)\s*/\s*(?P<den>\d+)"
-    rf"|(?P<over>{_PLAIN})\s*/\s*(?P<under>\d[\d,]*)"
+    rf"(?P<sign>{_SIGN}?){_GAP}(?P<currency>\\?[$\u20ac\u00a3\u00a5]?){_GAP}(?P<sign2>{_SIGN}?)"
+    rf"(?:\\d?frac\{{{_GAP}(?P<top>\d++){_GAP}\}}\{{{_GAP}(?P<bottom>\d++){_GAP}\}}"
+    rf"|(?P<whole>\d++)[ \t\u00a0]{{1,3}}+(?P<num>\d++){_GAP}/{_GAP}(?P<den>\d++)"
+    rf"|(?P<over>{_PLAIN}){_GAP}/{_GAP}(?P<under>\d[\d,]*+)"
     rf"|(?P<plain>{_PLAIN})(?P<power>{_POWER}?))"
 )
-#: A name that is given the value: ``x = 5``, ``Total: 5``.
-_NAMED = re.compile(r"[A-Za-z][A-Za-z ]{0,30}\s*[=:\u2248]\s*")
-_ABOUT = re.compile(r"(?:about|approximately|approx\.?|roughly|~|\u2248)\s*", re.IGNORECASE)
-#: What may follow a number: a unit or a few words, without another number.
-_AFTER = re.compile(r"[^\d]{0,60}")
+#: What may stand before a number: a name that is given the value, ``x = 5``, and ``about``.
+_BEFORE = re.compile(
+    r"(?:[A-Za-z][A-Za-z ]{0,30}[=:\u2248]\s{0,3}+)?"
+    r"(?:(?:about|approximately|approx\.?|roughly|~|\u2248)\s{0,3}+)?",
+    re.IGNORECASE,
+)
+#: What may follow one: a unit or a few words, without another number or a power.
+_AFTER = re.compile(r"(?![\u00b9\u00b2\u00b3\u2070-\u2079/^])[^\d]{0,60}")
+#: Digits and marks of East Asian width.
+_NARROW = {0xFF01 + n: 0x21 + n for n in range(94)}
 #: The number behind the last `####`, as GSM8K's answers end.
-_HASHES = re.compile(r"####\s*([^\n]+)")
+_HASHES = re.compile(r"####[ \t]{0,8}+([^\n]++)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +67,16 @@ def quantity(text: str, *, decimal_comma: bool = False) -> Quantity | None:
         text: such as ``1,234.50 USD``, ``-3/4``, ``1.5e3``, ``72 apples``, ``x = 5``.
         decimal_comma: whether a comma begins the decimals, and full stops group digits.
     """
-    text = unicodedata.normalize("NFKC", text).strip() if "/" not in text else text.strip()
-    text = _ABOUT.sub("", _NAMED.sub("", text, count=1) if _NAMED.match(text) else text, count=1)
+    text = text.translate(_NARROW).strip()
+    before = _BEFORE.match(text)
+    text = text[before.end() :] if before is not None else text
     if decimal_comma:
         text = text.translate(str.maketrans(",.", ".,"))
     match = _NUMBER.match(text)
     if match is None:
         return None
     rest = text[match.end() :]
-    if _AFTER.fullmatch(rest) is None or re.match(r"[.,]?\w*[/^]", rest.strip()[:1]):
+    if _AFTER.fullmatch(rest) is None or re.match(r",\w|\.\w", rest):
         return None
     value = _value(match)
     if value is None:

@@ -6,10 +6,18 @@ import json
 import re
 from typing import Any
 
-_FENCED = re.compile(r"```[A-Za-z]*[ \t]*\n(.*?)```", re.DOTALL)
+_LANGUAGE = re.compile(r"[A-Za-z+#]{0,20}[ \t]{0,8}\n")
 
 #: Openings that are tried, from the last to the first; each try is linear in the text.
 _TRIES = 64
+
+
+def fenced(text: str) -> list[str]:
+    """Return what stands between code fences, without the name of a language."""
+    blocks = text.split("```")[1::2]
+    return [
+        _LANGUAGE.sub("", block, count=1) if _LANGUAGE.match(block) else block for block in blocks
+    ]
 
 
 def last_object(text: str) -> dict[str, Any] | None:
@@ -18,8 +26,7 @@ def last_object(text: str) -> dict[str, Any] | None:
     Returns:
         None where there is none.
     """
-    fenced = [found[1] for found in _FENCED.finditer(text)]
-    for candidate in (text, *reversed(fenced[-8:])):
+    for candidate in (text, *reversed(fenced(text)[-8:])):
         if isinstance(value := _parsed(candidate.strip()), dict):
             return value
     decoder = json.JSONDecoder()
