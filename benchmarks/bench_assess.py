@@ -24,11 +24,11 @@ EXACT = {"tic_tac_toe": 2_000, "kuhn_poker": 10_000, "leduc_poker": 4_000}
 #: Runs that are searched: words of the run, settings of the evaluator.
 SEARCHED = {
     "mcts, connect_four": (
-        ["simulation=connect_four", "episodes=8"],
-        EvaluatorSettings(by="mcts", simulations=500),
+        ["simulation=connect_four", "episodes=4"],
+        EvaluatorSettings(by="mcts", simulations=200),
     ),
     "uci, chess": (
-        ["simulation=chess", "simulation.max_moves=30", "episodes=8"],
+        ["simulation=chess", "simulation.max_moves=16", "episodes=4"],
         EvaluatorSettings(by="uci", nodes=10_000),
     ),
 }

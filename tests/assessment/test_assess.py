@@ -262,6 +262,20 @@ def test_max_moves_that_may_cut_a_game_leaves_no_exact_value(arena: Arena) -> No
     assert "simulation.max_moves=3 may end tic_tac_toe before its end" in ran.err
 
 
+def test_a_game_that_turns_out_not_to_be_solvable_is_searched(arena: Arena) -> None:
+    words = ("simulation=openspiel", "simulation.game=pig(winscore=6)", "agents=random_vs_random")
+    run = arena(*words, "episodes=2").directory
+    ran = arena("assess", str(run), "--by", "solver")
+    assert ran.code == 2
+    assert f"{run} cannot be assessed: " in ran.err
+    assert nothing_written(run)
+    assert arena("assess", str(run), "--simulations", "10").code == 0
+    assert assessment(run)["by"] == "mcts"
+    luck = lines(run / "luck.jsonl")
+    assert {line["chance_luck"] for line in luck} == {None}  # dice are not searched
+    assert {line["method"] for line in luck} == {"known_opponent"}
+
+
 def test_a_run_is_assessed_at_its_end(arena: Arena) -> None:
     ran = arena("simulation=kuhn_poker", "agents=llm_vs_solver", "assess=true", "episodes=10")
     assert ran.code == 0

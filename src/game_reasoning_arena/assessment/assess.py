@@ -135,7 +135,7 @@ def assess_run(
         simulation = game_of(reader)
         by = _chosen(directory, simulation, settings)
         run = read_run(reader, simulation)
-        assessment = _Assessment(run, by, settings, simulation.players, files)
+        assessment = _begun(run, by, settings, simulation, files)
         stack.callback(assessment.close)
         return assessment.carry_out(again, told, workers, stopping)
 
@@ -147,6 +147,26 @@ def _chosen(directory: Path, simulation: OpenSpielSimulation, settings: Evaluato
         return choose(simulation, settings)
     except UserError as error:
         raise UserError(f"{directory} cannot be assessed: {error}") from error
+
+
+def _begun(
+    run: RecordedRun,
+    by: str,
+    settings: EvaluatorSettings,
+    simulation: OpenSpielSimulation,
+    files: AssessmentFiles,
+) -> _Assessment:
+    """Make the judge; a game that turns out not to be solvable is searched, unless told not to."""
+    try:
+        try:
+            return _Assessment(run, by, settings, simulation.players, files)
+        except UserError as error:
+            if settings.by != "auto" or by != "solver" or simulation.texts.hidden:
+                raise
+            log.info("%s, so it is searched", str(error).rstrip("."))
+            return _Assessment(run, "mcts", settings, simulation.players, files)
+    except UserError as error:
+        raise UserError(f"{run.directory} cannot be assessed: {error}") from error
 
 
 def _lock(directory: Path) -> DirectoryLock:
@@ -193,10 +213,14 @@ class _Assessment:
             "known_policies": prepared.known,
             "versions": _versions(),
         }
-        identity = hashlib.sha256(orjson.dumps(judged, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        # Numbers that follow from the rest may differ in their last digits between machines.
+        facts = {k: v for k, v in self._judge.facts().items() if not isinstance(v, float)}
+        settled = {**judged, "evaluator": facts}
+        identity = hashlib.sha256(orjson.dumps(settled, option=orjson.OPT_SORT_KEYS)).hexdigest()
         self._head = {
             "run_id": run.run_id,
             **judged,
+            "python": platform.python_version(),
             "identity": identity[:12],
             "exact": self._exact,
             "notes": prepared.notes,
@@ -307,7 +331,6 @@ def _versions() -> dict[str, str]:
     return {
         "game-reasoning-arena": metadata.version("game-reasoning-arena"),
         "open-spiel": metadata.version("open-spiel"),
-        "python": platform.python_version(),
     }
 
 

@@ -99,26 +99,32 @@ class TreeSearch:
                 self._known.clear()
             number = int.from_bytes(blake2b(key.encode(), digest_size=7).digest(), "little")
             known = [
-                self._searched(state.child(action), moves.player, number, action)
+                self._searched(
+                    state.child(action), moves.player, (number, action), self._simulations
+                )
                 for action in moves.actions
             ]
             self._known[key] = known
         return known
 
-    def _searched(self, child: State, mover: int, number: int, action: int) -> tuple[float, float]:
+    def _searched(
+        self, child: State, mover: int, place: tuple[int, ...], simulations: int
+    ) -> tuple[float, float]:
+        """Search from a state; where chance is to act, its outcomes share the simulations."""
         if child.is_terminal():
             return float(child.returns()[mover]), 0.0
         if child.is_chance_node():
             value = variance = 0.0
             for outcome, chance in child.chance_outcomes():
-                after = self._searched(child.child(outcome), mover, number, action)
+                share = max(1, round(simulations * chance))
+                after = self._searched(child.child(outcome), mover, (*place, outcome), share)
                 value += chance * after[0]
                 variance += (chance * after[1]) ** 2
             return value, math.sqrt(variance)
-        seed = derive(self._seed, Purpose.ENGINE, number, action, bits=31)
+        seed = derive(self._seed, Purpose.ENGINE, *place, bits=31)
         evaluator = pyspiel.RandomRolloutEvaluator(1, seed)
         bot = pyspiel.MCTSBot(
-            self._game, evaluator, _UCT_C, self._simulations, _MEMORY_MB, True, seed, False
+            self._game, evaluator, _UCT_C, simulations, _MEMORY_MB, True, seed, False
         )
         root = bot.mcts_search(child)
         if root.outcome:  # the search proved how the game ends from here
