@@ -253,6 +253,20 @@ def test_its_faults_end_the_run_and_name_it(arena: Arena, name: str, told: str, 
     assert run_json(ran.directory)["status"] == "error"
 
 
+def test_its_faults_end_an_estimate_too(arena: Arena) -> None:
+    ran = arena(*own("Broken"), TRUSTED, "estimate=true")
+    assert ran.code == 1
+    assert "a dry episode failed: ZeroDivisionError" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_what_is_shown_is_what_is_run(arena: Arena) -> None:
+    shown = yaml.safe_load(arena(*own("Fond", "likes=a"), "--cfg", "job").out)
+    assert shown["agents"]["player_1"] == {"_target_": "my_agents.Fond", "likes": "a"}
+    shown = yaml.safe_load(arena("agents.player_0.type=random", "--cfg", "job").out)
+    assert shown["agents"]["player_0"] == {"type": "random"}
+
+
 def test_it_starts_once_decides_and_is_closed(arena: Arena) -> None:
     ran = arena(*own("Slow"), TRUSTED, "episodes=3")
     assert ran.code == 0, ran.err

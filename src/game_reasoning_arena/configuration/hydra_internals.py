@@ -16,8 +16,10 @@ from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
-from hydra.types import HydraContext
+from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
+
+from game_reasoning_arena.configuration.command_line import drop_settings_of_old_types
 
 __all__ = [
     "BASIC_LAUNCHER",
@@ -41,7 +43,25 @@ def new_hydra(shipped: Path, first: Path | None) -> Hydra:
     search_path = create_config_search_path(str(shipped))
     if first is not None:
         search_path.prepend("command-line", f"file://{first.resolve()}")
-    return Hydra.create_main_hydra2(task_name="arena", config_search_path=search_path)
+    return _Hydra.create_main_hydra2(task_name="arena", config_search_path=search_path)
+
+
+class _Hydra(Hydra):
+    """Hydra whose configurations have only settings of the types that the words choose."""
+
+    def compose_config(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        *more: Any,
+        **how: Any,
+    ) -> DictConfig:
+        """Return what is run, or shown by ``--cfg``."""
+        cfg: DictConfig = super().compose_config(config_name, overrides, run_mode, *more, **how)
+        if run_mode is RunMode.RUN:
+            drop_settings_of_old_types(cfg, overrides)
+        return cfg
 
 
 def args_parser() -> argparse.ArgumentParser:

@@ -13,7 +13,6 @@ from game_reasoning_arena import schema
 from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.configuration import hydra_source as catalog_source
 from game_reasoning_arena.configuration.command_line import (
-    drop_settings_of_old_types,
     read_command_line,
 )
 from game_reasoning_arena.configuration.hydra_internals import new_hydra
@@ -106,6 +105,4 @@ class Session:
             with_log_configuration=False,
             validate_sweep_overrides=mode is RunMode.RUN,
         )
-        if mode is RunMode.RUN:
-            drop_settings_of_old_types(cfg, words)
         return cfg

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from game_reasoning_arena.errors import ArenaError, Fault
 from game_reasoning_arena.process.event_loop import run_coroutine
+from game_reasoning_arena.process.faults import describe_fault
 from game_reasoning_arena.records import Model, Reply, Request, ResponseRecord
 from game_reasoning_arena.simulation.players import make_agent
 
@@ -70,7 +72,11 @@ class _Counting:
 
 
 def estimate(experiment: Experiment) -> dict[str, Usage]:
-    """Usage of the whole run by model name."""
+    """Return the usage of the whole run by model name.
+
+    Raises:
+        Fault: a player of a class of the user's own fails in a dry episode.
+    """
     from game_reasoning_arena.backends.scripted_backend import ScriptedBackend
 
     usage: dict[str, Usage] = defaultdict(Usage)
@@ -101,7 +107,12 @@ def estimate(experiment: Experiment) -> dict[str, Usage]:
             for plan in dry:
                 await experiment.simulation.play(plan, agents, "estimate")
 
-    run_coroutine(play())
+    try:
+        run_coroutine(play())
+    except ArenaError:
+        raise
+    except Exception as error:
+        raise Fault(f"a dry episode failed: {describe_fault(error)}.") from error
     factor = len(plans) / len(dry) if dry else 0.0
     return {name: one.scaled(factor) for name, one in usage.items()}
 
