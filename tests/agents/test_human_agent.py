@@ -237,3 +237,10 @@ def test_a_run_that_a_person_left_is_replayed_as_far_as_it_went(
     replayed = arena("replay", "mine")
     assert replayed.code == 0, replayed.out
     assert f"{played} of {played} recorded episodes came out the same" in replayed.out
+
+
+def test_a_person_plays_one_game_after_the_other(tmp_path: Path) -> None:
+    """Six moves make at least one whole game, which they would not in three games at once."""
+    ran = piped(tmp_path, "1\n\n" * 6, "hydra.run.dir=mine")
+    assert ran.returncode == 130, ran.stderr
+    assert sorted(episodes(tmp_path / "mine")) in ([0], [0, 1])

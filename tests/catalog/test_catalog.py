@@ -248,3 +248,40 @@ def test_a_listed_model_without_a_backend_is_no_misspelling() -> None:
         catalog.resolve("parrot_grey", backends=BACKENDS)
     assert "its backend is not in conf/backend" in str(caught.value)
     assert "Did you mean" not in str(caught.value)
+
+
+def test_further_headers_are_variables_and_stay_with_their_address(tmp_path: Path) -> None:
+    listed = tmp_path / "mine.yaml"
+    listed.write_text(
+        "providers:\n"
+        "  lab: {api_base: 'http://127.0.0.1:1/v1', headers: {api-key: LAB_KEY, X-Title: TITLE}}\n"
+        "models:\n"
+        "  - {name: direct_lab/elsewhere, api_base: 'http://127.0.0.1:2/v1'}\n"
+    )
+    catalog = Catalog.load([listed])
+    here = catalog.resolve("direct_lab/x", backends=BACKENDS).provider
+    assert here is not None
+    assert here.headers == {"api-key": "LAB_KEY", "X-Title": "TITLE"}
+    assert here.variables == ["LAB_KEY", "TITLE"]
+    elsewhere = catalog.resolve("direct_lab/elsewhere", backends=BACKENDS).provider
+    assert elsewhere is not None
+    assert elsewhere.headers == {}
+
+
+@pytest.mark.parametrize(
+    ("headers", "says"),
+    [
+        ("{api-key: canary-0123456789}", "is no variable name"),
+        ("{Host: LAB_KEY}", "Host is set by every request itself"),
+        ("{'a b': LAB_KEY}", "is no name of a header"),
+        ("[api-key]", "headers holds a list"),
+    ],
+)
+def test_headers_that_cannot_be_sent_are_refused(tmp_path: Path, headers: str, says: str) -> None:
+    listed = tmp_path / "mine.yaml"
+    listed.write_text(
+        f"providers:\n  lab: {{api_base: 'http://127.0.0.1:1/v1', headers: {headers}}}\n"
+    )
+    with pytest.raises(ConfigProblems, match=says) as caught:
+        Catalog.load([listed])
+    assert "canary" not in str(caught.value)

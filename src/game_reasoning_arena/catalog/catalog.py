@@ -329,14 +329,16 @@ def _inline(
 
 
 def _at(provider: Provider, entry: ModelEntry | None) -> Provider:
-    """The provider as one model's entry has it.
+    """Return the provider as one model's entry has it.
 
-    An entry with an address of its own names its own key: the provider's is not sent elsewhere.
+    An entry with an address of its own names its own key: the provider's key and headers are not
+    sent elsewhere.
     """
     if entry is None:
         return provider
     if entry.api_base is not None:
-        return replace(provider, api_base=entry.api_base, api_key_env=entry.api_key_env or None)
+        key = entry.api_key_env or None
+        return replace(provider, api_base=entry.api_base, api_key_env=key, headers={})
     if entry.api_key_env is not None:
         return replace(provider, api_key_env=entry.api_key_env or None)
     return provider
