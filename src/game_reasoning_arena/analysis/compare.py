@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,7 @@ from game_reasoning_arena.analysis.statistics.hypotheses import Hypotheses, hypo
 from game_reasoning_arena.analysis.statistics.intervals import CONFIDENCE
 from game_reasoning_arena.analysis.statistics.judged import Judged, judged_of
 from game_reasoning_arena.analysis.statistics.judged_tables import judged_tables
+from game_reasoning_arena.analysis.statistics.labels import with_labels
 from game_reasoning_arena.analysis.statistics.leaderboard import (
     Leaderboard,
     boards_table,
@@ -65,6 +67,7 @@ class Comparison:
         only: competitors to compare, by label or a part of just one; empty for all.
         measure: score, return or accuracy; auto for what is tested at each game.
         by: a setting that differs between the runs, whose effect is shown; None for none.
+        labels: a file of labels that people gave to answers; None for none.
 
     Raises:
         UserError: no such policy, competitor or pair.
@@ -77,6 +80,7 @@ class Comparison:
     only: Sequence[str] = ()
     measure: str = "auto"
     by: str | None = None
+    labels: Path | None = None
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
@@ -125,7 +129,10 @@ class Comparison:
     @cached_property
     def answers(self) -> Answers:
         """Answers to prompts that were scored."""
-        return answers_of(self.loaded, self.standings)
+        answers = answers_of(self.loaded, self.standings)
+        if self.labels is None:
+            return answers
+        return with_labels(answers, self.labels, run_names(self.loaded))
 
     @cached_property
     def judged(self) -> Judged:

@@ -73,6 +73,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="judge at most so many answers, evenly spread (default: 200)",
     )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="labels that people gave to answers (CSV or JSONL: label, and prompt or episode)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -108,11 +114,14 @@ def run(args: argparse.Namespace) -> int:
         only=_names(args.only),
         measure=args.measure,
         by=args.by,
+        labels=args.labels,
     )
     tables = comparison.tables if args.all else comparison.chosen(_names(args.table))
     headed = not (args.all or args.table)
     if comparison.factors is not None and comparison.factors not in tables:
         tables = [*tables, comparison.factors]
+    if args.labels is not None and "judge_agreement" not in [table.key for table in tables]:
+        tables = [*tables, *comparison.chosen(["judge_agreement"])]
     # A pipe gets each table in one piece; a terminal in pieces that fit.
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else 10_000, soft_wrap=False)

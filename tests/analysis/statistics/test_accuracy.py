@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from game_reasoning_arena.analysis.statistics.answers import Answers
 from game_reasoning_arena.analysis.statistics.sign_flips import sign_flip_test
 from game_reasoning_arena.analysis.tables.estimates import Estimate
 from game_reasoning_arena.analysis.tables.forms import Table
+from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.recording import load_runs
 from tests.analysis.make_answers import make_answers
 
@@ -262,6 +264,46 @@ def test_a_judge_is_held_against_its_labels(tmp_path: Path) -> None:
     (row,) = tables(run)["judge_agreement"].rows
     assert (row["lenient"], row["strict"]) == (5, 10)
     assert row["kappa"] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("name", ["mine.csv", "mine.jsonl"])
+def test_people_may_label_answers(tmp_path: Path, name: str) -> None:
+    scores = [[1.0]] * 25 + [[0.0]] * 25
+    run = make_answers(tmp_path / "run", {"a": scores, "b": scores})
+    right = [True] * 20 + [False] * 5 + [True] * 10 + [False] * 15
+    rows = [{"prompt": n, "who": "scripted_a", "label": r} for n, r in enumerate(right)]
+    rows.append({"prompt": "elsewhere", "who": "scripted_a", "label": False})
+    file = tmp_path / name
+    if name.endswith("csv"):
+        lines = [f"{row['prompt']},{row['who']},{int(bool(row['label']))}" for row in rows]
+        file.write_text("\n".join(["prompt,who,label", *lines]))
+    else:
+        file.write_text("\n".join(json.dumps(row) for row in rows))
+    comparison = Comparison(load_runs(run, notice=lambda _: None), labels=file)
+    found = {table.key: table for table in comparison.every_table}
+    (row,) = found["judge_agreement"].rows
+    assert (row["who"], row["answers"]) == ("scripted_a", 50)
+    assert (row["lenient"], row["strict"]) == (5, 10)
+    assert row["kappa"] == pytest.approx(0.4)
+    assert "1 of 51 labels are of no answer here." in found["accuracy"].notes
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("prompt,label\n0,maybe\n", "row 1 has the label 'maybe'"),
+        ("id,label\n0,1\n", "it needs label, and prompt or episode"),
+        ("prompt,label\nq9,1\n", "names an answer of these runs"),
+        ("", "holds no rows"),
+    ],
+)
+def test_wrong_labels_are_explained(tmp_path: Path, text: str, says: str) -> None:
+    run = make_answers(tmp_path / "run", {"a": [[1.0]]})
+    file = tmp_path / "mine.csv"
+    file.write_text(text)
+    loaded = load_runs(run, notice=lambda _: None)
+    with pytest.raises(UserError, match=says):
+        Comparison(loaded, labels=file).answers  # noqa: B018
 
 
 @pytest.mark.parametrize("repeats", [1, 3])

@@ -201,18 +201,18 @@ def _pair(gaps: Floats, *, binary: bool) -> dict[str, Value]:
 
 
 def labels_table(answers: Answers) -> Table:
-    """Return how a judge agrees with the scorer that it is checked against."""
+    """Return how scores agree with labels: of a judge's check, or that people gave."""
     table = Table(
         "judge_agreement",
-        "The judge and its check",
+        "Scores and labels",
         [
             Column("who", "competitor", names_row=True),
             Column("file", "prompts of", names_row=True),
             Column("answers", "answers", "count"),
             Column("agreement", "agreement % [95 %]", "percent"),
             Column("kappa", "Cohen's kappa", "number"),
-            Column("lenient", "right to the judge alone", "count"),
-            Column("strict", "right to the check alone", "count"),
+            Column("lenient", "right by score alone", "count"),
+            Column("strict", "right by label alone", "count"),
         ],
     )
     known = answers.scored[answers.scored["label"].notna()]
