@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.battery.designs import DESIGNS, Design, Drawn, draw, draw_three
-from game_reasoning_arena.analysis.statistics.bradley_terry import Games, Ratings, rate
+from game_reasoning_arena.analysis.statistics.bradley_terry import Ratings, rate
 from game_reasoning_arena.analysis.statistics.intervals import bounded_mean
 from game_reasoning_arena.analysis.statistics.measures import Measure, mean_of_sums
+from game_reasoning_arena.analysis.statistics.rated_games import Games
 from game_reasoning_arena.analysis.statistics.sign_flips import holm, sign_flip_test
 from game_reasoning_arena.analysis.tables.estimates import Estimate
 

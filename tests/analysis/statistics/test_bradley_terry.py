@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from game_reasoning_arena.analysis.statistics.bradley_terry import ELO, Games, Ratings
+from game_reasoning_arena.analysis.statistics.bradley_terry import ELO, Ratings
 from game_reasoning_arena.analysis.statistics.bradley_terry import rate as rate_games
+from game_reasoning_arena.analysis.statistics.rated_games import Games
 
 
 class Game(NamedTuple):

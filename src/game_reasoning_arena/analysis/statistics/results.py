@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from game_reasoning_arena.analysis.statistics.bradley_terry import Games, Ratings, rate
+from game_reasoning_arena.analysis.statistics.bradley_terry import Ratings, rate
 from game_reasoning_arena.analysis.statistics.clusters import deals_of, distinct_games
 from game_reasoning_arena.analysis.statistics.intervals import clustered_rate, small_sample
 from game_reasoning_arena.analysis.statistics.measures import (
@@ -18,6 +18,7 @@ from game_reasoning_arena.analysis.statistics.measures import (
     measure_of,
     values,
 )
+from game_reasoning_arena.analysis.statistics.rated_games import Games
 from game_reasoning_arena.analysis.statistics.standings import (
     POLICIES,
     SCORES,
