@@ -88,6 +88,7 @@ _SUPPOSED = re.compile(
     r"|(?:wrong|bad|losing|mistake)\b[^.!?;\n]{0,20})\Z",
     re.IGNORECASE,
 )
+_CLOSED_BY = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'"}
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb"}
 
 #: Characters before the words that are looked at.
@@ -166,11 +167,25 @@ def _on_the_line(
     object_ = declared_object(content) if '"' in content and "{" in content else None
     if object_ is not None and object_.text:
         content, forms = object_.text, (*forms, *object_.forms)
+    if not names.named(content):
+        content = _within(content, marker.lead)
     reading = read_answer(content, names)
     named = reading.meaning is not Meaning.NOTHING
     if not marker.colon and (not named or _is_loose(marker, reading.forms)):
         return None
     return Declared(content, reading, forms, open_end=open_end)
+
+
+def _within(content: str, lead: str) -> str:
+    """Return an answer without the bracket or quotation mark that closes one of its lead."""
+    opening = lead.rstrip(" *_`")[-1:]
+    closing = _CLOSED_BY.get(opening, "")
+    if not closing or not content.endswith(closing):
+        return content
+    opened = content.count(opening) if opening != closing else 0
+    if opening != closing and content.count(closing) <= opened:
+        return content
+    return content[: -len(closing)].rstrip() or content
 
 
 def _is_loose(marker: _Marker, forms: tuple[str, ...]) -> bool:
