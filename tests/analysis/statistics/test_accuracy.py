@@ -140,6 +140,7 @@ def test_one_answer_each_is_compared_by_mcnemars_test(tmp_path: Path) -> None:
     assert pair["p"] == pytest.approx(0.0129, abs=5e-5)
     (told,) = found["pairs"].rows
     assert (told["p"], told["verdict"]) == (pair["p"], "scripted_a is better")
+    assert (told["basis"], told["n"]) == ("same deals", 50)
     assert found["leaderboard"].rows[0]["who"] == "scripted_a"
     first, second = found["accuracy"].rows
     assert isinstance(first["accuracy"], Estimate)

@@ -90,7 +90,8 @@ def finished_rows(loaded: LoadedRuns, who: dict[Who, Competitor]) -> pd.DataFram
         }
     )
     both = table.groupby(["run", "episode"])["failed"].transform("all") & table["touched"]
-    table.loc[both, "rival"] = None
+    asked = told["prompt"].notna().to_numpy()[of]  # nobody's answer to a prompt is against another
+    table.loc[both | asked, "rival"] = None
     return table
 
 

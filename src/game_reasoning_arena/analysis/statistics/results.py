@@ -25,6 +25,7 @@ from game_reasoning_arena.analysis.statistics.standings import (
     Limits,
     Standings,
     decides,
+    of_prompts,
 )
 from game_reasoning_arena.analysis.tables.estimates import UNKNOWN, Estimate
 from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
@@ -180,7 +181,9 @@ def _result_row(
         "substituted": int(part["substituted"].sum()),
         "limit": int(part["move_limit"].sum()),
         "score": score_of(part, policy, deals) if shared else UNKNOWN,
-        "returns": mean_of(returned, deals, Measure.RETURN, limits),
+        "returns": UNKNOWN
+        if of_prompts(part["game"]).all()
+        else mean_of(returned, deals, Measure.RETURN, limits),
         "played_out": int((~np.isnan(returned)).sum()) if decides(part) else None,
         "distinct": distinct_games(part) if part["copy"].any() else None,
     }
