@@ -199,7 +199,7 @@ def test_what_litellm_logs_reaches_its_owners_handlers(caplog: pytest.LogCapture
             await writer.wait_closed()
         return message
 
-    _Worker({})._take(*asyncio.run(told()))
+    _Worker(LiteLLMBackend, {})._take(*asyncio.run(told()))
     assert caplog.record_tuples == [("LiteLLM", logging.WARNING, "100 % odd")]
 
 
