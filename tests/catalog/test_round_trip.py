@@ -64,9 +64,10 @@ def test_keys_and_addresses_stay_where_they_were(
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     loopback.reset()
-    again = arena("--config", str(written))
+    mine = f"trusted_targets=[LAB_KEY@{loopback.url.removesuffix('/v1')}]"
+    again = arena("--config", str(written), mine)
     assert again.code == 0, again.err
     assert seen() == first
-    config = prepare(compose_words(["--config", str(written)])).config
+    config = prepare(compose_words(["--config", str(written), mine])).config
     models = {entry["name"]: entry for entry in config["catalog"]["models"]}
     assert models["direct_openai/keyless"]["api_key_env"] == ""

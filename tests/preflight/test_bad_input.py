@@ -424,7 +424,7 @@ def test_a_number_too_long_to_read_is_refused(arena: Arena, tmp_path: Path, form
         ["+who=random", "agents.player_0.type=${oc.select:who,llm}"],
         ["+who=[random]", "agents.player_0.type=${who[0]}"],
         ["+tag=mine", "hydra.run.dir=out_${tag}"],
-        ["-m", "+tag=a,b", "hydra.sweep.dir=out", "hydra.sweep.subdir=x_${tag}"],
+        ["-m", "+tag=a,b", "hydra.sweep.dir=out", "agents.player_0.system_prompt=Be ${tag}"],
     ],
 )
 def test_any_reference_makes_a_key_useful(arena: Arena, words: list[str]) -> None:
@@ -534,4 +534,6 @@ def test_a_damaged_line_is_one_plain_note(arena: Arena, tmp_path: Path) -> None:
         file.write('{"tr\n')
     ran = finish(start_arena("replay", "mine", cwd=tmp_path))
     assert ran.code == 0
-    assert ran.err == "note: mine/episodes.jsonl: 1 damaged line left out, the first at line 2.\n"
+    assert ran.err == (
+        "note: mine/episodes.jsonl: 1 damaged line left out, the first at line 2 (it is no JSON).\n"
+    )

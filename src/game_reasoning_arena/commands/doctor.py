@@ -52,6 +52,7 @@ OPTIONAL = (
     (("submitit",), "slurm", "sweeps on SLURM"),
     (("ray",), "ray", "sweeps on Ray"),
     (("pyarrow",), "parquet", "prompts in Parquet files"),
+    (("bitbully",), "connect_four", "exact values of connect_four (assess)"),
 )
 
 #: Environment variables of vLLM's that change which kernels an engine takes.

@@ -79,7 +79,8 @@ def prepare(
     check_ranges(config, problems)
     trust = current_trust()
     config["trusted_targets"] = list(trust.names(config))
-    problems.add_all(trust.refused(code_demands(config)))
+    refused = trust.refused(code_demands(config))
+    problems.add_all(refused)
     look_in_working_directory(config["trusted_targets"])
     shard = problems.attempt(lambda: Shard.parse(config["shard"]))
     catalog = _whole_catalog(config, catalog, problems)
@@ -93,9 +94,10 @@ def prepare(
     asked = [*players, *judges]
     models = list({p.model.name: p.model for p in asked if p.model}.values())
     _check_address(config["model"], models, problems)
-    if trust.source is not None:
-        if models and catalog is not None:
-            problems.add_all(trust.refused(model_demands(models, own_addresses(catalog))))
+    if trust.source is not None and catalog is not None and models:
+        refused += trust.refused(model_demands(models, own_addresses(catalog)))
+        problems.add_all(refused)
+    if refused:
         problems.raise_found()  # before anything is loaded or connected to
     backends = _backends(asked, confs, config, problems)
     if check_backends and not config["estimate"]:
