@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from game_reasoning_arena.agents.asking import Verdict
 from game_reasoning_arena.agents.naming import Names
 from game_reasoning_arena.agents.parsing import judge
 from game_reasoning_arena.agents.reading.forms import FORMS
@@ -24,7 +25,9 @@ def names(*labels: str) -> Names:
 BOARD = names("x(0,0)", "x(0,1)", "x(1,1)")
 
 
-def read(text: str, legal: Names = BOARD, form: str = "line", finish: str | None = "stop"):
+def read(
+    text: str, legal: Names = BOARD, form: str = "line", finish: str | None = "stop"
+) -> Verdict:
     return judge(Reply(text=text, finish_reason=finish), form, legal)  # type: ignore[arg-type]
 
 

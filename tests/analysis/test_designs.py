@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -213,7 +214,7 @@ def test_what_became_of_episodes_adds_up_to_those_that_began(
             assert sum(tally(part, policy).values()) == len(part) == len(drawn)
         for row in results_table(found, policy).rows:
             if row["win"].known:
-                rates = [row["win"].value, row["loss"].value]
+                rates: list[Any] = [row["win"].value, row["loss"].value]
                 rates += [row[key] for key in ("draw", "void", "error", "open")]
                 assert sum(rates) == pytest.approx(1.0)
 

@@ -9,6 +9,7 @@ import orjson
 
 from game_reasoning_arena.analysis.compare import Comparison
 from game_reasoning_arena.recording import load_runs
+from game_reasoning_arena.recording.run_record import Provenance
 from game_reasoning_arena.recording.versions import changed_versions
 from tests.analysis.make_runs import Player, make_run
 
@@ -51,7 +52,7 @@ def test_equal_engines_are_no_difference(tmp_path: Path) -> None:
 
 
 def test_sittings_on_other_engines_are_told() -> None:
-    before = {"packages": {"vllm": "1"}, "engines": {"vllm_a": CHOSEN, "vllm_b": CHOSEN}}
-    now = {"packages": {"vllm": "1"}, "engines": {"vllm_a": {**CHOSEN, "device": "Another"}}}
+    before = Provenance(packages={"vllm": "1"}, engines={"vllm_a": CHOSEN, "vllm_b": CHOSEN})
+    now = Provenance(packages={"vllm": "1"}, engines={"vllm_a": {**CHOSEN, "device": "Another"}})
     assert changed_versions(before, now) == ["vllm_a device A GPU -> Another"]
-    assert changed_versions(before, {"packages": {"vllm": "1"}}) == []
+    assert changed_versions(before, Provenance(packages={"vllm": "1"})) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from importlib import import_module
+from typing import Any
 
 import pytest
 from hydra._internal.callbacks import Callbacks
@@ -46,7 +47,7 @@ from game_reasoning_arena.configuration import hydra_internals
         ),
     ],
 )
-def test_takes_what_is_given(function: object, takes: set[str]) -> None:
+def test_takes_what_is_given(function: Any, takes: set[str]) -> None:
     assert callable(function)
     missing = takes - set(inspect.signature(function).parameters)
     assert not missing, f"Hydra's {function.__qualname__} no longer takes {sorted(missing)}"

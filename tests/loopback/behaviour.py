@@ -116,7 +116,8 @@ class Recorded:
 
     def split(self) -> list[bytes]:
         """The body in its pieces."""
-        data, at, parts = self.body.encode("latin-1"), 0, []
+        parts: list[bytes] = []
+        data, at = self.body.encode("latin-1"), 0
         while at < len(data):
             size = self.pieces[len(parts) % len(self.pieces)]
             parts.append(data[at : at + size])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 Json = dict[str, Any]
 
@@ -209,7 +209,7 @@ CASES: list[Case] = [
     ),
     *(
         Case(f"no refusal: {value!r}", said({"content": "Final Answer: a", "refusal": value}))
-        for value in (None, "", [], {}, False, 0)
+        for value in cast("tuple[Any, ...]", (None, "", [], {}, False, 0))
     ),
     Case(
         "refusal in parts",

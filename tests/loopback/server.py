@@ -46,7 +46,10 @@ class State:
 
     def stats(self) -> Json:
         ordered = sorted(self.latencies)
-        at = lambda share: ordered[int(share * (len(ordered) - 1))] if ordered else None  # noqa: E731
+
+        def at(share: float) -> float | None:
+            return ordered[int(share * (len(ordered) - 1))] if ordered else None
+
         return {
             "requests": self.requests,
             "completed": self.completed,

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from game_reasoning_arena.recording import load_runs
+from game_reasoning_arena.recording.frames import rows
 from tests.arena import Arena
 
 PAGE = (Path(__file__).parents[2] / "docs/tables.md").read_text(encoding="utf-8")
@@ -36,7 +37,7 @@ def test_frames_have_models_sampling_and_what_was_swept(swept: Path) -> None:
     assert set(runs["player_1_type"]) == {"random"}
     assert sorted(set(runs["temperature"])) == [0.0, 0.7]
     episodes = loaded.episodes
-    for line in episodes.itertuples():
+    for line in rows(episodes):
         model = runs.loc[line.run, "player_0_model"]
         seat = list(line.seats).index("player_0")
         assert getattr(line, f"seat_{seat}_model") == model
@@ -53,7 +54,7 @@ def test_seats_have_a_row_per_episode_and_seat(swept: Path) -> None:
     loaded = load_runs(swept)
     seats = loaded.seats
     assert len(seats) == 2 * len(loaded.episodes)
-    for line in loaded.episodes.itertuples():
+    for line in rows(loaded.episodes):
         mine = seats[(seats["run"] == line.run) & (seats["episode"] == line.episode)]
         assert tuple(mine["player"]) == line.seats
         assert tuple(mine["returns"]) == line.returns

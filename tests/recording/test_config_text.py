@@ -42,4 +42,4 @@ def test_any_values_come_back(config: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("text", ["${oc.env:HOME}", "a ${b} c"])
 def test_what_looks_like_an_interpolation_stays_as_it_was_written(text: str) -> None:
-    assert OmegaConf.create(as_yaml({"a": text}))._get_node("a")._value() == text  # type: ignore[union-attr]
+    assert OmegaConf.create(as_yaml({"a": text}))._get_node("a")._value() == text  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -246,7 +247,7 @@ def test_importing_the_package_does_not_import_pandas() -> None:
 def test_a_damaged_line_costs_no_other_directory(tmp_path: Path) -> None:
     for name, number in (("good", 1), ("odd", "x")):
         (tmp_path / name).mkdir()
-        line = {"episode": number, "seat": 0, "player": "p", "messages": []}
+        line: dict[str, Any] = {"episode": number, "seat": 0, "player": "p", "messages": []}
         (tmp_path / name / "responses.jsonl").write_bytes(orjson.dumps(line) + b"\n")
     said: list[str] = []
     loaded = load_runs(tmp_path, notice=said.append)

@@ -112,7 +112,7 @@ def play(
         agents, records = seats_for(
             simulation, specs, asker=asker, seed=seed, on_failure=on_failure
         )
-        plans: list[EpisodePlan] = simulation.plan(
+        plans: Sequence[EpisodePlan] = simulation.plan(
             episodes=episodes, seed=seed, rotate=rotate, players=list(agents)
         )
         try:

@@ -62,8 +62,8 @@ def test_the_rules_use_names_that_the_engine_has(name: str, moves: list[str]) ->
     from omegaconf import OmegaConf
 
     conf = OmegaConf.load(shipped_conf() / "simulation" / f"{name}.yaml")
-    rules = conf.rules  # type: ignore[union-attr]
-    game = pyspiel.load_game(conf.game)  # type: ignore[union-attr]
+    rules = conf.rules
+    game = pyspiel.load_game(conf.game)
     state = game.new_initial_state()
     known = set()
     if name != "chess":  # its names hang on the position

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -13,5 +15,5 @@ from game_reasoning_arena.simulation.seating import seeds
 @example(0, 3)
 @example(2**32, 3)
 def test_seeds_are_those_of_numpys_seed_sequence(run_seed: int, n: int) -> None:
-    words = np.random.SeedSequence(run_seed).generate_state(n, np.uint64) if n else []
+    words: Any = np.random.SeedSequence(run_seed).generate_state(n, np.uint64) if n else []
     assert seeds(run_seed, n) == [int(word) >> 11 for word in words]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from game_reasoning_arena.agents.base_agent import OnFailure, PlayerSpec
+from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.vllm_backend import VLLMBackend
 from game_reasoning_arena.records import (
     EpisodeRecord,
@@ -26,7 +27,13 @@ SAMPLING = Sampling(max_tokens=64, temperature=1.0)
 
 
 async def games(
-    backend: VLLMBackend, model: Model, game: str, *, episodes: int, seed: int = 0, **options: Any
+    backend: BaseLLMBackend,
+    model: Model,
+    game: str,
+    *,
+    episodes: int,
+    seed: int = 0,
+    **options: Any,
 ) -> tuple[list[EpisodeRecord], list[ResponseRecord]]:
     """Episodes of the model against itself, all at once."""
     simulation = make_simulation({"type": "openspiel", "game": game})

@@ -229,7 +229,7 @@ def test_constrained_games_through_the_server(
 @pytest.mark.skipif(find_spec("litellm") is None, reason="LiteLLM is not installed")
 def test_constrained_games_through_litellm(served: Model, play: Play) -> None:
     """A provider that takes a JSON schema, here the same server, may choose among legal moves."""
-    lab = Provider(name="lab", api_base=(served.provider and served.provider.api_base))
+    lab = Provider(name="lab", api_base=served.provider.api_base if served.provider else None)
     model = Model(
         name="litellm_lab/thinker",
         backend="litellm",

@@ -217,7 +217,8 @@ def _random_game(name: str, seed: int) -> tuple[list[dict[str, Any]], list[str]]
     """Moves as records hold them, and the engine's own text after each."""
     rng = random.Random(seed)
     state = pyspiel.load_game(name).new_initial_state()
-    moves, texts = [], [str(state)]
+    moves: list[Any] = []
+    texts = [str(state)]
     while not state.is_terminal() and len(moves) < 120:
         seat = -1 if state.is_chance_node() else state.current_player()
         action = rng.choice(state.legal_actions())

@@ -117,6 +117,7 @@ def test_a_published_choice_with_ties() -> None:
         # Each vote is in there twice, so the errors are smaller by the root of two.
         found = (gap.high - gap.low) / (2 * 1.959964 * ELO) * math.sqrt(2)
         assert found == pytest.approx(error, abs=5e-5)
+    assert fit.ties is not None
     assert math.log(fit.ties) == pytest.approx(-1.3172, abs=5e-5)
     assert fit.seat.value == pytest.approx(0.0, abs=1e-6)
 
@@ -200,7 +201,9 @@ def test_who_wins_everything_gets_a_finite_rating_that_says_so() -> None:
     (fit,) = rate(games)
     assert fit.regularised
     assert list(fit.ratings) == ["a", "b"]
-    assert math.isfinite(fit.ratings["a"].high)
+    high = fit.ratings["a"].high
+    assert high is not None
+    assert math.isfinite(high)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from game_reasoning_arena.analysis.compare import Comparison
 from game_reasoning_arena.analysis.statistics.factors import Effect, effects, swept_key
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.recording import load_runs
+from game_reasoning_arena.recording.frames import rows
 from tests.analysis.make_runs import Player, make_run
 
 
@@ -69,7 +70,7 @@ def test_an_effect_is_the_mean_difference_of_the_same_deals(tmp_path: Path) -> N
     points = {}
     for run, name in enumerate(comparison.loaded.runs["path"]):
         lines = comparison.loaded.episodes
-        for line in lines[lines["run"] == run].itertuples():
+        for line in rows(lines[lines["run"] == run]):
             seat = list(line.seats).index("player_0")
             point = 0.0 if line.status == "forfeit" else (np.sign(line.returns[seat]) + 1) / 2
             points[Path(name).name.endswith("1.0"), line.seed, seat] = point

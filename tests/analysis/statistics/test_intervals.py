@@ -151,7 +151,7 @@ def test_wilson_covers() -> None:
 
 
 def _exact_wilson_coverage(n: int, truth: float) -> float:
-    return sum(
+    return math.fsum(
         math.comb(n, k) * truth**k * (1 - truth) ** (n - k)
         for k in range(n + 1)
         if wilson(k, n).low <= truth <= wilson(k, n).high

@@ -297,7 +297,8 @@ def test_a_count_that_shares_no_code_agrees(
 ) -> None:
     """Any games of four players, repeated, unequal, forfeited: by loops, fractions and all ways."""
     table = Table()
-    for (first, second), deal, score, failed in games:
+    for names, deal, score, failed in games:
+        first, second = tuple(names)
         table.play(first, second, deal, score, failed=failed)
     chances = []
     found = compare_pairs(table.standings(()), policy)
@@ -326,7 +327,8 @@ def _by_hand(
     totals: dict[int, Fraction] = {}
     number = 0
     worth = []
-    for (first, second), deal, score, failed in games:
+    for names, deal, score, failed in games:
+        first, second = tuple(names)
         points: Fraction | None = Fraction(score)
         if failed is not None:
             points = None if policy == "drop" else Fraction(failed)

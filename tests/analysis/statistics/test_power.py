@@ -72,7 +72,7 @@ def test_the_deals_said_to_be_needed_give_80_percent(kind: str, tests: int) -> N
             return rng.choice([1.0, 0.0, -1.0], size, p=[0.35, 0.5, 0.15])
         luck = rng.normal(0, 1, size)
         seats = [rng.random(size) < 1 / (1 + np.exp(-0.5 - way * luck)) for way in (1, -1)]
-        won = sum(2.0 * seat - 1.0 for seat in seats)
+        won: np.ndarray = np.sum([2.0 * seat - 1.0 for seat in seats], axis=0)
         return won * (rng.choice([1, 3, 5], size) if kind == "poker" else 1.0)
 
     needed = deals_needed(deal(4_000), alpha=alpha)

@@ -33,7 +33,7 @@ def test_shares_per_form_are_those_of_the_answers(tmp_path: Path) -> None:
     assert 0.2 < unparsable < 0.5
     mine, theirs = rows["vllm_a"], rows["vllm_b"]
     assert mine["answers"] == len(answers)
-    assert mine["unparsable"].value == unparsable  # type: ignore[union-attr]
+    assert mine["unparsable"].value == unparsable
     assert mine["plain"] == 1 - unparsable
     assert mine["forms"] == f"line {1 - unparsable:.1%}, no answer found {unparsable:.1%}"
     assert (theirs["plain"], theirs["dressed"], theirs["judged"]) == (0, 0, 1)

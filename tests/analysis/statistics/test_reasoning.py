@@ -82,7 +82,7 @@ def test_tables_by_game_and_outcome(tmp_path: Path) -> None:
     assert set(mine["source"]) == {"reasoning"}
     assert set(table["result"].dropna()) <= {"win", "draw", "loss"}
     summary = reasoning_summary(table)
-    assert sum(row["answers"] for row in summary.rows) == len(table)
+    assert sum(int(str(row["answers"])) for row in summary.rows) == len(table)
     row = next(r for r in summary.rows if r["who"] == "vllm_a")
     assert row["centre"] == 1.0
     assert row["threat"] == 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -83,7 +84,9 @@ def test_runs_are_listed_by_value() -> None:
         Column("confounds", "confounds", names_row=True),
     ]
     columns += [Column(f"run{i}", f"runs/{i}") for i in range(30)]
-    rows = [{"what": "seed", "confounds": "yes", **{f"run{i}": str(i % 2) for i in range(30)}}]
+    rows: list[dict[str, Any]] = [
+        {"what": "seed", "confounds": "yes", **{f"run{i}": str(i % 2) for i in range(30)}}
+    ]
     lines = _written(Table("differences", "T", columns, rows, per_run=True), 80)
     assert lines[1] == "  seed  (confounds)"
     assert lines[2].startswith("    0  runs/0, runs/2, runs/4")
@@ -122,8 +125,10 @@ def test_a_table_of_names_breaks_no_word(width: int) -> None:
     names = ["scripted_sloppy", "litellm_openrouter/meta-llama/llama-3.1-8b-instruct:free"]
     columns = [Column("who", "model", names_row=True), Column("note", "note")]
     columns += [Column(f"n{i}", f"number {i}", "count") for i in range(4)]
-    numbers = {f"n{i}": 100 * i for i in range(4)}
-    rows = [{"who": name, "note": f"{name} is it", **numbers} for name in names]
+    numbers: dict[str, Any] = {f"n{i}": 100 * i for i in range(4)}
+    rows: list[dict[str, Any]] = [
+        {"who": name, "note": f"{name} is it", **numbers} for name in names
+    ]
     lines = _written(Table("t", "", columns, rows), width)
     assert max(map(len, lines)) <= width
     shown = "\n".join(lines)

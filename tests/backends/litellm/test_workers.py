@@ -287,7 +287,7 @@ asyncio.run(main())
             assert len(pids) == 2
             owner.send_signal(number)
             owner.wait()
-        until(lambda pids=pids: not any(is_running(pid) for pid in pids))
+        until(lambda pids=pids: not any(is_running(pid) for pid in pids))  # type: ignore[misc]
 
 
 def is_running(pid: int) -> bool:

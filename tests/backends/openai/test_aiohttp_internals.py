@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import socket
+from typing import Any
 
 import aiohttp
 import pytest
@@ -21,7 +22,7 @@ from aiohttp.connector import Connection
         (ResponseHandler.data_received, ["self", "data"]),
     ],
 )
-def test_what_is_overridden_takes_the_same(function: object, takes: list[str]) -> None:
+def test_what_is_overridden_takes_the_same(function: Any, takes: list[str]) -> None:
     assert callable(function)
     found = list(inspect.signature(function).parameters)
     assert found == takes, f"aiohttp's {function.__qualname__} takes {found} now"

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from game_reasoning_arena.backends.openai import wire as watched
+from game_reasoning_arena.backends.openai.stamped_socket import StampedSocket
 from game_reasoning_arena.backends.openai.wire import Wire, open_session
 from tests.loopback import LoopbackServer
 
@@ -72,7 +73,7 @@ def test_a_connection_that_is_given_up_leaves_no_socket(
 ) -> None:
     made: list[socket.socket] = []
 
-    class Counted(watched.StampedSocket):
+    class Counted(StampedSocket):
         def __init__(self, *arguments: int) -> None:
             super().__init__(*arguments)
             made.append(self)

@@ -293,7 +293,7 @@ def test_extra_are_sampling_parameters(directory: Path) -> None:
 
 
 def test_vllm_is_not_installed(vllm_source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vllm_checks.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     [said] = vllm_devices.check_installation([settings("/m")])
     assert "vLLM is not installed" in said
     assert "pip install 'game-reasoning-arena[vllm]'" in said
@@ -359,7 +359,7 @@ def test_only_engines_on_the_same_gpu_share_its_memory() -> None:
     assert not fits(settings("/a", device_ids=[1]), settings("/b", device_ids=[0, 1]))
     assert not fits(settings("/a", tensor_parallel_size=2), settings("/b", device_ids=[1]))
     assert fits(settings("/a", tensor_parallel_size=2), settings("/b", device_ids=[2]))
-    on_ray = {"distributed_executor_backend": "ray"}
+    on_ray: dict[str, Any] = {"distributed_executor_backend": "ray"}
     assert fits(settings("/a", **on_ray), settings("/b", **on_ray))
 
 
@@ -375,7 +375,8 @@ def test_every_part_of_an_engine_needs_a_device() -> None:
     assert "takes 4 GPUs, and this process sees 2" in said
     assert parts(4, tensor_parallel_size=2, pipeline_parallel_size=2) == []
     for more in ("data_parallel_size", "prefill_context_parallel_size"):
-        [said] = parts(2, tensor_parallel_size=2, **{more: 2})
+        engine: dict[str, Any] = {more: 2}
+        [said] = parts(2, tensor_parallel_size=2, **engine)
         assert "takes 4 GPUs, and this process sees 2" in said
     assert parts(2, data_parallel_size=4, data_parallel_size_local=2) == []
     assert parts(2, data_parallel_size=4, data_parallel_backend="ray") == []
@@ -420,7 +421,7 @@ def test_the_backend_gathers_all_problems_without_importing_vllm(
 
 
 def test_an_entry_with_an_address_needs_no_vllm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vllm_checks.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     server = Provider(name="vllm", api_base="http://127.0.0.1:1/v1")
     served = Model(name="vllm_X", backend="vllm", model_id="X", provider=server)
     assert VLLMBackend().check([served]) == []

@@ -68,7 +68,7 @@ def test_the_build_is_told_by_its_distribution(
         return installed[name]
 
     monkeypatch.setattr(vllm_cpu, "version", version)
-    monkeypatch.setattr(vllm_cpu.sys, "platform", "linux")
+    monkeypatch.setattr("sys.platform", "linux")
     vllm_cpu.is_cpu_build.cache_clear()
     try:
         assert vllm_cpu.is_cpu_build() is expected
