@@ -25,7 +25,7 @@ from tests.arena import Arena
 _NEVER = [f"backend.scripted.{way}=0" for way in ("illegal", "truncated", "empty")]
 
 
-def compared(*paths: str, **more: str) -> Comparison:
+def compared(*paths: str, **more: Any) -> Comparison:
     """A comparison of run directories."""
     return Comparison(load_runs(*paths, notice=lambda _: None), **more)
 

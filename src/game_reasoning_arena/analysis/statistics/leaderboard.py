@@ -30,7 +30,8 @@ class Place:
     """A competitor's place at one game, or over all.
 
     ``letters`` are shared by competitors that are not told apart; empty where nothing was tested.
-    ``baseline`` is a player that is no model: shown apart, without a rank.
+    ``baseline`` is a player that is no model, or settings that met themselves, which are a control:
+    shown apart, without a rank.
     """
 
     who: str
@@ -91,13 +92,13 @@ def leaderboard(
         if what is None:
             continue
         limits = standings.limits.get(str(game))
-        asked = {c.label for c in standings.who.values() if c.asked}
+        ranked = {c.label for c in standings.who.values() if c.asked and c.twin_of is None}
         places = []
         for who, rows in part.groupby("who", sort=False):
             if only and who not in only:
                 continue
             label, deals = str(who), deals_of(rows)
-            name, baseline = shown.get(label, label), bool(asked) and label not in asked
+            name, baseline = shown.get(label, label), bool(ranked) and label not in ranked
             value = mean_of(values(rows, policy, what), deals, what, limits)
             places.append(Place(label, name, value, len(rows), baseline=baseline))
             rate = Measure.ACCURACY if what is Measure.ACCURACY else Measure.SCORE
@@ -370,8 +371,13 @@ def _section(sentence: str, headings: Sequence[str], places: Sequence[Place], ki
         sentence,
         headings,
         [row(place, str(rank), place.name) for rank, place in enumerate(models, 1)],
-        [row(place, "", f"{place.name} (baseline)") for place in places if place.baseline],
+        [row(place, "", f"{place.name} ({_apart(place)})") for place in places if place.baseline],
     )
+
+
+def _apart(place: Place) -> str:
+    """Why a place has no rank."""
+    return "self-play" if " as " in place.who else "baseline"
 
 
 def _overall_sentence(found: Leaderboard, models: Sequence[Place]) -> str:
