@@ -35,6 +35,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, An
     return episodes(directory)
 
 
+def same(found: dict[int, dict[str, Any]], wanted: dict[int, dict[str, Any]]) -> bool:
+    """Whether these are the same games; older lines lack what is null in newer ones."""
+    return known(found) == known(wanted)
+
+
+def known(games: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    return {
+        number: {key: value for key, value in game.items() if value not in (None, [], {})}
+        for number, game in games.items()
+    }
+
+
 def change(path: Path, number: int, **fields: Any) -> None:
     content = lines(path)
     content[number] |= fields
@@ -82,7 +94,7 @@ def test_a_lost_run_json_is_made_anew(
     resumed = arena("resume", "run", MORE)
     assert resumed.code == 0, resumed.err
     assert "run.json is missing" in resumed.err
-    assert episodes(run) == finished
+    assert same(episodes(run), finished)
     now = json.loads((run / "run.json").read_text())
     assert (now["run_id"], now["identity"]) == (began["run_id"], began["identity"])
 
@@ -98,7 +110,7 @@ def test_a_damaged_run_json_is_made_anew(
     resumed = arena("resume", "run", MORE)
     assert resumed.code == 0, resumed.err
     assert "made anew" in resumed.err
-    assert episodes(run) == finished
+    assert same(episodes(run), finished)
 
 
 def test_a_lost_config_is_made_anew_or_what_is_missing_is_said(
@@ -107,7 +119,7 @@ def test_a_lost_config_is_made_anew_or_what_is_missing_is_said(
     (run / "config.yaml").unlink()
     resumed = arena("resume", "run", MORE)
     if resumed.code == 0:  # where today's configuration is that of the kept run
-        assert episodes(run) == finished
+        assert same(episodes(run), finished)
     else:
         assert "config.yaml is missing" in resumed.err
 
@@ -127,9 +139,9 @@ def test_what_compare_reads_resume_reads(
         if line.strip():
             episode = json.loads(line)
             found[episode["episode"]] = {
-                key: value for key, value in episode.items() if key in finished[0]
+                key: value for key, value in episode.items() if key not in ("run_id", "duration_s")
             }
-    assert found == finished
+    assert same(found, finished)
 
 
 def test_lost_answers_are_asked_again(
@@ -142,7 +154,7 @@ def test_lost_answers_are_asked_again(
     path.write_bytes(half[: half.rfind(b"\n") + 40] + b"\0" * 100)
     resumed = arena("resume", "run", MORE)
     assert resumed.code == 0, resumed.err
-    assert episodes(run) == finished
+    assert same(episodes(run), finished)
     calls = [tuple(a[k] for k in ("episode", "seat", "turn", "attempt")) for a in lines(path)]
     assert len(calls) == len(set(calls))
 

@@ -32,6 +32,7 @@ def words_for(server: LoopbackServer, number: int, concurrency: int = 8) -> list
         f"concurrency={concurrency}",
         "seed=3",
         "hydra.run.dir=mine",
+        "probe=false",
     ]
 
 

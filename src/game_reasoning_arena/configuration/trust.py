@@ -134,7 +134,9 @@ class Trust:
 
     def _allows(self, demand: Demand) -> bool:
         typed = self.settings or {}
-        if demand.where in typed and str(typed[demand.where]) in (demand.item, "True"):
+        if demand.where in typed and (
+            demand.item == demand.where or str(typed[demand.where]) == demand.item
+        ):
             return True
         return any(_covers(item, demand.item) for item in self.allowed)
 
@@ -229,6 +231,16 @@ def model_demands(
                 where=model.name,
                 item=_origin(address),
                 effect=f"prompts would be sent to {address}",
+            )
+
+
+def launcher_demands(launcher: Mapping[str, Any]) -> Iterator[Demand]:
+    """Yield where a launcher's settings run shell lines, or send jobs elsewhere."""
+    for key in ("setup", "additional_parameters", "address", "init", "runtime_env"):
+        if launcher.get(key):
+            where = f"hydra.launcher.{key}"
+            yield Demand(
+                where=where, item=where, effect="jobs would run what it says, or where it says"
             )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from game_reasoning_arena.configuration.hydra_internals import BASIC_LAUNCHER
+from game_reasoning_arena.configuration.trust import current_trust, launcher_demands
 from game_reasoning_arena.errors import ConfigProblems, choose_from
 
 #: Launchers by the ``kind`` of their preset: module, class, extra.
@@ -76,11 +77,14 @@ class Launcher(ABC):
 
 
 def make_launcher(conf: Mapping[str, Any]) -> Launcher | None:
-    """The launcher that ``hydra.launcher`` describes; None for jobs in this process.
+    """Return the launcher that ``hydra.launcher`` describes; None for jobs in this process.
 
     Raises:
-        ConfigProblems: it is not known, not installed, or has other settings.
+        ConfigProblems: it is not known, not installed, has other settings, or would run what a
+            sweep of somebody else's says.
     """
+    if refused := current_trust().refused(launcher_demands(conf)):
+        raise ConfigProblems(refused)
     if not conf or conf.get("_target_") == BASIC_LAUNCHER:
         return None
     kind = conf.get("kind")
