@@ -9,6 +9,7 @@ import argparse
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.text import Text
 
     from game_reasoning_arena.analysis.compare import Comparison
+    from game_reasoning_arena.analysis.statistics.judged_tables import judged_sentences
     from game_reasoning_arena.analysis.tables.head import WIDTH, head_lines
     from game_reasoning_arena.analysis.tables.plain import plain
     from game_reasoning_arena.analysis.tables.terminal import to_rich
@@ -130,6 +132,9 @@ def run(args: argparse.Namespace) -> int:
         notes = [*comparison.caveats, *(f"note: {notice}" for notice in loaded.notices)]
         for line in head_lines(comparison.sections, notes, _REST, width=min(WIDTH, width or WIDTH)):
             console.print(Text(line, style="yellow" if line.startswith("! ") else ""))
+        for sentence in judged_sentences(comparison.judged_tables):
+            for line in textwrap.wrap(plain(sentence), min(WIDTH, width or WIDTH)):
+                console.print(Text(line))
     for table in tables:
         if table.rows or table.notes:
             console.print(to_rich(table, width))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -45,6 +45,48 @@ def judged_tables(judged: Judged, standings: Standings, asked: Hypotheses) -> li
         binned_table(judged, "legal", "regret_by_moves", "Regret by legal moves", "legal moves"),
     ]
     return [table for table in tables if table.rows]
+
+
+def judged_sentences(tables: Sequence[Table]) -> Iterator[str]:
+    """Yield what the tables of assessed runs say first, a sentence per game; nothing without any.
+
+    Args:
+        tables: those of :func:`judged_tables`.
+    """
+    for key, named, columns in _TOLD:
+        table = next((table for table in tables if table.key == key), None)
+        games = dict.fromkeys(row["game"] for row in table.rows) if table is not None else {}
+        for game in games:
+            assert table is not None
+            rows = [row for row in table.rows if row["game"] == game]
+            shown = {column.key: column for column in table.columns}
+            told = [
+                f"{row['who']} "
+                + ", ".join(
+                    f"{before}{shown[name].show(row[name])}{after}"
+                    for name, before, after in columns
+                    if row[name] is not None
+                )
+                for row in rows[:_MOST_TOLD]
+            ]
+            more = f"; {len(rows) - _MOST_TOLD} more" if len(rows) > _MOST_TOLD else ""
+            yield f"{game}, {named}: {'; '.join(told)}{more} (--table {key})."
+
+
+_MOST_TOLD = 4
+#: Tables, what they hold, and which of their columns are said, between which words.
+_TOLD = (
+    (
+        "decisions",
+        "decisions judged",
+        (("regret", "regret ", ""), ("optimal", "", " % optimal")),
+    ),
+    (
+        "adjusted_returns",
+        "mean return without luck",
+        (("adjusted", "", ""), ("worth", "as sure as ", " episodes without it")),
+    ),
+)
 
 
 def mean_by_deal(part: pd.DataFrame, column: str, *, share: bool = False) -> Estimate:
