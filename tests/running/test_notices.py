@@ -23,9 +23,10 @@ def test_a_model_that_thinks_beyond_its_limit_is_told_live_and_by_compare(lab: L
     (note,) = run_json(ran.directory)["notes"]
     assert note.startswith(told.replace("8 of 8", "15 of 15"))
     compared = lab.arena("compare", str(ran.directory))
-    first = compared.out.splitlines()[0]
-    assert first.startswith("direct_my_lab/small: 15 of 15 answers were cut at max_tokens=250")
-    assert setting in first
+    shown = " ".join(compared.out.split())
+    first = shown[shown.index("! ") :]  # the first of what could turn the answer
+    assert first.startswith("! direct_my_lab/small: 15 of 15 answers were cut at max_tokens=250")
+    assert setting in first.partition("More: ")[0]
 
 
 def test_a_model_that_answers_is_told_nothing(lab: Lab) -> None:
