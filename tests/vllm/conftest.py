@@ -33,8 +33,12 @@ HERE = Path(__file__).parent
 ENGINE = dict(CACHE)
 NAMED = {"dtype": "bfloat16", "max_model_len": 1024, **SHARE}
 
-#: The number of "</think>": after 256 bytes, the template's marks and "<think>".
-END = 256 + len(tiny_model.SPECIAL) + 1
+#: The numbers of "<think>" and "</think>": after 256 bytes and the template's marks.
+BEGIN = 256 + len(tiny_model.SPECIAL)
+END = BEGIN + 1
+
+#: Noise that says neither: it would have had thoughts that nobody asked for.
+NO_MARKS = {"logit_bias": {str(BEGIN): -100.0, str(END): -100.0}}
 
 #: Noise thinks for some tokens, and then answers: it does not end in the middle of its thoughts,
 #: which on any device some seed would do. Where a constraint leaves nothing but the end, it ends.

@@ -27,7 +27,7 @@ from game_reasoning_arena.records import (
     Sampling,
     Status,
 )
-from tests.vllm.conftest import BRIEFLY, END, ENGINE, NAMED, block_of, gather
+from tests.vllm.conftest import BRIEFLY, END, ENGINE, NAMED, NO_MARKS, block_of, gather
 from tests.vllm.device import ON_CPU
 from tests.vllm.served import vllm_serve
 from tests.vllm.test_games import games
@@ -149,8 +149,7 @@ def test_the_server_answers_as_the_engine_does(
 def test_the_seed_decides_on_the_server_too(
     client: VLLMBackend, served: Model, ask: Ask, play: Play
 ) -> None:
-    # Noise that says the thinking is over would have had some.
-    quiet = replace(served, extra={**NO_THINKING, "logit_bias": {str(END): -100}})
+    quiet = replace(served, extra={**NO_THINKING, **NO_MARKS})
     first, again = (play(client.complete(ask("hello", seed=5, model=quiet))) for _ in range(2))
     assert first.text == again.text
     replies = play(gather(client, [ask("hello", seed=seed, model=quiet) for seed in range(16)]))

@@ -21,7 +21,7 @@ from game_reasoning_arena.backends.vllm import internals
 from game_reasoning_arena.backends.vllm_backend import VLLMBackend
 from game_reasoning_arena.errors import EngineDeadError, UserError
 from game_reasoning_arena.records import Constraint, Model, Request, Sampling
-from tests.vllm.conftest import BRIEFLY, END, ENGINE, NAMED, gather, never_ending
+from tests.vllm.conftest import BRIEFLY, END, ENGINE, NAMED, NO_MARKS, gather, never_ending
 
 Ask = Callable[..., Request]
 Play = Callable[..., Any]
@@ -109,7 +109,8 @@ def test_thinking_that_the_template_closes_is_none(
     both: tuple[VLLMBackend, Model, Model], ask: Ask, play: Play
 ) -> None:
     backend, _, thinker = both
-    closed = replace(thinker, extra={"chat_template_kwargs": {"enable_thinking": False}})
+    no_thinking = {"chat_template_kwargs": {"enable_thinking": False}}
+    closed = replace(thinker, extra={**no_thinking, **NO_MARKS})
     reply = play(backend.complete(ask("hi", seed=1, model=never_ending(closed))))
     assert reply.text
     assert reply.reasoning is None
