@@ -9,7 +9,6 @@ import argparse
 import os
 import re
 import sys
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from game_reasoning_arena.analysis.compare import Comparison
+    from game_reasoning_arena.analysis.tables.forms import Table
     from game_reasoning_arena.commands.judging import Judgement
 
 NAME = "compare"
@@ -91,50 +91,17 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.text import Text
 
-    from game_reasoning_arena.analysis.compare import Comparison
-    from game_reasoning_arena.analysis.statistics.judged_tables import judged_sentences
-    from game_reasoning_arena.analysis.tables.head import WIDTH, head_lines
     from game_reasoning_arena.analysis.tables.plain import plain
     from game_reasoning_arena.analysis.tables.terminal import to_rich
-    from game_reasoning_arena.recording.frames import load_runs
 
-    if args.judge is not None and args.reasoning is None:
-        raise UserError("--judge needs --reasoning FILE, where its labels are written.")
-    if args.judge_most < 1:
-        raise UserError(f"--judge-most must be 1 or more, not {args.judge_most}.")
-    for file in (args.csv, args.markdown, args.latex, args.json, args.reasoning):
-        if file is not None:
-            check_writable(file)
-    loaded = load_runs(*args.directories, notice=lambda _: None)
-    if games := _names(args.games):
-        loaded = loaded.of_games(games)
-    comparison = Comparison(
-        loaded,
-        args.forfeits,
-        args.against,
-        args.pairs,
-        only=_names(args.only),
-        measure=args.measure,
-        by=args.by,
-        labels=args.labels,
-    )
-    tables = comparison.tables if args.all else comparison.chosen(_names(args.table))
-    headed = not (args.all or args.table)
-    if comparison.factors is not None and comparison.factors not in tables:
-        tables = [*tables, comparison.factors]
-    if args.labels is not None and "judge_agreement" not in [table.key for table in tables]:
-        tables = [*tables, *comparison.chosen(["judge_agreement"])]
+    comparison = _comparison(args)
+    tables = _chosen_tables(comparison, args)
     # A pipe gets each table in one piece; a terminal in pieces that fit.
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else 10_000, soft_wrap=False)
     width = console.width if terminal else None
-    if headed:
-        notes = [*comparison.caveats, *(f"note: {notice}" for notice in loaded.notices)]
-        for line in head_lines(comparison.sections, notes, _REST, width=min(WIDTH, width or WIDTH)):
-            console.print(Text(line, style="yellow" if line.startswith("! ") else ""))
-        for sentence in judged_sentences(comparison.judged_tables):
-            for line in textwrap.wrap(plain(sentence), min(WIDTH, width or WIDTH)):
-                console.print(Text(line))
+    if not (args.all or args.table):
+        _print_head(comparison, console, width)
     for table in tables:
         if table.rows or table.notes:
             console.print(to_rich(table, width))
@@ -149,6 +116,64 @@ def run(args: argparse.Namespace) -> int:
         f"judge: {plain(judgement.cause())}.\n"
     )
     return 1
+
+
+def _comparison(args: argparse.Namespace) -> Comparison:
+    """Return the comparison that the words ask for.
+
+    Raises:
+        UserError: words that do not fit together, a file that cannot be written, no run to read.
+    """
+    from game_reasoning_arena.analysis.compare import Comparison
+    from game_reasoning_arena.recording.frames import load_runs
+
+    if args.judge is not None and args.reasoning is None:
+        raise UserError("--judge needs --reasoning FILE, where its labels are written.")
+    if args.judge_most < 1:
+        raise UserError(f"--judge-most must be 1 or more, not {args.judge_most}.")
+    for file in (args.csv, args.markdown, args.latex, args.json, args.reasoning):
+        if file is not None:
+            check_writable(file)
+    loaded = load_runs(*args.directories, notice=lambda _: None)
+    if games := _names(args.games):
+        loaded = loaded.of_games(games)
+    return Comparison(
+        loaded,
+        args.forfeits,
+        args.against,
+        args.pairs,
+        only=_names(args.only),
+        measure=args.measure,
+        by=args.by,
+        labels=args.labels,
+    )
+
+
+def _chosen_tables(comparison: Comparison, args: argparse.Namespace) -> list[Table]:
+    """Return the tables to print: all, those of some names, and those that options ask for."""
+    if args.all:
+        return comparison.tables
+    tables = comparison.chosen(_names(args.table))
+    if comparison.factors is not None and comparison.factors not in tables:
+        tables.append(comparison.factors)
+    if args.labels is not None and "judge_agreement" not in [table.key for table in tables]:
+        tables += comparison.chosen(["judge_agreement"])
+    return tables
+
+
+def _print_head(comparison: Comparison, console: Console, width: int | None) -> None:
+    """Print the answer: a sentence and a leaderboard per game, and what could turn them."""
+    from rich.text import Text
+
+    from game_reasoning_arena.analysis.statistics.judged_tables import judged_sentences
+    from game_reasoning_arena.analysis.tables.head import WIDTH, Section, head_lines
+
+    judged = [Section(text, (), ()) for text in judged_sentences(comparison.judged_tables)]
+    notes = [*comparison.caveats, *(f"note: {notice}" for notice in comparison.loaded.notices)]
+    for line in head_lines(
+        [*comparison.sections, *judged], notes, _REST, width=min(WIDTH, width or WIDTH)
+    ):
+        console.print(Text(line, style="yellow" if line.startswith("! ") else ""))
 
 
 #: What the head ends with.

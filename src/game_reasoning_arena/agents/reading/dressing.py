@@ -136,6 +136,22 @@ def _without_symbols(text: str) -> str:
 
 def _less(text: str) -> Iterator[tuple[str, str]]:
     """Yield the text with one decoration less, in every way, and the decoration's form."""
+    yield from _without_marks(text)
+    if tag := _END_TAG.search(text, max(0, len(text) - _TAG_WITHIN)):
+        yield text[: tag.start()], "tag"
+    if tag := _START_TAG.match(text):
+        yield text[tag.end() :], "tag"
+    if number := _NUMBER.match(text):
+        yield text[number.end() :], "bullet"
+    if "\\" in text:
+        yield without_tex(text), "boxed"
+        yield unescaped(text), "escape"
+    if not text.isascii() and (bare := _without_symbols(text)) != text:
+        yield bare, "symbols"
+
+
+def _without_marks(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the text without a mark at one end or at both."""
     for start, end, form in _PAIRS:
         if text.startswith(start) and text.endswith(end) and len(text) > len(start) + len(end):
             yield text[len(start) : -len(end)], form
@@ -151,17 +167,6 @@ def _less(text: str) -> Iterator[tuple[str, str]]:
     for mark in ('"', "'"):
         if text.endswith(mark) and text.count(mark) % 2:
             yield text[:-1], "quotes"
-    if tag := _END_TAG.search(text, max(0, len(text) - _TAG_WITHIN)):
-        yield text[: tag.start()], "tag"
-    if tag := _START_TAG.match(text):
-        yield text[tag.end() :], "tag"
-    if number := _NUMBER.match(text):
-        yield text[number.end() :], "bullet"
-    if "\\" in text:
-        yield without_tex(text), "boxed"
-        yield unescaped(text), "escape"
-    if not text.isascii() and (bare := _without_symbols(text)) != text:
-        yield bare, "symbols"
 
 
 def peeled(text: str) -> Iterator[tuple[str, tuple[str, ...], int]]:
