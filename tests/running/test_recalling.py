@@ -44,16 +44,16 @@ def test_a_resumed_run_keeps_what_followed_a_prompt_that_did_not_fit(lab: Lab) -
         assert now[counted] == was[counted]
 
 
-def test_of_an_episode_that_stands_twice_the_last_line_counts(arena: Arena) -> None:
+def test_an_episode_that_stands_twice_and_differently_is_refused(arena: Arena) -> None:
     assert arena("episodes=4", "hydra.run.dir=mine").code == 0
     file = Path("mine/episodes.jsonl")
     games = file.read_bytes().splitlines(keepends=True)
     other = games[0].replace(b'"duration_s":', b'"duration_s":1')
-    file.write_bytes(other + b"".join(games))
+    file.write_bytes(damaged := other + b"".join(games))
     again = arena("resume", "mine")
-    assert again.code == 0, again.err
-    assert "episodes.jsonl: of an episode that stands there more than once, the last" in again.err
-    assert file.read_bytes().splitlines(keepends=True) == games
+    assert again.code == 2
+    assert "lines 1 and 2: episode 0 came to its end twice, and differently" in again.err
+    assert file.read_bytes() == damaged
 
 
 def test_a_line_that_stands_twice_is_counted_once_by_all(arena: Arena) -> None:
