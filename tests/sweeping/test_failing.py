@@ -120,7 +120,7 @@ def test_a_fault_in_the_program_stays_in_its_job(arena: Arena) -> None:
     assert ran.code == 1, ran.err
     assert statuses(ran.directory) == ["error", "completed"]
     [broken, _] = jobs(ran.directory)
-    assert "ZeroDivisionError: a fault in the program (tests/sweeps/broken.py" in broken["reason"]
+    assert "ZeroDivisionError: a fault in the program (tests/sweeping/broken.py" in broken["reason"]
     directory = ran.directory / broken["directory"]
     assert run_json(directory)["status"] == "error"
     assert "Traceback" in (directory / "arena.log").read_text()
