@@ -51,7 +51,7 @@ def test_the_others_are_played_and_resume_does_not_stop_at_it_again(tmp_path: Pa
         "error": len(failed),
         "completed": 24 - len(failed),
     }
-    again = finish(start_arena("resume", str(ran.directory), cwd=tmp_path))
+    again = finish(start_arena("resume", "--trust", "policies", str(ran.directory), cwd=tmp_path))
     assert again.code == 1
     assert episodes(ran.directory) == before
 
