@@ -207,7 +207,7 @@ def to_markdown(tables: Sequence[Table]) -> str:
 
 
 def _markdown(text: str) -> str:
-    for mark in ("\\", "|", "*", "_", "`", "[", "]"):
+    for mark in ("\\", "|", "*", "_", "`", "["):
         text = text.replace(mark, "\\" + mark)
     for mark, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\n", " ")):
         text = text.replace(mark, entity)
