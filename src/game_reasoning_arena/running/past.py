@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import structs
-
 from game_reasoning_arena.errors import DamagedRecordError
 from game_reasoning_arena.metering.budget import Totals
 from game_reasoning_arena.metering.probe import probe_reply
@@ -125,24 +123,17 @@ _Responses = list[tuple[ResponseRecord, dict[str, Any]]]
 
 def _read_episodes(path: Path, past: Past) -> _Episodes:
     found: _Episodes = []
-    ended: dict[int, tuple[int, EpisodeRecord]] = {}
+    ended: dict[int, int] = {}
     for number, line in repaired_lines(path, past.notes):
         with damage_reported(path, number):
             episode = episode_of(line)
-        if episode.status in FINAL:
-            before, other = ended.setdefault(episode.episode, (number, episode))
-            if _game(other) != _game(episode):
-                raise DamagedRecordError(
-                    f"{path}, lines {before} and {number}: episode {episode.episode} came to its "
-                    "end twice, and differently. Delete one of them, then resume."
-                )
+        if episode.status in FINAL and ended.setdefault(episode.episode, number) != number:
+            raise DamagedRecordError(
+                f"{path}, lines {ended[episode.episode]} and {number}: episode {episode.episode} "
+                "came to its end twice, and differently. Delete one of them, then resume."
+            )
         found.append((episode, line))
     return found
-
-
-def _game(episode: EpisodeRecord) -> EpisodeRecord:
-    """Return an episode without what belongs to the playing and not to the game."""
-    return structs.replace(episode, run_id="", duration_s=0.0)
 
 
 def _read_responses(path: Path, past: Past) -> Iterator[tuple[ResponseRecord, dict[str, Any]]]:
@@ -208,11 +199,8 @@ def incomplete(
 
 def _sort_episodes(path: Path, past: Past, episodes: _Episodes, lost: Set[int]) -> None:
     """Keep the finished episodes; the others leave the file, to be played again."""
-    last = {
-        e.episode: (e, line) for e, line in episodes if e.status in FINAL and e.episode not in lost
-    }
-    kept = list(last.values())
-    numbers = last.keys()
+    kept = [(e, line) for e, line in episodes if e.status in FINAL and e.episode not in lost]
+    numbers = {episode.episode for episode, _ in kept}
     unfinished = {
         e.episode: e for e, _ in episodes if e.status not in FINAL and e.episode not in numbers
     }
@@ -223,8 +211,8 @@ def _sort_episodes(path: Path, past: Past, episodes: _Episodes, lost: Set[int]) 
     again = len(episodes) - len(kept) - len(past.replaced) - len(lost)
     if again > 0:
         past.notes.append(
-            f"{path.name}: of an episode that stands there more than once, the last line of its "
-            f"end counts; {again} were left out"
+            f"{path.name}: of an episode that stands there more than once, the line of its end "
+            f"counts; {again} were left out"
         )
     if lost:
         past.notes.append(f"{len(lost)} episodes are played again, for answers in them were lost")
