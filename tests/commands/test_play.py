@@ -132,6 +132,7 @@ def test_two_providers_and_a_stand_in_in_one_run(arena: Arena, loopback: Loopbac
         "agents.player_1.model=scripted_random",
         "episodes=4",
         "sampling.temperature=0.3",
+        "probe=false",
     )
     assert ran.code == 0, ran.err
     seen = loopback.requests()
