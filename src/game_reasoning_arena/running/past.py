@@ -153,8 +153,9 @@ def _check_plans(
     plans = {plan.episode: plan for plan in experiment.plans()}
     for episode, _ in episodes:
         plan = plans.get(episode.episode)
-        if plan is None or (episode.seed, episode.seats) != (plan.seed, plan.seats):
-            what = "is none of this run's" if plan is None else "has another seed or other seats"
+        found = (episode.seed, episode.seats, episode.game)
+        if plan is None or found != (plan.seed, plan.seats, experiment.simulation.name):
+            what = "is none of this run's" if plan is None else "has another seed, game or seats"
             raise DamagedRecordError(
                 f"{directory / layout.EPISODES}: episode {episode.episode} {what}. Delete its "
                 "line, then resume."
