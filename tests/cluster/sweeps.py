@@ -38,6 +38,12 @@ def model_words(server: LoopbackServer, *models: str) -> list[str]:
     ]
 
 
+def resume_words(server: LoopbackServer) -> list[str]:
+    """Words that resume a sweep whose file names a key and an address of a provider's own."""
+    origin = server.url.removesuffix("/v1")
+    return ["resume", "mine", "--trust", f"MY_LAB_API_KEY@{origin}"]
+
+
 def run_sweep(cwd: Path, *words: str, **environment: str) -> Ran:
     return finish(start_arena("-m", *words, cwd=cwd, **environment), timeout=300)
 

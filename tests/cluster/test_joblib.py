@@ -19,6 +19,7 @@ from tests.cluster.sweeps import (
     model_words,
     nothing_twice,
     played,
+    resume_words,
     run_sweep,
     until_asked,
     writer_of,
@@ -109,7 +110,7 @@ def test_a_worker_that_is_killed_takes_only_its_own_job(
     assert {row["status"] for row in table(sweep) if row["job"] == "0"} == {"error"}
 
     loopback.set(latency=0.0)
-    again = finish(start_arena("resume", "mine", cwd=tmp_path, **key))
+    again = finish(start_arena(*resume_words(loopback), cwd=tmp_path, **key))
     assert again.code == 0, again.err
     assert played(sweep) == played(calm.directory)
     nothing_twice(sweep)
@@ -137,7 +138,7 @@ def test_ctrl_c_stops_all_workers_and_the_rest_can_be_resumed(
     assert statuses(tmp_path / "mine") == ["interrupted", "interrupted", "pending"]
     assert not (tmp_path / "mine" / ".jobs" / "stop.json").exists()
     loopback.set(latency=0.0)
-    again = finish(start_arena("resume", "mine", cwd=tmp_path, **key))
+    again = finish(start_arena(*resume_words(loopback), cwd=tmp_path, **key))
     assert again.code == 0, again.err
     assert played(tmp_path / "mine") == played(calm.directory)
     nothing_twice(tmp_path / "mine")

@@ -19,6 +19,7 @@ from tests.cluster.sweeps import (
     model_words,
     nothing_twice,
     played,
+    resume_words,
     run_sweep,
     until_asked,
     writer_of,
@@ -85,7 +86,7 @@ def test_cancelled_jobs_do_not_hang_the_parent(
     assert "CANCELLED" in last["reason"] or "not in SLURM's queue" in last["reason"]
     assert not (sweep / last["directory"]).exists()
 
-    again = finish(start_arena("resume", "mine", cwd=tmp_path, **key, **slurm.environment))
+    again = finish(start_arena(*resume_words(loopback), cwd=tmp_path, **key, **slurm.environment))
     assert again.code == 0, again.err
     assert played(sweep) == played(calm.directory)
     nothing_twice(sweep)
