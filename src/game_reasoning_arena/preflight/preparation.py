@@ -53,6 +53,7 @@ def prepare(
     check_backends: bool = True,
     check_seats: bool = True,
     played: bool = False,
+    begun: bool = False,
     serving: Serving | None = None,
     catalog: Catalog | None = None,
 ) -> Experiment:
@@ -64,6 +65,7 @@ def prepare(
         check_seats: ask the simulation whether these players fit; not where one is left out
             because a word about it is wrong.
         played: it was played already, so that what misleads its players is left as it was.
+        begun: it goes on, with the rules under which it was begun.
         serving: remembers what backends said, for configurations that have them in common.
         catalog: read already; what the configuration lists itself is added to it.
 
@@ -88,7 +90,7 @@ def prepare(
     players = _players(config, catalog, confs, problems)
     simulation, judges = _simulation(config, catalog, confs, problems)
     if simulation is not None and check_seats:
-        _check_seats(config, players, simulation, problems, played=played)
+        _check_seats(config, players, simulation, problems, played=played or begun)
     if simulation is not None and config["assess"] and not played:
         problems.attempt(partial(check_assessable, simulation))
     asked = [*players, *judges]

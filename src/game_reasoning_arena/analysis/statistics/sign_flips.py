@@ -86,7 +86,8 @@ def _whole(totals: Floats) -> tuple[NDArray[np.int64], bool]:
     """The totals as whole multiples of their common measure, or of a fine step; and if exactly."""
     most = WORK // min(len(np.unique(np.abs(totals))), SIZES)
     spread = float(np.sqrt(totals @ totals))
-    for parts in _PARTS:
+    least = float(np.abs(totals).min())
+    for parts in (*_PARTS, *(part / least for part in _PARTS)):  # multiples of the least of them
         scaled = totals * parts
         whole = np.rint(scaled)
         if np.abs(scaled - whole).max() < 1e-6 and np.abs(whole).max() < 2**53:
