@@ -117,9 +117,7 @@ def experiment_of(
     record = run_or_none(directory) or RunRecord()
     try:
         cfg, catalog = compose_with_catalog(words)
-        return prepare(
-            cfg, check_backends=checked, played=not checked, begun=True, catalog=catalog
-        )
+        return prepare(cfg, check_backends=checked, played=not checked, begun=True, catalog=catalog)
     except ConfigProblems as error:
         begun = record.cwd
         if begun is None or Path(begun).is_dir():
