@@ -36,7 +36,7 @@ TWO = jsonl({"question": "One?", "answer": "1"}, {"question": "Two?", "answer": 
         ("a.jsonl", TWO.encode()),
         ("a.jsonl.gz", gzip.compress(TWO.encode(), mtime=0)),
         ("a.json", json.dumps([json.loads(line) for line in TWO.splitlines()]).encode()),
-        ("a.json.gz", gzip.compress(f"[{','.join(TWO.splitlines())}]".encode())),
+        ("a.json.gz", gzip.compress(f"[{','.join(TWO.splitlines())}]".encode(), mtime=0)),
         ("a.csv", b"question,answer\r\nOne?,1\r\nTwo?,2\r\n"),
         ("a.tsv", b"question\tanswer\nOne?\t1\nTwo?\t2\n"),
         ("a.csv.gz", gzip.compress(b"\xef\xbb\xbfquestion,answer\nOne?,1\nTwo?,2", mtime=0)),
