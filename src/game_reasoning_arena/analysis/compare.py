@@ -214,6 +214,8 @@ class Comparison:
         Raises:
             UserError: there is no table of one of these names.
         """
+        if not keys:
+            return []
         by_key = {table.key: table for table in self.every_table}
         for key in keys:
             if key not in by_key:

@@ -213,7 +213,9 @@ def _reasoning(
     from game_reasoning_arena.analysis.tables.terminal import to_rich
 
     loaded, seen = comparison.loaded, comparison.standings
-    words, judgement = reasoning.reasoning_table(loaded, seen), None
+    written = reasoning.passages(loaded, seen)
+    words = reasoning.reasoning_table(reasoning.reasoning_row(*one) for one in written)
+    judgement = None
     if args.judge is not None:
         from game_reasoning_arena.commands.judging import with_judge
 

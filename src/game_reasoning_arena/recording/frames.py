@@ -6,6 +6,7 @@ Columns, dtypes, units and null rules are in :mod:`game_reasoning_arena.recordin
 from __future__ import annotations
 
 import warnings
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from game_reasoning_arena.errors import UserError, choose_from
 from game_reasoning_arena.recording import columns as layout
@@ -118,18 +121,24 @@ class LoadedRuns:
         return self._scan[1]
 
     @cached_property
-    def _scan(self) -> tuple[pd.DataFrame, Prompts]:
+    def response_offsets(self) -> NDArray[np.int64]:
+        """Where the line of each row of ``responses`` begins in its run's file, in bytes."""
+        return np.frombuffer(self._scan[2], dtype=np.int64)
+
+    @cached_property
+    def _scan(self) -> tuple[pd.DataFrame, Prompts, array[int]]:
         builder = layout.TableBuilder({name: layout.RESPONSES[name] for name in self._columns})
-        prompts = Prompts()
+        prompts, offsets = Prompts(), array("q")
 
         def seen(run: int, reader: RunReader) -> Iterator[dict[str, Any]]:
-            for line in reader.responses():
+            for offset, line in reader.responses_at():
                 prompts.see(run, line)
+                offsets.append(offset)
                 yield line
 
         for run, reader in enumerate(self.readers):
             builder.extend(run, seen(run, reader), origin=reader.path)
-        return self._conditions.responses(builder.frame()), prompts
+        return self._conditions.responses(builder.frame()), prompts, offsets
 
     @cached_property
     def decisions(self) -> pd.DataFrame:

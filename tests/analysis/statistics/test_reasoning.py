@@ -14,6 +14,7 @@ from game_reasoning_arena.analysis.statistics.reasoning import (
     judged,
     passage,
     passages,
+    reasoning_row,
     reasoning_summary,
     reasoning_table,
 )
@@ -74,7 +75,7 @@ def test_tables_by_game_and_outcome(tmp_path: Path) -> None:
     )
     loaded = load_runs(tmp_path / "run")
     seen = standings(loaded)
-    table = reasoning_table(loaded, seen)
+    table = reasoning_table(reasoning_row(*one) for one in passages(loaded, seen))
     assert len(table) == len(loaded.responses)
     mine = table[(table["who"] == "vllm_a")]
     assert mine["centre"].all()

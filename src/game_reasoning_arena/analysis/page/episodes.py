@@ -10,12 +10,12 @@ from __future__ import annotations
 import base64
 import gzip
 import re
-from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from itertools import groupby
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby, islice
 from typing import Any, Final
 
+import numpy as np
 import orjson
 import pandas as pd
 
@@ -23,6 +23,7 @@ from game_reasoning_arena.analysis.compare import Comparison
 from game_reasoning_arena.analysis.page.judgements import LEVELS, Judgements
 from game_reasoning_arena.analysis.page.prompts import PromptMarks
 from game_reasoning_arena.analysis.statistics.competitors import run_names
+from game_reasoning_arena.recording.frames import LoadedRuns, rows
 from game_reasoning_arena.records import FAILURES
 
 #: A chunk is closed when it holds this many characters of JSON, or this many episodes.
@@ -101,13 +102,15 @@ class EpisodeStore:
 
     Args:
         comparison: the runs; their ``episodes`` must have been loaded with moves.
+        heed: called with the run and each line of its responses, since they are read only once.
     """
 
-    def __init__(self, comparison: Comparison) -> None:
+    def __init__(self, comparison: Comparison, heed: Callable[[int, dict[str, Any]], None]) -> None:
         self._loaded = comparison.loaded
         self._standings = comparison.standings
         self._policy = comparison.policy
-        self._offsets = self._find_responses()
+        self._heed = heed
+        self._responses = _Responses(comparison.loaded)
         self._columns: dict[str, list[Any]] = defaultdict(list)
         self._names: dict[str, dict[Any, int]] = defaultdict(dict)
         self._failures = self._find_failures()
@@ -124,7 +127,9 @@ class EpisodeStore:
                 yield chunk.pack()
                 chunk, number = _Chunk(), number + 1
             self._index(row, seats, number, len(chunk.episodes))
-            responses = self._responses(row["run"], row["episode"])
+            responses = self._responses.of(row["run"], row["episode"])
+            for line in responses:
+                self._heed(row["run"], line)
             chunk.add(row, responses, self._judgements.of(row["run"], row["episode"]))
         if chunk.episodes:
             yield chunk.pack()
@@ -154,58 +159,52 @@ class EpisodeStore:
             )
         )
 
-    def _walk(self) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    def _walk(self) -> Iterator[tuple[dict[str, Any], list[Any]]]:
         """Each episode's line (or what is known of it) with its seats from the standings."""
-        lines = {
-            (int(line["run"]), int(line["episode"])): line
-            for line in self._loaded.episodes.to_dict("records")
-        }
-        table = self._standings.table.sort_values(["run", "episode", "seat"], kind="stable")
-        # One conversion for all: per episode it would take most of the report's time.
-        rows = table.to_dict("records")
-        for (run, episode), group in groupby(rows, key=lambda row: (row["run"], row["episode"])):
-            seats = [{str(key): value for key, value in row.items()} for row in group]
-            line: dict[Any, Any] = lines.get((int(run), int(episode))) or {
-                "moves": None, "returns": None, "error": None, "turns": None, "duration_s": None,
-                "scores": None,
-            }  # fmt: skip
-            yield (
-                {
-                    **line,
-                    "run": int(run),
-                    "episode": int(episode),
-                    "error": _known(line["error"]),
-                    "returns": list(line["returns"]) if line["returns"] is not None else None,
-                },
-                seats,
-            )
+        order = ["run", "episode"]
+        lines = rows(self._loaded.episodes[list(_LINE)].sort_values(order, kind="stable"))
+        table = self._standings.table.sort_values([*order, "seat"], kind="stable")
+        table = table[list(_SEAT)].assign(result=self._standings.table[self._policy])
+        line = next(lines, None)
+        for key, group in groupby(rows(table), key=lambda row: (int(row.run), int(row.episode))):
+            while line is not None and (line.run, line.episode) < key:
+                line = next(lines, None)
+            found = dict.fromkeys(_LINE)
+            if line is not None and (line.run, line.episode) == key:
+                found = line._asdict()
+            returns = found["returns"]
+            found |= {
+                "run": key[0],
+                "episode": key[1],
+                "error": _known(found["error"]),
+                "returns": None if returns is None else list(returns),
+            }
+            yield found, list(group)
 
-    def _index(
-        self, row: Mapping[str, Any], seats: list[dict[str, Any]], chunk: int, place: int
-    ) -> None:
-        seating = tuple((self._code("label", s["who"]), s["player"]) for s in seats)
-        results = "".join(_RESULTS.get(s[self._policy], "-") for s in seats)
-        forfeits = [i for i, s in enumerate(seats) if _known(s["cause"])]
+    def _index(self, row: Mapping[str, Any], seats: Sequence[Any], chunk: int, place: int) -> None:
+        seating = tuple((self._code("label", s.who), s.player) for s in seats)
+        results = "".join(_RESULTS.get(s.result, "-") for s in seats)
+        forfeits = [i for i, s in enumerate(seats) if _known(s.cause)]
         failures = self._failures.get((row["run"], row["episode"]), 0)
-        if any(s["substituted"] for s in seats):
+        if any(s.substituted for s in seats):
             failures |= 1 << KINDS.index("substitute")
-        if seats[0]["status"] == "error":
+        if seats[0].status == "error":
             failures |= 1 << KINDS.index("outage")
-        cause = seats[forfeits[0]]["cause"] if forfeits else None
+        cause = seats[forfeits[0]].cause if forfeits else None
         values = {
             "run": row["run"],
             "number": row["episode"],
-            "seed": str(seats[0]["seed"]),  # as text: a browser's numbers have 53 bits
-            "game": self._code("game", seats[0]["game"]),
+            "seed": str(seats[0].seed),  # as text: a browser's numbers have 53 bits
+            "game": self._code("game", seats[0].game),
             "seating": self._code("seating", seating),
             "results": results,
-            "status": self._code("status", str(seats[0]["status"])),
+            "status": self._code("status", str(seats[0].status)),
             "forfeit": forfeits[0] if forfeits else None,
             "cause": self._code("cause", str(cause)) if cause else None,
             "turns": _number(row["turns"]),
             "duration": _number(row["duration_s"]),
             "failures": failures,
-            "cut": int(seats[0]["move_limit"]),
+            "cut": int(seats[0].move_limit),
             "judged": self._judgements.worst(row["run"], row["episode"], len(seats)),
             "chunk": chunk,
             "place": place,
@@ -219,26 +218,6 @@ class EpisodeStore:
     def _code(self, kind: str, value: Any) -> int:
         known = self._names[kind]
         return known.setdefault(value, len(known))
-
-    def _responses(self, run: int, episode: int) -> list[dict[str, Any]]:
-        found = self._offsets.get((run, episode))
-        if found is None:
-            return []
-        lines = list(self._loaded.readers[run].responses_from(found))
-        # A resumed run may hold an outage and, later, the answer to the same question.
-        lines.sort(key=lambda r: (r["turn"], r["seat"], r["attempt"], r.get("sample") or 0))
-        return lines
-
-    def _find_responses(self) -> dict[tuple[int, int], array[int]]:
-        """Where each episode's responses lie in their files."""
-        found: dict[tuple[int, int], array[int]] = {}
-        for run, reader in enumerate(self._loaded.readers):
-            for offset, line in reader.responses_at():
-                key = (run, int(line["episode"]))
-                if key not in found:
-                    found[key] = array("q")
-                found[key].append(offset)
-        return found
 
     def _find_failures(self) -> dict[tuple[int, int], int]:
         """Kinds of failed answers by episode, as bits."""
@@ -259,6 +238,53 @@ class EpisodeStore:
             totals[key] = totals.get(key, 0) | int(value)
         return totals
 
+
+class _Responses:
+    """The responses of each episode, read from the runs' files in the order of the episodes.
+
+    Args:
+        loaded: the runs; what they know of their responses says where each line is.
+    """
+
+    def __init__(self, loaded: LoadedRuns) -> None:
+        self._readers = loaded.readers
+        table = loaded.responses
+        keys = [table[name].to_numpy() for name in _ORDER]
+        # A resumed run may hold an outage and, later, the answer to the same question.
+        order = np.lexsort(keys[::-1])
+        self._offsets = loaded.response_offsets[order]
+        run, episode = keys[0][order], keys[1][order]
+        self._first = np.searchsorted(run, np.arange(len(self._readers) + 1))
+        starts = np.flatnonzero(np.r_[True, (np.diff(run) != 0) | (np.diff(episode) != 0)])
+        ends = np.r_[starts[1:], len(run)]
+        self._counts = {
+            (int(run[start]), int(episode[start])): int(end - start)
+            for start, end in zip(starts, ends, strict=True)
+            if end > start
+        }
+        self._run = -1
+        self._lines: Iterator[dict[str, Any]] = iter(())
+
+    def of(self, run: int, episode: int) -> list[dict[str, Any]]:
+        """Return the responses of an episode; episodes are asked for in order, each once."""
+        if run != self._run:
+            own = self._offsets[self._first[run] : self._first[run + 1]]
+            self._run, self._lines = run, self._readers[run].responses_from(own.tolist())
+        return list(islice(self._lines, self._counts.get((run, episode), 0)))
+
+
+#: What responses are sorted by.
+_ORDER: Final = ("run", "episode", "turn", "seat", "attempt", "sample")
+
+#: What is read of an episode's line, and of its seats in the standings.
+_LINE: Final = (
+    "run", "episode", "moves", "returns", "error", "turns", "duration_s", "scores", "group",
+    "expected", "prompt", "answers",
+)  # fmt: skip
+_SEAT: Final = (
+    "run", "episode", "seed", "game", "who", "player", "cause", "substituted", "status",
+    "move_limit",
+)  # fmt: skip
 
 _COLUMNS: Final = (
     "run", "number", "seed", "game", "seating", "results", "status", "forfeit", "cause", "turns",

@@ -11,7 +11,9 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from shutil import copyfileobj
+from tempfile import TemporaryFile
+from typing import Any, Final
 
 from jinja2 import Environment
 from markupsafe import Markup, escape
@@ -20,7 +22,12 @@ from game_reasoning_arena import __version__
 from game_reasoning_arena.analysis.compare import Comparison
 from game_reasoning_arena.analysis.page.episodes import EpisodeStore
 from game_reasoning_arena.analysis.statistics.differences import prompt_diffs
-from game_reasoning_arena.analysis.statistics.reasoning import reasoning_summary, reasoning_table
+from game_reasoning_arena.analysis.statistics.reasoning import (
+    Passages,
+    reasoning_row,
+    reasoning_summary,
+    reasoning_table,
+)
 from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
 from game_reasoning_arena.analysis.tables.plain import plain
 from game_reasoning_arena.errors import UserError
@@ -47,14 +54,24 @@ def write_report(comparison: Comparison, output: Path, *, title: str) -> int:
     Raises:
         UserError: the file cannot be written.
     """
-    head, tail = _frame(comparison, title).split(_DATA)
-    store = EpisodeStore(comparison)
+    passages = Passages(comparison.standings)
+    written: list[tuple[Any, ...]] = []
+
+    def heed(run: int, line: dict[str, Any]) -> None:
+        if (found := passages.of(run, line)) is not None:
+            written.append(reasoning_row(*found))
+
+    store = EpisodeStore(comparison, heed)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(output, durable=False) as page:
+        with TemporaryFile(dir=output.parent) as data, replacing(output, durable=False) as page:
+            for element in _data(store):  # what stands before it tells of all answers
+                data.write(element.encode())
+            reasoning = reasoning_summary(reasoning_table(written))
+            head, tail = _frame(comparison, title, reasoning).split(_DATA)
             page.write(head.encode())
-            for element in _data(store):
-                page.write(element.encode())
+            data.seek(0)
+            copyfileobj(data, page, 1 << 20)
             page.write(tail.encode())
         return output.stat().st_size
     except OSError as error:
@@ -67,7 +84,7 @@ def _data(store: EpisodeStore) -> Iterator[str]:
     yield f'<script type="text/plain" id="index">{store.index()}</script>\n'
 
 
-def _frame(comparison: Comparison, title: str) -> str:
+def _frame(comparison: Comparison, title: str, reasoning: Table) -> str:
     """The page around its data."""
     from game_reasoning_arena.analysis.plots.figures import svg_texts
 
@@ -75,7 +92,6 @@ def _frame(comparison: Comparison, title: str) -> str:
     script = script.replace('"use strict";', "")
     script = f'"use strict";\n{script}'
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    reasoning = reasoning_summary(reasoning_table(comparison.loaded, comparison.standings))
     tables = [table for table in [*comparison.tables, reasoning] if table.rows or table.notes]
     template = Environment(autoescape=True).from_string(
         (_PAGE / "page.html").read_text(encoding="utf-8")

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import orjson
@@ -94,35 +95,49 @@ def passage(
 
 def features(text: str) -> dict[str, Any]:
     """Length in characters and words, and each category as a bool."""
-    found: dict[str, Any] = {"chars": len(text), "words": len(_WORD.findall(text))}
-    found.update({name: bool(pattern.search(text)) for name, pattern in _COMPILED.items()})
-    return found
+    return dict(zip(_FEATURES, _features(text), strict=True))
 
 
-def passages(
-    loaded: LoadedRuns, standings: Standings, policy: str = "loss"
-) -> Iterator[tuple[dict[str, Any], str]]:
-    """(who, where and how it ended, the text) of every answer, read one at a time."""
-    ended = {
-        (row.run, row.episode, row.seat): (row.game, result)
-        for row, result in zip(
-            standings.table.itertuples(index=False), standings.table[policy], strict=True
-        )
-    }
-    for run, line in loaded.iter_responses():
-        game, result = ended.get((run, line["episode"], line["seat"]), (None, None))
+_FEATURES: Final = ("chars", "words", *RULES)
+
+
+@lru_cache(maxsize=256)  # some players repeat themselves
+def _features(text: str) -> tuple[int | bool, ...]:
+    words = len(_WORD.findall(text))
+    return (len(text), words, *(bool(pattern.search(text)) for pattern in _COMPILED.values()))
+
+
+class Passages:
+    """What was written before each answer, with who wrote it, where, and how it ended.
+
+    Args:
+        standings: of the runs.
+        policy: by which a game was won or lost.
+    """
+
+    def __init__(self, standings: Standings, policy: str = "loss") -> None:
+        self._standings = standings
+        kept = (standings.table[name] for name in ("run", "episode", "seat", "game", policy))
+        self._ended = {
+            (run, episode, seat): (game, result)
+            for run, episode, seat, game, result in zip(*kept, strict=True)
+        }
+
+    def of(self, run: int, line: Mapping[str, Any]) -> tuple[dict[str, Any], str] | None:
+        """Return the keys and the text of a line of responses; None where nothing was written."""
+        game, result = self._ended.get((run, line["episode"], line["seat"]), (None, None))
         asked = str(game).partition("(")[0] == PROMPTS
         found = passage(line.get("text"), line.get("reasoning"), whole=asked)
         player = str(line.get("player"))
-        if found is None or (run, player) not in standings.who:
-            continue
+        if found is None or (run, player) not in self._standings.who:
+            return None
         text, source = found
         keys = {key: line.get(key) for key in ("episode", "seat", "turn", "attempt", "sample")}
-        yield (
+        return (
             {
                 "run": run,
                 **keys,
-                "who": standings.label(run, player),
+                "who": self._standings.label(run, player),
                 "game": game,
                 "outcome": line.get("outcome"),
                 "result": result,
@@ -132,14 +147,30 @@ def passages(
         )
 
 
-def reasoning_table(loaded: LoadedRuns, standings: Standings) -> pd.DataFrame:
-    """One row per answer: who, where, how the answer and the game ended, length, categories."""
-    rows = [{**keys, **features(text)} for keys, text in passages(loaded, standings)]
-    columns = [
-        "run", "episode", "seat", "turn", "attempt", "sample", "who", "game", "outcome", "result",
-        "source", "chars", "words", *RULES,
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
+def passages(
+    loaded: LoadedRuns, standings: Standings, policy: str = "loss"
+) -> Iterator[tuple[dict[str, Any], str]]:
+    """(who, where and how it ended, the text) of every answer, read one at a time."""
+    every = Passages(standings, policy)
+    for run, line in loaded.iter_responses():
+        if (found := every.of(run, line)) is not None:
+            yield found
+
+
+def reasoning_row(keys: Mapping[str, Any], text: str) -> tuple[Any, ...]:
+    """Return a passage as a row of :func:`reasoning_table`."""
+    return (*(keys[name] for name in _KEYS), *_features(text))
+
+
+def reasoning_table(rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
+    """One row per passage: who, where, how the answer and the game ended, length, categories."""
+    return pd.DataFrame(list(rows), columns=[*_KEYS, *_FEATURES])
+
+
+_KEYS: Final = (
+    "run", "episode", "seat", "turn", "attempt", "sample", "who", "game", "outcome", "result",
+    "source",
+)  # fmt: skip
 
 
 def reasoning_summary(table: pd.DataFrame) -> Table:

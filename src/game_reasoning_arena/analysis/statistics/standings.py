@@ -119,7 +119,8 @@ def standings(loaded: LoadedRuns) -> Standings:
 
 def of_prompts(games: pd.Series[Any]) -> pd.Series[bool]:
     """Return which of some games are none, but files of prompts."""
-    return games.astype(str).str.partition("(")[0] == PROMPTS
+    asked = {game for game in games.unique() if str(game).partition("(")[0] == PROMPTS}
+    return games.isin(asked)
 
 
 def decides(rows: pd.DataFrame) -> bool:
