@@ -252,7 +252,8 @@ class Reply(Struct, frozen=True, kw_only=True):
     ``retries`` counts the failed requests before this one. ``finish_reason`` is the protocol's word
     (stop, length, content_filter, tool_calls), or the provider's own where none of them fits;
     ``details`` holds what else was said: the provider's own ``finish_reason`` where it differs, the
-    text of a ``refusal``, and the names of ``parts`` that hold no text.
+    text of a ``refusal``, the names of ``parts`` that hold no text, and the ``reported_usd`` where
+    ``cost_usd`` is the provider's own word and not tokens at known prices.
     """
 
     text: str

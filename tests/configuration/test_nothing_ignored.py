@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from game_reasoning_arena.catalog.catalog import Catalog
-from tests.arena import Arena
+from tests.arena import Arena, summary
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,37 @@ def test_names_are_texts_whatever_yaml_takes_them_for(tmp_path: Path) -> None:
         model = catalog.resolve(name, backends=["direct"])
         assert model.provider is not None
         assert (model.provider.name, model.model_id) == (provider, model_id)
+
+
+@pytest.fixture
+def named_oddly(tmp_path: Path) -> None:
+    (tmp_path / "conf/model").mkdir(parents=True)
+    for name in ("007", "no", "true", "1e3"):
+        (tmp_path / f"conf/model/{name}.yaml").write_text("name: scripted_sloppy\n")
+    # What 007 would be as a number.
+    (tmp_path / "conf/model/7.yaml").write_text("name: scripted_first\n")
+
+
+@pytest.mark.usefixtures("named_oddly")
+@pytest.mark.parametrize("key", ["model", "agents.player_0.model"])
+def test_models_named_like_numbers_are_chosen_by_what_was_typed(arena: Arena, key: str) -> None:
+    ran = arena("-m", f"{key}=007,no,true,1e3,7", "episodes=1", "hydra.sweep.dir=swept")
+    assert ran.code == 0, ran.err
+    played = [row["model"] for run in sorted(Path("swept").glob("[0-9]*")) for row in summary(run)]
+    assert [name for name in played if name] == ["scripted_sloppy"] * 4 + ["scripted_first"]
+
+
+@pytest.mark.usefixtures("named_oddly")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "agents: {player_0: {type: llm, model: 007}, player_1: {type: random}}",
+        "agents:\n  player_0: &me\n    type: llm\n    model: no\n  player_1: *me",
+        "model: 1e3\nagents: {player_0: &me {type: llm, model: '${model.name}'}, player_1: *me}",
+    ],
+)
+def test_a_files_names_are_texts_too(arena: Arena, text: str) -> None:
+    Path("mine.yaml").write_text(f"{text}\nepisodes: 1\n")
+    ran = arena("--config", "mine.yaml")
+    assert ran.code == 0, ran.err
+    assert summary(ran.directory)[0]["model"] == "scripted_sloppy"

@@ -115,6 +115,7 @@ PLAIN: Json = {
     "completion_tokens": 4,
     "cached_tokens": None,
     "reasoning_tokens": None,
+    "cost_usd": None,
     "served_model": "m-1",
     "details": {},
 }
@@ -206,6 +207,35 @@ CASES: list[Case] = [
             }
         ),
         {"completion_tokens": 11, "reasoning_tokens": 7},
+    ),
+    *(
+        Case(
+            f"cost: {cost!r}",
+            said(usage={**USAGE, "cost": cost}),
+            {"cost_usd": 0.00125, "details": {"reported_usd": 0.00125}},
+        )
+        for cost in cast("tuple[Any, ...]", (0.00125, {"total_cost": 0.00125, "currency": "USD"}))
+    ),
+    Case(
+        "cost: none",
+        said(usage={**USAGE, "cost": 0}),
+        {"cost_usd": 0.0, "details": {"reported_usd": 0.0}},
+    ),
+    Case(
+        "cost: with a key of one's own",
+        said(
+            usage={
+                **USAGE,
+                "cost": 0.25,
+                "is_byok": True,
+                "cost_details": {"upstream_inference_cost": 0.5},
+            }
+        ),
+        {"cost_usd": 0.75, "details": {"reported_usd": 0.75}},
+    ),
+    *(
+        Case(f"cost: {cost!r}", said(usage={**USAGE, "cost": cost}))
+        for cost in ("0.1", -1, True, None, [0.1], {}, {"total_cost": "1"}, 1e300)
     ),
     *(
         Case(f"no refusal: {value!r}", said({"content": "Final Answer: a", "refusal": value}))

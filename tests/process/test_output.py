@@ -51,6 +51,13 @@ def test_a_full_output_is_told_in_a_sentence(tmp_path: Path) -> None:
     assert (listed.returncode, "No space left" in listed.stderr) == (1, True)
 
 
+def test_notes_that_nobody_takes_end_nothing(tmp_path: Path) -> None:
+    assert shell("arena episodes=2 hydra.run.dir=mine", tmp_path).returncode == 0
+    for nowhere in ("2> /dev/full", "2>&-", "2> >(true)"):
+        done = shell(f"arena resume mine {nowhere}", tmp_path)  # it notes what is there already
+        assert (done.returncode, "directory: mine" in done.stdout) == (0, True), nowhere
+
+
 def test_a_closed_output_takes_nothing_from_the_run(tmp_path: Path) -> None:
     done = shell("arena episodes=2 >&-", tmp_path)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)

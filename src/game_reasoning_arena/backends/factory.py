@@ -10,8 +10,9 @@ from typing import Any
 
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.errors import ConfigProblems, UserError
-from game_reasoning_arena.process.paths import conf_dirs
+from game_reasoning_arena.process.paths import conf_dirs, listable
 from game_reasoning_arena.process.targets import follow
+from game_reasoning_arena.process.yaml_text import load_yaml
 
 
 def make_backend(
@@ -44,10 +45,13 @@ def make_backend(
     return backend
 
 
-def default_backend_confs() -> dict[str, dict[str, Any]]:
-    """The settings of every backend file in the configuration directories, by prefix.
+def default_backend_confs(broken: list[str] | None = None) -> dict[str, dict[str, Any]]:
+    """Return the settings of every backend file in the configuration directories, by prefix.
 
     For use without Hydra: a file of the user's replaces the shipped one of its name.
+
+    Args:
+        broken: gets what cannot be read as a mapping, and the rest is returned; None raises.
 
     Raises:
         ConfigProblems: files that cannot be read as a mapping.
@@ -55,19 +59,21 @@ def default_backend_confs() -> dict[str, dict[str, Any]]:
     import yaml
 
     found: dict[str, dict[str, Any]] = {}
-    problems: list[str] = []
+    problems: list[str] = [] if broken is None else broken
     for folder in conf_dirs():
-        for path in sorted((folder / "backend").glob("*.yaml")):
+        backends = folder / "backend"
+        for path in sorted(backends.glob("*.yaml")) if listable(backends, problems) else ():
             try:
-                data = yaml.safe_load(path.read_text(encoding="utf-8"))
+                data = load_yaml(path.read_text(encoding="utf-8"))
             except (OSError, ValueError, yaml.YAMLError) as error:
-                problems.append(f"{path}: cannot be read: {' '.join(str(error).split())}.")
+                why = getattr(error, "strerror", None) or " ".join(str(error).split())
+                problems.append(f"{path}: cannot be read: {why}.")
                 continue
             if not isinstance(data, dict):
                 problems.append(f"{path}: a backend file holds `_target_` and its settings.")
                 continue
             data.pop("defaults", None)
             found[path.stem] = data
-    if problems:
+    if problems and broken is None:
         raise ConfigProblems(problems)
     return found

@@ -1,7 +1,7 @@
-"""What tokens cost: by the model's own entry, else by the table that comes with LiteLLM.
+"""What a call costs: what its provider reports, else its tokens at known prices.
 
-LiteLLM is not imported for it. Prices are USD. A model of which neither knows has an unknown price,
-which is None, never 0.
+Prices are the model's own entry's, else those of the table that comes with LiteLLM, which is not
+imported for it; both in USD. Where nobody knows the price, it is None, never 0.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def known_to_think(model: Model) -> bool:
 
 
 def cost_usd(model: Model, usage: Usage) -> float | None:
-    """USD of one call; None where a price or a count is not known."""
+    """Return the USD of one call; None where none is reported and a price or count is not known."""
+    if usage.reported_usd is not None:
+        return usage.reported_usd
     entry = prices_of(model)
     prompt, completion = usage.prompt_tokens, usage.completion_tokens
     if entry is None or prompt is None or completion is None:

@@ -38,7 +38,7 @@ from game_reasoning_arena.catalog.prefixes import (
     split_name,
 )
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from, near
-from game_reasoning_arena.process.paths import conf_dirs
+from game_reasoning_arena.process.paths import conf_dirs, listable
 from game_reasoning_arena.records import Model, Provider
 
 
@@ -55,16 +55,20 @@ class _Sources:
         sources: list[Contents] = []
         model_folders = [folder / "model" for folder in folders]
         for folder in folders:
-            lists = [p for p in sorted((folder / "catalog").glob("*")) if p.suffix in _LIST_TYPES]
-            sources += [reading.read_list(path) for path in lists]
-            sources += [
-                reading.read_provider_file(path, option)
-                for option, path in reading.options(folder / "provider")
-            ]
-            sources += [
-                reading.read_model_file(path, option, model_folders)
-                for option, path in reading.options(folder / "model")
-            ]
+            sources.append(looked := Contents())
+            if not listable(folder, looked.problems):
+                continue
+            if listable(lists := folder / "catalog", looked.problems):
+                paths = [path for path in sorted(lists.iterdir()) if path.suffix in _LIST_TYPES]
+                sources += [reading.read_list(path) for path in paths]
+            if listable(group := folder / "provider", looked.problems):
+                found = reading.options(group)
+                sources += [reading.read_provider_file(path, option) for option, path in found]
+            if listable(group := folder / "model", looked.problems):
+                found = reading.options(group)
+                sources += [
+                    reading.read_model_file(path, option, model_folders) for option, path in found
+                ]
         return cls(sources)
 
     def file(self, name: str | Path) -> Contents:

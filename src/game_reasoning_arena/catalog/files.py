@@ -191,7 +191,7 @@ def _parse(path: Path, problems: list[str]) -> tuple[dict[tuple[Any, ...], int],
         problems.append(f"{path}: there is no such file; catalog.files takes paths of lists.")
         return None
     except (OSError, UnicodeDecodeError) as error:
-        problems.append(f"{path}: cannot be read: {error}.")
+        problems.append(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}.")
         return None
     if path.suffix == ".json":
         try:

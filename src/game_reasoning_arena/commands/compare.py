@@ -271,8 +271,10 @@ def check_writable(path: Path) -> None:
     above = path if path.exists() else path.parent
     while not above.exists() and above != above.parent:
         above = above.parent
-    if not os.access(above, os.W_OK) or not (above.is_dir() or above == path):
-        raise UserError(f"{path} cannot be written: {above} is not a directory to write to.")
+    if not (above.is_dir() or above == path):
+        raise UserError(f"{path} cannot be written: {above} is no directory.")
+    if not os.access(above, os.W_OK):
+        raise UserError(f"{path} cannot be written: you may not write to {above}.")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from game_reasoning_arena.backends.factory import default_backend_confs
 from game_reasoning_arena.backends.price_table import ListedModel, chat_models
@@ -43,14 +44,15 @@ def add_files(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_what_can_be(files: Sequence[Path]) -> Catalog:
-    """Return the catalog without what is wrong in a ``conf/``, which is told on stderr.
+def load_what_can_be(files: Sequence[Path]) -> tuple[Catalog, dict[str, dict[str, Any]]]:
+    """Return the catalog and the backends without what is wrong in a ``conf/``, told on stderr.
 
     Raises:
         ConfigProblems: what is wrong in ``files``.
     """
     broken: list[str] = []
     catalog = Catalog.load(files=files, broken=broken)
+    backends = default_backend_confs(broken)
     for problem in broken:
         sys.stderr.write(f"note: left out: {problem}\n")
     own = user_conf()
@@ -59,7 +61,7 @@ def load_what_can_be(files: Sequence[Path]) -> Catalog:
             f"note: {own} is read because it lies where you work. Runs need it mended; if it is "
             "another program's, work in another directory.\n"
         )
-    return catalog
+    return catalog, backends
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,8 +71,7 @@ def run(args: argparse.Namespace) -> int:
         ConfigProblems: what is wrong in the catalog's files.
         UserError: there is no such provider.
     """
-    catalog = load_what_can_be(args.files)
-    backends = default_backend_confs()
+    catalog, backends = load_what_can_be(args.files)
     if args.provider is not None:
         catalog.provider(args.provider)  # raises with near names
     if args.all:

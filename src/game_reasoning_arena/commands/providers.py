@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigProblems: what is wrong in the catalog's files.
     """
-    catalog = load_what_can_be(args.files)
+    catalog, _ = load_what_can_be(args.files)
     every = catalog.providers()
     wanted = args.filter.lower()
     shown = [

@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.process.paths import conf_dirs
 from game_reasoning_arena.process.secrets import Redactor, secret_reference
-from game_reasoning_arena.process.yaml_text import load_yaml
+from game_reasoning_arena.process.yaml_text import load_yaml, with_names_as_texts
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.schema import AGENT_TYPES
 
@@ -34,6 +34,9 @@ _OPEN = re.compile(
 )
 _PLAYER = re.compile(r"\+{0,2}agents\.([\w-]+)(?:\.(\w+)[\w.]*)?=")
 _GAME = re.compile(r"(\+{0,2}simulation\.game=)([^'\"].*\(.*)", re.DOTALL)
+_MODEL = re.compile(r"(\+{0,2}(?:model|model\.name|agents\.[\w-]+\.model)=)([^'\"\[\](){}]+)")
+#: What Hydra would take for a truth value or a number where a model is named.
+_NO_NAME = re.compile(r"(?:true|false|nan|[+-]?inf|[+-]?[\d_.]+(?:e[+-]?\d+)?)", re.IGNORECASE)
 
 #: Keys as providers issue them; only the beginning is shown to anybody.
 _LOOKS_LIKE_A_KEY = re.compile(
@@ -88,6 +91,9 @@ def read_command_line(words: list[str]) -> CommandLine:
 
 def _for_hydra(word: str) -> str:
     """The word in Hydra's grammar, where what a person types is not in it already."""
+    if named := _MODEL.fullmatch(word):
+        names = [f"'{n}'" if _NO_NAME.fullmatch(n) else n for n in named.group(2).split(",")]
+        word = named.group(1) + ",".join(names)
     if _OPEN.match(word):
         return f"++{word}"
     if game := _GAME.fullmatch(word):  # parentheses would be a function of Hydra's
@@ -196,7 +202,7 @@ def read_plain_file(path: Path) -> dict[str, Any]:
         else:
             load_yaml(text)  # refuses what its aliases would make too much of
             # Hydra's reading of YAML, which takes no key twice.
-            content = OmegaConf.to_container(OmegaConf.create(text))
+            content = OmegaConf.to_container(OmegaConf.create(with_names_as_texts(text)))
         _check_depth(content)
     except RecursionError:
         raise UserError(f"--config {path}: {_TOO_DEEP}.") from None

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 def make_writable() -> None:
     """Make both outputs take any text, whatever the terminal can show and however they were given.
 
-    Where one is closed, what is written to it goes nowhere.
+    Where one is closed, what is written to it goes nowhere, as does what standard error refuses.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -22,6 +23,23 @@ def make_writable() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  for as long as we live
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr = io.TextIOWrapper(
+            io.BufferedWriter(_Heedless(sys.stderr.fileno(), "wb", closefd=False)),
+            encoding=sys.stderr.encoding,
+            errors="backslashreplace",
+            line_buffering=True,
+        )
+
+
+class _Heedless(io.FileIO):
+    """Takes what cannot be written (a full disk, a reader who has gone): notes end no run."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
 
 
 #: What the system says of an output that takes nothing more.

@@ -58,6 +58,18 @@ def conf_dirs() -> list[Path]:
     return [shipped_conf(), *([mine] if mine else []), *_added]
 
 
+def listable(folder: Path, problems: list[str]) -> bool:
+    """Return whether there is a folder to look through; ``problems`` gets why it may not be."""
+    try:
+        os.scandir(folder).close()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        problems.append(f"{folder}: cannot be read: {error.strerror}.")
+        return False
+    return True
+
+
 def cache_directory() -> Path:
     """Where things are kept that could be had again: ``$XDG_CACHE_HOME`` or ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"

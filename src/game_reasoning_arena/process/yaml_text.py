@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import yaml
 
 #: Values of a configuration, each alias counted as what it stands for. OmegaConf copies aliases, so
 #: ten lines of them can fill the memory.
@@ -25,6 +29,43 @@ def load_yaml(content: bytes | str) -> Any:
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     return values
+
+
+def with_names_as_texts(text: str) -> str:
+    """Return YAML in which names of models and providers are texts: ``no`` and ``007`` in quotes.
+
+    Raises:
+        yaml.YAMLError: it is no YAML.
+    """
+    import yaml
+
+    found = sorted(_names(yaml.compose(text, Loader=yaml.SafeLoader), set()), reverse=True)
+    for begin, end, name in found:
+        if text[begin:end] == name and "'" not in name:
+            text = f"{text[:begin]}'{name}'{text[end:]}"
+    return text
+
+
+def _names(node: yaml.Node | None, seen: set[int]) -> Iterator[tuple[int, int, str]]:
+    """Where names stand without quotes: begin, end, and what is written there."""
+    import yaml
+
+    if node is None or id(node) in seen or isinstance(node, yaml.ScalarNode):
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _names(item, seen)
+        return
+    for key, value in node.value:
+        names = [value] if key.value in ("model", "name") else []
+        if key.value == "provider" and isinstance(value, yaml.MappingNode):
+            names += [provider for provider, _ in value.value]
+        for name in names:
+            plain = isinstance(name, yaml.ScalarNode) and name.style is None
+            if plain and name.tag != "tag:yaml.org,2002:null":
+                yield name.start_mark.index, name.end_mark.index, name.value
+        yield from _names(value, seen)
 
 
 def _size(value: Any, known: dict[int, int], above: set[int]) -> int:

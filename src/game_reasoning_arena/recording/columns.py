@@ -128,7 +128,7 @@ RESPONSES: Final[dict[str, Spec]] = {
     "details": Spec(
         "category",
         "what else the provider said of the answer, as JSON: its own finish_reason where it "
-        "differs, a refusal's text, parts that hold no text",
+        "differs, a refusal's text, parts that hold no text, the USD that it reported",
         _settings("details"),
     ),
     "started_at": Spec("datetime", "when the request went out"),

@@ -107,6 +107,8 @@ class Answer:
             found["refusal"] = refusal
         if self._others:
             found["parts"] = list(self._others)
+        if self.usage.reported_usd is not None:
+            found["reported_usd"] = self.usage.reported_usd
         return found
 
     def add_head(self, body: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Token counts as providers report them; what cannot be a count is unknown, never an error."""
+"""Token counts and costs as providers report them; what can be neither is unknown, no error."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Any
 #: No call has so many tokens; greater numbers are something else.
 _MOST = 10**12
 
+#: No call costs so many USD; greater numbers are another currency, or something else.
+_MOST_USD = 10**5
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -18,6 +21,7 @@ class Usage:
     completion_tokens: int | None = None
     reasoning_tokens: int | None = None
     cached_tokens: int | None = None
+    reported_usd: float | None = None  # what the provider says that it charged
 
 
 def read_usage(usage: object) -> Usage:
@@ -49,6 +53,7 @@ def read_usage(usage: object) -> Usage:
             usage.get("prompt_cache_hit_tokens"),  # DeepSeek
             usage.get("cached_tokens"),  # Moonshot
         ),
+        reported_usd=_reported_usd(usage),
     )
 
 
@@ -60,6 +65,26 @@ def count(value: object) -> int | None:
     if not 0 <= value <= _MOST or value != int(value):
         return None
     return int(value)
+
+
+def _reported_usd(usage: Mapping[str, Any]) -> float | None:
+    """USD of a call by its provider: a number (OpenRouter) or an object with a total (Perplexity).
+
+    With a key of one's own, OpenRouter charges its fee alone and tells the maker's bill beside it.
+    """
+    cost = usage.get("cost")
+    charged = _amount(cost.get("total_cost") if isinstance(cost, dict) else cost)
+    if charged is None or usage.get("is_byok") is not True:
+        return charged
+    upstream = _amount(_mapping(usage.get("cost_details")).get("upstream_inference_cost"))
+    return None if upstream is None else charged + upstream
+
+
+def _amount(value: object) -> float | None:
+    """A JSON number as USD; None for anything that cannot be a price."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= _MOST_USD else None  # of NaN neither is true
 
 
 def _first(*values: object) -> int | None:
