@@ -374,4 +374,4 @@ _PIECES = st.sampled_from(
 def test_whatever_a_model_says_is_judged(pieces: list[str], form: str, finish: str | None) -> None:
     verdict = read("".join(pieces), form=form, finish=finish)
     assert (verdict.outcome is Outcome.LEGAL) == (verdict.action is not None)
-    assert encode((verdict.answer, verdict.action_text, verdict.reasoning, verdict.said))
+    assert encode((verdict.answer, verdict.action_text, verdict.reasoning, verdict.visible))

@@ -30,7 +30,7 @@ def _shown_luck() -> list[Check]:
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(known_answers, "judgement_checks", lambda say: [])
+    monkeypatch.setattr(known_answers, "judgement_checks", lambda progress: [])
 
 
 def test_players_that_are_not_uniform_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from game_reasoning_arena.records import (
 class Verdict:
     """What an answer was.
 
-    ``said`` is the visible text without reasoning tags, ``answer`` the declared answer as written
+    ``visible`` is the text without reasoning tags, ``answer`` the declared answer as written
     (None where there is none), ``form`` how it was read, ``fits`` the names of the legal moves that
     an answer names where it is no plain answer. Of prompts with right answers, ``score`` is what
     the answer is worth (0 to 1), ``scored_as`` by which rule, ``answer_text`` the answer in its
@@ -40,7 +40,7 @@ class Verdict:
     answer: str | None = None
     fits: tuple[str, ...] = ()
     reasoning: str | None = None
-    said: str = ""
+    visible: str = ""
     score: float | None = None
     scored_as: str | None = None
     answer_text: str | None = None

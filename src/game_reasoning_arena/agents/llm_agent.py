@@ -129,7 +129,7 @@ class LLMActor(Actor):
         while True:
             verdict = await self._attempt(turn, attempt, messages, names, constraint)
             if verdict.outcome is Outcome.LEGAL:
-                self._remember(turn, (*messages, _message("assistant", verdict.said)))
+                self._remember(turn, (*messages, _message("assistant", verdict.visible)))
                 assert verdict.action is not None
                 return played(verdict.action)
             if attempt >= agent.on_failure.rethinks or verdict.outcome is Outcome.CONTEXT_OVERFLOW:
@@ -137,8 +137,8 @@ class LLMActor(Actor):
             attempt += 1
             if agent.on_failure.feedback:
                 messages = self._with_feedback(messages, values, verdict)
-        if verdict.said.strip():
-            messages = (*messages, _message("assistant", verdict.said))
+        if verdict.visible.strip():
+            messages = (*messages, _message("assistant", verdict.visible))
         self._remember(turn, messages)
         return self._failed(turn, verdict.outcome)
 
@@ -209,8 +209,8 @@ class LLMActor(Actor):
             "fits": list(verdict.fits[:_FITS_NAMED]),
         }
         feedback = self._agent.template.render("feedback", {**values, **told})
-        if verdict.said.strip():  # providers refuse empty messages
-            messages = (*messages, _message("assistant", verdict.said))
+        if verdict.visible.strip():  # providers refuse empty messages
+            messages = (*messages, _message("assistant", verdict.visible))
         return _with_user(messages, feedback)
 
     def _remember(self, turn: Turn, messages: tuple[Message, ...]) -> None:

@@ -50,31 +50,35 @@ def judge(reply: Reply, form: AnswerForm, names: Names) -> Verdict:
     A reply cut by the token limit counts as truncated if it has no declared answer, began another
     one, or stops inside one that could have gone on to name another legal action.
     """
-    said, thoughts = separate(reply.text)
+    visible, thoughts = separate(reply.text)
     reasoning = reply.reasoning if reply.reasoning is not None else thoughts
     cut = reply.finish_reason in CUT
     if reply.refused:
-        return Verdict(Outcome.REFUSED, reasoning=reasoning, said=said)
-    if not said.strip():
+        return Verdict(Outcome.REFUSED, reasoning=reasoning, visible=visible)
+    if not visible.strip():
         outcome = Outcome.TRUNCATED if cut else Outcome.EMPTY
-        return Verdict(outcome, reasoning=reasoning, said=said)
-    declared = declared_json(said, names) if form == "json" else declared_line(said, names)
+        return Verdict(outcome, reasoning=reasoning, visible=visible)
+    declared = declared_json(visible, names) if form == "json" else declared_line(visible, names)
     if declared is None:
         outcome = Outcome.TRUNCATED if cut else Outcome.UNPARSABLE
-        return Verdict(outcome, reasoning=reasoning, said=said)
+        return Verdict(outcome, reasoning=reasoning, visible=visible)
     if reasoning is None:
         reasoning = declared.reasoning
-    return _verdict(declared, names, cut=cut, reasoning=reasoning, said=said)
+    return _verdict(declared, names, cut=cut, reasoning=reasoning, visible=visible)
 
 
 def _verdict(
-    declared: Declared, names: Names, *, cut: bool, reasoning: str | None, said: str
+    declared: Declared, names: Names, *, cut: bool, reasoning: str | None, visible: str
 ) -> Verdict:
     reading = declared.reading
     actions, written = reading.actions, joined(*declared.forms, *reading.forms)
     if cut and declared.open_end and not _is_complete(declared, names):
         return Verdict(
-            Outcome.TRUNCATED, form=written, answer=declared.text, reasoning=reasoning, said=said
+            Outcome.TRUNCATED,
+            form=written,
+            answer=declared.text,
+            reasoning=reasoning,
+            visible=visible,
         )
     outcome = _OUTCOMES[reading.meaning]
     legal = outcome is Outcome.LEGAL
@@ -86,7 +90,7 @@ def _verdict(
         answer=declared.text,
         fits=() if legal else tuple(names.label(action) for action in actions),
         reasoning=reasoning,
-        said=said,
+        visible=visible,
     )
 
 

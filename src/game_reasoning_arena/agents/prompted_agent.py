@@ -27,7 +27,7 @@ class Prompt(Protocol):
         """Return what a reply is; must not raise."""
         ...
 
-    def heard(self, verdict: Verdict) -> None:
+    def set_verdict(self, verdict: Verdict) -> None:
         """Take note of what the answer was."""
         ...
 
@@ -58,20 +58,20 @@ class PromptedActor(Actor):
         agent, prompt = self._agent, cast(Prompt, turn)
         messages = prompt.messages(agent.system_prompt)
         key = CallKey(episode=self._plan.episode, seat=self._seat, turn=turn.turn)
-        prompt.heard(await agent.questions.ask(self._plan, key, messages, prompt.read))
+        prompt.set_verdict(await agent.questions.ask(self._plan, key, messages, prompt.read))
         return Decision(None)
 
 
 def judge_text(reply: Reply) -> Verdict:
     """Return what a free answer is: answered, or refused, empty, cut by the token limit."""
-    said, thoughts = separate(reply.text)
+    visible, thoughts = separate(reply.text)
     reasoning = reply.reasoning if reply.reasoning is not None else thoughts
     if reply.refused:
         outcome = Outcome.REFUSED
     elif reply.finish_reason in CUT:
         outcome = Outcome.TRUNCATED
-    elif not said.strip():
+    elif not visible.strip():
         outcome = Outcome.EMPTY
     else:
         outcome = Outcome.ANSWERED
-    return Verdict(outcome, reasoning=reasoning, said=said)
+    return Verdict(outcome, reasoning=reasoning, visible=visible)

@@ -55,13 +55,13 @@ def separate(text: str) -> tuple[str, str | None]:
     """
     if _MARKED.search(text) is None:
         return text, None  # almost every text
-    said, thoughts = _out_of_channels(text)
-    said, marked = _out_of_marks(said)
+    visible, thoughts = _out_of_channels(text)
+    visible, marked = _out_of_marks(visible)
     thoughts += marked
-    said = _without_tokens(said)
+    visible = _without_tokens(visible)
     if not thoughts:
-        return said, None
-    return said.strip(), "\n".join(filter(None, map(str.strip, thoughts)))
+        return visible, None
+    return visible.strip(), "\n".join(filter(None, map(str.strip, thoughts)))
 
 
 def joined(*thoughts: str | None) -> str | None:
@@ -73,7 +73,7 @@ def joined(*thoughts: str | None) -> str | None:
 def _out_of_channels(text: str) -> tuple[str, list[str]]:
     if "<|channel|>" not in text:
         return _out_of_bare_channels(text)
-    said: list[str] = []
+    visible: list[str] = []
     thoughts: list[str] = []
     position = 0
     for header in _CHANNEL.finditer(text):
@@ -83,12 +83,12 @@ def _out_of_channels(text: str) -> tuple[str, list[str]]:
         before = text[position : header.start()]
         if position == 0 and before.strip():  # the template began a channel in the prompt
             thought, closed, _ = before.partition("<|end|>")
-            (thoughts if closed else said).append(thought)
+            (thoughts if closed else visible).append(thought)
         end = _BODY_END.search(text, begin.end())
         position = len(text) if end is None else end.start()
         body = text[begin.end() : position]
-        (said if header["name"] == "final" else thoughts).append(body)
-    return ("".join(said), thoughts) if position else (text, [])
+        (visible if header["name"] == "final" else thoughts).append(body)
+    return ("".join(visible), thoughts) if position else (text, [])
 
 
 def _out_of_bare_channels(text: str) -> tuple[str, list[str]]:
@@ -102,17 +102,17 @@ def _out_of_bare_channels(text: str) -> tuple[str, list[str]]:
 
 
 def _out_of_marks(text: str) -> tuple[str, list[str]]:
-    said, thoughts = _out_of_pairs(text)
-    marks = [(mark, *_meaning(mark)) for mark in _MARK.finditer(said)]
+    visible, thoughts = _out_of_pairs(text)
+    marks = [(mark, *_meaning(mark)) for mark in _MARK.finditer(visible)]
     after = 0
     for mark in (mark for mark, _, ends in marks if ends):  # the last one ends the thinking
-        thoughts.append(said[after : mark.start()])
+        thoughts.append(visible[after : mark.start()])
         after = mark.end()
     opening = next((m for m, _, ends in marks if not ends and m.start() >= after), None)
     if opening is None:
-        return said[after:], thoughts
-    thoughts.append(said[opening.end() :])
-    return said[after : opening.start()], thoughts
+        return visible[after:], thoughts
+    thoughts.append(visible[opening.end() :])
+    return visible[after : opening.start()], thoughts
 
 
 def _out_of_pairs(text: str) -> tuple[str, list[str]]:

@@ -200,8 +200,8 @@ def _check_seats(
 ) -> None:
     """Check that these players fit the simulation, and that its rules are those of its game."""
     reads_rules = any(player.type in ("llm", "human") for player in players)
-    if not played and reads_rules and (misleading := simulation.misleading()) is not None:
-        problems.add(misleading)
+    if not played and reads_rules and (wrong := simulation.rules_problem()) is not None:
+        problems.add(wrong)
     everybody = bool(players) and len(players) == len(config["agents"])
     problems.add_all(simulation.check(players, everybody=everybody))
     check_construction(players, simulation, config["seed"], problems)

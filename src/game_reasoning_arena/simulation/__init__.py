@@ -1,1 +1,1 @@
-"""What agents do: play games of OpenSpiel, or answer prompts."""
+"""The tasks of a run: games of OpenSpiel, or prompts to answer."""

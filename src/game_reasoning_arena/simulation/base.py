@@ -1,4 +1,4 @@
-"""What a run knows of a simulation: how many episodes there are, and how to play one."""
+"""The interface between a run and its task: plan the episodes, play each of them."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ class Simulation(ABC):
 
     #: Short name, as in the records' ``game``.
     name: str
-    #: The rules as told to a language model; None tells none.
+    #: The rules that language models are shown; None for none.
     rules: str | None = None
-    #: The least and the greatest return of a player; None where there is no such bound.
+    #: The least and the greatest return of a player; None without such bounds.
     utility: tuple[float, float] | None = None
-    #: Whether any text is an answer (prompts), rather than a choice among legal actions (games).
+    #: Whether any text is an answer (prompts) or only a legal action is (games).
     open_ended: bool = False
 
     @abstractmethod
     def check(self, players: Sequence[PlayerSpec], *, everybody: bool = True) -> list[str]:
-        """Everything that can be known wrong about these players here, in plain words.
+        """Return every problem with these players that can be known before the run.
 
         Args:
-            players: with their options; models may be missing.
-            everybody: whether these are all, so that their number can be wrong.
+            players: the players with their options; models may be missing.
+            everybody: whether the list is complete, so that its length is checked, too.
         """
 
     @abstractmethod
     def plan(
         self, *, episodes: int, seed: int, rotate: bool, players: Sequence[str]
     ) -> Sequence[EpisodePlan]:
-        """Return all episodes of a run, in order; the same arguments give the same ones."""
+        """Return all episodes of a run in order; equal arguments give equal episodes."""
 
     @abstractmethod
     async def play(
@@ -44,31 +44,31 @@ class Simulation(ABC):
     ) -> EpisodeRecord:
         """Play one episode.
 
-        A BackendError ends it with status ``error``, BudgetReached with ``budget``; both come
-        back as a record that holds the moves made so far. Interrupted and PlayerFailure propagate.
+        A BackendError ends it with status ``error``, BudgetReached with ``budget``; the record then
+        holds the moves made so far. Interrupted and PlayerFailure propagate.
         """
 
     def unpaired(self, plans: Sequence[EpisodePlan], *, rotate: bool) -> list[str]:
-        """What keeps players from having had every seat in the same deals, in plain words."""
+        """Return the reasons why players do not have every seat in the same deals."""
         return []
 
     def settings(self) -> Mapping[str, Any]:
-        """Return the settings that it found by itself, for the resolved configuration."""
+        """Return the settings that the simulation chose itself, for the resolved configuration."""
         return {}
 
     def contents(self) -> Mapping[str, str]:
-        """Return hashes of what stands in the files that its configuration names."""
+        """Return hashes of the files that the configuration names."""
         return {}
 
-    def misleading(self) -> str | None:
-        """What players would be told that is not so, in plain words; None if nothing is known."""
+    def rules_problem(self) -> str | None:
+        """Return why the rules in the prompt are wrong for this game; None if they seem right."""
         return None
 
     def make_player(self, spec: PlayerSpec, *, seed: int) -> Agent:
-        """A player that only this simulation can offer, such as a search on its engine.
+        """Return a player that only this simulation offers, such as a search on its engine.
 
         Raises:
-            UserError: there is no such player here.
+            UserError: the simulation has no such player.
         """
         raise UserError(
             f"agents.{spec.name}.type={spec.type!r} does not play {self.name!r}. Use type=llm."

@@ -1,4 +1,4 @@
-"""Simulations from their configuration."""
+"""Make simulations from their configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Players from their specifications; engine-backed ones come from the simulation."""
+"""Make players from their specifications; the simulation makes those that need its engine."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from game_reasoning_arena.agents.asking import Questions
     from game_reasoning_arena.simulation.base import Simulation
 
-#: The parameter of a class of the user's own that asks a language model.
+#: Name of the constructor parameter through which a user's own class asks a language model.
 ASKS = "questions"
-#: What the constructor of such a class is given where it has parameters of these names.
+#: Constructor parameters that a user's own class may declare to receive these values.
 GIVEN = (ASKS, "seed", "on_failure", "game", "rules")
 
 
@@ -34,12 +34,12 @@ def make_agent(
 
     Args:
         spec: the player as configured, everything resolved.
-        asker: answers requests; None where no player is a language model.
-        record: is given one record per attempt and sample, as it happens.
-        run_id: goes into those records.
+        asker: answers requests; None if no player is a language model.
+        record: called with one record per attempt and sample, as it happens.
+        run_id: the run's id, for those records.
         seed: the run's seed.
-        on_failure: what happens after answers that are no legal move.
-        simulation: the task, for its rules and the players that only its engine offers.
+        on_failure: the policy after an answer that is no legal move.
+        simulation: the task; it gives the rules and the players that need its engine.
 
     Raises:
         UserError: the player cannot be made; the message names the configuration key.
@@ -84,10 +84,10 @@ def make_agent(
 def _questions(
     spec: PlayerSpec, asker: Asker | None, record: Recorder, run_id: str, seed: int
 ) -> Questions:
-    """Return what a player asks its model by.
+    """Return the object through which a player asks its model.
 
     Raises:
-        UserError: it has no model.
+        UserError: the player has no model.
     """
     if asker is None or spec.model is None:
         raise UserError(f"agents.{spec.name} is a language model but has no model to ask.")
@@ -97,7 +97,7 @@ def _questions(
 
 
 def _own_agent(spec: PlayerSpec, make: Constructor[Agent], given: Mapping[str, Any]) -> Agent:
-    """Return a player of a class of the user's own.
+    """Return a player of a user's own class.
 
     Raises:
         UserError: the class refuses its settings, fails, or does not initialise its base.

@@ -1,4 +1,4 @@
-"""Which seed is played by whom at which seat."""
+"""Seeds and seat orders of a run's episodes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _POOL = 4
 
 
 def seeds(run_seed: int, n: int) -> list[int]:
-    """The first ``n`` episode seeds of a run; a longer list begins with a shorter one.
+    """Return the first ``n`` episode seeds of a run; a longer list begins with a shorter one.
 
-    They are the words of numpy's ``SeedSequence(run_seed).generate_state(n, numpy.uint64)``, cut to
-    53 bits, so that JSON readers which hold numbers as doubles keep them exactly. Importing numpy
-    for them would take a tenth of what a short run takes; a test compares the two.
+    The seeds are ``SeedSequence(run_seed).generate_state(n, numpy.uint64)`` cut to 53 bits, so that
+    JSON readers that hold numbers as doubles keep them exactly. They are computed here because
+    importing numpy would take a tenth of a short run; a test compares the two.
 
     Source: M. E. O'Neill, "Developing a seed_seq Alternative", 2015; numpy's ``SeedSequence``.
     """
@@ -57,7 +57,7 @@ def _words(entropy: int, n: int) -> list[int]:
 
 
 def incomplete_deals(plans: Sequence[EpisodePlan]) -> int:
-    """How many seeds are not played in as many seat orders as there are players."""
+    """Return the number of seeds that are played in fewer seat orders than there are players."""
     orders = Counter(plan.seed for plan in plans)
     return sum(orders[plan.seed] < len(plan.seats) for plan in {p.seed: p for p in plans}.values())
 
@@ -65,10 +65,10 @@ def incomplete_deals(plans: Sequence[EpisodePlan]) -> int:
 def seat_plan(
     *, episodes: int, seed: int, rotate: bool, players: Sequence[str]
 ) -> list[EpisodePlan]:
-    """All episodes of a run, in order.
+    """Return all episodes of a run, in order.
 
-    With ``rotate`` each seed is played once for each cyclic order of the players, in consecutive
-    episodes, so that everyone has every seat in the same deals. When ``episodes`` is no multiple
+    With ``rotate`` each seed is played once in each cyclic order of the players, in consecutive
+    episodes, so that every player has every seat in the same deals. If ``episodes`` is no multiple
     of the number of players, the last seed lacks some orders.
     """
     orders = [tuple(players)]

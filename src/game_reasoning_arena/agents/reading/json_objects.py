@@ -79,13 +79,13 @@ def _last_declared(text: str) -> DeclaredObject | None:
             forms = (*forms, "repaired")
         if text.count("```", 0, found.start) % 2:
             forms = (*forms, "fenced")
-        said = in_unicode(action) if isinstance(action, str) else ""
+        action_text = in_unicode(action) if isinstance(action, str) else ""
         for pattern, command in _TAKEN_FOR_ESCAPES:
-            said = pattern.sub(command, said)
+            action_text = pattern.sub(command, action_text)
         thoughts = (
             in_unicode(reasoning) if isinstance(reasoning, str) and reasoning.strip() else None
         )
-        return DeclaredObject(said.strip(), ("json", *forms), thoughts)
+        return DeclaredObject(action_text.strip(), ("json", *forms), thoughts)
     return None
 
 

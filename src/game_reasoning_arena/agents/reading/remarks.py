@@ -140,8 +140,8 @@ def _named_in(plain: str, action: int, names: Names, *, numeric: bool) -> set[in
                 continue
             end = name_end(plain, position, names)
             if end:
-                said = plain[position:end].strip()
-                found.update(_said(said, names))
+                remark = plain[position:end].strip()
+                found.update(_said(remark, names))
                 position = end
                 continue
             token = TOKEN.match(plain, position)

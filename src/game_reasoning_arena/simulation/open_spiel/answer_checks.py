@@ -1,4 +1,4 @@
-"""What known answers are made of: games played by the loop of every run, compared with a number."""
+"""Checks of known answers: play games with the loop of every run and compare with a number."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from game_reasoning_arena.records import EpisodeRecord
 from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
 from game_reasoning_arena.simulation.players import make_agent
 
-#: A sampled value is off when it is more than this many standard errors away.
+#: A sampled value fails the check when it is more than this many standard errors away.
 BAND = 4.0
-#: Exact values are off when they differ by more.
+#: A computed value fails the check when it differs by more.
 EXACT = 1e-6
 _SEED = 20261122
 
@@ -38,13 +38,13 @@ class Check:
 
 
 def sampled(name: str, expected: float, got: float, se: float) -> Check:
-    """Return the check of a value that was estimated by playing, with its standard error."""
+    """Return the check of a value estimated by playing; ``se`` is its standard error."""
     z = (got - expected) / se if se > 0 else (0.0 if got == expected else math.inf)
     return Check(name, expected, got, se, z, BAND * se, abs(z) <= BAND)
 
 
 def computed(name: str, expected: float, got: float, band: float = EXACT) -> Check:
-    """Return the check of a value that may be off by no more than ``band``."""
+    """Return the check of a computed value that may differ by ``band`` at most."""
     return Check(name, expected, got, None, None, band, abs(got - expected) <= band)
 
 
@@ -54,7 +54,7 @@ def player(name: str, kind: str = "random", **options: int | str) -> PlayerSpec:
 
 
 def played(game: str, seats: Sequence[PlayerSpec], episodes: int) -> list[EpisodeRecord]:
-    """Return episodes of a game with these players at its seats; the seed is fixed.
+    """Play episodes of a game with these players at its seats, with a fixed seed.
 
     Must not be called from a running event loop.
     """

@@ -1,7 +1,7 @@
 """Boards and tables as text, in the notation of the engine's action names.
 
-They show what the engine's own text shows, where that is hard to read: rows without coordinates or
-without spaces (tic-tac-toe, breakthrough), numbers run together (goofspiel's cards), a bare matrix.
+They replace the engine's own text where it is hard to read: rows without coordinates or spaces
+(tic-tac-toe, breakthrough), numbers run together (goofspiel's cards), a bare matrix.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import pyspiel
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.simulation.open_spiel.loading import Game, State
 
-#: What ``simulation.board`` takes: the engine's own text, a grid (with coordinates or labels), or
-#: for ``auto`` the grid where there is one.
+#: Values of ``simulation.board``: the engine's own text, a grid with coordinates or labels, or the
+#: grid where there is one (``auto``).
 BOARDS = ("auto", "plain", "grid")
 
 Board = Callable[[State, int], str]
@@ -34,7 +34,7 @@ def _connect_four(state: State, seat: int) -> str:
 
 
 def _hex(state: State, seat: int) -> str:
-    # The engine marks cells by their links to the edges (y, X, ...) only in another string_rep.
+    # The engine shows how cells connect to the edges (y, X, ...) only with another string_rep.
     rows = [line.split() for line in str(state.observation_string(seat)).split("\n")]
     rows = [row for row in rows if row]
     wide = len(str(len(rows)))
@@ -72,12 +72,12 @@ def _chess(state: State, seat: int) -> str:
 
 
 def _goofspiel(state: State, seat: int) -> str:
-    told = dict(
+    fields = dict(
         line.split(":", 1) for line in str(state.observation_string(seat)).split("\n") if line
     )
     game = state.get_game()
     cards = range(1, game.get_parameters()["num_cards"] + 1)
-    current = int(told["Current point card"])
+    current = int(fields["Current point card"])
     dealt = [a.action + 1 for a in state.full_history() if a.player == pyspiel.PlayerId.CHANCE]
     order = game.get_parameters()["points_order"]
     coming = {
@@ -85,16 +85,19 @@ def _goofspiel(state: State, seat: int) -> str:
         "ascending": list(cards[current:]),
         "descending": list(cards[: current - 1])[::-1],
     }[order]
-    won = [f"player {who}" if int(who) >= 0 else "nobody" for who in told["Win sequence"].split()]
+    won = [
+        f"player {seat}" if int(seat) >= 0 else "nobody" for seat in fields["Win sequence"].split()
+    ]
     lines = [
         f"Current point card: {current}",
         f"Point cards still to come: {_listed(coming)}",
         *(
-            f"Bid cards of player {i}: {told[f'P{i} hand'].strip() or 'none'}"
+            f"Bid cards of player {i}: {fields[f'P{i} hand'].strip() or 'none'}"
             for i in range(game.num_players())
         ),
         f"Point cards won so far, turn by turn: {', '.join(won) or 'none'}",
-        "Points: " + ", ".join(f"player {i} has {n}" for i, n in enumerate(told["Points"].split())),
+        "Points: "
+        + ", ".join(f"player {i} has {n}" for i, n in enumerate(fields["Points"].split())),
     ]
     return "\n".join(lines)
 
@@ -104,7 +107,7 @@ def _listed(cards: Sequence[int]) -> str:
 
 
 def _matrix(state: State, seat: int) -> str:
-    """Player 0's actions in rows, player 1's in columns, both returns in each cell."""
+    """Draw player 0's actions as rows, player 1's as columns, and both returns in each cell."""
     if state.is_terminal():
         return str(state)
     game = state.get_game()
@@ -148,14 +151,14 @@ def _leduc_view(text: str) -> str:
 
 
 def _dark_hex_view(text: str) -> str:
-    """Leave out how many moves both players have tried together, which the game does not tell."""
+    """Remove the number of moves that both players have tried, which the game does not reveal."""
     return "\n".join(line for line in text.split("\n") if not line.isdigit())
 
 
 def view_for(name: str, board: str, game: Game) -> Callable[[str], str] | None:
-    """Return how a game's information state is changed before it is shown; None: not at all.
+    """Return the function that changes a game's information state before it is shown, or None.
 
-    What a seat may not know is left out on every board; names take the place of numbers on all but
+    What a seat may not know is removed on every board; names replace numbers on every board but
     the engine's own.
     """
     if name == "leduc_poker" and board != "plain":
@@ -166,10 +169,10 @@ def view_for(name: str, board: str, game: Game) -> Callable[[str], str] | None:
 
 
 def board_for(name: str, board: str, game: Game) -> Board | None:
-    """Return how to draw this game's board; None for the engine's own text.
+    """Return the function that draws this game's board; None for the engine's own text.
 
     Raises:
-        UserError: ``board`` is ``grid`` for a game without one.
+        UserError: ``board`` is ``grid`` and the game has no grid.
     """
     if board == "plain":
         return None

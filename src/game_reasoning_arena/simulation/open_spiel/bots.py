@@ -1,4 +1,4 @@
-"""Bots of OpenSpiel's registry, and policies from a table or a Python callable."""
+"""Players from OpenSpiel's registry of bots, and policies from a table or a Python callable."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
 if TYPE_CHECKING:
     from game_reasoning_arena.simulation.open_spiel.task import Task
 
-#: A policy as a callable: the state as text and the names of the legal moves give one of these
-#: names, or probabilities by name.
+#: A policy as a callable: takes the state as text and the names of the legal moves, returns one of
+#: these names or a dict from names to probabilities.
 PolicyCallable = Callable[[str, list[str]], str | Mapping[str, float]]
 
 
 def bot_problems(task: Task, spec: PlayerSpec) -> list[str]:
-    """Why this bot cannot play, if so."""
+    """Return the reasons why this bot cannot play."""
     where = f"agents.{spec.name}.bot"
     name = spec.options.get("bot")
     known = pyspiel.registered_bots()
@@ -43,14 +43,14 @@ def bot_problems(task: Task, spec: PlayerSpec) -> list[str]:
 
 
 class BotAgent(EngineAgent):
-    """Options: ``bot``, a registered name, and ``params``."""
+    """A bot of OpenSpiel. Options: ``bot``, a registered name, and ``params``."""
 
     def __init__(self, task: Task, spec: PlayerSpec, *, seed: int) -> None:
         super().__init__(spec, seed=seed)
         self._game = task.game
 
     async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
-        """The bot's move, from a bot made for this turn, in a thread.
+        """Return the bot's move. The bot is made for this turn and runs in a thread.
 
         Raises:
             UserError: the bot fails, for example because of its ``params``.
@@ -74,7 +74,7 @@ class BotAgent(EngineAgent):
 
 
 def policy_problems(task: Task, spec: PlayerSpec) -> list[str]:
-    """Why this table or callable cannot be used, if so."""
+    """Return the reasons why this table or callable cannot be used."""
     table, target = spec.options.get("table"), spec.options.get("callable")
     where = f"agents.{spec.name}"
     if (table is None) == (target is None):
@@ -95,10 +95,11 @@ def policy_problems(task: Task, spec: PlayerSpec) -> list[str]:
 
 
 class PolicyAgent(EngineAgent):
-    """Options: ``table`` or ``callable``.
+    """A policy from a table or a callable. Options: ``table`` or ``callable``.
 
-    A table is a JSON object from the state as text (as this seat sees it, ``simulation.state`` and
-    ``simulation.board`` as set) to probabilities by move name.
+    A table is a JSON object that maps a state as text to probabilities by move name. The text is
+    the
+    one that this seat sees under ``simulation.state`` and ``simulation.board``.
     """
 
     def __init__(self, task: Task, spec: PlayerSpec, *, seed: int) -> None:
@@ -112,10 +113,10 @@ class PolicyAgent(EngineAgent):
         )
 
     async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
-        """A move by the policy's probabilities.
+        """Draw a move by the policy's probabilities.
 
         Raises:
-            UserError: the policy knows no such state, or names no legal move.
+            UserError: the policy does not know the state, or names no legal move.
         """
         if self._table is not None:
             weighted = table_weights(self._table, turn, f"agents.{self.name}.table")
@@ -131,15 +132,15 @@ class PolicyAgent(EngineAgent):
 def table_weights(
     table: Mapping[str, Mapping[str, float]], turn: SeatTurn, where: str
 ) -> list[tuple[int, float]]:
-    """Actions and their weights by a policy table.
+    """Return the actions of a turn and their weights by a policy table.
 
     Args:
         table: weights by move name, by the state as the turn's seat sees it.
         turn: the turn.
-        where: what the table is called in errors.
+        where: the name of the table, for errors.
 
     Raises:
-        UserError: the table knows no such state, or names no legal move.
+        UserError: the table does not know the state, or names no legal move.
     """
     state = turn.state_text()
     if state not in table:
@@ -165,10 +166,10 @@ def _weighted(
 
 
 def read_table(file: str) -> dict[str, dict[str, float]]:
-    """A policy table from a JSON file.
+    """Read a policy table from a JSON file.
 
     Raises:
-        UserError: it cannot be read, or is no object of objects.
+        UserError: the file cannot be read, or is no object of objects.
     """
     try:
         table = json.loads(Path(file).expanduser().read_text(encoding="utf-8"))

@@ -1,8 +1,8 @@
-"""CFR+ on a game's sequence form: every information state of a depth is updated at once.
+"""CFR+ on a game's sequence form, one depth of information states at a time.
 
 Counterfactual regret minimisation (Zinkevich, Johanson, Bowling and Piccione 2007, "Regret
-Minimization in Games with Incomplete Information") with regrets that never fall below zero, players
-updated in turn, and an average in which iteration t weighs t (Tammelin 2014, "Solving Large
+Minimization in Games with Incomplete Information"). Regrets never fall below zero, players are
+updated in turn, and iteration t has weight t in the average (Tammelin 2014, "Solving Large
 Imperfect Information Games Using CFR+").
 """
 
@@ -14,7 +14,7 @@ from game_reasoning_arena.simulation.open_spiel.sequence_form import Pair, Seque
 
 
 def cfr_plus(form: SequenceForm, iterations: int) -> Pair:
-    """The average plans of both players."""
+    """Return the average plans of both players."""
     regrets = [np.zeros(side.size) for side in form.sides]
     behaviours = [side.uniform() for side in form.sides]
     plans = [side.plan(behaviour) for side, behaviour in zip(form.sides, behaviours, strict=True)]

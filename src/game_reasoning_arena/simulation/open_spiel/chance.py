@@ -1,4 +1,4 @@
-"""Chance from an episode's own numbers."""
+"""Chance outcomes from an episode's own random numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from game_reasoning_arena.simulation.open_spiel.loading import State
 
 
 def draw(state: State, stream: Stream) -> int:
-    """An outcome of a chance node, by its probability."""
+    """Draw an outcome of a chance node by its probability."""
     at = (stream.word() >> 11) * 2.0**-53  # stream.random() without a call
     last: int = -1
     for last, probability in state.chance_outcomes():  # noqa: B007  rounding may leave the last one

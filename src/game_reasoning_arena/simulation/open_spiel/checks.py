@@ -1,4 +1,4 @@
-"""What can be known wrong about players at an OpenSpiel game before anything is spent."""
+"""Checks of the players of an OpenSpiel game, before anything is spent."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def problems(task: Task, players: Sequence[PlayerSpec], *, everybody: bool = True) -> list[str]:
-    """All problems, in plain words that name the configuration keys.
+    """Return all problems; each names its configuration key.
 
     Args:
         task: the game.
-        players: who plays it.
-        everybody: whether these are all, so that their number can be wrong.
+        players: the players.
+        everybody: whether the list is complete, so that its length is checked, too.
     """
     found: list[str] = []
     if everybody:

@@ -1,10 +1,10 @@
-"""Chess moves in the ways that people and models write them, besides the engine's own SAN.
+"""Chess moves as people and models write them, besides the engine's own SAN.
 
-Understood are UCI (``e2e4``, ``e7e8q``, also in capitals), SAN with more or less detail than needed
+Accepted are UCI (``e2e4``, ``e7e8q``, also in capitals), SAN with more or less detail than needed
 (``Ngf3``, ``Ng1f3``, ``Ng1-f3``), figurines and names of pieces, captures with or without x,
 promotions with or without =, castling with zeros or in words, check, mate and annotation marks,
-``e.p.`` and move numbers. A text that fits several legal moves gives them all: the caller treats
-that as ambiguous.
+``e.p.`` and move numbers. A text that fits several legal moves returns all of them; the caller
+treats it as ambiguous.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _IN_WORDS = re.compile(
     r"|^(king|queen|short|long)(?:-?\s?side)?\s+castl(?:e|es|ing)$",
     re.IGNORECASE,
 )
-#: Letters for pieces, by figurine (white, then black), and look-alikes of the letter O.
+#: Replacements: figurines of pieces (white, then black) and look-alikes of the letter O.
 _LETTERS = str.maketrans(
     dict(zip("\u2654\u2655\u2656\u2657\u2658\u2659", "KQRBNP", strict=True))
     | dict(zip("\u265a\u265b\u265c\u265d\u265e\u265f", "KQRBNP", strict=True))
@@ -59,9 +59,9 @@ def _key(text: str) -> str:
     bare = _MARKS.sub("", bare)
     if _UPPER_LONG.match(bare):
         return bare.lower()
-    if bare[:1] != "B":  # which may be a bishop or a file
+    if bare[:1] != "B":  # B may be a bishop or a file
         bare = _UPPER_CAPTURE.sub(lambda found: found[1].lower(), bare).replace("X", "")
-    if bare[:1] in "kqrn":  # which are no files
+    if bare[:1] in "kqrn":  # none of these is a file
         bare = bare[:1].upper() + bare[1:]
     first = 1 if bare[:1] in "KQRN" else 0
     bare = bare[:first] + _UPPER_SQUARES.sub(lambda found: found[0].lower(), bare[first:])
@@ -90,7 +90,7 @@ def _variants(name: str, long: str) -> set[str]:
 
 
 class ChessNames:
-    """What the legal moves of a position may be called."""
+    """The names of a position's legal moves."""
 
     def __init__(self, state: State, legal_actions: Sequence[int]) -> None:
         board, seat = state.board(), state.current_player()

@@ -1,7 +1,6 @@
-"""Episodes in which dice decide for everybody: one loop in which every step counts.
+"""Episodes whose players are all dice, in one loop without asking or awaiting.
 
-A short game costs the engine some 7 µs, so that whatever is done once per move shows; nobody is
-asked and nothing is awaited here.
+A short game costs the engine about 7 µs, so work done once per move would dominate.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ _TERMINAL = int(pyspiel.PlayerId.TERMINAL)
 _CHANCE = int(pyspiel.PlayerId.CHANCE)
 _SIMULTANEOUS = int(pyspiel.PlayerId.SIMULTANEOUS)
 
-#: Turns whose moves are kept for other episodes.
+#: Number of turns whose moves are kept for later episodes.
 _TURNS_KEPT = 256
 
-#: Games in which an action of a seat has the same name in every state; shown by a test.
+#: Games in which an action of a seat has the same name in every state; a test checks this.
 FIXED_NAMES = frozenset(
     {
         "connect_four",
@@ -39,15 +38,15 @@ FIXED_NAMES = frozenset(
     }
 )
 
-#: 64 random bits a call, one for each seat.
+#: Source of 64 random bits per call, one for each seat.
 Dice = Sequence[Callable[[], int]]
 
 
 class _Moves:
-    """The moves of those who sit so.
+    """Move records of one seat order.
 
-    Where names do not depend on the state, moves made before are kept: making a record and asking
-    the engine for a name cost as much as a random move does.
+    Where names do not depend on the state, records are kept and used again: making a record and
+    asking the engine for a name cost as much as a random move.
     """
 
     def __init__(self, seats: Sequence[str], *, keep: bool) -> None:
@@ -59,7 +58,7 @@ class _Moves:
         self.known_chance: dict[int, Move] = {}
 
     def make(self, state: State, turn: int, seat: int, action: int) -> Move:
-        """A move that is not known."""
+        """Make and, where possible, keep a record that is not kept yet."""
         move = Move(
             turn=turn,
             seat=seat,
@@ -73,7 +72,7 @@ class _Moves:
         return move
 
     def chance(self, state: State, action: int) -> Move:
-        """A chance outcome's move."""
+        """Return the record of a chance outcome."""
         move = self.known_chance.get(action)
         if move is None:
             move = chance_move(state, action)
@@ -83,7 +82,7 @@ class _Moves:
 
 
 def chance_move(state: State, action: int) -> Move:
-    """What chance does at this state, by its name there."""
+    """Return the record of a chance outcome, named by the engine at this state."""
     text = state.action_to_string(_CHANCE, action)
     return Move(turn=None, seat=_CHANCE, player=None, action=action, text=text, by=MoveBy.CHANCE)
 
@@ -94,7 +93,7 @@ class DicePlay:
     Args:
         name: the game's short name.
         max_moves: decision nodes after which an episode ends; None plays to the end.
-        game_string: the library's own string, for errors; the name where it is left out.
+        game_string: the library's own string, for errors; defaults to the name.
     """
 
     def __init__(self, name: str, max_moves: int | None, game_string: str | None = None) -> None:
@@ -104,11 +103,15 @@ class DicePlay:
         self._moves: dict[tuple[str, ...], _Moves] = {}
 
     def play(self, state: State, plan: EpisodePlan, dice: Dice) -> tuple[list[Move], int, bool]:
-        """Play from a beginning to the end: the moves, the turns, whether the limit was reached.
+        """Play from the start to the end.
+
+        Returns:
+            The moves, the number of turns, and whether the move limit was reached.
 
         Raises:
-            UserError: the game asks for a player of a kind that does not exist here, or has no
-                moves and no end.
+            UserError: the game asks for a kind of player that is not supported, or has neither a
+                legal
+                move nor an end.
         """
         kept = self._moves.get(plan.seats)
         if kept is None:
@@ -149,7 +152,7 @@ class DicePlay:
 
     @staticmethod
     def _together(state: State, kept: _Moves, turn: int, dice: Dice) -> list[Move]:
-        """Everyone who has something to choose chooses."""
+        """Move for every seat that has a choice at a simultaneous node."""
         moves, actions = [], [0] * len(dice)
         for seat, word in enumerate(dice):
             legal = state.legal_actions(seat)
@@ -161,5 +164,5 @@ class DicePlay:
 
 
 def no_such_player(name: str, player: int) -> UserError:
-    """What is said of games that ask for nobody who can sit here."""
+    """Return the error for a game that asks for a kind of player that is not supported."""
     return UserError(f"{name} asks for a player of kind {player}.")

@@ -1,4 +1,4 @@
-"""What engine-backed players share: they choose off the event loop, with numbers of their own."""
+"""Base of players that use the engine: they choose off the event loop, with their own seeds."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class EngineAgent(Agent, ABC):
 
     @abstractmethod
     async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
-        """A legal action."""
+        """Return a legal action."""
 
     def number(self, turn: SeatTurn, plan: EpisodePlan) -> int:
-        """A seed of 31 bits for this turn."""
+        """Return a seed of 31 bits for this turn."""
         return derive(self.seed, Purpose.ENGINE, plan.episode, turn.seat, turn.turn, bits=31)
 
     def stream(self, turn: SeatTurn, plan: EpisodePlan) -> Stream:
-        """Random numbers for this turn."""
+        """Return random numbers for this turn."""
         return Stream(self.seed, Purpose.ENGINE, plan.episode, turn.seat, turn.turn)
 
 
@@ -47,7 +47,7 @@ class EngineActor(Actor):
         self._seat = seat
 
     async def act(self, turn: Turn) -> Decision:
-        """Choose, off the loop where it takes long."""
+        """Choose a move, in a thread where it takes long."""
         if not isinstance(turn, SeatTurn):
             raise UserError(f"agents.{self._agent.name} plays games of OpenSpiel only.")
         began = perf_counter()
@@ -57,7 +57,7 @@ class EngineActor(Actor):
 
 
 def pick(weighted: Sequence[tuple[int, float]], stream: Stream) -> int:
-    """An action by its probability; probabilities sum to 1 up to rounding."""
+    """Draw an action by its probability; probabilities sum to 1 up to rounding."""
     at = stream.random() * sum(weight for _, weight in weighted)
     for action, weight in weighted:
         at -= weight

@@ -1,7 +1,7 @@
-"""What random play regrets, by expanding whole games: the yardstick of ``arena assess``.
+"""Regret of random play by expanding whole games: the reference for ``arena assess``.
 
 Nothing here is shared with the evaluators: tic-tac-toe is played on strings without an engine, and
-values at information sets are summed over histories as they are defined.
+values at information sets are summed over histories as defined.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import pyspiel
 
-#: Probability of an action at (seat, information state).
+#: Map from (seat, information state) to the probability of each action.
 Chances = Callable[[int, str], dict[int, float]]
 
 _LINES = ("012", "345", "678", "036", "147", "258", "048", "246")
@@ -38,7 +38,7 @@ def _other(mark: str) -> str:
 
 @cache
 def _value(board: str, mark: str) -> int:
-    """What the board is worth to ``mark``, who is to move, when both play at their best."""
+    """Return the value of the board to ``mark``, the side to move, under optimal play."""
     if _won(board, _other(mark)):
         return -1
     return max((-_value(one, _other(mark)) for one in _after(board, mark)), default=0)
@@ -56,10 +56,11 @@ def _regret_from(board: str, mark: str) -> float:
 
 
 def regret_of_random_play(game_string: str, chances: Chances) -> float:
-    """Return the expected sum of all regrets in a game of two random players, hidden information.
+    """Return the expected sum of all regrets when two random players play a hidden-information
+    game.
 
     Args:
-        game_string: a small game of two.
+        game_string: a small game for two players.
         chances: the solved strategies under which moves are valued.
     """
     root = pyspiel.load_game(game_string).new_initial_state()
@@ -67,7 +68,9 @@ def regret_of_random_play(game_string: str, chances: Chances) -> float:
     random: dict[tuple[int, str], float] = defaultdict(float)
 
     def visit(state: Any, reach: tuple[float, float], uniform: float) -> None:
-        """``reach[i]``: the probability of chance and of all choices but those of seat i."""
+        """Add up regrets; ``reach[i]`` is the probability of chance and of all choices but seat
+        i's.
+        """
         if state.is_terminal():
             return
         mover = state.current_player()
@@ -87,7 +90,7 @@ def regret_of_random_play(game_string: str, chances: Chances) -> float:
 
     @cache
     def worth(seat: int, history: tuple[int, ...]) -> float:
-        """The expected return of a seat after a history, when both follow the strategies."""
+        """Return a seat's expected return after a history when both follow the strategies."""
         state = root.clone()
         for action in history:
             state.apply_action(action)

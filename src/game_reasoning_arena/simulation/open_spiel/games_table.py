@@ -1,4 +1,4 @@
-"""Which games of OpenSpiel play here, by playing them. Writes the table of docs/games.md:
+"""Play every game of OpenSpiel once and write the table of docs/games.md:
 
 python -m game_reasoning_arena.simulation.open_spiel.games_table > docs/games.md
 """
@@ -21,7 +21,7 @@ from game_reasoning_arena.records import EpisodeRecord
 from game_reasoning_arena.simulation.open_spiel.loading import game_names
 from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
 
-#: Games that do not load without parameters, with some that do.
+#: Parameters for games that do not load without any.
 WITH_PARAMETERS: Mapping[str, str] = {
     "add_noise": "add_noise(game=kuhn_poker(),epsilon=0.1,seed=1)",
     "cached_tree": "cached_tree(game=kuhn_poker())",
@@ -43,7 +43,7 @@ _MOST_MOVES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What came of playing a game with random players."""
+    """The result of playing a game with random players."""
 
     name: str
     game: str
@@ -58,7 +58,7 @@ class Tried:
 
 
 def try_game(name: str, *, max_moves: int = _MOST_MOVES) -> Tried:
-    """Play one episode with random players; what goes wrong is in ``problem``."""
+    """Play one episode with random players; ``problem`` holds what went wrong."""
     game = WITH_PARAMETERS.get(name, name)
     try:
         simulation = OpenSpielSimulation(game, max_moves=max_moves)
@@ -103,7 +103,7 @@ def _cells(tried: Tried) -> list[str]:
 
 
 def table() -> str:
-    """The page, in Markdown; takes a minute or two."""
+    """Return the page in Markdown; takes a minute or two."""
     tried = [try_game(name) for name in game_names()]
     plays = sum(one.plays for one in tried)
     lines = [

@@ -1,10 +1,10 @@
-"""Known answers: random and optimal play of small games, through the loop that every run uses.
+"""Known answers: random and optimal play of small games, through the loop of every run.
 
-    for check in verify():
-        print(check.name, check.expected, check.got, check.ok)
+for check in verify():
+    print(check.name, check.expected, check.got, check.ok)
 
-Expected values are exact unless they come with a standard error of their own: then they were
-estimated by many random games of OpenSpiel. Seeds are fixed, so a machine gives one answer.
+Expected values are exact unless they have a standard error of their own; those were estimated from
+many random games of OpenSpiel. Seeds are fixed, so that one machine always gives one result.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Rates:
 
 @dataclass(frozen=True, slots=True)
 class _Play:
-    """Episodes to be played: who is at the first seat to move and who at the other."""
+    """Episodes to play, with the player that moves first and the other one."""
 
     name: str
     game: str
@@ -60,7 +60,7 @@ def _random(game: str, episodes: int, rates: _Rates, *, seat: int = 0) -> _Play:
 
 
 def _optimal(game: str, episodes: int, value: float) -> _Play:
-    """CFR+ on both sides is at most some 1e-4 from the value: nothing beside the sampling error."""
+    """Return games of CFR+ on both sides, whose error of about 1e-4 is far below sampling error."""
     players = (player("first", "solver"), player("second", "solver"))
     rates = _Rates(None, None, None, mean=value)
     return _Play(f"{game}, optimal v optimal", game, *players, episodes, rates)
@@ -113,21 +113,21 @@ def verify(progress: Callable[[str], None] | None = None) -> list[Check]:
     Must not be called from a running event loop.
 
     Args:
-        progress: is told the name of each part before it starts.
+        progress: called with the name of each part before it starts.
     """
-    say = progress or (lambda name: None)
+    report = progress or (lambda name: None)
     checks: list[Check] = []
     for play in _plays():
-        say(play.name)
+        report(play.name)
         seats = [play.first, play.second][:: 1 if play.seat == 0 else -1]
         checks += _compared(play, played(play.game, seats, play.episodes))
     for name, expected, compute in _COMPUTED:
-        say(name)
+        report(name)
         checks.append(computed(name, expected, compute()))
     for game, expected in _VALUES:
-        say(f"{game}, exact value")
+        report(f"{game}, exact value")
         checks += _solved(game, expected)
-    checks += judgement_checks(say)
+    checks += judgement_checks(report)
     return checks
 
 
@@ -174,15 +174,15 @@ def _value_of_uniform(game_string: str) -> Callable[[], float]:
 
 
 def _solved(game_string: str, value: float) -> Iterator[Check]:
-    """The value of a game between two bounds, which optimal plans of both players prove."""
+    """Yield checks of a game's value between the two bounds that optimal plans prove."""
     optimum = SequenceForm.of(pyspiel.load_game(game_string)).optimum()
     yield computed(f"{game_string}, value of the game", value, optimum.value)
     yield computed(f"{game_string}, NashConv of optimal play", 0.0, optimum.high - optimum.low)
 
 
-#: What player 0 gets when both players are at their best.
+#: Player 0's return under optimal play of both.
 _VALUES = (("kuhn_poker", -1 / 18), ("leduc_poker", -0.085606), ("liars_dice", -0.0271318))
-#: Values that are computed rather than sampled: (name, expected, how).
+#: Computed values: (name, expected, function that computes it).
 _COMPUTED: list[tuple[str, float, Callable[[], float]]] = [
     ("kuhn_poker, NashConv of uniform play", 11 / 12, _nash_conv_of_uniform("kuhn_poker")),
     ("leduc_poker, NashConv of uniform play", 4.747222, _nash_conv_of_uniform("leduc_poker")),

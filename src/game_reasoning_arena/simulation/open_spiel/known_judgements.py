@@ -1,4 +1,4 @@
-"""Known answers of ``arena assess``: what random play regrets, and that luck has mean 0."""
+"""Known answers of ``arena assess``: the regret of random play, and luck with mean 0."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ _POKER = ("kuhn_poker", "leduc_poker")
 #: Episodes of random play, and of each pairing.
 _RANDOM = {"tic_tac_toe": 2_000, "kuhn_poker": 8_000, "leduc_poker": 4_000}
 _PAIRED = 600
-#: So many where the variance is looked at, which a few large pots decide in leduc_poker.
+#: Episodes where the variance is checked; in leduc_poker a few large pots decide it.
 _FOR_VARIANCE = 3_000
-#: The share of its moves that the table player makes at random, and what is left of the variance.
+#: Share of random moves of the table player, and the largest variance that may be left.
 _AT_RANDOM = 0.2
 _VARIANCE_LEFT = 0.1
 
 _Players = dict[str, PlayerSpec]
 
 
-def judgement_checks(say: Callable[[str], None]) -> Iterator[Check]:
+def judgement_checks(progress: Callable[[str], None]) -> Iterator[Check]:
     """Yield the known answers of judging.
 
     Args:
-        say: is told the name of each part before it starts.
+        progress: called with the name of each part before it starts.
     """
     for game in _RANDOM:
-        say(f"{game}, regret of random play")
+        progress(f"{game}, regret of random play")
         yield _regret_of_random(game)
     with tempfile.TemporaryDirectory() as folder:
         for game in (*_POKER, "tic_tac_toe"):
@@ -63,7 +63,7 @@ def judgement_checks(say: Callable[[str], None]) -> Iterator[Check]:
             if game in _POKER:
                 table.write_text(json.dumps(_table(game)))
             for first, second in product(kinds, kinds):
-                say(f"{game}, luck of {first} v {second}")
+                progress(f"{game}, luck of {first} v {second}")
                 yield from _without_luck(game, first, second, table)
 
 
@@ -99,7 +99,7 @@ def _without_luck(game: str, first: str, second: str, table: Path) -> Iterator[C
             yield computed(f"{name}: {which}'s variance without luck", 0.0, left, _VARIANCE_LEFT)
     if first == second == "solver":
         regrets = [one.regret or 0.0 for episode in judged for one in episode.decisions]
-        # What both could gain by leaving the solution: 0 where it is exact.
+        # The sum of what both could gain by deviating from the solution: 0 where it is exact.
         band = max(1e-9, 2 * float(judge.facts()["exploitability"]))
         yield computed(f"{name}: regret", 0.0, fmean(regrets), band)
 
@@ -127,7 +127,7 @@ def _judged(
 
 
 def _table(game: str) -> dict[str, dict[str, float]]:
-    """The solved strategies with a share of random moves, by state and name of move."""
+    """Return the solved strategies mixed with random moves, by state and name of move."""
     simulation = OpenSpielSimulation(game)
     policy = solved_policy(simulation, 1000, 2_000_000)
     rows: dict[str, dict[str, float]] = {}

@@ -1,4 +1,4 @@
-"""Games of OpenSpiel by the library's own strings, with errors for people."""
+"""Load games of OpenSpiel by the library's own strings, with errors for people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ State = Any
 
 @contextmanager
 def quiet_engine() -> Iterator[None]:
-    """Keep the library from printing its exceptions to the process's standard error."""
+    """Keep the library from printing exceptions to standard error."""
     sys.stderr.flush()
     saved = os.dup(2)
     sink = os.open(os.devnull, os.O_WRONLY)
@@ -33,17 +33,17 @@ def quiet_engine() -> Iterator[None]:
 
 
 def short_name(game_string: str) -> str:
-    """The game's name without its parameters."""
+    """Return the game's name without its parameters."""
     return game_string.split("(", 1)[0].strip()
 
 
 def game_names() -> list[str]:
-    """All games of the library."""
+    """Return all games of the library."""
     return sorted(pyspiel.registered_names())
 
 
 def load_game(game_string: str) -> Game:
-    """A game by its string, such as ``leduc_poker(players=3)``.
+    """Load a game by its string, such as ``leduc_poker(players=3)``.
 
     Raises:
         UserError: unknown game, or parameters that it refuses.
@@ -72,15 +72,15 @@ def _reason(error: Exception, name: str) -> str:
         return f"it needs a file that can be read: {name}(filename=...)."
     if not isinstance(error, pyspiel.SpielError):
         return "it needs parameters that are not given or have no such value."
-    text = said(error)
+    text = engine_message(error)
     if found := re.search(r"Unknown parameter '(\w+)'. Available parameters are: (.*)", text):
         parameters = [part.strip() for part in found[2].replace(",", " ").split()]
         return f"{name} has no parameter {found[1]!r}. " + choose_from(found[1], parameters)
     return text if text.endswith((".", ")")) else f"{text}."
 
 
-def said(error: Exception) -> str:
-    """The library's words without the place in its source, on one line."""
+def engine_message(error: Exception) -> str:
+    """Return the library's message on one line, without its place in the source."""
     return re.sub(r"^\S+\.(cc|h):\d+\s*", "", " ".join(str(error).split()))
 
 

@@ -1,7 +1,7 @@
-"""Other ways in which moves of a game are written, besides the engine's own names.
+"""Other notations of a game's moves, besides the engine's own names.
 
-A notation tells which legal actions a text may mean; a text that fits several gives them all. Texts
-are taken as people and models write them: letter case, spaces and kinds of dashes do not matter.
+A notation maps a text to the legal actions that it may mean; a text that fits several gives them
+all. Letter case, spaces and kinds of dashes do not matter.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Notation(Protocol):
 
 
 class Aliases:
-    """A notation that is a table: texts, brought to a key, by action.
+    """A notation given by a table of texts and their actions.
 
     Args:
         aliases: texts that stand for an action, with the action.
-        key: what texts are compared by.
+        key: maps a text to the form in which texts are compared.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Whether a game can be played here, by playing a little of it."""
+"""Check that a game can be played, by playing a little of it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ import pyspiel
 from game_reasoning_arena.agents.randomness import Stream
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.simulation.open_spiel.chance import draw
-from game_reasoning_arena.simulation.open_spiel.loading import Game, State, quiet_engine, said
+from game_reasoning_arena.simulation.open_spiel.loading import (
+    Game,
+    State,
+    engine_message,
+    quiet_engine,
+)
 
-#: Moves of the walk, some milliseconds: enough to fill every board that a preset names.
+#: Number of moves to try; takes some milliseconds and fills every board that a preset names.
 _LONGEST_WALK = 200
 
 
 def require_moves(game: Game, game_string: str) -> None:
-    """Play some moves, since OpenSpiel takes sizes with which no game can be played.
+    """Play some moves, since OpenSpiel accepts sizes with which no game can be played.
 
     Raises:
-        UserError: its moves have no numbers, as in some games; or it has neither moves nor an end.
+        UserError: the game's moves have no numbers, or it has neither moves nor an end.
     """
     with quiet_engine():
         try:
@@ -29,7 +34,7 @@ def require_moves(game: Game, game_string: str) -> None:
             raise UserError(_cannot_begin(game_string, error)) from error
         _require_numbers(state, game_string)
         if "(" not in game_string:
-            return  # every game plays with its own parameters, and a few take seconds for it
+            return  # every game plays with its default parameters, and a few need seconds
         try:
             _walk(state, game_string, stream)
         except (pyspiel.SpielError, ValueError, IndexError, RuntimeError) as error:
@@ -37,7 +42,7 @@ def require_moves(game: Game, game_string: str) -> None:
 
 
 def no_moves(game_string: str, moves: int) -> UserError:
-    """What is said of a game in which a player has no move though it is not over."""
+    """Return the error for a game that is not over but has no legal move."""
     when = f"after {moves} moves" if moves else "at its beginning"
     return UserError(
         f"simulation.game={game_string!r} cannot be played: {when} nobody has a move, though it is "
@@ -54,12 +59,12 @@ def _require_numbers(state: State, game_string: str) -> None:
     except pyspiel.SpielError as error:
         raise UserError(
             f"simulation.game={game_string!r} cannot be played here, since its moves have no "
-            f"numbers: {said(error)}"
+            f"numbers: {engine_message(error)}"
         ) from error
 
 
 def _walk(state: State, game_string: str, stream: Stream) -> None:
-    """Play at random, for a while."""
+    """Play random moves for a while."""
     decisions = 0
     for moves in range(_LONGEST_WALK):
         if state.is_terminal():
@@ -87,5 +92,5 @@ def _walk(state: State, game_string: str, stream: Stream) -> None:
 def _cannot_begin(game_string: str, error: Exception) -> str:
     return (
         f"simulation.game={game_string!r} cannot be played: the engine says "
-        f"{said(error)!r}. Check its parameters."
+        f"{engine_message(error)!r}. Check its parameters."
     )

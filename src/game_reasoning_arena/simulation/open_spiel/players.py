@@ -1,4 +1,4 @@
-"""Players that need OpenSpiel's engine, by the word that ``agents.player_N.type`` takes."""
+"""Players that need OpenSpiel's engine, by ``agents.player_N.type``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of player: what can be wrong with it, and how it is made."""
+    """A kind of player: its checks and its constructor."""
 
     problems: Callable[[Task, PlayerSpec], list[str]]
     make: Callable[..., Agent]
@@ -32,13 +32,13 @@ KINDS: dict[str, Kind] = {
 
 
 def player_problems(task: Task, spec: PlayerSpec) -> list[str]:
-    """What is wrong with an engine-backed player here; nothing for other kinds."""
+    """Return the problems of an engine-backed player; none for other kinds."""
     kind = KINDS.get(spec.type)
     return kind.problems(task, spec) if kind is not None else []
 
 
 def make_player(task: Task, spec: PlayerSpec, *, seed: int) -> Agent:
-    """A player by ``agents.player_N.type``.
+    """Return a player by ``agents.player_N.type``.
 
     Raises:
         UserError: there is no such type, or its files cannot be used.

@@ -1,8 +1,9 @@
-"""Rules that ship with one game are told of no other.
+"""Check that a game is not played with the rules of another preset.
 
-``simulation.game=chess`` changes the game of the preset that is chosen, and would keep its rules: a
-language model would be told how tic-tac-toe is played, and its bad moves would be its fault. The
-same holds of ``connect_four(rows=5)`` and rules that tell of six rows.
+``simulation.game=chess`` changes the game of the chosen preset but keeps its rules: a language
+model
+would be given the rules of tic-tac-toe and blamed for its bad moves. The same holds for
+``connect_four(rows=5)`` with rules that speak of six rows.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from game_reasoning_arena.simulation.open_spiel.loading import load_game, short_
 
 
 def rules_of_another_game(game_string: str, rules: str | None) -> str | None:
-    """Return what is wrong if ``rules`` are a preset's for another game; None if nothing is.
+    """Return what is wrong if ``rules`` belong to a preset of another game; None otherwise.
 
-    Rules that no preset holds are the user's own, and theirs to answer for.
+    Rules that no preset holds are the user's own and are not checked.
     """
     if rules is None:
         return None
@@ -54,7 +55,7 @@ def rules_of_another_game(game_string: str, rules: str | None) -> str | None:
 
 
 def _parameters(game_string: str) -> list[tuple[str, str]]:
-    """Return all parameters of a game, those that are not given included."""
+    """Return all parameters of a game, with defaults for those that are not given."""
     try:
         parameters = load_game(game_string).get_parameters()
     except UserError:
@@ -73,5 +74,5 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), loader)  # noqa: S506  a safe one
     except (OSError, ValueError, yaml.YAMLError):
-        return {}  # told by whoever composes it
+        return {}  # Hydra reports it when it composes the file
     return content if isinstance(content, dict) else {}

@@ -1,10 +1,11 @@
-"""Monte-Carlo tree search, on information sets where information is hidden.
+"""Monte-Carlo tree search; on information sets where information is hidden.
 
 Sources: Kocsis and Szepesvári 2006, "Bandit based Monte-Carlo Planning"; Cowling, Powley and
 Whitehouse 2012, "Information Set Monte Carlo Tree Search". The searches are OpenSpiel's own and run
-in threads. For perfect information it is the one in C++, which releases Python's lock. The
-information-set search is the one in Python, since the one in C++ deals hidden cards by an unseeded
-generator, so that the same seed gives other games.
+in threads. Games with perfect information use the one in C++, which releases Python's lock. Games
+with hidden information use the one in Python, since the one in C++ deals hidden cards by an
+unseeded
+generator, so that equal seeds give different games.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from game_reasoning_arena.simulation.open_spiel.turns import SeatTurn
 if TYPE_CHECKING:
     from game_reasoning_arena.simulation.open_spiel.task import Task
 
-#: Hidden-information games in which OpenSpiel can deal what a seat cannot see again. Bridge can,
-#: but takes a second for each deal.
+#: Hidden-information games in which OpenSpiel can deal again what a seat cannot see. Bridge is left
+#: out: it needs a second for each deal.
 DEALS_AGAIN = frozenset(
     {
         "bargaining",
@@ -42,7 +43,7 @@ _MEMORY_MB = 1000
 
 
 def problems(task: Task, spec: PlayerSpec) -> list[str]:
-    """Why this game cannot be searched with these options, if so."""
+    """Return the reasons why this game cannot be searched with these options."""
     where = f"agents.{spec.name}"
     found = []
     for key in ("simulations", "rollouts"):
@@ -77,11 +78,11 @@ class MCTSAgent(EngineAgent):
         self._hidden = task.texts.hidden
 
     async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
-        """The search's move; the same for the same run seed, episode, seat and turn."""
+        """Return the search's move; the same for the same run seed, episode, seat and turn."""
         return await asyncio.to_thread(self._search, turn, self.number(turn, plan))
 
     def _search(self, turn: SeatTurn, seed: int) -> int:
-        """Also makes the bot: the first one imports half of the library's Python."""
+        """Make the bot and search. Runs in a thread: the first bot imports much of the library."""
         return int(self._bot(seed).step(turn.state))
 
     def _bot(self, seed: int) -> Any:
@@ -101,7 +102,7 @@ class MCTSAgent(EngineAgent):
 def _information_set_search(
     game: Game, rollouts: int, uct_c: float, simulations: int, seed: int
 ) -> Any:
-    import numpy as np  # costs a short run without search a tenth of its start
+    import numpy as np  # imported here, as it takes a tenth of a short run's start
     from open_spiel.python.algorithms import ismcts, mcts
 
     numbers = np.random.RandomState(seed)

@@ -1,10 +1,10 @@
 """A two-player game with hidden information as arrays: its sequence form.
 
-A sequence is a player's own last choice, (information state, action), with all that led there;
-sequence 0 is having chosen nothing yet. A *plan* gives every sequence the probability of making all
-its choices, a *behaviour* gives it the probability of the last choice alone. Expected returns are
-linear in each player's plan, so that best responses, exploitability and optimal play come from
-operations on whole arrays and from a linear program of the size of the game tree.
+A sequence is a player's last choice, (information state, action), with all its own choices that led
+there; sequence 0 is the empty one. A *plan* gives every sequence the probability of making all its
+choices, a *behaviour* the probability of the last choice alone. Expected returns are linear in each
+player's plan, so that best responses, exploitability and optimal play come from operations on whole
+arrays and from a linear program of the size of the game tree.
 
 Source: Koller, Megiddo and von Stengel 1996, "Efficient Computation of Equilibria for Extensive
 Two-Person Games", Games and Economic Behavior 14.
@@ -29,25 +29,27 @@ Pair = tuple[Floats, Floats]
 
 
 class NotSolvable(Exception):
-    """Why a game cannot be solved, for people."""
+    """The reason why a game cannot be solved, for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Information states that come after equally many own choices, and their sequences."""
+    """Information states after equally many choices of their player, and their sequences."""
 
     states: slice
     sequences: slice
-    #: Where in ``sequences`` each information state begins.
+    #: Index in ``sequences`` at which each information state begins.
     starts: Ints
 
 
 class Side:
     """One player's information states, shallow ones first, and sequences.
 
-    ``keys[i]`` names information state i, ``actions[i]`` holds its legal actions, ``parent[i]`` is
-    the sequence that leads to it, and its own sequences are ``first[i]`` to ``first[i] + width[i]
-    - 1``. ``size`` is the number of sequences, the empty one included.
+    ``keys[i]`` names information state i, ``actions[i]`` holds its legal actions, and ``parent[i]``
+    is
+    the sequence that leads to it. Its own sequences are ``first[i]`` to ``first[i] + width[i] -
+    1``.
+    ``size`` is the number of sequences, the empty one included.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class Side:
         order = sorted(range(len(keys)), key=depth.__getitem__)
         width = np.fromiter((len(row) for row in actions), np.intp, len(actions))
         found_first = 1 + np.cumsum(width) - width
-        #: Sequences are numbered anew, by depth; this maps the old numbers to the new ones.
+        #: Map from the sequences' old numbers to those by depth.
         self.renumbered: Ints = np.zeros(1 + int(width.sum()), np.intp)
         self.keys = [keys[i] for i in order]
         self.actions = [actions[i] for i in order]
@@ -72,11 +74,11 @@ class Side:
         self.levels = _levels([depth[i] for i in order], self.first, self.width)
 
     def uniform(self) -> Floats:
-        """The behaviour that makes every choice equally likely."""
+        """Return the behaviour in which all choices are equally likely."""
         return np.concatenate([[1.0], (1 / self.width)[self.owner]])
 
     def normalised(self, weights: Floats) -> Floats:
-        """The behaviour in proportion to weights of at least 0; uniform where all are 0."""
+        """Return the behaviour in proportion to weights of at least 0; uniform where all are 0."""
         total = np.add.reduceat(weights[1:], self.first - 1)
         empty = total <= 0
         total[empty] = 1.0
@@ -87,7 +89,7 @@ class Side:
         return behaviour
 
     def plan(self, behaviour: Floats) -> Floats:
-        """The plan that a behaviour amounts to."""
+        """Return the plan of a behaviour."""
         plan = behaviour.copy()
         for level in self.levels:
             reached = plan[self.parent[level.states]]
@@ -95,12 +97,12 @@ class Side:
         return plan
 
     def values(self, gains: Floats, behaviour: Floats | None) -> Floats:
-        """What each information state is worth under a behaviour, or at best for None.
+        """Return the value of each information state under a behaviour, or at best for None.
 
         Args:
-            gains: what each sequence gains where the game ends right after it, weighted with the
-                probability that chance and the other player allow it; what later choices gain is
-                added to it in place, so that ``gains[0]`` becomes the value of the whole game.
+            gains: per sequence, the gain where the game ends right after it, weighted with the
+                probability that chance and the other player allow it. Later gains are added in
+                place, so that ``gains[0]`` becomes the value of the whole game.
             behaviour: one probability for each sequence.
         """
         worth = np.empty(len(self.keys))
@@ -117,7 +119,7 @@ class Side:
         return worth
 
     def constraints(self) -> sparse.csr_matrix:
-        """E of E @ plan == (1, 0, 0, ...): each choice is made as often as it comes up."""
+        """Return E of E @ plan == (1, 0, 0, ...): each choice is made as often as it comes up."""
         rows = np.concatenate([[0], 1 + self.owner, 1 + np.arange(len(self.keys))])
         columns = np.concatenate([[0], np.arange(1, self.size), self.parent])
         signs = np.concatenate([np.ones(self.size), -np.ones(len(self.keys))])
@@ -136,10 +138,11 @@ def _levels(depth: list[int], first: Ints, width: Ints) -> list[Level]:
 
 @dataclass(frozen=True, slots=True)
 class Optimum:
-    """Optimal plans of both players, and what is proven of them.
+    """Optimal plans of both players, and the bounds that they prove.
 
-    The value of the game, player 0's return when both play at their best, lies between ``low`` and
-    ``high``: what player 0's plan earns at worst and what player 1's concedes at most.
+    The value of the game, player 0's return under optimal play, lies between ``low`` (what player
+    0's
+    plan earns at worst) and ``high`` (what player 1's plan concedes at most).
     """
 
     plans: Pair
@@ -166,19 +169,19 @@ class SequenceForm:
 
     @classmethod
     def of(cls, game: Game, max_nodes: int | None = None) -> SequenceForm:
-        """Visit the whole game tree; 3 microseconds a node.
+        """Visit the whole game tree; takes about 3 microseconds a node.
 
         Raises:
-            NotSolvable: more than ``max_nodes`` nodes, or a player who forgets.
+            NotSolvable: more than ``max_nodes`` nodes, or a player without perfect recall.
         """
         return _Walk(max_nodes).over(game.new_initial_state())
 
     def value(self, plans: Pair) -> float:
-        """Player 0's expected return."""
+        """Return player 0's expected return."""
         return float(plans[0] @ (self.payoffs @ plans[1]))
 
     def gains(self, seat: int, other: Floats) -> Floats:
-        """What each sequence of a seat gains directly, against the other's plan."""
+        """Return the direct gain of each of a seat's sequences against the other's plan."""
         if seat == 0:
             gains: Floats = self.payoffs @ other
             return gains
@@ -186,9 +189,10 @@ class SequenceForm:
         return -conceded
 
     def bounds(self, plans: Pair) -> tuple[float, float]:
-        """Player 0's returns against a best response of player 1, and with one of its own.
+        """Return player 0's return against a best response of player 1, and with its own best
+        response.
 
-        Half of their difference is the exploitability; the value of the game lies between them.
+        The value of the game lies between them; half of their difference is the exploitability.
         """
         best = []
         for seat, side in enumerate(self.sides):
@@ -198,11 +202,11 @@ class SequenceForm:
         return -best[1], best[0]
 
     def optimum(self) -> Optimum:
-        """Optimal play by linear programming; the solver's word is checked by best responses.
+        """Return optimal play by linear programming, with bounds from best responses.
 
         Player 0's plan x and values v of player 1's information states maximise v's first entry,
-        such that no sequence of player 1 concedes less than v says; the dual solution is player
-        1's plan.
+        subject to no sequence of player 1 conceding less than v; the dual solution is player 1's
+        plan.
 
         Raises:
             NotSolvable: the linear program was not solved.
@@ -231,13 +235,13 @@ class SequenceForm:
         return Optimum(plans, *self.bounds(plans))
 
     def _cleaned(self, seat: int, plan: Floats) -> Floats:
-        """A plan without the rounding errors of a linear program: exactly consistent."""
+        """Return a plan without the rounding errors of a linear program: exactly consistent."""
         side = self.sides[seat]
         return side.plan(side.normalised(np.maximum(plan, 0.0)))
 
 
 class _Found:
-    """The information states of a player, in the order in which they are met."""
+    """A player's information states in the order in which they are found."""
 
     def __init__(self) -> None:
         self.number: dict[str, int] = {}
@@ -248,7 +252,7 @@ class _Found:
         self.depth_of_sequence = [0]
 
     def sequence(self, key: str, actions: list[int], parent: int) -> int:
-        """The first sequence of an information state that is reached after ``parent``."""
+        """Return the first sequence of an information state that is reached after ``parent``."""
         known = self.number.get(key)
         if known is not None:
             if self.parent[known] != parent:
@@ -269,7 +273,7 @@ class _Found:
 
 
 class _Walk:
-    """One walk over a game tree, which gathers the players' sequences and the ends of the game."""
+    """One walk over a game tree that collects the players' sequences and the ends of the game."""
 
     def __init__(self, max_nodes: int | None) -> None:
         self._most = math.inf if max_nodes is None else max_nodes

@@ -1,5 +1,5 @@
-"""Any game of OpenSpiel, played in episodes: sequential and simultaneous moves, chance at any
-depth, hidden information, one player or many."""
+"""Any game of OpenSpiel, played in episodes: sequential and simultaneous moves, chance, hidden
+information, one player or many."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from game_reasoning_arena.simulation.seating import incomplete_deals, seat_plan
 _TERMINAL = int(pyspiel.PlayerId.TERMINAL)
 _CHANCE = int(pyspiel.PlayerId.CHANCE)
 _SIMULTANEOUS = int(pyspiel.PlayerId.SIMULTANEOUS)
-_COMPLETED = Status.COMPLETED  # an enumeration's member takes 0.1 µs to look up
+_COMPLETED = Status.COMPLETED  # looking up an enumeration's member takes 0.1 µs
 
 
 class OpenSpielSimulation(Simulation):
@@ -59,7 +59,7 @@ class OpenSpielSimulation(Simulation):
         game_string: the library's own string, such as ``leduc_poker(players=3)``.
         max_moves: decision nodes after which an episode ends with the returns as they stand;
             None plays to the end.
-        rules: the rules as told to a language model; None tells none.
+        rules: the rules that language models are shown; None for none.
         state: see ``texts.Texts``.
         board: see ``boards``.
 
@@ -95,8 +95,8 @@ class OpenSpielSimulation(Simulation):
         self.utility = bounds if all(map(math.isfinite, bounds)) else None
         require_moves(self.game, game_string)
         self._one_best = kind.utility != pyspiel.GameType.Utility.IDENTICAL and self.players > 1
-        # Games that draw inside the engine get a seed of their own in each episode, unless the
-        # user fixed one.
+        # Games that draw inside the engine get a seed of their own in each episode, unless the user
+        # set one.
         self._draws_inside = kind.chance_mode == pyspiel.GameType.ChanceMode.SAMPLED_STOCHASTIC
         self._reseeded = (
             self._draws_inside
@@ -107,7 +107,7 @@ class OpenSpielSimulation(Simulation):
 
     @classmethod
     def from_conf(cls, conf: Mapping[str, Any]) -> OpenSpielSimulation:
-        """From a plain dict in the form of ``schema.OpenSpielConf``."""
+        """Make it from a plain dict in the form of ``schema.OpenSpielConf``."""
         game = conf.get("game")
         if not isinstance(game, str) or not game or game == "???":
             raise UserError(
@@ -123,7 +123,7 @@ class OpenSpielSimulation(Simulation):
             raise ConfigProblems(list(dict.fromkeys(found))) from error
 
     def check(self, players: Sequence[PlayerSpec], *, everybody: bool = True) -> list[str]:
-        """Everything that can be known wrong about these players here."""
+        """Return every problem with these players that can be known before the run."""
         from game_reasoning_arena.simulation.open_spiel.checks import problems
 
         return problems(self, players, everybody=everybody)
@@ -131,11 +131,11 @@ class OpenSpielSimulation(Simulation):
     def plan(
         self, *, episodes: int, seed: int, rotate: bool, players: Sequence[str]
     ) -> list[EpisodePlan]:
-        """All episodes, see ``seating.seat_plan``."""
+        """Return all episodes; see ``seating.seat_plan``."""
         return seat_plan(episodes=episodes, seed=seed, rotate=rotate, players=players)
 
     def unpaired(self, plans: Sequence[EpisodePlan], *, rotate: bool) -> list[str]:
-        """What keeps players from having had every seat in the same deals, in plain words."""
+        """Return the reasons why players do not have every seat in the same deals."""
         if self.players < 2:
             return []
         if not rotate:
@@ -153,14 +153,14 @@ class OpenSpielSimulation(Simulation):
             )
         return found
 
-    def misleading(self) -> str | None:
-        """Whether the rules are those of another game."""
+    def rules_problem(self) -> str | None:
+        """Return why the rules in the prompt belong to another game; None if they do not."""
         from game_reasoning_arena.simulation.open_spiel.preset_rules import rules_of_another_game
 
         return rules_of_another_game(self.game_string, self.rules)
 
     def new_state(self, seed: int) -> State:
-        """The beginning of an episode with this seed."""
+        """Return the start of an episode with this seed."""
         if not self._reseeded:
             return self.game.new_initial_state()
         parameters = self.game.get_parameters()
@@ -170,7 +170,7 @@ class OpenSpielSimulation(Simulation):
     async def play(
         self, plan: EpisodePlan, agents: Mapping[str, Agent], run_id: str
     ) -> EpisodeRecord:
-        """Play one episode; chance depends on the plan's seed only, not on who sits where."""
+        """Play one episode; chance depends on the plan's seed only, not on the seating."""
         started = perf_counter()
         dice = [agents[name].dice(plan, seat) for seat, name in enumerate(plan.seats)]
         if None not in dice:
@@ -208,7 +208,7 @@ class OpenSpielSimulation(Simulation):
         return record
 
     def _rolled(self, plan: EpisodePlan, dice: Dice, run_id: str, started: float) -> EpisodeRecord:
-        """An episode in which nobody is asked."""
+        """Play an episode whose players are all dice."""
         with part("engine"):
             state = self.new_state(plan.seed)
             moves, turns, limited = self._dice_play.play(state, plan, dice)
@@ -245,7 +245,7 @@ class OpenSpielSimulation(Simulation):
         return plan.seats[returns.index(best)]
 
     def make_player(self, spec: PlayerSpec, *, seed: int) -> Agent:
-        """A player backed by the engine: mcts, solver, bot, uci or policy."""
+        """Return a player backed by the engine: mcts, solver, bot, uci or policy."""
         from game_reasoning_arena.simulation.open_spiel.players import make_player
 
         return make_player(self, spec, seed=seed)
@@ -258,7 +258,7 @@ def _limit_problems(max_moves: int | None) -> list[str]:
 
 
 class _Episode:
-    """What happens in one episode."""
+    """The state of one episode while it is played."""
 
     __slots__ = (
         "_chance",
@@ -307,7 +307,7 @@ class _Episode:
             if player >= 0:
                 with part("engine"):
                     legal = state.legal_actions()
-                    if not legal:  # nobody's failure, so nobody is asked
+                    if not legal:  # no player can be at fault, so none is asked
                         raise no_moves(self._simulation.game_string, len(self.moves))
                     turn = SeatTurn(self, player, legal)
                 decision = await self.actors[player].act(turn)
@@ -327,7 +327,7 @@ class _Episode:
             self.turns += 1
 
     async def _move_together(self, state: State) -> None:
-        """Everyone with something to choose is asked at once; the others have nothing to say."""
+        """Ask every seat with a choice at once; the others pass."""
         legal = [state.legal_actions(seat) for seat in range(len(self.actors))]
         asked = [seat for seat, actions in enumerate(legal) if actions]
         results = await asyncio.gather(
@@ -355,7 +355,7 @@ class _Episode:
         state.apply_actions(actions)
 
     def _illegal(self, seat: int, action: object, legal: Sequence[int]) -> Fault:
-        """A class of the user's own gave what the engine must not be given."""
+        """Return the fault of a user's class that chose an illegal action."""
         actor = type(self.actors[seat]).__qualname__
         return Fault(
             f"agents.{self._plan.seats[seat]}: {actor}.act chose {reprlib.repr(action)} in turn "

@@ -1,8 +1,8 @@
 """Optimal play where it can be computed, cached on disk between runs.
 
 Perfect information: backward induction, uniform over all optimal moves. Hidden information: the
-average policy of CFR+, whose exploitability is computed with it. What is played is told in the log
-and in ``run.json``. Solving runs in a process of its own, so the event loop never waits.
+average policy of CFR+, whose exploitability is computed with it. Method and quality are written to
+the log and to ``run.json``. A process of its own solves, so that the event loop never waits.
 """
 
 from __future__ import annotations
@@ -38,23 +38,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Changes when a cached solution must not be used any more.
+#: Version of cached solutions; raise it when older ones must not be used.
 _CACHE_VERSION = 2
 _EXPLORED = 20_000
 _PROBES = 200
 
 
 def method_for(task: Task) -> str:
-    """``minimax`` or ``cfr``."""
+    """Return ``minimax`` or ``cfr``."""
     return "cfr" if task.texts.hidden else "minimax"
 
 
 def problems(task: Task, spec: PlayerSpec) -> list[str]:
-    """Why this game cannot be solved, if so. Explores up to 20,000 positions, about a second."""
+    """Return the reasons why this game cannot be solved.
+
+    Explores up to 20,000 positions, which takes about a second.
+    """
     where = f"agents.{spec.name}.type=solver"
     if spec.options.get("iterations", 1) < 1:
         return [f"agents.{spec.name}.iterations={spec.options['iterations']} must be at least 1."]
-    if unfit := without_solution(task):
+    if unfit := unsolvable_reason(task):
         return [f"{where}: {unfit}. Use mcts, random or llm."]
     limit = int(spec.options.get("max_states", 2_000_000))
     about = estimated_size(task.game, hidden=task.texts.hidden)
@@ -67,7 +70,7 @@ def problems(task: Task, spec: PlayerSpec) -> list[str]:
     return []
 
 
-def without_solution(task: Task) -> str | None:
+def unsolvable_reason(task: Task) -> str | None:
     """Return why optimal play is not defined or not computed for a kind of game; None if it is."""
     kind = task.game.get_type()
     zero_sum = kind.utility in (
@@ -90,11 +93,12 @@ def without_solution(task: Task) -> str | None:
 
 
 def estimated_size(game: Game, *, hidden: bool) -> float:
-    """About how many nodes must be visited: histories where information is hidden, else positions.
+    """Return about how many nodes must be visited: histories with hidden information, else
+    positions.
 
     Histories are estimated by random probes (Knuth 1975, "Estimating the Efficiency of Backtrack
     Programs"). Positions are counted ply by ply up to 20,000; beyond that the last ply's growth is
-    assumed to go on for half of what is left of an average random game.
+    assumed to continue for half of the rest of an average random game.
     """
     stream = Stream(_CACHE_VERSION)
     sizes, lengths = [], []
@@ -134,13 +138,13 @@ def estimated_size(game: Game, *, hidden: bool) -> float:
     return len(seen)
 
 
-#: Bytes of a solution's file.
+#: Size of a solution's file in bytes.
 MOST_SOLUTION = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """A policy, and what is known of it.
+    """A policy and its quality.
 
     ``value`` is player 0's return when both follow it, ``exploitability`` what a best response
     gains beyond the value of the game (mean over the seats); ``iterations`` is None for minimax.
@@ -153,7 +157,7 @@ class Solution:
     exploitability: float
 
     def facts(self) -> dict[str, Any]:
-        """All but the policy, for the record."""
+        """Return everything but the policy, for the record."""
         return {
             "method": self.method,
             "iterations": self.iterations,
@@ -163,10 +167,10 @@ class Solution:
 
 
 async def solution(game_string: str, method: str, iterations: int, max_states: int) -> Solution:
-    """A solution, from the cache or computed now.
+    """Return a solution, from the cache or computed now.
 
     Raises:
-        UserError: the game turned out too big, or cannot be solved.
+        UserError: the game is too big, or cannot be solved.
     """
     wanted = [game_string, method, iterations if method == "cfr" else 0, _CACHE_VERSION]
     wanted.append(version("open_spiel"))
@@ -216,13 +220,13 @@ async def _solve(
         env=without_keys(),
     )
     try:
-        _, said = await process.communicate()
+        _, output = await process.communicate()
     except asyncio.CancelledError:
         process.kill()
         await process.wait()
         raise
     if process.returncode != 0:
-        last = said.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
+        last = output.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
         raise UserError(f"solving {game_string} failed: {last[0]}")
 
 
@@ -235,7 +239,7 @@ def _writable(folder: Path) -> bool:
 
 
 class SolverAgent(EngineAgent):
-    """Options: ``iterations`` of CFR+, ``max_states``."""
+    """Plays the optimal policy. Options: ``iterations`` of CFR+, ``max_states``."""
 
     def __init__(self, task: Task, spec: PlayerSpec, *, seed: int) -> None:
         super().__init__(spec, seed=seed)
@@ -243,7 +247,7 @@ class SolverAgent(EngineAgent):
         self._solved: asyncio.Task[Solution] | None = None
 
     async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
-        """A move of the optimal policy; the first caller starts the solving."""
+        """Draw a move of the optimal policy; the first call starts the solving."""
         if self._solved is None:
             self._solved = asyncio.create_task(
                 solution(
@@ -261,14 +265,14 @@ class SolverAgent(EngineAgent):
         return pick(policy[key], self.stream(turn, plan))
 
     def facts(self) -> dict[str, Any]:
-        """What is played: method, value, exploitability; nothing before the first move."""
+        """Return method, value and exploitability; nothing before the first move."""
         task = self._solved
         if task is None or not task.done() or task.cancelled() or task.exception() is not None:
             return {}
         return {"solution": task.result().facts()}
 
     async def aclose(self) -> None:
-        """Stop solving, if it still goes on."""
+        """Stop solving if it still runs."""
         if self._solved is not None and not self._solved.done():
             self._solved.cancel()
             await asyncio.gather(self._solved, return_exceptions=True)

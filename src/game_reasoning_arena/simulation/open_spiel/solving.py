@@ -1,12 +1,13 @@
 """Solve a small game and write the optimal policy to a file. Runs as a process of its own:
 
-    python -m game_reasoning_arena.simulation.open_spiel.solving GAME METHOD ITERATIONS MAX OUT
+python -m game_reasoning_arena.simulation.open_spiel.solving GAME METHOD ITERATIONS MAX OUT
 
 ``minimax`` values every position by backward induction over chance and both players and keeps all
-optimal actions. ``cfr`` keeps the average policy of CFR+, see ``cfr``. The vertex that linear
-programming finds would be optimal to the last digit, but it is careless after mistakes of the other
-player, where it only has to keep what the game is worth: against random play in liar's dice it wins
-0.61 a game as first where the average of CFR+ wins 0.68.
+optimal actions. ``cfr`` keeps the average policy of CFR+, see ``cfr``. The vertex solution of
+linear
+programming would be optimal to the last digit but plays badly after the other player's mistakes,
+where it only has to keep the value of the game: against random play in liar's dice it wins 0.61 a
+game as first, the average of CFR+ 0.68.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import pyspiel
 from game_reasoning_arena.process.files import replace_file
 from game_reasoning_arena.simulation.open_spiel.loading import Game, State
 
-#: Position or information state -> (action, probability) pairs.
+#: Map from position or information state to (action, probability) pairs.
 Policy = dict[str, list[tuple[int, float]]]
 #: Values closer than this are equal.
 TOLERANCE = 1e-9
@@ -32,12 +33,12 @@ class TooBig(Exception):
 
 
 def position(state: State) -> str:
-    """What tells positions of a perfect-information game apart."""
+    """Return the key of a position in a game with perfect information."""
     return f"{state.current_player()}|{state}"
 
 
 def knowledge(seat: int, information_state: str) -> str:
-    """What tells information states apart, also where those of two seats read the same."""
+    """Return the key of an information state; it differs where two seats read the same text."""
     return f"{seat}|{information_state}"
 
 
@@ -49,18 +50,18 @@ def backward_induction(
     weights: Callable[[State], Sequence[tuple[int, float]] | None] = lambda state: None,
     chosen: Callable[[str, Sequence[tuple[int, float]], float], None] | None = None,
 ) -> dict[str, float]:
-    """The expected return of one seat from every position that can be reached.
+    """Return the expected return of one seat from every position that can be reached.
 
     For two players with returns that sum to a constant, or for one player.
 
     Args:
         game: a loaded game.
         max_states: the most positions that are visited.
-        seat: whose return it is.
-        weights: the moves of a player whose probabilities are known; None at positions where the
-            mover does the best for itself.
-        chosen: is given each position at which the mover does its best, its moves' values, and the
-            best one's.
+        seat: the seat whose return is computed.
+        weights: gives the moves of a player whose probabilities are known; None at positions where
+            the mover plays optimally.
+        chosen: called with each position at which the mover plays optimally, its moves' values, and
+            the best value.
 
     Raises:
         TooBig: more than ``max_states`` positions, or a position can come again in one game.
@@ -98,7 +99,8 @@ def backward_induction(
 
 
 def minimax(game: Game, max_states: int) -> tuple[Policy, float]:
-    """Uniform over optimal actions in every reachable position, and player 0's value.
+    """Return uniform play over the optimal actions of every reachable position, and player 0's
+    value.
 
     For two players with returns that sum to a constant, or for one player.
 
@@ -116,13 +118,13 @@ def minimax(game: Game, max_states: int) -> tuple[Policy, float]:
 
 
 def cfr(game: Game, iterations: int, max_states: int) -> tuple[Policy, float, float]:
-    """The average policy of CFR+, player 0's value when both follow it, and its exploitability.
+    """Return the average policy of CFR+, player 0's value under it, and its exploitability.
 
     The exploitability is what a best response to it gains beyond the value of the game, as the mean
     over both seats, in units of the game's returns.
 
     Raises:
-        NotSolvable: more than ``max_states`` histories, or a player who forgets.
+        NotSolvable: more than ``max_states`` histories, or a player without perfect recall.
     """
     from game_reasoning_arena.simulation.open_spiel.cfr import cfr_plus
     from game_reasoning_arena.simulation.open_spiel.sequence_form import SequenceForm
@@ -143,7 +145,7 @@ def cfr(game: Game, iterations: int, max_states: int) -> tuple[Policy, float, fl
 
 
 def solve(game_string: str, method: str, iterations: int, max_states: int) -> dict[str, object]:
-    """The solution as it is cached, or the reason why there is none."""
+    """Return the solution as it is cached, or the reason why there is none."""
     from game_reasoning_arena.simulation.open_spiel.sequence_form import NotSolvable
 
     game = pyspiel.load_game(game_string)
@@ -166,7 +168,7 @@ def solve(game_string: str, method: str, iterations: int, max_states: int) -> di
 
 
 def main(arguments: list[str]) -> None:
-    """Write the solution to the last argument's path, whole or not at all."""
+    """Write the solution to the path in the last argument, atomically."""
     game_string, method, iterations, max_states, out = arguments
     sys.setrecursionlimit(100_000)
     solution = solve(game_string, method, int(iterations), int(max_states))

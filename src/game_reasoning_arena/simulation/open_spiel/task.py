@@ -1,4 +1,4 @@
-"""The game of a run, as far as its players and their checks need it."""
+"""The interface of a loaded game, for its players and their checks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from game_reasoning_arena.simulation.open_spiel.texts import Texts
 
 
 class Task(Protocol):
-    """One game of OpenSpiel, loaded, with the texts that its seats are shown."""
+    """One loaded game of OpenSpiel, with the texts that its seats are shown."""
 
     @property
     def game(self) -> Game:

@@ -11,7 +11,7 @@ from game_reasoning_arena.records import Move, MoveBy
 from game_reasoning_arena.simulation.open_spiel.boards import BOARDS, board_for, view_for
 from game_reasoning_arena.simulation.open_spiel.loading import Game, State
 
-#: What ``simulation.state`` takes.
+#: Values of ``simulation.state``.
 STATES = ("auto", "observation", "information_state", "full")
 
 #: Games without hidden information whose observation leaves out what everybody knows: payoffs
@@ -30,7 +30,7 @@ def unknown_texts(state: str, board: str) -> list[str]:
 
 
 class Texts:
-    """How a game is shown.
+    """The texts in which a game is shown.
 
     Args:
         game: a loaded game.
@@ -87,7 +87,7 @@ class Texts:
         return None
 
     def state(self, state: State, seat: int) -> str:
-        """Return what a seat may see of a state."""
+        """Return the text of a state that a seat may see."""
         if self._board is not None:
             return self._board(state, seat)
         if self.kind == "information_state":
@@ -102,8 +102,8 @@ class Texts:
     def history(self, moves: Sequence[Move], seat: int) -> list[str]:
         """Return the moves that a seat knows of, oldest first.
 
-        That is all of them where information is perfect, and the seat's own where it is not; the
-        information state already tells what a seat has seen, so there nothing is added.
+        With perfect information these are all moves, otherwise the seat's own. An information state
+        already contains what a seat has seen, so nothing is added to it.
         """
         if self.hidden and self.kind == "information_state":
             return []

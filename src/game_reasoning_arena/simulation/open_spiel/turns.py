@@ -23,7 +23,7 @@ class Playing(Protocol):
 
 
 class SeatTurn:
-    """One seat's turn; texts are computed when asked for, before the state moves on."""
+    """One seat's turn; texts are computed on demand, before the state moves on."""
 
     __slots__ = ("_episode", "_notation", "legal_actions", "seat")
 
@@ -35,12 +35,12 @@ class SeatTurn:
 
     @property
     def state(self) -> State:
-        """The engine's state, for engine-backed players, which keep to what their seat may know."""
+        """The engine's state, for engine-backed players, which must use only what they may know."""
         return self._episode.state
 
     @property
     def turn(self) -> int:
-        """Decision nodes before this one, in this episode."""
+        """Number of decision nodes before this one in the episode."""
         return self._episode.turns
 
     @property
@@ -53,7 +53,7 @@ class SeatTurn:
         return str(self.state.action_to_string(self.seat, action))
 
     def state_text(self) -> str:
-        """Return what this seat is allowed to see, as text."""
+        """Return the text that this seat may see."""
         return self._episode.texts.state(self.state, self.seat)
 
     def history(self) -> Sequence[str]:
@@ -71,7 +71,7 @@ class SeatTurn:
         return self._notation.meant(text)
 
     def is_move(self, text: str) -> bool:
-        """Return whether a text names a move of the game, legal or not, as far as words tell."""
+        """Return whether a text looks like a move of the game, legal or not."""
         from game_reasoning_arena.simulation.open_spiel.notations import names_a_move
 
         return names_a_move(self._episode.texts.name, text)

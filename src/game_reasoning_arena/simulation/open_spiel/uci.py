@@ -1,7 +1,7 @@
 """Chess engines that speak UCI, such as Stockfish, as processes of their own.
 
-As many engines run as there are processors; each is told ``ucinewgame`` before a search and uses
-one thread, so that with a limit of nodes or depth the same position gives the same move.
+There are at most as many engines as processors. Each gets ``ucinewgame`` before a search and uses
+one thread, so that with a limit of nodes or depth equal positions give equal moves.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 _LIMITS = {"depth": "depth", "nodes": "nodes", "movetime_ms": "movetime"}
 _DEFAULT_NODES = 10_000
-#: Centipawns that stand for a mate.
+#: Centipawns that represent a mate.
 MATE = 100_000
 _ANSWER_S = 60.0
 _GAMES = "/usr/games:/usr/local/games"
 
 
 def problems(task: Task, spec: PlayerSpec) -> list[str]:
-    """Why this engine cannot play, if so."""
+    """Return the reasons why this engine cannot play."""
     where = f"agents.{spec.name}"
     found = []
     if task.name != "chess":
@@ -54,7 +54,7 @@ def problems(task: Task, spec: PlayerSpec) -> list[str]:
 
 
 def find_program(path: str) -> str | None:
-    """Return where a program is, or None; Debian puts Stockfish where not every PATH leads."""
+    """Return a program's path, or None; also looks where Debian installs Stockfish."""
     given = os.path.expanduser(path)
     return shutil.which(given) or shutil.which(given, path=_GAMES)
 
@@ -64,7 +64,7 @@ class Engine:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
-        #: What the engine calls itself, with its version; None if it does not say.
+        #: The engine's own name with its version; None if it gives none.
         self.name: str | None = None
 
     @classmethod
@@ -86,7 +86,7 @@ class Engine:
         )
         engine = cls(process)
         try:
-            await engine.tell("uci")
+            await engine.send("uci")
             await engine.read("uciok", engine._note)
             for name, value in options.items():
                 if not f"{name}{value}".isprintable():
@@ -94,13 +94,13 @@ class Engine:
                         f"The option {name!r} of a UCI engine holds a line break or a control "
                         "character, which would be another command to it."
                     )
-                await engine.tell(f"setoption name {name} value {value}")
+                await engine.send(f"setoption name {name} value {value}")
         except UserError:
             await engine.stop()
             raise
         return engine
 
-    async def tell(self, line: str) -> None:
+    async def send(self, line: str) -> None:
         """Send a line."""
         assert self._process.stdin is not None
         try:
@@ -116,9 +116,9 @@ class Engine:
     async def read(
         self, first: str, other: Callable[[list[str]], None] = lambda words: None
     ) -> list[str]:
-        """Read until a line that starts with the word ``first``; its words.
+        """Read up to a line that starts with the word ``first``; return that line's words.
 
-        The words of the lines before it are given to ``other``.
+        The words of the lines before it are passed to ``other``.
         """
         assert self._process.stdout is not None
         while True:
@@ -137,14 +137,14 @@ class Engine:
             other(words)
 
     async def best_move(self, position: str, limit: str) -> str:
-        """The engine's move in a position, in UCI notation."""
+        """Return the engine's move in a position, in UCI notation."""
         return (await self.search(position, limit))[0]
 
     async def search(self, position: str, limit: str) -> tuple[str, int | None]:
-        """The engine's move in a position, in UCI notation, and what it thinks of the position.
+        """Return the engine's move in a position, in UCI notation, and its score.
 
-        The score is in centipawns from the mover's side, with a mate as ``MATE``; None if the
-        engine gives none.
+        The score is in centipawns from the mover's side, a mate counts ``MATE``; None if the engine
+        gives none.
         """
         scores: list[int] = []
 
@@ -154,11 +154,11 @@ class Engine:
                 kind, number = words[at + 1], int(words[at + 2])
                 scores.append((MATE if number > 0 else -MATE) if kind == "mate" else number)
 
-        await self.tell("ucinewgame")
-        await self.tell("isready")
+        await self.send("ucinewgame")
+        await self.send("isready")
         await self.read("readyok")
-        await self.tell(position)
-        await self.tell(f"go {limit}")
+        await self.send(position)
+        await self.send(f"go {limit}")
         move = (await self.read("bestmove", note))[1]
         return move, scores[-1] if scores else None
 
@@ -170,8 +170,9 @@ class Engine:
 
 
 class UCIAgent(EngineAgent):
-    """Options: ``path``, one or more of ``depth``, ``nodes``, ``movetime_ms``, and ``options``.
+    """Plays chess by an engine.
 
+    Options: ``path``, one or more of ``depth``, ``nodes``, ``movetime_ms``, and ``options``.
     Without a limit it searches 10,000 nodes.
     """
 
@@ -186,7 +187,7 @@ class UCIAgent(EngineAgent):
         self._name: str | None = None
 
     async def choose(self, turn: SeatTurn, plan: EpisodePlan) -> int:
-        """The engine's move."""
+        """Return the engine's move."""
         state = turn.state
         async with self._free:
             engine = self._idle.pop() if self._idle else await self._start()
@@ -209,7 +210,7 @@ class UCIAgent(EngineAgent):
         return engine
 
     def facts(self) -> dict[str, Any]:
-        """The engine's name and version; nothing before its first move."""
+        """Return the engine's name and version; nothing before its first move."""
         return {"engine": self._name} if self._name else {}
 
     async def aclose(self) -> None:
@@ -221,7 +222,7 @@ class UCIAgent(EngineAgent):
 
 
 def position_command(state: State) -> str:
-    """The UCI command for a state: where the game began, and all its moves."""
+    """Return the UCI command for a state: the start of the game and all its moves."""
     moves = " ".join(move.to_lan() for move in state.moves_history())
     start = f"position fen {state.start_fen()}"
     return f"{start} moves {moves}" if moves else start

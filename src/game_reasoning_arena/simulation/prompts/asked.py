@@ -1,4 +1,4 @@
-"""A prompt as an agent sees it, and what became of its answer."""
+"""A prompt as an agent sees it, and the verdict on its answer."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from game_reasoning_arena.simulation.prompts.scorers.base import Scored
 
 
 class PromptTurn:
-    """A prompt before one seat; nothing is legal or illegal.
+    """A prompt at one seat; no answer is legal or illegal.
 
     Attributes:
-        verdict: what the answer was, once there is one.
-        failure: why a scorer of the user's own could not score it.
+        verdict: the verdict on the answer, once there is one.
+        failure: the error of a user's scorer that could not score it.
     """
 
     def __init__(self, question: Question, seat: int) -> None:
@@ -33,7 +33,7 @@ class PromptTurn:
 
     @property
     def score(self) -> float | None:
-        """What the answer is worth; None where it is not known."""
+        """The answer's score; None where it is not known."""
         if self._later is not None:
             return self._later.score
         return None if self.verdict is None else self.verdict.score
@@ -46,18 +46,20 @@ class PromptTurn:
         return None if self.verdict is None else self.verdict.answer_text
 
     def messages(self, system_prompt: str | None) -> tuple[Message, ...]:
-        """Return what is sent: the agent's system prompt and the row's, examples, the question."""
+        """Return the messages to send: system prompts, examples, the question."""
         asked = self.question.messages
         own = self.question.item.system
         told = "\n\n".join(text for text in (system_prompt, own) if text)
         if not told:
             return asked
-        if asked[0]["role"] == "system":  # of a row that is a conversation
+        if (
+            asked[0]["role"] == "system"
+        ):  # the row is a conversation with a system prompt of its own
             told, asked = f"{told}\n\n{asked[0]['content']}", asked[1:]
         return ({"role": "system", "content": told}, *asked)
 
     def read(self, reply: Reply) -> Verdict:
-        """Return what a reply is; what a scorer of the user's own raises is kept for later."""
+        """Return the verdict on a reply; keep an error of a user's scorer for later."""
         question = self.question
         if question.scorer is None:
             return judge_text(reply)
@@ -67,20 +69,20 @@ class PromptTurn:
             self.failure = error
             return replace(judge_text(reply), scored_as=f"{question.scorer.name}:failed")
 
-    def heard(self, verdict: Verdict) -> None:
-        """Take note of what the answer was; one that could not be had at all is worth nothing."""
+    def set_verdict(self, verdict: Verdict) -> None:
+        """Store the verdict; a missing answer scores 0."""
         scorer = self.question.scorer
         unread = verdict.score is None and verdict.answer is None and self.failure is None
         if scorer is not None and unread:
             verdict = replace(verdict, score=0.0, scored_as=f"{scorer.name}:{verdict.outcome}")
         self.verdict = verdict
 
-    def rated(self, scored: Scored | None) -> None:
-        """Take note of a score that came later."""
+    def set_score(self, scored: Scored | None) -> None:
+        """Store a score that came later."""
         self._later = scored
 
     def action_text(self, action: int) -> str:
-        """There are no actions."""
+        """Raise LookupError: prompts have no actions."""
         raise LookupError(f"prompts have no action {action}")
 
     def state_text(self) -> str:
@@ -88,13 +90,13 @@ class PromptTurn:
         return self.question.messages[-1]["content"]
 
     def history(self) -> Sequence[str]:
-        """Nothing happened before."""
+        """Return nothing: there is no history."""
         return ()
 
     def other_notation(self, text: str) -> Collection[int]:
-        """There are no actions."""
+        """Return nothing: there are no actions."""
         return ()
 
     def is_move(self, text: str) -> bool:
-        """There are no actions."""
+        """Return False: there are no actions."""
         return False

@@ -1,4 +1,4 @@
-"""The choices of a question, from any of the shapes that benchmark files have."""
+"""The choices of a question, from the shapes that benchmark files use."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Choice(Struct, frozen=True):
 
 
 def choices_of(value: Any, column: str) -> tuple[Choice, ...]:
-    """Return choices with their labels, from any of the shapes that benchmark files have.
+    """Return choices with their labels, from the shapes that benchmark files use.
 
-    A list of texts, a list of objects with ``text`` and ``label``, an object of two such lists, or
-    an object from labels to texts; each also as JSON text.
+    These are a list of texts, a list of objects with ``text`` and ``label``, an object of two such
+    lists, or an object from labels to texts; each also as JSON text.
 
     Raises:
-        Missing: it is none of these, or a choice is left without a letter.
+        Missing: the value has another shape, or a choice is left without a letter.
     """
     if value in (None, "", [], {}):
         return ()

@@ -1,4 +1,4 @@
-"""Whether an answer is Python code that defines what was asked for; nothing of it is run."""
+"""Check that an answer is Python code that defines the requested function, without running it."""
 
 from __future__ import annotations
 
@@ -32,6 +32,6 @@ def _defines(text: str, name: str) -> bool:
 
 
 def _is_idle(statement: ast.stmt) -> bool:
-    """A docstring, an ellipsis or ``pass``."""
+    """Return whether a statement is a docstring, an ellipsis or ``pass``."""
     constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
     return constant or isinstance(statement, ast.Pass)

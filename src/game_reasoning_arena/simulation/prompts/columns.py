@@ -1,8 +1,8 @@
-"""Which columns of a data file hold what, and the items that its rows make.
+"""The columns of a data file by what they hold, and the items made of its rows.
 
 A setting ``simulation.columns.X`` is a column's name, a path into nested values
 (``choices.text``), a list of columns (``[A, B, C, D]``), a Jinja expression over ``row``
-(``"{{ row.a.strip() }}"``), or false for none. Left at null, the usual names are looked for.
+(``"{{ row.a.strip() }}"``), or false for none. For null the usual names are tried.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from game_reasoning_arena.simulation.prompts.files import Place
 from game_reasoning_arena.simulation.prompts.formats import Row
 from game_reasoning_arena.simulation.prompts.templates import value_template
 
-#: The names that are looked for, in this order, by what they hold.
+#: The names that are tried, in this order, by what they hold.
 USUAL: dict[str, tuple[str, ...]] = {
     "prompt": (
         "prompt", "question", "input", "problem", "query", "instruction", "messages",
@@ -41,14 +41,14 @@ USUAL: dict[str, tuple[str, ...]] = {
     "group": ("group", "subject", "category", "subset", "task"),
 }  # fmt: skip
 
-#: Choices that stand in a column each.
+#: Names of choices that have a column each.
 _LETTERED = ("A", "B", "C", "D", "E", "F", "G", "H", "I", "J")
 
 Pick = Callable[[Row], Any]
 
 
 class Item(Struct, frozen=True, kw_only=True):
-    """A row as it is asked: what it is called, what is said before, the question, the answer."""
+    """A row as it is asked: its name, the messages before the question, question and answer."""
 
     name: int | str
     group: str | None
@@ -61,7 +61,7 @@ class Item(Struct, frozen=True, kw_only=True):
 
 
 class Columns:
-    """How rows become items.
+    """Makes items of rows.
 
     Args:
         settings: ``simulation.columns``.
@@ -69,10 +69,10 @@ class Columns:
         file: the setting that names the file and its value, for errors.
 
     Attributes:
-        names: what was chosen, by what it holds; None for none.
+        names: the chosen columns by what they hold; None for none.
 
     Raises:
-        UserError: a column that was named is missing, or nothing holds prompts.
+        UserError: a named column is missing, or no column holds prompts.
     """
 
     def __init__(self, settings: Mapping[str, Any], known: Sequence[str], file: str) -> None:
@@ -120,7 +120,7 @@ class Columns:
         return _is_chat_name(self.names["prompt"])
 
     def hidden(self, row: Row) -> Row:
-        """Return a row without its answer: what a question's template is shown."""
+        """Return a row without its answer, for the template of a question."""
         answer = self.names["answer"]
         top = str(answer).partition(".")[0] if isinstance(answer, str) else None
         return {key: value for key, value in row.items() if key != top}
@@ -131,11 +131,11 @@ class Columns:
         Args:
             number: the row's number, which names it where there are no ids.
             row: its values.
-            place: where it stands, for errors.
+            place: its place in the file, for errors.
             stem: the name of its file, where there are several; its group if it has none.
 
         Raises:
-            UserError: the row lacks something; the row is named.
+            UserError: the row lacks something; the error names the row.
         """
         try:
             name = self._name(number, row, stem)
@@ -163,7 +163,8 @@ class Columns:
         try:
             return pick(row)
         except Missing:
-            # A row of JSON may leave out what is empty; who named a column means every row.
+            # A row of JSON may leave out what is empty, but a column that the user named must be
+            # there.
             return None
 
     def _name(self, number: int, row: Row, stem: str | None) -> int | str:
@@ -183,7 +184,7 @@ class Columns:
         return name
 
     def _asked(self, row: Row) -> tuple[tuple[Message, ...], str, str | None]:
-        """What is said before the question, the question, and an answer that stands behind it."""
+        """Return the messages before the question, the question, and an answer that follows it."""
         column = self.names["prompt"]
         try:
             value = self._picks["prompt"](row)
@@ -232,12 +233,12 @@ def _conversation(value: list[Any], column: str) -> tuple[tuple[Message, ...], s
 
 
 def _joined(content: Any) -> Any:
-    """The text of a message that comes in parts."""
+    """Return the text of a message that comes in parts."""
     if not isinstance(content, list):
         return content
     texts = [part.get("text") if isinstance(part, Mapping) else part for part in content]
-    said = [text for text in texts if isinstance(text, str)]
-    return "\n".join(said) if len(said) == len(texts) else None
+    parts = [text for text in texts if isinstance(text, str)]
+    return "\n".join(parts) if len(parts) == len(texts) else None
 
 
 def _is_chat_name(column: Any) -> bool:
@@ -245,7 +246,7 @@ def _is_chat_name(column: Any) -> bool:
 
 
 def _pick(chosen: Any, where: str) -> Pick:
-    """How a value is had from a row."""
+    """Return the function that gets a value from a row."""
     if isinstance(chosen, list):
         return lambda row: [row.get(name) for name in chosen]
     name = str(chosen)

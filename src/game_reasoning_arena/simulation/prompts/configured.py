@@ -1,4 +1,4 @@
-"""From ``simulation`` in a configuration to the prompts of a run: all that is wrong at once."""
+"""Make the prompts of a run from ``simulation`` in a configuration; report all problems at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LEAST = {"repeats": 1, "limit": 1, "sample": 1, "shots": 0}
 
 
 def simulation_of(conf: Mapping[str, Any]) -> PromptsSimulation:
-    """Return the simulation that a configuration asks for.
+    """Return the simulation of a configuration.
 
     Raises:
         UserError: the file, a column, a template, the scorer or a row is wrong.
@@ -73,10 +73,10 @@ def _questions(conf: Mapping[str, Any]) -> Questionnaire:
 
 
 def _bank(conf: Mapping[str, Any], file: str, key: str) -> Bank:
-    """The rows of a file, with columns, template and scorer."""
+    """Return the rows of a file, with columns, template and scorer."""
     header = [str(name) for name in conf.get("header") or ()]
     rows = Rows(data_files(file, key=key), header=header, key=key)
-    next(rows.scan(), None)  # the first row tells the columns
+    next(rows.scan(), None)  # reads the columns from the first row
     where = f"{key}={file!r}"
     if not rows.columns:
         raise UserError(f"{where} holds no prompts.")
@@ -101,7 +101,7 @@ def _columns(given: Any) -> Mapping[str, Any]:
 
 
 def _scorer(conf: Mapping[str, Any], columns: Columns, where: str) -> tuple[Any, Scorer | None]:
-    """The scorer's settings and the scorer; where nothing is said, by what the rows have."""
+    """Return the scorer's settings and the scorer; the rows' columns decide if none is set."""
     chosen = scorer_conf(conf.get("scorer"))
     if chosen is None:
         if not columns.labelled:
@@ -147,7 +147,7 @@ def _examples(conf: Mapping[str, Any], shots: int, bank: Bank, file: str) -> Exa
 
 
 def _enough(examples: Examples, questions: Questionnaire, conf: Mapping[str, Any]) -> None:
-    """Whether there are rows enough, and each can be shown; tried with one draw."""
+    """Check that there are enough rows and each can be shown; tried with one draw."""
     rows = len(examples.bank.rows)
     needed = examples.shots + examples.same_file
     if rows < needed:

@@ -1,7 +1,7 @@
-"""Rows of data files: read once from beginning to end, then had again one by one by their numbers.
+"""Rows of data files: read once from start to end, then again one by one by their numbers.
 
-Only the byte at which each row begins is kept, so that memory does not grow with the texts. What
-cannot be entered in the middle (gzip, one JSON document, Parquet) is copied as lines into a
+Only the byte at which each row begins is kept, so that memory does not grow with the texts. Files
+that cannot be read from the middle (gzip, one JSON document, Parquet) are copied as lines into a
 temporary file first.
 """
 
@@ -31,16 +31,16 @@ from game_reasoning_arena.simulation.prompts.formats import (
     text_row,
 )
 
-#: The data files that ship, under the names that ``simulation.file`` takes.
+#: The data files that ship, by the names that ``simulation.file`` takes.
 SHIPPED = Path(__file__).resolve().parent.parent / "data"
 
-#: Characters that a cell of a CSV file may have: a prompt may hold a whole book.
+#: The most characters in a cell of a CSV file: a prompt may hold a whole book.
 _LONGEST_CELL = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a row stands: for errors."""
+    """The place of a row, for errors."""
 
     file: str
     kind: str
@@ -52,12 +52,12 @@ class Place:
 
 
 def data_files(file: str, *, key: str = "simulation.file") -> list[Path]:
-    """Return the files that a setting names: one, or all of a directory in the order of names.
+    """Return the files of a setting: one file, or all of a directory in the order of names.
 
-    A name without a folder is looked for in the working directory, then among the shipped.
+    A name without a folder is looked for in the working directory, then among the shipped files.
 
     Raises:
-        UserError: it is missing, of an unknown ending, or a directory without data files.
+        UserError: it is missing, has an unknown ending, or is a directory without data files.
     """
     path = Path(file).expanduser()
     if not path.exists() and path.parent == Path() and (SHIPPED / path).is_file():
@@ -106,10 +106,10 @@ class Rows:
         return sum(len(part.starts) for part in self._parts)
 
     def scan(self) -> Iterator[tuple[Place, Row]]:
-        """Read all rows in order; afterwards ``rows[n]`` gives each again.
+        """Read all rows in order; afterwards ``rows[n]`` reads each again.
 
         Raises:
-            UserError: a file cannot be read or a row of it is damaged; the row is named.
+            UserError: a file cannot be read or a row is damaged; the error names the row.
         """
         self._firsts.clear()
         for part in self._parts:
@@ -119,7 +119,7 @@ class Rows:
             yield from self._scan(part)
 
     def stem(self, number: int) -> str | None:
-        """Return the name of the file that a row stands in, where there are several."""
+        """Return the name of the file that holds a row; None if there is only one file."""
         return self._parts[self._part(number)].path.name.split(".")[0] if self.several else None
 
     @property
@@ -131,7 +131,7 @@ class Rows:
         """Return a row by its number from 0.
 
         Raises:
-            UserError: the file was changed since it was scanned.
+            UserError: the file has changed since the scan.
         """
         index = self._part(number)
         part = self._parts[index]
@@ -207,7 +207,7 @@ _NAMES = {",": "comma", "\t": "tab"}
 
 @dataclass(slots=True)
 class _Part:
-    """One file, and where its rows begin and end in it (or in its copy)."""
+    """One file, with the start and end of each row in it (or in its copy)."""
 
     path: Path
     shown: str
@@ -222,7 +222,7 @@ class _Part:
         return self.path.open("rb") if self.copy is None else self.copy.opened()
 
     def begin(self, file: IO[bytes]) -> None:
-        """Remember what the file is like."""
+        """Remember the file's size and time."""
         self.stamp = _stamp(os.fstat(file.fileno()))
 
     def row(self, number: int) -> Row:
@@ -250,7 +250,7 @@ def _stamp(found: os.stat_result) -> tuple[int, int]:
 
 
 class _Lines:
-    """The lines of a file as text, with how many bytes and lines were taken."""
+    """The lines of a file as text; counts the bytes and lines taken."""
 
     def __init__(self, file: IO[bytes], where: str) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""How a line of each kind of data file becomes a row, and how other files are copied as lines."""
+"""Turn lines of each kind of data file into rows, and copy other files as lines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import orjson
 from game_reasoning_arena.errors import UserError
 
 ENDINGS = (".jsonl", ".csv", ".tsv", ".json", ".parquet", ".txt")
-#: What parts the cells of a line.
+#: The separator of cells.
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 BOM = b"\xef\xbb\xbf"
 
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 
 def ending(path: Path) -> str | None:
-    """Return the ending that says how a file is read; None where it is no data file."""
+    """Return the ending that decides how a file is read; None if it is no data file."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] == ".gz":
         suffixes.pop()
@@ -44,7 +44,7 @@ def json_row(line: str) -> Row:
 
 
 def _whole(digits: str) -> int | float:
-    """A number of thousands of digits is an error for ``int``, and no prompt's matter."""
+    """Parse a whole number; ``int`` raises for thousands of digits, which no prompt needs."""
     return int(digits) if len(digits) < 1000 else float(digits)
 
 
@@ -64,10 +64,10 @@ def filled(header: Sequence[str], cells: Sequence[str]) -> Row:
 
 
 class Copy:
-    """Lines in a file without a name, which is gone as soon as nobody holds this.
+    """Lines in a file without a name, which is gone when this object is.
 
     Args:
-        pieces: what is written.
+        pieces: the lines to write.
     """
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
@@ -83,7 +83,7 @@ class Copy:
         return os.pread(self._descriptor, end - start, start)
 
     def opened(self) -> IO[bytes]:
-        """Return the file, to be read from its beginning."""
+        """Return the file, positioned at its start."""
         file = os.fdopen(os.dup(self._descriptor), "rb")
         file.seek(0)
         return file
@@ -95,7 +95,7 @@ def _lines(rows: Iterable[Row]) -> Iterator[bytes]:
 
 
 def copied(path: Path, kind: str | None, where: str) -> Copy | None:
-    """Return a copy as lines of what cannot be entered in the middle; None where none is needed."""
+    """Return a copy as lines of a file that cannot be read from the middle; None for others."""
     if kind == ".parquet":
         return Copy(_lines(_parquet_rows(path, where)))
     if kind == ".json":
@@ -111,7 +111,7 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _document_rows(path: Path, where: str) -> Iterator[Row]:
-    """The rows of one JSON document: a list, or an object that holds one list of objects."""
+    """Yield the rows of one JSON document: a list, or an object with one list of objects."""
     with _opened(path) as file:
         try:
             document = json.loads(file.read().removeprefix(BOM), parse_int=_whole)

@@ -1,4 +1,4 @@
-"""The questions of a run: rows turned into messages, one at a time, with examples before them."""
+"""The questions of a run: rows turned into messages one at a time, with examples before them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from game_reasoning_arena.simulation.prompts.scorers.base import Scorer, Unreada
 from game_reasoning_arena.simulation.prompts.selection import drawn
 from game_reasoning_arena.simulation.prompts.templates import RowTemplate
 
-#: Wrong rows that are told of one file.
-MOST_TOLD = 5
+#: The most wrong rows that are reported of one file.
+MOST_REPORTED = 5
 
-#: Examples that are drawn beyond those shown, to stand in where the asked row is among them.
+#: Examples drawn beyond those shown; they replace the asked row where it is among them.
 _SPARE = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A row as it is asked: the messages, and how the answer is scored."""
+    """A row as it is asked: its messages, and how the answer is scored."""
 
     item: Item
     messages: tuple[Message, ...]
@@ -49,7 +49,7 @@ class _Example:
 
 @dataclass(slots=True)
 class Bank:
-    """Rows with what makes questions of them."""
+    """Rows with what is needed to make questions of them."""
 
     rows: Rows
     columns: Columns
@@ -75,7 +75,7 @@ class Bank:
 
 @dataclass(slots=True)
 class Examples:
-    """Where examples are drawn from, and how many are shown before a question."""
+    """The source of examples and the number shown before a question."""
 
     shots: int
     bank: Bank
@@ -84,7 +84,7 @@ class Examples:
     drawn: list[_Example] = field(default_factory=list)
 
     def draw(self, seed: int) -> None:
-        """Draw them: the same for every question, so that prompts begin alike.
+        """Draw the examples: the same for every question, so that all prompts begin alike.
 
         Raises:
             UserError: there are too few rows, or one cannot be shown.
@@ -95,7 +95,7 @@ class Examples:
         self.drawn = [self._example(number) for number in numbers]
 
     def before(self, number: int, prompt: str) -> Iterator[Message]:
-        """Return the messages of the examples of a row, which is never among them."""
+        """Yield the messages of the examples for a row; the row itself is never among them."""
         shown = 0
         for example in self.drawn:
             if shown == self.shots:
@@ -117,7 +117,7 @@ class Examples:
         key = None if bank.scorer is None else bank.scorer.key(item)
         expected = item.expected if bank.scorer is None else bank.scorer.shown(item, key)
         if self.answer is not None:
-            said = self.answer(
+            answer = self.answer(
                 prompt=item.prompt,
                 choices=shown_choices(item),
                 row=item.row,
@@ -126,13 +126,13 @@ class Examples:
                 expected=expected,
             )
         elif bank.scorer is not None:
-            said = bank.scorer.example(item, key)
+            answer = bank.scorer.example(item, key)
         else:
-            said = str(expected)
+            answer = str(expected)
         return _Example(
             number,
             prompt,
-            ({"role": "user", "content": prompt}, {"role": "assistant", "content": said}),
+            ({"role": "user", "content": prompt}, {"role": "assistant", "content": answer}),
         )
 
 
@@ -140,12 +140,12 @@ class Questionnaire:
     """All questions, checked from the first to the last; the texts stay on disk.
 
     Args:
-        bank: the rows that are asked.
-        first: how many of them at most, from the first; None for all.
-        examples: what is shown before a question; None for nothing.
+        bank: the rows to ask.
+        first: the most rows to ask, from the first; None for all.
+        examples: the examples before a question; None for none.
 
     Raises:
-        ConfigProblems: rows that cannot be asked or scored, each named with what to do.
+        ConfigProblems: rows that cannot be asked or scored, each named with a next step.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class Questionnaire:
 
     @property
     def scorer(self) -> Scorer | None:
-        """What scores the answers; None for nothing."""
+        """The scorer of the answers; None for none."""
         return self._bank.scorer
 
     def settings(self) -> dict[str, Any]:
@@ -220,10 +220,10 @@ class Questionnaire:
                 names.append(_short_hash(item.name))
             except UserError as error:
                 wrong += 1
-                if wrong <= MOST_TOLD:
+                if wrong <= MOST_REPORTED:
                     problems.append(str(error))
-        if wrong > MOST_TOLD:
-            problems.append(f"{bank.file}: {wrong - MOST_TOLD} more rows are wrong like these.")
+        if wrong > MOST_REPORTED:
+            problems.append(f"{bank.file}: {wrong - MOST_REPORTED} more rows are wrong like these.")
         if not self._count:
             problems.append(f"{bank.file} holds no prompts.")
         if not problems and (twice := self._twice(names)) is not None:
@@ -232,7 +232,7 @@ class Questionnaire:
             raise ConfigProblems(problems)
 
     def _take(self, item: Item, place: Place) -> None:
-        """Check one item and take it into the hash."""
+        """Check one item and add it to the hash."""
         bank, key = self._bank, None
         scorer = bank.scorer
         if scorer is not None:
@@ -252,7 +252,7 @@ class Questionnaire:
         self._hash.update(orjson.dumps(asked))
 
     def _twice(self, names: array[int]) -> str | None:
-        """What is wrong with ids that are the same; they are read again to be named."""
+        """Return what is wrong with equal ids; rows are read again to name them."""
         if self._bank.columns.names["id"] is None:
             return None
         ordered = sorted(names)
@@ -277,7 +277,7 @@ class Questionnaire:
 
 
 def shown_choices(item: Item) -> list[dict[str, str]]:
-    """Return choices as a template sees them: plain data, which a sandbox need not look into."""
+    """Return choices as plain data for a template, which a sandbox need not inspect."""
     return [{"label": choice.label, "text": choice.text} for choice in item.choices]
 
 

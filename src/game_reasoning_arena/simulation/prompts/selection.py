@@ -1,4 +1,4 @@
-"""Which rows are asked and in which order, decided by the seed."""
+"""Select the rows to ask and their order by the seed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ ORDERS = ("file", "shuffled")
 class Selection:
     """``sample`` rows drawn without replacement (None: all), then the first ``limit`` of these.
 
-    A larger sample begins with a smaller one of the same seed. ``order`` is that of rows which are
-    not drawn: as in the file, or shuffled.
+    A larger sample begins with the smaller one of the same seed. ``order`` is the order of rows
+    that
+    are not drawn: as in the file, or shuffled.
     """
 
     order: str = "file"
@@ -32,7 +33,7 @@ class Selection:
         return self.order == "file" and self.sample is None and self.limit is not None
 
     def of(self, rows: int, seed: int) -> Sequence[int]:
-        """Return the numbers of the rows to ask, of so many in the file."""
+        """Return the numbers of the rows to ask; ``rows`` is their number in the file."""
         wanted = rows
         for most in (self.sample, self.limit):
             wanted = wanted if most is None else min(wanted, most)
@@ -44,8 +45,8 @@ class Selection:
 def drawn(rows: int, wanted: int, stream: Stream) -> array[int]:
     """Return ``wanted`` of the numbers below ``rows``, without replacement, in random order.
 
-    Source: R. Durstenfeld (1964), Algorithm 235: Random permutation, CACM 7, 420; only what was
-    exchanged is kept.
+    Source: R. Durstenfeld (1964), Algorithm 235: Random permutation, CACM 7, 420; only exchanged
+    numbers are kept in memory.
     """
     moved: dict[int, int] = {}
     chosen = array("q")
@@ -57,9 +58,9 @@ def drawn(rows: int, wanted: int, stream: Stream) -> array[int]:
 
 
 class PromptPlans(Sequence[EpisodePlan]):
-    """The episodes of a run of prompts, made when asked for: row by row, ``repeats`` times each.
+    """The episodes of a run of prompts, made on demand: row by row, ``repeats`` times each.
 
-    All repeats of a row share the seed that the row has in this file, whatever else is asked.
+    All repeats of a row share the seed of that row in this file, whichever other rows are asked.
     """
 
     def __init__(

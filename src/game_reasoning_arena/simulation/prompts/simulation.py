@@ -1,4 +1,4 @@
-"""Prompts without a game: each asked of every agent, and scored where right answers are known.
+"""Prompts without a game: each is asked of every agent, and scored where the answer is known.
 
 An episode is one prompt in one repeat, with every agent asked at once.
 """
@@ -20,7 +20,7 @@ from game_reasoning_arena.simulation.prompts.questions import Questionnaire
 from game_reasoning_arena.simulation.prompts.scorers.base import Pending
 from game_reasoning_arena.simulation.prompts.selection import PromptPlans, Selection
 
-#: What the agent that judges is called; its lines in the records are told by it.
+#: Name of the judging agent; it marks the judge's lines in the records.
 JUDGE = "judge"
 
 
@@ -29,8 +29,8 @@ class PromptsSimulation(Simulation):
 
     Args:
         questions: the prompts, checked.
-        selection: which of them are asked.
-        repeats: how often each is asked.
+        selection: the rows to ask.
+        repeats: the number of times each is asked.
     """
 
     open_ended = True
@@ -45,7 +45,7 @@ class PromptsSimulation(Simulation):
         self._rows: Sequence[int] = ()
 
     def settings(self) -> dict[str, Any]:
-        """Return what was found by itself, as settings: the columns, the template, the scorer."""
+        """Return the settings found by default: the columns, the template, the scorer."""
         return self.questions.settings()
 
     def contents(self) -> dict[str, str]:
@@ -86,7 +86,7 @@ class PromptsSimulation(Simulation):
     def plan(
         self, *, episodes: int, seed: int, rotate: bool, players: Sequence[str]
     ) -> Sequence[EpisodePlan]:
-        """Return prompts times repeats, whatever ``episodes`` and ``rotate`` say."""
+        """Return one episode per prompt and repeat; ``episodes`` and ``rotate`` are ignored."""
         self._rows = self.selection.of(len(self.questions), seed)
         self.questions.draw_examples(seed)
         return PromptPlans(self._rows, repeats=self.repeats, seed=seed, players=players)
@@ -98,10 +98,10 @@ class PromptsSimulation(Simulation):
     async def play(
         self, plan: EpisodePlan, agents: Mapping[str, Agent], run_id: str
     ) -> EpisodeRecord:
-        """Ask every agent at once, then score what they said.
+        """Ask every agent at once, then score the answers.
 
         Raises:
-            ScorerFailure: a scorer of the user's own failed; the answers are recorded.
+            ScorerFailure: a user's scorer failed; the answers are recorded.
         """
         started = perf_counter()
         question = self.questions.question(self.row(plan))
@@ -164,11 +164,11 @@ class PromptsSimulation(Simulation):
                 questions=judge.questions if isinstance(judge, PromptedAgent) else None,
             )
         )
-        turn.rated(scored)
+        turn.set_score(scored)
 
 
 def _ended(results: Sequence[Any]) -> tuple[Status, str | None]:
-    """How the asking ended; what is neither an outage nor a spent budget is raised."""
+    """Return the status of an episode; raise whatever is neither an outage nor a spent budget."""
     status, error = Status.COMPLETED, None
     for result in results:
         if isinstance(result, BackendError):
@@ -186,11 +186,11 @@ def _labels(turns: Sequence[PromptTurn]) -> tuple[float | None, ...] | None:
 
 
 def words_for_games(overrides: Sequence[str], simulations: Sequence[Simulation]) -> list[str]:
-    """Return what is wrong with words that count or seat games where every run is of prompts.
+    """Return the problems with words that count or seat games when all runs are of prompts.
 
     Args:
         overrides: the words as Hydra got them.
-        simulations: of all runs that the words make.
+        simulations: the simulations of all runs that the words make.
     """
     if not simulations or not all(isinstance(one, PromptsSimulation) for one in simulations):
         return []

@@ -1,7 +1,8 @@
-"""Templates of rows: how a row's question becomes a message, in sandboxed Jinja.
+"""Templates that turn a row's question into a message, in sandboxed Jinja.
 
-Shipped: ``plain`` (the question as it stands), ``line`` (its choices, and the request to end with
-``Final Answer: X``), ``json``. Or a path of a ``.j2`` file, or the template itself.
+A template is a shipped one, the path of a ``.j2`` file, or Jinja itself. Shipped are ``plain`` (the
+question as it stands), ``line`` (with its choices and the request to end with ``Final Answer: X``)
+and ``json``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from game_reasoning_arena.errors import UserError, choose_from
 
 SHIPPED = Path(__file__).resolve().parent / "templates"
 
-#: What the template of a question may use.
+#: Variables of a question's template.
 VARIABLES = {
     "prompt": "the question",
     "choices": "the choices, each with `label` and `text`; empty where there are none",
@@ -26,7 +27,7 @@ VARIABLES = {
     "id": "the row's id",
     "group": "the row's group; none where there is none",
 }
-#: And the template of an example's answer.
+#: Variables of the template of an example's answer.
 ANSWER_VARIABLES = {**VARIABLES, "row": "all columns of the row", "expected": "the right answer"}
 
 
@@ -43,7 +44,7 @@ class RowTemplate:
     Args:
         text: a shipped name, a path of a ``.j2`` file, or Jinja itself.
         where: the setting, for errors.
-        variables: what it may use.
+        variables: the variables that it may use.
 
     Raises:
         UserError: there is no such template, or it is wrong.
@@ -68,22 +69,22 @@ class RowTemplate:
             raise UserError(f"{where}{f', line {line}' if line else ''}: {error}") from error
 
     def __call__(self, **values: Any) -> str:
-        """Render.
+        """Render the template.
 
         Raises:
             UserError: the template fails on these values.
         """
         try:
             return self._template.render(**values).strip()
-        except Exception as error:  # anything that a template of the user's may raise
+        except Exception as error:  # a user's template may raise anything
             raise UserError(f"{self._where} fails: {error}") from error
 
 
 def value_template(text: str, where: str) -> Callable[..., str]:
-    """Return a template over ``row`` alone, as columns may be given by one.
+    """Return a template over ``row`` alone, for columns that are given by one.
 
     Raises:
-        UserError: it is wrong.
+        UserError: the template is wrong.
     """
     return RowTemplate(text, where, {"row": "all columns of the row"})
 

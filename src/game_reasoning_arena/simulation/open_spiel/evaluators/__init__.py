@@ -1,1 +1,1 @@
-"""Evaluators: what every legal move of a recorded position is worth."""
+"""Evaluators: they value every legal move of a recorded position."""

@@ -20,12 +20,12 @@ from game_reasoning_arena.simulation.open_spiel.evaluators.perfect import Moves
 from game_reasoning_arena.simulation.open_spiel.loading import State
 from game_reasoning_arena.simulation.open_spiel.uci import Engine, position_command
 
-#: Scores beyond so many centipawns are cut.
+#: Scores are cut at so many centipawns.
 CEILING = 1000
-#: Points of win % lost, worst first.
+#: Points of win % that a move must lose to be called so, worst first.
 JUDGEMENTS = ((15.0, "blunder"), (10.0, "mistake"), (5.0, "inaccuracy"))
-#: Points of win % within which two searches of the default size agree in nine positions of ten, by
-#: measurement: the best move before it is played, and the position after it.
+#: Points of win % within which two searches of the default size agree in nine positions of ten
+#: (measured): of the best move before it is played, and of the position after it.
 RESOLVED = 2.0
 _REMEMBERED = 100_000
 
@@ -45,7 +45,7 @@ def accuracy_percent(before: float, after: float) -> float:
 
 
 def judgement(before: float, after: float) -> str | None:
-    """Return what a move is called that takes the mover's win % from one to the other."""
+    """Return the name of a move that changes the mover's win % so; None for a good move."""
     return next((name for lost, name in JUDGEMENTS if before - after >= lost), None)
 
 
@@ -66,7 +66,7 @@ class ChessEngine:
         self._known: dict[str, tuple[str, int]] = {}
 
     def verdict(self, state: State, moves: Moves, at: int, forfeited: float) -> Verdict:
-        """The value of the played move beside that of the engine's own."""
+        """Return the value of the played move beside that of the engine's own."""
         wanted, cp_before = self._searched(state)
         best = self._action(state, moves, wanted)
         before = win_percent(cp_before)
@@ -98,14 +98,14 @@ class ChessEngine:
         )
 
     def outcomes(self, state: State, moves: Moves) -> None:
-        """Chess has no chance."""
+        """Return None: chess has no chance."""
 
     def value(self, state: State) -> float | None:
-        """Not computed."""
+        """Return None: not computed."""
         return None
 
     def facts(self) -> dict[str, Any]:
-        """The engine's name and the size of its searches."""
+        """Return the engine's name and the size of its searches."""
         return {
             "method": "search by a UCI engine",
             "engine": self._engine.name,
@@ -119,7 +119,7 @@ class ChessEngine:
         self._runner.close()
 
     def _after(self, state: State, mover: int) -> tuple[int, float]:
-        """Centipawns and win % of who has just moved."""
+        """Return centipawns and win % of the side that has just moved."""
         if state.is_terminal():
             result = state.returns()[mover]
             return int(CEILING * result), 50 + 50 * result

@@ -1,4 +1,4 @@
-"""Which evaluator judges a game: chosen by the game, or by hand and checked."""
+"""Choose the evaluator of a game: by the game, or by hand and checked."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from game_reasoning_arena.simulation.open_spiel.evaluators.policies import (
 from game_reasoning_arena.simulation.open_spiel.evaluators.positions import PositionValues
 from game_reasoning_arena.simulation.open_spiel.evaluators.settings import EvaluatorSettings
 from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
-from game_reasoning_arena.simulation.open_spiel.solver import estimated_size, without_solution
+from game_reasoning_arena.simulation.open_spiel.solver import estimated_size, unsolvable_reason
 from game_reasoning_arena.simulation.open_spiel.solving import TooBig
 from game_reasoning_arena.simulation.open_spiel.uci import find_program
 
 log = logging.getLogger(__name__)
 
-#: The most histories of a game with hidden information whose tree is kept in memory (1 KB each).
+#: The most histories of a hidden-information game whose tree is kept in memory (1 KB each).
 _MOST_HISTORIES = 500_000
 _MOST_POSITIONS = 2_000_000
 
@@ -45,7 +45,7 @@ def choose(simulation: OpenSpielSimulation, settings: EvaluatorSettings) -> str:
     """Return the evaluator of a game: solver, mcts, uci or connect_four.
 
     Raises:
-        UserError: none fits, or the one that was asked for does not, or its program is missing.
+        UserError: no evaluator fits, or the requested one does not, or its program is missing.
     """
     if settings.by != "auto":
         if problem := _PROBLEMS[settings.by](simulation, settings):
@@ -67,7 +67,7 @@ def choose(simulation: OpenSpielSimulation, settings: EvaluatorSettings) -> str:
 
 
 def _solver_problem(simulation: OpenSpielSimulation, settings: EvaluatorSettings) -> str | None:
-    if unfit := without_solution(simulation):
+    if unfit := unsolvable_reason(simulation):
         return unfit
     limit = simulation.max_moves
     if limit is not None and limit < simulation.game.max_game_length():
@@ -85,7 +85,7 @@ def _solver_problem(simulation: OpenSpielSimulation, settings: EvaluatorSettings
 
 
 def _mcts_problem(simulation: OpenSpielSimulation, settings: EvaluatorSettings) -> str | None:
-    if unfit := without_solution(simulation):
+    if unfit := unsolvable_reason(simulation):
         return unfit
     if simulation.texts.hidden:
         return f"a search from one position would see what is hidden in {simulation.name}"
@@ -127,12 +127,12 @@ _PROBLEMS: dict[str, Callable[[OpenSpielSimulation, EvaluatorSettings], str | No
 
 @dataclass(slots=True)
 class Prepared:
-    """A judge of one run, and what is known of its players."""
+    """A judge of one run, and what is known about its players."""
 
     judge: Judge
-    #: Labels of the policies that are known, by player.
+    #: Labels of the known policies, by player.
     known: dict[str, str]
-    #: What could not be used, in plain sentences.
+    #: Sentences about what could not be used.
     notes: list[str] = field(default_factory=list)
 
 
@@ -146,19 +146,19 @@ def make_judge(
     contents: Mapping[str, str],
     seating: Mapping[str, Sequence[int]],
 ) -> Prepared:
-    """Return a judge, ready to measure episodes; small games are solved here, or read from disk.
+    """Return a judge that can measure episodes; small games are solved here, or read from disk.
 
     Args:
         simulation: the game.
         by: the evaluator, from :func:`choose`.
         settings: its settings.
         agents: the players as the run was configured.
-        home: where relative paths of the run begin.
+        home: folder from which relative paths of the run start.
         contents: hashes of files, as in ``run.json``.
-        seating: at which seats each player sat.
+        seating: the seats at which each player sat.
 
     Raises:
-        UserError: the game turned out too big, or an engine does not start.
+        UserError: the game is too big after all, or an engine does not start.
     """
     known: dict[str, KnownPolicy] = {}
     notes: list[str] = []
@@ -188,7 +188,7 @@ def make_judge(
     return Prepared(judge, {name: policy.label for name, policy in known.items()}, notes)
 
 
-#: Raises where a policy does not say what it does as it sits at a seat.
+#: Raises if a policy has no probabilities for a state that it reaches at a seat.
 _Require = Callable[[KnownPolicy, int], object]
 
 
@@ -223,7 +223,7 @@ def _minimax_judge(
 def _drop_silent(
     known: dict[str, KnownPolicy], seating: Mapping[str, Sequence[int]], require: _Require
 ) -> list[str]:
-    """Take out policies that do not say what they do somewhere; say which."""
+    """Remove policies that have no probabilities for a state they reach; return notes on them."""
     notes = []
     for name, policy in list(known.items()):
         try:
@@ -236,20 +236,20 @@ def _drop_silent(
 
 
 def check_replay(simulation: OpenSpielSimulation, episode: Mapping[str, Any]) -> str | None:
-    """Return why a recorded episode is not one of this game; None if it is."""
+    """Return why a recorded episode is no episode of this game; None if it is."""
     state = simulation.new_state(episode["seed"])
     where = f"episode {episode['episode']} does not replay"
     for number, move in enumerate(episode["moves"]):
         seat, action = move["seat"], move["action"]
-        said = f"{where} at move {number} ({move['text']!r})"
+        place = f"{where} at move {number} ({move['text']!r})"
         if state.is_terminal():
-            return f"{said}: the game is over there"
+            return f"{place}: the game is over there"
         if state.current_player() != seat:
-            return f"{said}: it is not {_who(seat)} that moves there"
+            return f"{place}: it is not {_mover(seat)} that moves there"
         if action not in state.legal_actions():
-            return f"{said}: there is no such move there"
+            return f"{place}: there is no such move there"
         if state.action_to_string(seat, action) != move["text"]:
-            return f"{said}: the engine calls that move {state.action_to_string(seat, action)!r}"
+            return f"{place}: the engine calls that move {state.action_to_string(seat, action)!r}"
         state.apply_action(action)
     return _wrong_end(episode, state, where)
 
@@ -268,5 +268,5 @@ def _wrong_end(episode: Mapping[str, Any], state: Any, where: str) -> str | None
     return None
 
 
-def _who(seat: int) -> str:
+def _mover(seat: int) -> str:
     return "chance" if seat == int(pyspiel.PlayerId.CHANCE) else f"seat {seat}"

@@ -20,7 +20,7 @@ _REMEMBERED = 100_000
 
 
 def installed() -> bool:
-    """Return whether the package is here."""
+    """Return whether the package is installed."""
     return find_spec("bitbully") is not None
 
 
@@ -37,20 +37,20 @@ class ConnectFour:
         self._known: dict[tuple[int, ...], list[float]] = {}
 
     def verdict(self, state: State, moves: Moves, at: int, forfeited: float) -> Verdict:
-        """Exact values of all legal moves."""
+        """Return exact values of all legal moves."""
         values = self._values(state)
         return from_values(moves.actions, moves.texts, values, at, forfeited=forfeited)
 
     def outcomes(self, state: State, moves: Moves) -> Sequence[float] | None:
-        """There is no chance."""
+        """Return None: the game has no chance."""
         return None
 
     def value(self, state: State) -> float:
-        """What the beginning is worth to player 0, who moves first."""
+        """Return the value of the start to player 0, who moves first."""
         return max(self._values(state))
 
     def facts(self) -> dict[str, Any]:
-        """The solver and its version."""
+        """Return the solver and its version."""
         try:
             found = version("bitbully")
         except PackageNotFoundError:
@@ -58,7 +58,7 @@ class ConnectFour:
         return {"method": "alpha-beta search to the end with an opening book", "bitbully": found}
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Do nothing; only memory is held."""
 
     def _values(self, state: State) -> list[float]:
         played = tuple(state.history())

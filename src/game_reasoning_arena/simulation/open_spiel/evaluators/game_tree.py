@@ -106,5 +106,7 @@ class GameTree:
         return number
 
     def behaviour(self, policy: Sequence[Sequence[float]], node: Node) -> Sequence[float]:
-        """The probabilities of a node's actions, of chance or by a policy on information sets."""
+        """Return the probabilities of a node's actions: chance's, or by a policy on information
+        sets.
+        """
         return node.chances if node.player < 0 else policy[node.information_set]

@@ -1,10 +1,10 @@
-"""Judging episodes of small games with hidden information, at the information set.
+"""Judge episodes of small games with hidden information, at the information set.
 
 A seat's decisions are measured under solved strategies of both players. Its result without luck is
 AIVAT's (Burch, Schmid, Moravcik, Morrill and Bowling 2018, "AIVAT: A New Variance Reduction
-Technique for Agent Evaluation in Imperfect Information Games"): where the opponent's policy is
-known, chance and the opponent contribute what they do on average over everything that the seat
-could not see; where it is not, chance alone is taken out, history by history.
+Technique for Agent Evaluation in Imperfect Information Games"). If the opponent's policy is known,
+chance and the opponent contribute their average over everything that the seat could not see;
+otherwise only chance is taken out, history by history.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from game_reasoning_arena.simulation.open_spiel.loading import Game
 
 EVALUATOR = "solver:cfr"
 
-#: A node, the step taken there, and where that stands among its actions (-1: a forfeit).
+#: A node, the step taken there, and its index among the node's actions (-1: a forfeit).
 Path = list[tuple[Node, Step, int]]
 
 
@@ -47,9 +47,9 @@ class HiddenJudge:
 
     Args:
         game: two players whose returns sum to a constant.
-        tree: its tree.
-        solved: strategies of both, as the solver plays them.
-        known: policies by player's name, where they are known.
+        tree: the game's tree.
+        solved: strategies of both players, as the solver plays them.
+        known: known policies by player's name.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class HiddenJudge:
         self._responses: dict[tuple[int, str], SeatValues] = {}
 
     def response_to(self, policy: KnownPolicy, seat: int) -> SeatValues:
-        """Return what the game is worth to the other seat, which knows how ``seat`` plays.
+        """Return the values of the other seat when it knows the policy at ``seat``.
 
         Raises:
-            UserError: the policy does not say what it does somewhere that it can come to.
+            UserError: the policy has no probabilities for a state that it reaches.
         """
         key = (seat, policy.label)
         if key not in self._responses:
@@ -84,7 +84,7 @@ class HiddenJudge:
         return self._responses[key]
 
     def facts(self) -> dict[str, Any]:
-        """Value, exploitability and size of the solution."""
+        """Return value, exploitability and size of the solution."""
         return {
             "method": "counterfactual values under the average policy of CFR+",
             "value": self._solved[0].value,
@@ -109,7 +109,7 @@ class HiddenJudge:
         return judged
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Do nothing; only memory is held."""
 
     def _path(self, episode: Mapping[str, Any]) -> Path:
         node, path = self._tree.root, []
@@ -201,17 +201,17 @@ class HiddenJudge:
         )
 
     def _response(self, episode: Mapping[str, Any], seat: int) -> SeatValues | None:
-        """Values for a seat that knows how its opponent plays; None where nobody knows."""
+        """Return the values of a seat that knows its opponent's policy; None if it is unknown."""
         opponent = self._known.get(episode["seats"][1 - seat])
         if opponent is None:
             return None
         return self.response_to(opponent, 1 - seat)
 
     def _behaviour(self, policy: KnownPolicy, seat: int | None = None) -> Behaviour:
-        """Probabilities at every information set, of one seat's or of both.
+        """Return probabilities at every information set, of one seat's or of both.
 
         Raises:
-            UserError: the policy does not say what it does somewhere.
+            UserError: the policy has no probabilities for a state that it reaches.
         """
         behaviour: list[list[float]] = []
         silent: dict[int, UserError] = {}
@@ -230,7 +230,7 @@ class HiddenJudge:
     def _require_unreached(
         self, behaviour: Behaviour, silent: Mapping[int, UserError], seat: int | None
     ) -> None:
-        """Raise if a policy comes to where it does not say what it does."""
+        """Raise if a policy reaches a state for which it has no probabilities."""
         waiting = [self._tree.root]
         while waiting:
             node = waiting.pop()
@@ -253,5 +253,5 @@ _NOTHING: dict[str, Any] = {
 
 
 def _mean_after(node: Node, values: SeatValues) -> float:
-    """What a move drawn from all legal ones is worth on average at a history."""
+    """Return the mean value of a history's legal moves, all equally likely."""
     return sum(values.histories[child.index] for child in node.children) / len(node.children)

@@ -1,11 +1,12 @@
-"""What moves are worth to a seat that does not see everything: counterfactual values.
+"""Values of moves for a seat that does not see everything: counterfactual values.
 
 The value of an action at an information set is its expected return over the histories that the
-seat cannot tell apart, weighted by the probability with which chance and the opponent lead there
-(the seat's own choices do not change these weights, since it remembers them). Sources: Zinkevich,
-Johanson, Bowling and Piccione 2007, "Regret Minimization in Games with Incomplete Information";
-Kakade and Langford 2002, "Approximately Optimal Approximate Reinforcement Learning", lemma 6.1,
-for the sum of differences over a game.
+seat cannot tell apart. Each history is weighted by the probability with which chance and the
+opponent lead there; the seat's own choices do not change these weights, since it remembers them.
+
+Sources: Zinkevich, Johanson, Bowling and Piccione 2007, "Regret Minimization in Games with
+Incomplete Information"; Kakade and Langford 2002, "Approximately Optimal Approximate Reinforcement
+Learning", lemma 6.1, for the sum of differences over a game.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ Behaviour = Sequence[Sequence[float]]
 
 @dataclass(frozen=True, slots=True)
 class SeatValues:
-    """What a game is worth to one seat.
+    """The values of a game to one seat.
 
     Attributes:
-        seat: whose returns these are.
+        seat: the seat whose returns these are.
         histories: by the node's index, the expected return after that history.
         actions: by the information set's number, the expected return of each action there; empty
             at the opponent's.
-        states: by the information set's number, what it is worth; 0 at the opponent's.
+        states: by the information set's number, its value; 0 at the opponent's.
         reach: by the information set's number, the probability that chance and the opponent let the
-            seat come there; 0 at the opponent's.
+            seat get there; 0 at the opponent's.
     """
 
     seat: int
@@ -42,25 +43,25 @@ class SeatValues:
 
     @property
     def value(self) -> float:
-        """What the game is worth at its beginning."""
+        """The value of the start of the game."""
         return self.histories[0]
 
 
 def values_under(tree: GameTree, seat: int, behaviour: Behaviour) -> SeatValues:
-    """Values for a seat when everybody follows ``behaviour``, the seat too, after each action."""
+    """Return a seat's values when every seat follows ``behaviour``, also after each action."""
     return _Valuation(tree, seat, behaviour, respond=False).result()
 
 
 def best_response(tree: GameTree, seat: int, behaviour: Behaviour) -> SeatValues:
-    """Values for a seat that plays a best response to how the opponent behaves.
+    """Return the values of a seat that plays a best response to the opponent's behaviour.
 
-    Needs a seat that remembers what it has seen and done (perfect recall).
+    Requires perfect recall: the seat remembers what it has seen and done.
     """
     return _Valuation(tree, seat, behaviour, respond=True).result()
 
 
 class _Valuation:
-    """One valuation of a tree; everything is computed when it is first needed, and once."""
+    """One valuation of a tree; every value is computed once, when it is first needed."""
 
     def __init__(self, tree: GameTree, seat: int, behaviour: Behaviour, *, respond: bool) -> None:
         self._tree = tree
@@ -72,7 +73,7 @@ class _Valuation:
         self._reach, self._chance = self._reaches()
 
     def result(self) -> SeatValues:
-        """All values."""
+        """Return all values."""
         deepest = sys.getrecursionlimit()
         sys.setrecursionlimit(max(deepest, 100_000))
         try:
@@ -94,7 +95,9 @@ class _Valuation:
         )
 
     def _reaches(self) -> tuple[list[float], list[float]]:
-        """Of each history: the probability of all but the seat's own choices, and of chance's."""
+        """Return, per history, the probability of all but the seat's own choices, and of chance
+        alone.
+        """
         reach = [0.0] * len(self._tree.nodes)
         chance = [0.0] * len(self._tree.nodes)
         reach[0] = chance[0] = 1.0
@@ -132,7 +135,7 @@ class _Valuation:
             return known
         here = self._tree.information_sets[number]
         weights = [self._reach[node.index] for node in here.nodes]
-        if not any(weights):  # the opponent never lets it come to this: by chance alone
+        if not any(weights):  # the opponent never lets the seat get here: weight by chance alone
             weights = [self._chance[node.index] for node in here.nodes]
         total = sum(weights)
         worth = tuple(

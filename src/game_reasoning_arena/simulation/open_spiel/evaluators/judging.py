@@ -1,4 +1,4 @@
-"""What an evaluator finds out about a recorded episode, and how it is written down."""
+"""The results of judging an episode, and the records made of them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class NoReplay(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is known of one position and the move that was played in it, from the mover's side.
+    """The judgement of one position and the move played in it, from the mover's side.
 
     ``values`` holds one value for each of ``actions``; None where only the best and the played
-    move were looked at.
+    move were valued.
     """
 
     actions: Sequence[int]
@@ -38,7 +38,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class Judged:
-    """The lines of one episode."""
+    """The records of one episode."""
 
     episode: int
     decisions: list[DecisionRecord] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Judge(Protocol):
     """Measures recorded episodes of one run."""
 
     def facts(self) -> dict[str, Any]:
-        """What the judgement rests on, for ``assessment.json``."""
+        """Return what the judgement rests on, for ``assessment.json``."""
         ...
 
     def judge(self, episode: Mapping[str, Any]) -> Judged:
@@ -67,7 +67,7 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A move of an episode as it was recorded; a forfeit has no action and comes last."""
+    """A recorded move of an episode; a forfeit has no action and comes last."""
 
     number: int
     seat: int
@@ -79,7 +79,7 @@ class Step:
 
 
 def steps(episode: Mapping[str, Any]) -> Iterator[Step]:
-    """The moves of an episode, then its forfeit if there is one."""
+    """Yield the moves of an episode, then its forfeit if there is one."""
     number = -1
     for number, move in enumerate(episode["moves"]):
         yield Step(
@@ -104,14 +104,14 @@ def place(
     actions: Sequence[int],
     texts: Sequence[str],
 ) -> int:
-    """Where a step's action stands among the actions of its position; -1 for a forfeit.
+    """Return the index of a step's action among those of its position; -1 for a forfeit.
 
     Raises:
         NoReplay: another seat is to move there, or there is no such move.
     """
     if step.seat != player:
-        who = "chance" if player < 0 else f"seat {player}" if actions else "nobody"
-        raise _no_replay(episode, step, f"there {who} is to move")
+        mover = "chance" if player < 0 else f"seat {player}" if actions else "nobody"
+        raise _no_replay(episode, step, f"there {mover} is to move")
     if step.action is None:
         return -1
     try:
@@ -136,7 +136,7 @@ def decision(
     evaluator: str,
     response_regret: float | None,
 ) -> DecisionRecord:
-    """The line of one decision."""
+    """Return the record of one decision."""
     own = step.by != "substitute"
     names = dict(zip(verdict.actions, verdict.texts, strict=True))
     return DecisionRecord(
@@ -172,14 +172,14 @@ def from_values(
     forfeited: float,
     tolerance: float = SAME,
 ) -> Verdict:
-    """The verdict where every legal move's value is known without sampling.
+    """Return the verdict where every legal move's value is known without sampling.
 
     Args:
         actions: the legal moves.
         texts: their names.
-        values: what each is worth to the mover.
-        at: which was played; -1 for a forfeit.
-        forfeited: what a forfeit is worth to the mover.
+        values: their values to the mover.
+        at: index of the played move; -1 for a forfeit.
+        forfeited: the value of a forfeit to the mover.
         tolerance: values closer than this are equal.
     """
     top = max(values)
@@ -193,7 +193,7 @@ def from_values(
 def luck_line(
     episode: Mapping[str, Any], seat: int, returns: float | None, **found: Any
 ) -> LuckRecord:
-    """The line of one seat's luck."""
+    """Return the record of one seat's luck."""
     return LuckRecord(
         run_id=episode["run_id"],
         episode=episode["episode"],
@@ -209,12 +209,13 @@ def luck_line(
 def counted_returns(
     episode: Mapping[str, Any], forfeited: float, total: float
 ) -> Sequence[float] | None:
-    """What each seat got: the recorded returns, or, after a forfeit, the least for who forfeited.
+    """Return each seat's return: as recorded, or after a forfeit the least for the seat that
+    forfeited.
 
     Args:
         episode: the line.
         forfeited: the least return of the game.
-        total: what the returns of all seats sum to.
+        total: the sum of the returns of all seats.
     """
     forfeit = episode.get("forfeit")
     if forfeit is None:

@@ -1,9 +1,9 @@
 """Approximate values by Monte-Carlo tree search from every legal move of a position.
 
-Each move gets the same number of simulations, so that a bad move is valued as well as a good one.
-What the search cannot tell apart is called equally good: two means differ for certain only by more
-than twice the standard error of their difference, and the variance of returns with mean m between
-a and b is at most (b - m)(m - a) (Bhatia and Davis 2000, "A Better Bound on the Variance").
+Each move gets the same number of simulations, so that bad moves are valued as well as good ones.
+Moves whose difference is within the search's error count as equally good: the difference of two
+means is significant only beyond twice its standard error. The variance of returns with mean m
+between a and b is at most (b - m)(m - a) (Bhatia and Davis 2000, "A Better Bound on the Variance").
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from game_reasoning_arena.simulation.open_spiel.solving import position
 
 _MEMORY_MB = 1000
 _UCT_C = 2.0
-#: Standard errors of a difference within which two moves are called equally good.
+#: Standard errors of a difference within which two moves count as equally good.
 RESOLVED = 2.0
-#: Positions that are remembered between episodes.
+#: Number of positions kept between episodes.
 _REMEMBERED = 100_000
 
 
@@ -34,8 +34,9 @@ class TreeSearch:
 
     Args:
         game: one player, or two whose returns sum to a constant.
-        simulations: for each legal move.
-        seed: with the position it decides all randomness, so that a position has one judgement.
+        simulations: number for each legal move.
+        seed: together with the position it sets all randomness, so that a position has one
+        judgement.
     """
 
     name = "mcts"
@@ -49,7 +50,7 @@ class TreeSearch:
         self._known: dict[str, list[tuple[float, float]]] = {}
 
     def verdict(self, state: State, moves: Moves, at: int, forfeited: float) -> Verdict:
-        """Approximate values of all legal moves."""
+        """Return approximate values of all legal moves."""
         found = self._found(state, moves)
         values = [value for value, _ in found]
         errors = [error for _, error in found]
@@ -71,15 +72,15 @@ class TreeSearch:
         )
 
     def outcomes(self, state: State, moves: Moves) -> Sequence[float] | None:
-        """Chance is not searched."""
+        """Return None: chance is not searched."""
         return None
 
     def value(self, state: State) -> float | None:
-        """Not computed."""
+        """Return None: not computed."""
         return None
 
     def facts(self) -> dict[str, Any]:
-        """The size of the search."""
+        """Return the method and the size of the search."""
         return {
             "method": "Monte-Carlo tree search from every legal move",
             "simulations": self._simulations,
@@ -88,10 +89,10 @@ class TreeSearch:
         }
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Do nothing; only memory is held."""
 
     def _found(self, state: State, moves: Moves) -> list[tuple[float, float]]:
-        """Each move's value to the mover, and its standard error."""
+        """Return each move's value to the mover and its standard error."""
         key = position(state)
         known = self._known.get(key)
         if known is None:
@@ -110,7 +111,7 @@ class TreeSearch:
     def _searched(
         self, child: State, mover: int, place: tuple[int, ...], simulations: int
     ) -> tuple[float, float]:
-        """Search from a state; where chance is to act, its outcomes share the simulations."""
+        """Search from a state; at a chance node its outcomes share the simulations."""
         if child.is_terminal():
             return float(child.returns()[mover]), 0.0
         if child.is_chance_node():

@@ -1,8 +1,9 @@
-"""Judging episodes of games in which everybody sees everything, move by move.
+"""Judge episodes of games with perfect information, move by move.
 
-The result without luck is AIVAT's with values that need not be exact: of every chance outcome, of
-every move of an opponent whose policy is known, and of every substitute's move, what it gave beyond
-its expectation is taken out. Each of these terms has mean 0 whatever the values are, so the mean
+The result without luck is AIVAT's with values that need not be exact. For every chance outcome,
+every move of an opponent whose policy is known, and every substitute's move, it subtracts what the
+move gave beyond its expectation. Each of these terms has mean 0 whatever the values are, so the
+mean
 stays the same.
 """
 
@@ -30,7 +31,7 @@ from game_reasoning_arena.simulation.open_spiel.evaluators.positions import Posi
 from game_reasoning_arena.simulation.open_spiel.loading import Game, State
 from game_reasoning_arena.simulation.open_spiel.solving import position
 
-#: Positions that are remembered between episodes.
+#: Number of positions kept between episodes.
 _REMEMBERED = 100_000
 
 
@@ -44,25 +45,25 @@ class Moves:
 
 
 class Evaluator(Protocol):
-    """Values positions in which everything is seen."""
+    """Values positions of games with perfect information."""
 
-    #: As in the lines' ``evaluator``.
+    #: Name in the records' ``evaluator``.
     name: str
 
     def verdict(self, state: State, moves: Moves, at: int, forfeited: float) -> Verdict:
-        """What the move at index ``at`` (-1: a forfeit) is worth beside the others."""
+        """Return the value of the move at index ``at`` (-1: a forfeit) beside the others."""
         ...
 
     def outcomes(self, state: State, moves: Moves) -> Sequence[float] | None:
-        """What each outcome of a chance node is worth to player 0; None where nobody computed."""
+        """Return each outcome's value to player 0 at a chance node; None if not computed."""
         ...
 
     def value(self, state: State) -> float | None:
-        """What the beginning of a game is worth to player 0; None where nobody computed."""
+        """Return the value of the start of a game to player 0; None if not computed."""
         ...
 
     def facts(self) -> dict[str, Any]:
-        """What the values rest on."""
+        """Return what the values rest on."""
         ...
 
     def close(self) -> None:
@@ -71,20 +72,20 @@ class Evaluator(Protocol):
 
 
 class Responses(Protocol):
-    """Finds exact values for a seat against an opponent whose policy is known."""
+    """Exact values for a seat against an opponent whose policy is known."""
 
     def __call__(self, seat: int, opponent: KnownPolicy | None) -> PositionValues:
-        """The values; None is no opponent at all."""
+        """Return the values; ``opponent`` None stands for no opponent at all."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Visit:
-    """One step of an episode with what is known of its position.
+    """One step of an episode with what is known about its position.
 
-    ``values`` are the moves' values to player 0, ``responses`` those to a seat that answers its
-    known opponent at its best; ``weights`` the probabilities by which the move was drawn, where
-    they are known.
+    ``values`` are the moves' values to player 0, ``responses`` those to a seat that plays a best
+    response to its known opponent; ``weights`` are the probabilities from which the move was drawn,
+    where they are known.
     """
 
     step: Step
@@ -102,7 +103,7 @@ class PerfectJudge:
     Args:
         game: one player, or two whose returns sum to a constant.
         evaluator: values positions.
-        known: policies by player's name, where they are known.
+        known: known policies by player's name.
         responses: exact values against them; None where the game is too big for that.
     """
 
@@ -124,7 +125,7 @@ class PerfectJudge:
         self._moves: dict[str, Moves] = {}
 
     def facts(self) -> dict[str, Any]:
-        """What the evaluator rests on."""
+        """Return what the evaluator rests on."""
         return self._evaluator.facts()
 
     def judge(self, episode: Mapping[str, Any]) -> Judged:
@@ -256,7 +257,7 @@ class PerfectJudge:
         )
 
     def _beyond(self, visit: _Visit, seat: int, response: PositionValues | None) -> float | None:
-        """What a drawn move gave a seat beyond its expectation; None where nobody computed."""
+        """Return a drawn move's gain for a seat beyond its expectation; None if not computed."""
         values = visit.responses[seat] if response is not None else visit.values
         if values is None or visit.weights is None:
             return None
@@ -281,7 +282,7 @@ class PerfectJudge:
         return known
 
     def _response(self, episode: Mapping[str, Any], seat: int) -> PositionValues | None:
-        """Exact values for a seat whose opponent's policy is known; None where it is not."""
+        """Return exact values for a seat whose opponent's policy is known; None if it is not."""
         if self._responses is None:
             return None
         opponent = None
@@ -319,14 +320,14 @@ class Minimax:
         self._children: dict[str, list[float]] = {}
 
     def verdict(self, state: State, moves: Moves, at: int, forfeited: float) -> Verdict:
-        """Exact values of all legal moves."""
+        """Return exact values of all legal moves."""
         values = self.outcomes(state, moves)
         if moves.player == 1:
             values = [self._total - value for value in values]
         return from_values(moves.actions, moves.texts, values, at, forfeited=forfeited)
 
     def outcomes(self, state: State, moves: Moves) -> Sequence[float]:
-        """What each move is worth to player 0."""
+        """Return each move's value to player 0."""
         key = position(state)
         known = self._children.get(key)
         if known is None:
@@ -337,11 +338,11 @@ class Minimax:
         return known
 
     def value(self, state: State) -> float:
-        """What a position is worth to player 0."""
+        """Return a position's value to player 0."""
         return self._optimal.of(state)
 
     def facts(self) -> dict[str, Any]:
-        """Value and size."""
+        """Return method, value and number of positions."""
         return {
             "method": "backward induction over all positions",
             "value": self._optimal.of(self._root),
@@ -350,4 +351,4 @@ class Minimax:
         }
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Do nothing; only memory is held."""

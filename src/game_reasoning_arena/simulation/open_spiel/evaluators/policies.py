@@ -1,7 +1,7 @@
-"""How the players of a run choose, where that is known: as probabilities of legal moves.
+"""Policies of a run's players where they are known: probabilities of legal moves.
 
-Known are random players, policy tables and the solver. A language model, a person, a search and an
-engine are not: their moves are taken as they came.
+Known are random players, policy tables and the solver. Not known are language models, people,
+searches and engines; their moves are taken as played.
 """
 
 from __future__ import annotations
@@ -32,14 +32,15 @@ class KnownPolicy(Protocol):
 
     @property
     def label(self) -> str:
-        """What tells this policy from others, for caches and for the record."""
+        """Identifies this policy in caches and in the record."""
         ...
 
     def weights(self, state: State, seat: int) -> Weights:
-        """Legal actions with probabilities that sum to 1, at a state in which ``seat`` moves.
+        """Return legal actions with probabilities that sum to 1, at a state in which ``seat``
+        moves.
 
         Raises:
-            UserError: the policy does not say what it does here.
+            UserError: the policy has no probabilities for this state.
         """
         ...
 
@@ -51,7 +52,7 @@ class UniformPolicy:
     label: str = "random"
 
     def weights(self, state: State, seat: int) -> Weights:
-        """The legal actions, equally likely."""
+        """Return the legal actions, equally likely."""
         legal = state.legal_actions()
         return [(action, 1 / len(legal)) for action in legal]
 
@@ -65,7 +66,7 @@ class SolvedPolicy:
     hidden: bool
 
     def weights(self, state: State, seat: int) -> Weights:
-        """The solution's probabilities."""
+        """Return the solution's probabilities."""
         key = (
             knowledge(seat, state.information_state_string(seat))
             if self.hidden
@@ -76,14 +77,14 @@ class SolvedPolicy:
 
 @dataclass(frozen=True, slots=True)
 class TablePolicy:
-    """A table from what a seat sees to probabilities by the names of moves."""
+    """A table from what a seat sees to probabilities by names of moves."""
 
     label: str
     table: Mapping[str, Mapping[str, float]]
     texts: Texts
 
     def weights(self, state: State, seat: int) -> Weights:
-        """The table's row, brought to a sum of 1."""
+        """Return the table's row, normalised to a sum of 1."""
         turn = SeatTurn(_At(state, self.texts), seat, state.legal_actions())
         found = table_weights(self.table, turn, self.label)
         total = sum(weight for _, weight in found)
@@ -94,7 +95,7 @@ class TablePolicy:
 
 
 class _At:
-    """A state as an episode has it, as far as names of moves need one."""
+    """The part of a turn that names of moves need, for a state of a recorded episode."""
 
     def __init__(self, state: State, texts: Texts) -> None:
         self.state = state
@@ -106,12 +107,12 @@ class _At:
 def known_policy(
     task: Task, agent: Mapping[str, Any], home: Path, digest: str | None
 ) -> KnownPolicy | str | None:
-    """How a player chooses; None where nobody can know, a sentence where it cannot be read.
+    """Return a player's policy; None if it cannot be known, a sentence if it cannot be read.
 
     Args:
         task: the game.
         agent: the player's part of the run's configuration.
-        home: where relative paths of the run begin.
+        home: folder from which relative paths of the run start.
         digest: SHA-256 of the player's table as the run recorded it; None if it did not.
     """
     kind = agent.get("type")
@@ -127,7 +128,7 @@ def known_policy(
 
 
 def solved_policy(task: Task, iterations: int, most: int) -> SolvedPolicy:
-    """The solver's policy, from the cache or computed now.
+    """Return the solver's policy, from the cache or computed now.
 
     Raises:
         UserError: the game cannot be solved.

@@ -1,6 +1,6 @@
 """The value of every position of a small game with perfect information, kept on disk.
 
-Both players at their best, or one at its best against an opponent whose probabilities are known.
+Both players play optimally, or one plays optimally against an opponent with known probabilities.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from game_reasoning_arena.simulation.open_spiel.solving import (
 
 log = logging.getLogger(__name__)
 
-#: Changes when cached values must not be used any more.
+#: Version of cached values; raise it when older ones must not be used.
 _CACHE_VERSION = 1
 
 
 class PositionValues:
-    """What positions are worth to one seat.
+    """Values of positions to one seat.
 
     Args:
         game: a loaded game.
-        game_string: the library's own string of it.
-        seat: whose returns are counted.
-        opponent: how the other player chooses; None for one at its best.
+        game_string: the library's own string for it.
+        seat: the seat whose returns are valued.
+        opponent: the other player's policy; None for optimal play.
         max_states: the most positions that are visited.
 
     Raises:
-        UserError: there are more, a position can come again, or the opponent's policy does not say
-            what it does somewhere.
+        UserError: there are more positions, one can come again, or the opponent's policy has no
+            probabilities for a state that it reaches.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class PositionValues:
         return len(self._values)
 
     def of(self, state: State) -> float:
-        """The seat's expected return from a state on.
+        """Return the seat's expected return from a state on.
 
         Raises:
-            KeyError: the opponent's policy never lets it come to that.
+            KeyError: the opponent's policy never lets the game reach this state.
         """
         if state.is_terminal():
             return float(state.returns()[self._seat])
@@ -101,7 +101,7 @@ def _computed(
 
 
 def _keep(path: Path, values: Mapping[str, float]) -> None:
-    """Store values for later; where nothing can be stored they are computed again."""
+    """Store values for later; where they cannot be stored they are computed again."""
     try:
         make_directory(path.parent)
         replace_file(path, orjson.dumps(values), durable=False)

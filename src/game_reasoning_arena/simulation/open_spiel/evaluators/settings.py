@@ -1,20 +1,21 @@
-"""What evaluators can be told; imports no engine."""
+"""Settings of evaluators; imports no engine."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
 
-#: What ``--by`` takes.
+#: Values of ``--by``.
 EVALUATORS: Final = ("auto", "solver", "mcts", "uci", "connect_four")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluatorSettings:
-    """What evaluators can be told.
+    """Settings of evaluators.
 
-    ``simulations`` belongs to mcts, ``nodes`` and ``engine`` to uci, ``iterations`` to the solver
-    where information is hidden, ``seed`` to mcts.
+    ``simulations`` and ``seed`` belong to mcts, ``nodes`` and ``engine`` to uci, ``iterations`` to
+    the
+    solver where information is hidden.
     """
 
     by: str = "auto"

@@ -1,4 +1,4 @@
-"""Scorers by the word that ``simulation.scorer`` takes."""
+"""Scorers by the value of ``simulation.scorer``."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SCORERS: dict[str, type[Scorer]] = {
     )
 }  # fmt: skip
 
-#: What ``simulation.scorer`` takes for no scoring at all.
+#: Value of ``simulation.scorer`` for no scoring.
 NONE = "none"
 
 
 def scorer_conf(given: Any) -> dict[str, Any] | None:
-    """Return ``simulation.scorer`` as a mapping; None where it is left open.
+    """Return ``simulation.scorer`` as a mapping; None where it is not set.
 
     Raises:
         UserError: it is neither a word nor a mapping.
@@ -93,15 +93,15 @@ def _check_settings(kind: type[Scorer], conf: Mapping[str, Any], where: str) -> 
         if key not in taken
     ]
     for key in conf.keys() & taken.keys():
-        types, said = _WANTED.get(str(taken[key].annotation), ((object,), ""))
+        types, description = _WANTED.get(str(taken[key].annotation), ((object,), ""))
         fits = isinstance(conf[key], types) and (bool in types or not isinstance(conf[key], bool))
-        if said and not fits:
-            problems.append(f"{where}.{key}={conf[key]!r}: give {said}.")
+        if description and not fits:
+            problems.append(f"{where}.{key}={conf[key]!r}: give {description}.")
     if problems:
         raise ConfigProblems(problems)
 
 
-#: Which values the annotated settings take, and how that is said.
+#: Types that annotated settings accept, and their name for people.
 _WANTED: dict[str, tuple[tuple[type, ...], str]] = {
     str(bool): ((bool,), "true or false"),
     str(float): ((int, float), "a number"),

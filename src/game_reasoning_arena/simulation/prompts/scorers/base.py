@@ -1,4 +1,4 @@
-"""What a scorer is: how it finds the answer in a reply, and what the answer is worth."""
+"""The interface of scorers: find the answer in a reply and score it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from game_reasoning_arena.records import EpisodePlan, Outcome, Reply
 from game_reasoning_arena.simulation.prompts.columns import Item
 from game_reasoning_arena.simulation.prompts.scorers.objects import last_object
 
-#: Where the answer is looked for, by the word that ``simulation.scorer.read`` takes.
+#: Places of the answer in a reply, by the value of ``simulation.scorer.read``.
 READS = {
     "line": "the last line `Final Answer: X`, as in games",
     "json": 'the last JSON object, its "answer"',
@@ -27,14 +27,14 @@ READS = {
 
 
 class Unreadable(ValueError):
-    """An expected answer that a scorer cannot read; the message says why and what to do."""
+    """An expected answer that a scorer cannot read; its message gives reason and next step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What an answer is worth: 0 to 1, by which rule, and the answer in its plainest form.
+    """A score from 0 to 1, the rule that gave it, and the answer in its plainest form.
 
-    ``readable`` is false where what was declared is none of the answers that the scorer can read.
+    ``readable`` is false where the declared answer is none that the scorer can read.
     """
 
     score: float
@@ -47,7 +47,7 @@ class Scored:
 class Pending:
     """An answer that is scored after it was recorded.
 
-    ``questions`` asks the judge; None where no model judges. ``question`` is what was asked.
+    ``questions`` asks the judge; None where no model judges. ``question`` is the question's text.
     """
 
     plan: EpisodePlan
@@ -72,7 +72,7 @@ class Scorer(ABC):
     """Scores replies to the prompts of a run.
 
     Args:
-        read: where the answer is looked for, see :data:`READS`.
+        read: the place of the answer, see :data:`READS`.
 
     Attributes:
         needs_answer: whether every row must have an expected answer.
@@ -94,42 +94,42 @@ class Scorer(ABC):
 
     @abstractmethod
     def key(self, item: Item) -> Any:
-        """Return the expected answer of a row as it is compared with.
+        """Return the expected answer of a row in the form that :meth:`score` compares with.
 
         Raises:
-            Unreadable: it is none that this scorer can compare with.
+            Unreadable: this scorer cannot compare with it.
         """
 
     @abstractmethod
     def score(self, found: Found, item: Item, key: Any) -> Scored:
-        """Return what an answer is worth; must not raise."""
+        """Return the score of an answer; must not raise."""
 
     async def rate(self, pending: Pending) -> Scored | None:
-        """Return what an answer is worth, where that comes later; None where nobody can say."""
+        """Return a score that comes later; None where there is none."""
         raise NotImplementedError
 
     def example(self, item: Item, key: Any) -> str:
-        """Return the answer that an example of this row gives, in the form that is asked for."""
+        """Return the answer of an example made from this row, in the form that prompts ask for."""
         right = self.shown(item, key) or ""
         if self.read in ("line", "last_number"):
             return f"Final Answer: {right}"
         return json.dumps({"answer": right}, ensure_ascii=False) if self.read == "json" else right
 
     def shown(self, item: Item, key: Any) -> str | None:
-        """Return the expected answer as people are shown it."""
+        """Return the expected answer in the form shown to people."""
         expected = item.expected
         return None if expected is None else expected if isinstance(expected, str) else str(key)
 
     def judge(self, reply: Reply, item: Item, key: Any) -> Verdict:
-        """Return what a reply is, its answer and its score; what holds no answer scores 0."""
-        outcome, found, reasoning, said = read_reply(reply, self.read)
+        """Return the verdict on a reply, with answer and score; a reply without answer scores 0."""
+        outcome, found, reasoning, visible = read_reply(reply, self.read)
         if found is None or self.later:
             return Verdict(
                 outcome,
                 form=joined(found.forms) if found else None,
                 answer=found.text if found else None,
                 reasoning=reasoning,
-                said=said,
+                visible=visible,
                 score=None if self.later and found is not None else 0.0,
                 scored_as=f"{self.name}:{'pending' if found is not None else outcome.value}",
                 answer_text=found.text if found and self.read != "whole" else None,
@@ -141,7 +141,7 @@ class Scorer(ABC):
             form=joined(found.forms),
             answer=found.text,
             reasoning=reasoning,
-            said=said,
+            visible=visible,
             score=scored.score,
             scored_as=rule,
             answer_text=scored.answer,
@@ -149,34 +149,34 @@ class Scorer(ABC):
 
 
 def joined(forms: Sequence[str]) -> str:
-    """Return forms as they are written down."""
+    """Return forms as one text, as records hold them."""
     return "+".join(dict.fromkeys(forms))
 
 
 def read_reply(reply: Reply, how: str) -> tuple[Outcome, Found | None, str | None, str]:
-    """Return what a reply is, the answer found in it, its reasoning, and its visible text.
+    """Return the outcome of a reply, the answer found, its reasoning, and its visible text.
 
-    A declared answer that the token limit may have cut is truncated, as in games. A whole text is
-    taken as it stands, though its outcome says that it was cut.
+    A declared answer that the token limit may have cut counts as truncated, as in games. With
+    ``whole`` the text is taken as it stands, and only the outcome reports the cut.
     """
-    said, thoughts = separate(reply.text)
+    visible, thoughts = separate(reply.text)
     reasoning = reply.reasoning if reply.reasoning is not None else thoughts
     cut = reply.finish_reason in CUT
     if reply.refused:
-        return Outcome.REFUSED, None, reasoning, said
-    if not said.strip():
-        return (Outcome.TRUNCATED if cut else Outcome.EMPTY), None, reasoning, said
+        return Outcome.REFUSED, None, reasoning, visible
+    if not visible.strip():
+        return (Outcome.TRUNCATED if cut else Outcome.EMPTY), None, reasoning, visible
     if how == "whole":
         outcome = Outcome.TRUNCATED if cut else Outcome.ANSWERED
-        return outcome, Found(said.strip(), ("whole",)), reasoning, said
-    declared = declared_object(said) if how == "json" else written_line(said)
+        return outcome, Found(visible.strip(), ("whole",)), reasoning, visible
+    declared = declared_object(visible) if how == "json" else written_line(visible)
     if declared is None and how == "last_number" and not cut:
-        return Outcome.ANSWERED, Found(said, ("prose",)), reasoning, said
+        return Outcome.ANSWERED, Found(visible, ("prose",)), reasoning, visible
     if declared is None or (cut and declared.open_end):
-        return (Outcome.TRUNCATED if cut else Outcome.UNPARSABLE), None, reasoning, said
+        return (Outcome.TRUNCATED if cut else Outcome.UNPARSABLE), None, reasoning, visible
     if reasoning is None:
         reasoning = declared.reasoning
-    return Outcome.ANSWERED, Found(declared.text, declared.forms), reasoning, said
+    return Outcome.ANSWERED, Found(declared.text, declared.forms), reasoning, visible
 
 
 def declared_object(text: str) -> Written | None:
@@ -190,7 +190,7 @@ def declared_object(text: str) -> Written | None:
 
 
 def peeled(found: Found) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Return the answer, then the answer with ever more of its decoration taken off."""
+    """Yield the answer, then the answer with more and more decoration removed."""
     from game_reasoning_arena.agents.reading import dressing
 
     if found.forms == ("whole",):

@@ -32,10 +32,10 @@ _LABELLED = re.compile(
 
 
 class MultipleChoice(Scorer):
-    """Right where the answer names the expected choice, by its letter, its text, or both.
+    """Right if the answer names the expected choice by its letter, its text, or both.
 
     Args:
-        index_from: what the first choice is called where the file gives numbers: 0 or 1.
+        index_from: the number of the first choice where the file gives numbers: 0 or 1.
     """
 
     name: ClassVar[str] = "choice"
@@ -124,24 +124,24 @@ class MultipleChoice(Scorer):
         )
 
     def _read(self, reply: Reply, names: Names) -> Verdict:
-        """The same of an answer that stands alone, or in an object."""
-        outcome, found, reasoning, said = read_reply(reply, self.read)
+        """Return the verdict on an answer that stands alone, or in an object."""
+        outcome, found, reasoning, visible = read_reply(reply, self.read)
         if found is None:
-            return Verdict(outcome, reasoning=reasoning, said=said)
+            return Verdict(outcome, reasoning=reasoning, visible=visible)
         actions, forms = which_action(found.text, names)
         verdict = Verdict(
             Outcome.UNPARSABLE if actions else Outcome.ILLEGAL,
             form=joined((*found.forms, *forms)),
             answer=found.text,
             reasoning=reasoning,
-            said=said,
+            visible=visible,
         )
         if len(actions) != 1:
             return verdict
         return replace(verdict, outcome=Outcome.LEGAL, action=next(iter(actions)))
 
     def score(self, found: Found, item: Item, key: int) -> Scored:
-        """Choices are judged whole; see :meth:`judge`."""
+        """Raise: replies are judged whole; see :meth:`judge`."""
         raise NotImplementedError
 
 
@@ -160,9 +160,9 @@ def names_of(choices: tuple[Choice, ...]) -> Names:
         rest = _same(match["text"])
         if not found or not rest:
             return set(found)
-        # A letter beside the text of another choice names both, which is no answer.
-        said = {n for n, own in enumerate(texts) if _same(own) == rest}
-        return said | set(found) if said else set()
+        # A letter beside the text of another choice names both: no valid answer.
+        named = {n for n, own in enumerate(texts) if _same(own) == rest}
+        return named | set(found) if named else set()
 
     return Names(tuple(range(len(choices))), labels, texts, in_words)
 

@@ -1,8 +1,8 @@
 """Scorers of the user's own: a Python function or class that ``_target_`` names.
 
 ``def score(answer: str, expected, row: dict, **settings)`` returns true or false, a number from 0
-to 1, or ``{"score": ..., "answer": ...}``. An ``async def`` is waited for after the reply is
-recorded, so that it may take its time (tests in a sandbox, a service).
+to 1, or ``{"score": ..., "answer": ...}``. An ``async def`` is awaited after the reply is recorded
+and may take its time (tests in a sandbox, a service).
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ WHERE = "simulation.scorer._target_"
 
 
 class Custom(Scorer):
-    """Asks a callable.
+    """Scores by a callable.
 
     Args:
-        call: takes the answer, the expected answer as the file has it, and the row.
+        call: takes the answer, the expected answer as in the file, and the row.
         target: its dotted name, for records and errors.
-        read: where the answer is looked for.
+        read: the place of the answer.
         needs_answer: whether every row must have an expected answer.
     """
 
@@ -66,44 +66,44 @@ class Custom(Scorer):
         return super().judge(reply, item, key)
 
     def score(self, found: Found, item: Item, key: Any) -> Scored:
-        """Return what the callable says.
+        """Return the callable's score.
 
         Raises:
-            ScorerFailure: it failed, or said no score.
+            ScorerFailure: it failed, or returned no score.
         """
         try:
-            said = self._call(found.text, key, dict(item.row))
-        except Exception as error:  # a program of the user's may raise anything
-            raise self._told(item, error) from error
-        return self._scored(said, item)
+            returned = self._call(found.text, key, dict(item.row))
+        except Exception as error:  # a user's program may raise anything
+            raise self._failure(item, error) from error
+        return self._scored(returned, item)
 
     async def rate(self, pending: Pending) -> Scored:
-        """Return what the coroutine says.
+        """Return the coroutine's score.
 
         Raises:
-            ScorerFailure: it failed, or said no score.
+            ScorerFailure: it failed, or returned no score.
         """
         item = pending.item
         try:
-            said = await self._call(pending.answer, pending.key, dict(item.row))
+            returned = await self._call(pending.answer, pending.key, dict(item.row))
         except Exception as error:
-            raise self._told(item, error) from error
-        return self._scored(said, item)
+            raise self._failure(item, error) from error
+        return self._scored(returned, item)
 
-    def _scored(self, said: Any, item: Item) -> Scored:
+    def _scored(self, returned: Any, item: Item) -> Scored:
         answer = None
-        if isinstance(said, Mapping):
-            said, answer = said.get("score"), said.get("answer")
-        if callable(item_of := getattr(said, "item", None)):  # numpy's numbers
-            said = item_of()
-        if isinstance(said, bool | int | float) and 0 <= said <= 1:
-            return Scored(float(said), "", None if answer is None else str(answer)[:500])
+        if isinstance(returned, Mapping):
+            returned, answer = returned.get("score"), returned.get("answer")
+        if callable(item_of := getattr(returned, "item", None)):  # numpy's numbers
+            returned = item_of()
+        if isinstance(returned, bool | int | float) and 0 <= returned <= 1:
+            return Scored(float(returned), "", None if answer is None else str(answer)[:500])
         raise ScorerFailure(
-            f"{WHERE}={self._target} returned {said!r:.80} for the prompt {item.name!r}. It must "
-            'return true or false, a number from 0 to 1, or {"score": number}.'
+            f"{WHERE}={self._target} returned {returned!r:.80} for the prompt {item.name!r}. It "
+            'must return true or false, a number from 0 to 1, or {"score": number}.'
         )
 
-    def _told(self, item: Item, error: Exception) -> ScorerFailure:
+    def _failure(self, item: Item, error: Exception) -> ScorerFailure:
         return ScorerFailure(
             f"{WHERE}={self._target} failed for the prompt {item.name!r}: {describe_fault(error)}. "
             "The answers are kept: mend it, then resume the run."
@@ -111,10 +111,10 @@ class Custom(Scorer):
 
 
 def load_scorer(target: str, settings: Mapping[str, Any]) -> Scorer:
-    """Return the scorer that a dotted name stands for, which the caller knows to be trusted.
+    """Return the scorer of a dotted name; the caller has checked that it is trusted.
 
-    A function is called with the settings by name, a class is made with them, and a subclass of
-    :class:`Scorer` is one itself.
+    A function is called with the settings by name, a class is constructed with them, and a subclass
+    of :class:`Scorer` is used as it is.
 
     Raises:
         UserError: there is no such name, or it does not take these settings.

@@ -21,12 +21,12 @@ from game_reasoning_arena.simulation.prompts.scorers.objects import last_object
 
 
 class JsonKeys(Scorer):
-    """Right where the last JSON object of the answer has the expected values under its keys.
+    """Right if the last JSON object of the answer has the expected values under its keys.
 
     Args:
-        keys: those that are compared; null takes all of the expected object.
-        partial: whether the share of equal keys is the score, rather than all or nothing.
-        extra: whether other keys may be there.
+        keys: the keys to compare; null takes all of the expected object.
+        partial: whether the score is the share of equal keys, rather than all or nothing.
+        extra: whether other keys are allowed.
     """
 
     name: ClassVar[str] = "json"
@@ -65,7 +65,7 @@ class JsonKeys(Scorer):
         return json.dumps(key, ensure_ascii=False, sort_keys=True)
 
     def judge(self, reply: Reply, item: Item, key: Mapping[str, Any]) -> Verdict:
-        outcome, found, reasoning, said = read_reply(reply, self.read)
+        outcome, found, reasoning, visible = read_reply(reply, self.read)
         value = None if found is None else last_object(found.text)
         if value is None:
             if outcome is Outcome.ANSWERED:
@@ -73,7 +73,7 @@ class JsonKeys(Scorer):
             return Verdict(
                 outcome,
                 reasoning=reasoning,
-                said=said,
+                visible=visible,
                 score=0.0,
                 scored_as=f"{self.name}:{outcome.value}",
             )
@@ -89,14 +89,14 @@ class JsonKeys(Scorer):
             form="json",
             answer=found.text if found else None,
             reasoning=reasoning,
-            said=said,
+            visible=visible,
             score=score,
             scored_as=f"{self.name}:{len(equal)}/{len(key)}" + (":extra" if beyond else ""),
             answer_text=json.dumps(picked, ensure_ascii=False, sort_keys=True)[:500],
         )
 
     def score(self, found: Found, item: Item, key: Any) -> Scored:
-        """Objects are judged whole; see :meth:`judge`."""
+        """Raise: replies are judged whole; see :meth:`judge`."""
         raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""A model as judge: it is asked after each answer, and its grade is read as a move is in games."""
+"""A model as judge: asked after each answer; its grade is read as moves are read in games."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from game_reasoning_arena.simulation.prompts.scorers.base import (
     Unreadable,
 )
 
-#: What the judge is told unless ``simulation.scorer.rubric`` says otherwise.
+#: The judge's instructions unless ``simulation.scorer.rubric`` replaces them.
 RUBRIC = (
     "You grade an answer to a question; you do not answer it yourself. An answer is correct if it "
     "says the same as the expected answer where there is one, and otherwise if it is true and "
@@ -29,7 +29,7 @@ RUBRIC = (
 )
 GRADES = {"correct": 1.0, "incorrect": 0.0}
 
-#: The judge's decision comes after the answer's, which is decision 0.
+#: Number of the judge's decision; the answer's is 0.
 TURN = 1
 
 
@@ -37,14 +37,13 @@ class ModelJudge(Scorer):
     """Asks a model for a grade.
 
     Args:
-        model: its name, as a player's; taken by whoever makes the judge's player.
+        model: its name, as a player's; used to make the judge's player.
         sampling: as a player's.
-        rubric: what it is told, or the path of a .txt or .md file that says so.
-        grades: the words that it may answer, with the score of each, 0 to 1.
-        rethinks: how often it is asked again where its answer holds no grade.
-        check: another scorer, whose score stands beside the judge's as the label that it is
-            compared with.
-        read: what of the reply it is shown.
+        rubric: its instructions, or the path of a .txt or .md file that holds them.
+        grades: the possible words, with the score of each, 0 to 1.
+        rethinks: how often it is asked again after an answer without a grade.
+        check: another scorer; its score stands beside the judge's as the label to compare with.
+        read: the part of the reply that the judge is shown.
     """
 
     name: ClassVar[str] = "judge"
@@ -103,11 +102,11 @@ class ModelJudge(Scorer):
         return replace(verdict, label=self.check.judge(reply, item, key).score)
 
     def score(self, found: Found, item: Item, key: Any) -> Scored:
-        """A judge is asked; see :meth:`rate`."""
+        """Raise: a judge is asked; see :meth:`rate`."""
         raise NotImplementedError
 
     async def rate(self, pending: Pending) -> Scored | None:
-        """Return the judge's grade; None where it gives none however often it is asked.
+        """Return the judge's grade; None if it gives none after all tries.
 
         Raises:
             BackendError, BudgetReached, Interrupted: as for a player.

@@ -18,11 +18,11 @@ from game_reasoning_arena.simulation.prompts.scorers.base import (
 )
 from game_reasoning_arena.simulation.prompts.scorers.units import Unit, unit_of
 
-#: Digits and exponents beyond these are nobody's answer, and would fill the memory.
+#: The most digits and the largest exponent; longer answers are wrong and would fill the memory.
 _MOST_DIGITS = 400
 _MOST_EXPONENT = 400
 
-# A reply may be 100,000 times the same character: no pattern may look at a place again and again.
+# A reply may be 100,000 times the same character: no pattern may go back over the same text.
 _SIGN = r"[+\-\u2212\u2013]"
 _GAP = r"[ \t\u00a0]{0,2}+"
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+|\d{1,3}(?:[\u00a0\u202f\u2009 ]\d{3})+|\d{1,3}(?:'\d{3})+|\d+)"
@@ -38,13 +38,13 @@ _NUMBER = re.compile(
     rf"|(?P<over>{_PLAIN}){_GAP}/{_GAP}(?P<under>\d[\d,]*+)"
     rf"|(?P<plain>{_PLAIN})(?P<power>{_POWER}?))"
 )
-#: What may stand before a number: a name that is given the value, ``x = 5``, and ``about``.
+#: Possible text before a number: a name that is given the value (``x = 5``), or ``about``.
 _BEFORE = re.compile(
     r"(?:[A-Za-z][A-Za-z ]{0,30}[=:\u2248]\s{0,3}+)?"
     r"(?:(?:about|approximately|approx\.?|roughly|~|\u2248)\s{0,3}+)?",
     re.IGNORECASE,
 )
-#: What may follow one: a unit or a few words, without another number or a power.
+#: Possible text after one: a unit or a few words, without another number or a power.
 _AFTER = re.compile(r"(?![\u00b9\u00b2\u00b3\u2070-\u2079/^])[^\d]{0,60}")
 #: Digits and marks of East Asian width.
 _NARROW = {0xFF01 + n: 0x21 + n for n in range(94)}
@@ -54,14 +54,14 @@ _HASHES = re.compile(r"####[ \t]{0,8}+([^\n]++)")
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A number and what follows it, in lower case; ``percent`` where it is a share of 100."""
+    """A number and the text after it in lower case; ``percent`` if it is a share of 100."""
 
     value: Fraction
     unit: str = ""
 
 
 def quantity(text: str, *, decimal_comma: bool = False) -> Quantity | None:
-    """Return the number that a text is, with what stands behind it; None where it is none.
+    """Return the number that a text states, with the text after it; None if it states none.
 
     Args:
         text: such as ``1,234.50 USD``, ``-3/4``, ``1.5e3``, ``72 apples``, ``x = 5``.
@@ -117,9 +117,9 @@ def _bare(digits: str) -> str:
 
 
 def last_number(text: str, *, decimal_comma: bool = False) -> tuple[str, str] | None:
-    """Return the number that GSM8K's rule finds in a text, and which part of the rule found it.
+    """Return the number that GSM8K's rule finds in a text, and the part of the rule that found it.
 
-    What stands behind the last ``####`` (``hashes``), else the last number (``last_number``).
+    This is the text behind the last ``####`` (``hashes``), else the last number (``last_number``).
     Source: K. Cobbe and others (2021), Training Verifiers to Solve Math Word Problems, whose
     solutions end so; the last number is the flexible rule of evaluation harnesses.
     """
@@ -141,13 +141,13 @@ def last_number(text: str, *, decimal_comma: bool = False) -> tuple[str, str] | 
 
 
 class Numeric(Scorer):
-    """Right where the answer is the expected number.
+    """Right if the answer is the expected number.
 
     Args:
-        tolerance: how far it may be off.
+        tolerance: the largest allowed difference.
         relative: the same as a share of the expected number; the larger of both holds.
-        units: ``ignore`` what follows the number; ``convert``: a unit that is given must be of the
-            expected one's kind, and is converted; ``require``: as that, and it must be given.
+        units: ``ignore`` the text after the number; ``convert``: a given unit must be of the
+            expected one's kind and is converted; ``require``: the same, and it must be given.
         decimal_comma: whether numbers are written 1.234,5.
     """
 
@@ -199,7 +199,7 @@ class Numeric(Scorer):
         return f"{written(key.value)} {key.unit}".strip()
 
     def example(self, item: Item, key: Quantity) -> str:
-        """Return the row's own reasons where it has some, as GSM8K's rows do, then the answer."""
+        """Return the row's own reasons if it has any, as GSM8K's rows do, then the answer."""
         reasons, marked, _ = str(item.expected).rpartition("####")
         answer = super().example(item, key)
         return f"{reasons.strip()}\n{answer}" if marked and reasons.strip() else answer

@@ -1,4 +1,4 @@
-"""JSON objects in the text of a model."""
+"""Find JSON objects in the text of a model."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 _LANGUAGE = re.compile(r"[A-Za-z+#]{0,20}[ \t]{0,8}\n")
 
-#: Openings that are tried, from the last to the first; each try is linear in the text.
+#: The most opening braces to try, from the last one on; each try is linear in the text.
 _TRIES = 64
 
 
 def fenced(text: str) -> list[str]:
-    """Return what stands between code fences, without the name of a language."""
+    """Return the contents of code fences, without the name of a language."""
     blocks = text.split("```")[1::2]
     return [
         _LANGUAGE.sub("", block, count=1) if _LANGUAGE.match(block) else block for block in blocks
@@ -24,7 +24,7 @@ def last_object(text: str) -> dict[str, Any] | None:
     """Return the last outermost JSON object of a text, alone, in a fence, or amid prose.
 
     Returns:
-        None where there is none.
+        None if there is none.
     """
     for candidate in (text, *reversed(fenced(text)[-8:])):
         if isinstance(value := _parsed(candidate.strip()), dict):
@@ -39,7 +39,7 @@ def last_object(text: str) -> dict[str, Any] | None:
             value, stop = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
             continue
-        if stop > end:  # it holds the one found before, or is the first one found
+        if stop > end:  # it encloses the one found before, or is the first
             best, end = value, stop
     return best
 

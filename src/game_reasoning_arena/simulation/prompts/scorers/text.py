@@ -25,14 +25,14 @@ _JOINING = str.maketrans(dict.fromkeys("'’", ""))
 
 
 class Normal:
-    """Brings texts into the form in which they are compared.
+    """Normalises texts for comparison.
 
     Args:
         ignore_case: whether letters of either case are equal.
-        ignore_punctuation: whether punctuation is left out.
-        ignore_articles: whether a, an and the are left out.
+        ignore_punctuation: whether punctuation is removed.
+        ignore_articles: whether a, an and the are removed.
 
-    White space always counts as one space, and look-alikes of one character (NFKC) as that.
+    Any white space counts as one space, and characters with the same NFKC form are equal.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Normal:
 
 
 class Exact(Scorer):
-    """Right where the answer equals the expected one after normalisation."""
+    """Right if the answer equals the expected one after normalisation."""
 
     name: ClassVar[str] = "exact"
 
@@ -85,7 +85,9 @@ class Exact(Scorer):
         return self._bare(_text(expected))
 
     def _bare(self, expected: str) -> tuple[str, ...]:
-        """The expected answer, and without the decoration that is forgiven around an answer."""
+        """Return the expected answer, and the same without the decoration forgiven around an
+        answer.
+        """
         found = Found(expected.strip(), ("line",))
         return tuple(dict.fromkeys(self.normal(text) for text, _ in peeled(found)))
 
@@ -100,7 +102,7 @@ class Exact(Scorer):
 
 
 class OneOf(Exact):
-    """Right where the answer equals one of the expected ones after normalisation."""
+    """Right if the answer equals one of the expected ones after normalisation."""
 
     name: ClassVar[str] = "one_of"
 
@@ -112,11 +114,11 @@ class OneOf(Exact):
 
 
 class Contains(OneOf):
-    """Right where the text contains an expected one (``all``: each of them).
+    """Right if the text contains an expected one (``all``: each of them).
 
     Args:
         all: whether every expected text must be there, rather than one of them.
-        whole_words: whether it must not be a part of a longer word.
+        whole_words: whether a match inside a longer word does not count.
     """
 
     name: ClassVar[str] = "contains"
@@ -164,14 +166,14 @@ class Contains(OneOf):
 
 
 class Pattern(Scorer):
-    """Right where a regular expression (Python's ``re``) is found.
+    """Right if a regular expression (Python's ``re``) matches.
+
+    The recorded answer is the first group that took part in the match, else the whole match.
 
     Args:
         pattern: for all rows; null takes each row's expected answer as one.
         full: whether it must match the answer from end to end.
         ignore_case: whether letters of either case are equal.
-
-    The answer kept is the first group that took part, else what was matched.
     """
 
     name: ClassVar[str] = "regex"
@@ -219,7 +221,7 @@ class Pattern(Scorer):
 
 
 class WordF1(OneOf):
-    """The F1 of the words of the answer and of the expected one, the best of several.
+    """The F1 of the words of the answer and of the expected one; the best of several.
 
     Source: P. Rajpurkar, J. Zhang, K. Lopyrev, P. Liang (2016), SQuAD: 100,000+ Questions for
     Machine Comprehension of Text, section 6.1, whose normalisation is the default here.

@@ -1,4 +1,4 @@
-"""Units that can be told apart and converted, exactly."""
+"""Units of measurement, recognised and converted exactly."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fractions import Fraction
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A unit: what it measures, and ``value * factor + offset`` in the base unit of that kind."""
+    """A unit: the kind of quantity, and ``value * factor + offset`` in that kind's base unit."""
 
     kind: str
     factor: Fraction
@@ -66,5 +66,5 @@ _TABLE |= {
 
 
 def unit_of(text: str) -> Unit | None:
-    """Return the unit of a text in lower case; None where it is not known, or empty."""
+    """Return the unit that a text in lower case names; None if it is unknown or empty."""
     return _TABLE.get(text.replace("\\", "").strip())
