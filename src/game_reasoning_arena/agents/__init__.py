@@ -1,4 +1,4 @@
-"""Who sits at a seat: language models, random players, people, and classes of the user's own.
+"""Players: language models, random players, people, and classes of the user's own.
 
 from game_reasoning_arena.agents import Agent, EpisodePlan, PlayerSpec, Turn
 """

@@ -1,4 +1,4 @@
-"""Asking a model once, and writing down what came of it: one record per attempt and sample."""
+"""Ask a model once and record the result: one record per attempt and sample."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ from game_reasoning_arena.records import (
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an answer was.
+    """The reading of an answer.
 
-    ``visible`` is the text without reasoning tags, ``answer`` the declared answer as written
-    (None where there is none), ``form`` how it was read, ``fits`` the names of the legal moves that
-    an answer names where it is no plain answer. Of prompts with right answers, ``score`` is what
-    the answer is worth (0 to 1), ``scored_as`` by which rule, ``answer_text`` the answer in its
-    plainest form, and ``label`` another scorer's score, which a judge is compared with.
+    ``visible`` is the text without reasoning tags, ``answer`` the declared answer as written (None
+    where there is none), ``form`` how it was read, ``fits`` the names of the legal moves that an
+    ambiguous answer names. For prompts with right answers, ``score`` is the answer's score (0 to
+    1),
+    ``scored_as`` the rule that gave it, ``answer_text`` the answer in its plainest form, and
+    ``label``
+    another scorer's score, with which a judge's is compared.
     """
 
     outcome: Outcome
@@ -49,12 +51,12 @@ class Verdict:
 
 _NO_VERDICT = Verdict(Outcome.EMPTY)
 
-#: Judges a reply; must not raise.
+#: Reads a reply; must not raise.
 Judge = Callable[[Reply], Verdict]
 
 
 class Questions:
-    """The one place where a player's questions leave for the model and their records are made."""
+    """The one place that sends a player's questions to the model and records the answers."""
 
     def __init__(
         self, spec: PlayerSpec, *, asker: Asker, record: Recorder, run_id: str, seed: int
@@ -78,8 +80,8 @@ class Questions:
     ) -> Verdict:
         """Ask once.
 
-        A prompt that does not fit is an outcome; any other BackendError is recorded without one
-        and raised. BudgetReached and Interrupted pass without a record: nothing was answered.
+        A prompt that is too long is an outcome; any other BackendError is recorded without one and
+        raised. BudgetReached and Interrupted leave no record, since nothing was answered.
         """
         request = Request(
             model=self.model,
@@ -170,7 +172,7 @@ class Questions:
 
 
 def _of_failure(error: BackendError | None) -> Reply:
-    """Return what is known of a call without an answer: times, retries, what was sent."""
+    """Return the times, retries and sent parameters of a call without an answer."""
     if error is None:
         return Reply(text="")
     return Reply(text="", retries=error.retries, sent=error.sent, **error.timing)

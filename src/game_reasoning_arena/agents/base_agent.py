@@ -1,4 +1,4 @@
-"""What a simulation knows of a player, and what a player knows of a backend."""
+"""The interface between simulations and players."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Recorder = Callable[[ResponseRecord], None]
 class PlayerSpec:
     """A player as configured, everything resolved.
 
-    ``options`` holds what is left of the agent's configuration (``template``, ``memory``, ...). A
-    class of the user's own is made by ``make``, and ``type`` is its dotted name. ``notes`` are what
-    its user should know of how it was resolved.
+    ``options`` holds the rest of the agent's configuration (``template``, ``memory``, ...). For a
+    class of the user's own, ``make`` constructs it and ``type`` is its dotted name. ``notes`` are
+    sentences for the user about how it was resolved.
     """
 
     name: str
@@ -46,10 +46,11 @@ class PlayerSpec:
 
 @dataclass(frozen=True, slots=True)
 class OnFailure:
-    """What happens after an answer that is no legal move.
+    """The policy after an answer that is no legal move.
 
-    The player is asked again up to ``rethinks`` times, told what was wrong if ``feedback``; after
-    that ``policy`` decides.
+    The player is asked again up to ``rethinks`` times, with the reason if ``feedback`` is true;
+    then
+    ``policy`` decides.
     """
 
     policy: Literal["forfeit", "random", "raise"] = "forfeit"
@@ -58,7 +59,7 @@ class OnFailure:
 
 
 class Turn(Protocol):
-    """A decision as one seat sees it; texts are computed when asked for."""
+    """A decision as one seat sees it; texts are computed on demand."""
 
     @property
     def game(self) -> str:
@@ -72,7 +73,7 @@ class Turn(Protocol):
 
     @property
     def turn(self) -> int:
-        """Decision nodes before this one, in this episode."""
+        """Number of decision nodes before this one in the episode."""
         ...
 
     @property
@@ -85,11 +86,11 @@ class Turn(Protocol):
         ...
 
     def state_text(self) -> str:
-        """Return what this seat is allowed to see, as text."""
+        """Return the text that this seat may see."""
         ...
 
     def history(self) -> Sequence[str]:
-        """Return the moves that this seat knows of, oldest first; only ever appended to."""
+        """Return the moves that this seat knows of, oldest first; it only grows at its end."""
         ...
 
     def other_notation(self, text: str) -> Collection[int]:
@@ -97,13 +98,13 @@ class Turn(Protocol):
         ...
 
     def is_move(self, text: str) -> bool:
-        """Return whether a text names a move of the game, legal or not, as far as words tell."""
+        """Return whether a text looks like a move of the game, legal or not."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a player did: an action, or a forfeit."""
+    """A player's decision: an action, or a forfeit."""
 
     action: int | None
     by: MoveBy = MoveBy.PLAYER
@@ -117,25 +118,30 @@ def played(action: int) -> Decision:
 
 
 class Actor(ABC):
-    """A player for the length of one episode, at one seat; holds what it remembers of it."""
+    """A player at one seat for one episode; holds what it remembers of the episode."""
 
-    #: Whether ``ended`` is called.
+    #: Whether ``ended`` is to be called.
     watches: ClassVar[bool] = False
 
     @abstractmethod
     async def act(self, turn: Turn) -> Decision:
-        """Choose. Raises what the Asker raises, and PlayerFailure under the raise policy."""
+        """Choose an action or forfeit.
+
+        Raises:
+            BackendError, BudgetReached, Interrupted: as the Asker raises them.
+            PlayerFailure: no legal move, under the policy ``raise``.
+        """
 
     def ended(self, turn: Turn, record: EpisodeRecord) -> None:
-        """Take note that the episode has ended: how it stands, seen from here, and its record."""
+        """Receive the end of the episode: the last state as this seat sees it, and the record."""
 
 
 class Agent:
-    """A player for the length of a run; without state that episodes could share.
+    """A player for a whole run; holds nothing that episodes could share.
 
-    Authors of a player implement :meth:`decide`, or :meth:`sit` where it remembers something from
-    turn to turn. The constructor is called before the run as well, to check the settings: what
-    takes long or is held open belongs into :meth:`start`.
+    Implement :meth:`decide`, or :meth:`sit` for a player that remembers something between turns.
+    The constructor is also called before the run, to check the settings. Slow work, and resources
+    that stay open, belong into :meth:`start`.
     """
 
     def __init__(self, spec: PlayerSpec) -> None:
@@ -149,8 +155,8 @@ class Agent:
     def decide(self, turn: Turn, plan: EpisodePlan) -> int | Awaitable[int]:
         """Return one of ``turn.legal_actions``; may be ``async def``.
 
-        Other episodes go on while it waits, and wait while it computes: what takes long is awaited
-        (``await asyncio.to_thread(...)``).
+        Other episodes continue while it awaits, but not while it computes: await slow work with
+        ``await asyncio.to_thread(...)``.
         """
         raise NotImplementedError(f"{type(self).__name__} implements neither decide nor sit")
 
@@ -159,27 +165,29 @@ class Agent:
         return DecidingActor(self, plan)
 
     def numbers(self, turn: Turn, plan: EpisodePlan) -> Stream:
-        """Return the random numbers for a turn: the same whenever the run is played."""
+        """Return the random numbers of a turn: the same in every run with this seed."""
         return Stream(plan.seed, Purpose.PLAYER, plan.episode, turn.seat, turn.turn)
 
     async def start(self) -> None:
-        """Make ready for the run (load a network, start a program). Called once before it."""
+        """Prepare for the run (load a network, start a program). Called once before it."""
 
     def dice(self, plan: EpisodePlan, seat: int) -> Callable[[], int] | None:
-        """64 random bits a call, where a uniform choice among the legal actions is all that this
-        player does: ``legal[word * len(legal) >> 64]``; asked in place of ``sit``."""
+        """Return a source of 64 random bits per call if the player is uniformly random, else None.
+
+        It then plays ``legal[word * len(legal) >> 64]``, and ``sit`` is not called.
+        """
         return None
 
     def facts(self) -> dict[str, Any]:
-        """Return what became known of the player in this run, for ``run.json``."""
+        """Return what became known about the player in this run, for ``run.json``."""
         return {}
 
     async def aclose(self) -> None:
-        """Free what the player holds (engines, terminals)."""
+        """Free the player's resources (engines, terminals)."""
 
 
 class DecidingActor(Actor):
-    """A player in one episode that decides each turn by itself."""
+    """A player that decides each turn by itself, for one episode."""
 
     __slots__ = ("_agent", "_plan")
 
@@ -188,10 +196,10 @@ class DecidingActor(Actor):
         self._plan = plan
 
     async def act(self, turn: Turn) -> Decision:
-        """Return what the agent decides.
+        """Return the agent's decision.
 
         Raises:
-            Fault: that is no legal action.
+            Fault: the agent returned no legal action.
         """
         decided = self._agent.decide(turn, self._plan)
         action = await decided if isawaitable(decided) else decided

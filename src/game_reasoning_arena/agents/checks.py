@@ -1,4 +1,4 @@
-"""What can be known wrong about a language model's options before it is asked anything."""
+"""Checks of players before a run: a language model's options, and the number of players."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from game_reasoning_arena.errors import UserError
 
 
 def option_problems(spec: PlayerSpec) -> list[str]:
-    """Wrong values in an ``llm`` player's options, each naming its configuration key."""
+    """Return the wrong values in an ``llm`` player's options; each names its configuration key."""
     where = f"agents.{spec.name}"
     options = spec.options
     found: list[str] = []
@@ -54,7 +54,7 @@ def _is_file(text: str) -> bool:
         return False
     try:
         return Path(text).expanduser().is_file()
-    except (OSError, RuntimeError):  # too long for a name, a home that there is not
+    except (OSError, RuntimeError):  # too long for a name, or an unknown home
         return False
 
 

@@ -1,10 +1,10 @@
-"""Folding characters that look alike into one, each into exactly one, so that positions agree."""
+"""Replace look-alike characters one by one, so that positions in the text stay the same."""
 
 from __future__ import annotations
 
 import unicodedata
 
-#: Spaces and marks without a width, as ranges of code points.
+#: Spaces and marks without width, as ranges of code points.
 _SPACES = (
     (0x00A0, 0x00A0),
     (0x1680, 0x1680),
@@ -48,14 +48,14 @@ _TABLE = _table()
 
 
 def folded(text: str) -> str:
-    """Return a text of the same length with full-width forms, dashes, quotes and spaces plain."""
+    """Return a text of the same length with plain letters, dashes, quotes and spaces."""
     return text if text.isascii() else text.translate(_TABLE)
 
 
 def is_symbol(mark: str) -> bool:
-    """Return whether a character is an emoji or the like, which no move is written with.
+    """Return whether a character is an emoji or the like, which no move contains.
 
-    Chess pieces, card suits and dice (U+2654 to U+2685) are none: they may name a move.
+    Chess pieces, card suits and dice (U+2654 to U+2685) are no symbols: they may name a move.
     """
     if mark.isascii() or "\u2654" <= mark <= "\u2685":
         return False

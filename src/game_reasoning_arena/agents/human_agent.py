@@ -1,8 +1,8 @@
-"""A person at this terminal: sees the state, numbered moves, and types a number or a name.
+"""A person at this terminal: sees the state and numbered moves, types a number or a name.
 
-A typing error costs nothing; after a choice, ``u`` takes it back before it is played. ``q`` and the
-end of the input keep what is finished and stop the run. Other episodes go on while the person
-thinks; one lock keeps two games from asking at once.
+A typing error costs nothing; after a choice, ``u`` takes it back before it is played. ``q`` or the
+end of the input stops the run and keeps what is finished. Other episodes continue meanwhile; a
+lock keeps two games from asking at once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from game_reasoning_arena.agents.terminal import Terminal, this_terminal
 from game_reasoning_arena.errors import Interrupted, ReplayMiss
 from game_reasoning_arena.records import EpisodePlan, EpisodeRecord
 
-#: The option of a person whose moves are known: they are played, and nobody is asked.
+#: The option that holds a person's recorded moves; they are played without asking.
 RECORDED = "recorded_moves"
 
 
@@ -36,7 +36,7 @@ class HumanAgent(Agent):
     Args:
         spec: the player as configured.
         rules: shown at the start of each episode, if any.
-        terminal: where the person sits; this process's own by default.
+        terminal: the person's terminal; by default that of this process.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class HumanAgent(Agent):
         super().__init__(spec)
         self.rules = rules
         self.terminal = terminal if terminal is not None else this_terminal()
-        self.terminal.left = None  # whoever left before has left another run
+        self.terminal.left = None  # a person who left before left another run
 
     def sit(self, plan: EpisodePlan, seat: int) -> Actor:
         """Take a seat in an episode."""
@@ -56,7 +56,7 @@ class HumanAgent(Agent):
 
 
 class _RecordedActor(Actor):
-    """Makes the moves that a person once made in this episode, at this seat."""
+    """Plays the moves that a person once made in this episode at this seat."""
 
     def __init__(self, name: str, plan: EpisodePlan, actions: Sequence[int]) -> None:
         self._name = name
@@ -67,7 +67,7 @@ class _RecordedActor(Actor):
         """Return the next recorded move.
 
         Raises:
-            ReplayMiss: there is none, or the game allows no such move now.
+            ReplayMiss: there is none, or the game does not allow it now.
         """
         action = next(self._actions, None)
         if action is None or action not in turn.legal_actions:
@@ -107,7 +107,7 @@ class HumanActor(Actor):
                     return played(action)
 
     def ended(self, turn: Turn, record: EpisodeRecord) -> None:
-        """Show how it ended."""
+        """Show the result."""
         console = self._console
         console.rule(f"Episode {record.episode} has ended")
         console.print(escape(turn.state_text().strip("\n")), style="bold")
@@ -142,7 +142,7 @@ class HumanActor(Actor):
         return None
 
     async def _confirmed(self, label: str) -> bool:
-        """Return whether the move is to be played; ask until the answer is one of those offered."""
+        """Return whether the move is to be played; ask until the answer is a valid one."""
         while True:
             typed = (await self._read(f"{label}: Enter plays it, u undoes: ")).strip()
             answer = typed.lower()
@@ -181,8 +181,10 @@ def _result(record: EpisodeRecord, seat: int) -> str:
     if record.returns is None:
         return f"It was not played to the end: {record.error or record.status}."
     limit = "The move limit is reached. " if record.move_limit else ""
-    told = f"Returns: {', '.join(f'{value:g}' for value in record.returns)}; yours is number {seat}"
+    returns = (
+        f"Returns: {', '.join(f'{value:g}' for value in record.returns)}; yours is number {seat}"
+    )
     if record.winner is None:
-        return f"{limit}Nobody won. {told}."
-    who = "You won" if record.winner == record.seats[seat] else f"{record.winner} won"
-    return f"{limit}{who}. {told}."
+        return f"{limit}Nobody won. {returns}."
+    winner = "You won" if record.winner == record.seats[seat] else f"{record.winner} won"
+    return f"{limit}{winner}. {returns}."

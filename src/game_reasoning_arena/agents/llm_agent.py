@@ -1,7 +1,7 @@
-"""A language model at a seat: ask, read the declared answer, ask again, then what the policy says.
+"""A language model at a seat: ask, read the declared answer, ask again, then apply the policy.
 
-The prompt only ever grows at its end (rules, then moves so far, then the state), so that engines
-can reuse what they computed for its beginning.
+Prompts only grow at their end (rules, then moves so far, then the state), so that engines can reuse
+the computation for their beginning.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from game_reasoning_arena.records import (
     Reply,
 )
 
-#: Characters of an answer that feedback quotes, and how many of the moves that it names.
+#: The most characters of an answer that feedback quotes, and the most moves that it names.
 _LONGEST_QUOTED = 200
 _FITS_NAMED = 8
 
@@ -51,9 +51,9 @@ class LLMAgent(Agent):
         spec: its ``options`` are the fields of ``schema.LLMAgentConf``.
         questions: asks the model and writes the records.
         seed: the run's seed.
-        on_failure: what happens after answers that are no legal move.
+        on_failure: the policy after an answer that is no legal move.
         game: the game's short name.
-        rules: the rules as told to the model; None tells none.
+        rules: the rules that the model is shown; None for none.
 
     Raises:
         UserError: the template is wrong.
@@ -85,11 +85,11 @@ class LLMAgent(Agent):
 
     @property
     def answer_form(self) -> AnswerForm:
-        """How the template wants to be answered."""
+        """The form of answer that the template asks for."""
         return self.template.answer_form
 
     def facts(self) -> dict[str, Any]:
-        """Return the prompt template as it was, since a file may change."""
+        """Return the text of the prompt template, since its file may change."""
         template = self.template
         return {
             "template": {
@@ -203,12 +203,12 @@ class LLMActor(Actor):
     def _with_feedback(
         self, messages: tuple[Message, ...], values: dict[str, Any], verdict: Verdict
     ) -> tuple[Message, ...]:
-        told = {
+        feedback_values = {
             "failure": verdict.outcome.value,
             "answer": _quoted(verdict.answer),
             "fits": list(verdict.fits[:_FITS_NAMED]),
         }
-        feedback = self._agent.template.render("feedback", {**values, **told})
+        feedback = self._agent.template.render("feedback", {**values, **feedback_values})
         if verdict.visible.strip():  # providers refuse empty messages
             messages = (*messages, _message("assistant", verdict.visible))
         return _with_user(messages, feedback)
@@ -237,7 +237,7 @@ class LLMActor(Actor):
 
 
 def _quoted(answer: str | None) -> str | None:
-    """Return an answer as it is quoted back: on one line, its beginning where it is long."""
+    """Return an answer for quotation: on one line, shortened if it is long."""
     if answer is None:
         return None
     line = " ".join(answer.split())
@@ -249,7 +249,7 @@ def _message(role: str, content: str) -> Message:
 
 
 def _with_user(messages: tuple[Message, ...], content: str) -> tuple[Message, ...]:
-    """Return the messages with the user's next words; templates refuse two of a role in a row."""
+    """Return the messages with another user message; merged, as chats refuse two in a row."""
     if messages[-1]["role"] != "user":
         return (*messages, _message("user", content))
     return (*messages[:-1], _message("user", f"{messages[-1]['content']}\n\n{content}"))
@@ -271,7 +271,7 @@ def elect(verdicts: Sequence[Verdict], stream: Stream) -> Verdict:
 
 
 def constraint_for(names: Names, form: AnswerForm) -> Constraint:
-    """Return the full answers that name a legal action, in the declared form."""
+    """Return the complete answers that name a legal action, in the declared form."""
     if form == "json":
         return Constraint(
             choices=tuple(

@@ -1,7 +1,7 @@
-"""What legal actions are called towards a language model, and which action a text names.
+"""Names of legal actions for language models, and the action that a text names.
 
-The engine's own names are shown. Where two legal actions share a name, both get the engine's
-number: ``Pass [3]``. White space in names is collapsed, since an answer is one line.
+Names are the engine's own. Where two legal actions share a name, both get the engine's number:
+``Pass [3]``. White space in names is collapsed, since an answer is one line.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from game_reasoning_arena.agents.folding import folded
 Lookup = Callable[[str], Collection[int]]
 Shape = Callable[[str], str]
 
-#: More shapes of names than this are not compared with what is no legal move.
+#: With more shapes of names than this, illegal answers are not compared with them.
 _MOST_SHAPES = 200
 _SHAPED = re.compile(
     r"(?P<digits>\d+)|(?P<letters>[^\W\d_]+)|(?P<space>\s+)|(?P<mark>.)", re.DOTALL
@@ -57,11 +57,11 @@ def _no_move(text: str) -> bool:
 
 @dataclass(slots=True)
 class Names:
-    """The legal actions of a turn: ``labels[i]`` is what ``actions[i]`` is called.
+    """The legal actions of a turn; ``labels[i]`` is the name of ``actions[i]``.
 
-    ``own`` holds the engine's names, which several actions may share; ``other_notation`` is asked
-    when the plain comparisons find nothing. ``is_move`` tells whether a text is a move of the game
-    at all, and ``seat`` whose turn it is (None: not known).
+    ``own`` holds the engine's names, which several actions may share; ``other_notation`` is tried
+    when the plain comparisons find nothing. ``is_move`` returns whether a text looks like a move of
+    the game, and ``seat`` is the seat to move (None: not known).
     """
 
     actions: tuple[int, ...]
@@ -86,16 +86,16 @@ class Names:
         if len(set(own)) < len(own) or not all(own):
             shared = {name for name in own if not name} | _repeated(own)
             labels = _labels(own, actions, shared)
-            if len(set(labels)) < len(labels):  # a name that looks like another one with its number
+            if len(set(labels)) < len(labels):  # a name may look like another name with its number
                 labels = _labels(own, actions, set(own))
         return cls(actions, labels, own, turn.other_notation, turn.is_move, turn.seat)
 
     def label(self, action: int) -> str:
-        """Return what a legal action is called."""
+        """Return the name of a legal action."""
         return self.labels[self.actions.index(action)]
 
     def named(self, text: str) -> Collection[int]:
-        """Return the actions that a text names exactly; labels go before other actions' names."""
+        """Return the actions that a text names exactly; labels take precedence over other names."""
         if self._exact is None:
             self._exact = {label: (a,) for label, a in zip(self.labels, self.actions, strict=True)}
             if self.own is not self.labels:
@@ -104,12 +104,12 @@ class Names:
         return self._exact.get(collapsed(text), ())
 
     def lookups(self) -> Iterator[tuple[tuple[str, ...], Lookup]]:
-        """Yield the ways to compare, strictest first: (forms, what a text names)."""
+        """Yield the lookups, strictest first, each with the forms that it forgives."""
         yield from self.plain_lookups()
         yield ("notation",), self.other_notation
 
     def plain_lookups(self) -> Iterator[tuple[tuple[str, ...], Lookup]]:
-        """Yield the ways to compare with the names themselves, strictest first."""
+        """Yield the lookups of the names themselves, strictest first."""
         yield (), self.named
         yield ("case",), partial(self._loosely, _uncased)
         yield ("spacing",), partial(self._loosely, unspaced)
@@ -122,15 +122,15 @@ class Names:
         return self._loose_table(squashed).keys()
 
     def lengths(self) -> list[int]:
-        """Return how long squashed names are, the longest first."""
+        """Return the lengths of squashed names, longest first."""
         if self._lengths is None:
             self._lengths = sorted({len(name) for name in self.squashed_names()} - {0})[::-1]
         return self._lengths
 
     def shape(self) -> re.Pattern[str]:
-        """Return a pattern for what looks like these names, other digits and letters in it.
+        """Return a pattern for texts that look like these names, with other digits and letters.
 
-        Names without digits have no shape: every word would have it.
+        Names without digits have no shape, as every word would match it.
         """
         if self._shape is None:
             shapes = dict.fromkeys(
@@ -169,7 +169,7 @@ def _shape(name: str) -> str:
 def _table(
     names: Sequence[str], actions: Sequence[int], shape: Shape
 ) -> dict[str, Collection[int]]:
-    """Return the actions by name, brought to a shape."""
+    """Return the actions by name, after ``shape`` is applied to the names."""
     table: dict[str, set[int]] = {}
     for name, action in zip(names, actions, strict=True):
         table.setdefault(shape(name), set()).add(action)

@@ -1,9 +1,9 @@
-"""Judging a reply: what a model answered to a turn, out of its declared answer and nothing else.
+"""Read a reply to a turn by its declared answer alone.
 
 The declared forms are ``line`` (a line ``Final Answer: X``) and ``json`` (an object with
-``action``). The last one counts, and one that is left blank takes back what stood before. Prose
-without a marker is never searched for a move. What is forgiven is listed in ``reading.forms`` and
-recorded as ``parse_form``, for example ``line+emphasis+full_stop``.
+``action``). The last declaration counts; a blank one takes back earlier ones. Prose without a
+declaration is never searched for a move. ``reading.forms`` lists the deviations that are forgiven;
+they are recorded as ``parse_form``, for example ``line+emphasis+full_stop``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _OUTCOMES = {
 
 
 def declared_json(text: str, names: Names) -> Declared | None:
-    """Return the last declared object's answer; None where there is none, or it is blank."""
+    """Return the last declared object's answer; None if there is none, or it is blank."""
     found = declared_object(text)
     if found is None or not found.text:
         return None
@@ -45,10 +45,10 @@ def declared_json(text: str, names: Names) -> Declared | None:
 
 
 def judge(reply: Reply, form: AnswerForm, names: Names) -> Verdict:
-    """Return what a reply is, as an answer to a turn with these legal actions.
+    """Return the verdict on a reply to a turn with these legal actions.
 
     A reply cut by the token limit counts as truncated if it has no declared answer, began another
-    one, or stops inside one that could have gone on to name another legal action.
+    one, or stops inside one that could continue to name another legal action.
     """
     visible, thoughts = separate(reply.text)
     reasoning = reply.reasoning if reply.reasoning is not None else thoughts
@@ -95,7 +95,7 @@ def _verdict(
 
 
 def _is_complete(declared: Declared, names: Names) -> bool:
-    """Return whether a cut answer names one action and could not have gone on to name another."""
+    """Return whether a cut answer names one action and cannot continue to name another."""
     reading = declared.reading
     if reading.meaning is not Meaning.ONE or "remark" in reading.forms:
         return False

@@ -1,4 +1,4 @@
-"""A language model that answers prompts outside any game: whatever it says is the answer."""
+"""A language model that answers prompts outside any game: its whole text is the answer."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from game_reasoning_arena.records import CallKey, EpisodePlan, Message, Outcome,
 
 
 class Prompt(Protocol):
-    """What a prompt is to the model that answers it."""
+    """A prompt as the answering model sees it."""
 
     @property
     def turn(self) -> int:
-        """The number of the question in its episode."""
+        """The question's number in its episode."""
         ...
 
     def messages(self, system_prompt: str | None) -> tuple[Message, ...]:
-        """Return what is sent."""
+        """Return the messages to send."""
         ...
 
     def read(self, reply: Reply) -> Verdict:
-        """Return what a reply is; must not raise."""
+        """Return the verdict on a reply; must not raise."""
         ...
 
     def set_verdict(self, verdict: Verdict) -> None:
-        """Take note of what the answer was."""
+        """Receive the verdict."""
         ...
 
 
@@ -46,7 +46,7 @@ class PromptedAgent(Agent):
 
 
 class PromptedActor(Actor):
-    """A language model before one prompt."""
+    """A language model answering one prompt."""
 
     def __init__(self, agent: PromptedAgent, plan: EpisodePlan, seat: int) -> None:
         self._agent = agent
@@ -63,7 +63,7 @@ class PromptedActor(Actor):
 
 
 def judge_text(reply: Reply) -> Verdict:
-    """Return what a free answer is: answered, or refused, empty, cut by the token limit."""
+    """Return the verdict on a free answer: answered, refused, empty, or cut by the token limit."""
     visible, thoughts = separate(reply.text)
     reasoning = reply.reasoning if reply.reasoning is not None else thoughts
     if reply.refused:

@@ -1,10 +1,11 @@
-"""Prompt templates: Jinja2 files that declare how they want to be answered.
+"""Prompt templates: Jinja2 files that declare their form of answer.
 
-A template says ``{% set answer_form = "line" %}`` (or ``"json"``) and has the blocks ``system``,
+A template sets ``{% set answer_form = "line" %}`` (or ``"json"``) and has the blocks ``system``,
 ``user`` and ``feedback``; it may extend a shipped one (``{% extends "line.j2" %}``) and replace
-any block. :data:`VARIABLES` lists what it may use; anything else is an error before the run.
-It may include and import shipped templates and files beside it whose names end in ``.j2``.
-Templates run in Jinja2's sandbox, with bounded time, output and memory.
+any block. :data:`VARIABLES` lists the variables; any other is an error before the run. It may
+include and import shipped templates and files beside it whose names end in ``.j2``. Templates run
+in
+Jinja2's sandbox with bounded time, output and memory.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from game_reasoning_arena.errors import UserError, choose_from
 from game_reasoning_arena.process.files import read_file
 from game_reasoning_arena.process.profiling import part
 
-#: What a template may use, by name.
+#: The variables of templates, by name.
 VARIABLES: dict[str, str] = {
     "game": "the game's short name",
     "rules": "the rules as text, or none",
@@ -42,10 +43,10 @@ VARIABLES: dict[str, str] = {
 }
 BLOCKS = ("system", "user", "feedback")
 
-#: Rendered texts that a template keeps.
+#: The most rendered texts that a template keeps.
 KEPT = 2048
 _FAILURES = ("illegal", "unparsable", "truncated", "empty", "refused")
-#: Values to try a template with.
+#: Values with which a template is tried.
 _TRIAL: dict[str, Any] = {
     "game": "a_game",
     "rules": "The rules.",
@@ -62,7 +63,7 @@ _TRIAL: dict[str, Any] = {
     "answer": None,
     "fits": [],
 }
-#: Bytes of a template's file.
+#: The largest template file in bytes.
 MOST_TEMPLATE = 1 << 20
 SHIPPED = Path(__file__).resolve().parent / "templates"
 
@@ -70,11 +71,11 @@ AnswerForm = Literal["line", "json"]
 
 
 def shipped_templates() -> list[str]:
-    """Return the names that ``agents.player_N.template`` takes besides paths."""
+    """Return the names of shipped templates, for ``agents.player_N.template``."""
     return sorted(path.stem for path in SHIPPED.glob("*.j2"))
 
 
-#: Templates without a file here, by the paths that name them; see :func:`recorded_templates`.
+#: Templates whose files are missing here, by their paths; see :func:`recorded_templates`.
 _recorded: dict[str, Mapping[str, str]] = {}
 
 
@@ -94,7 +95,7 @@ class Template:
 
     def __init__(self, template: str, sources: Mapping[str, str] | None = None) -> None:
         self.name = template
-        #: The text of the template and of those it names, by file name.
+        #: The texts of the template and of those it names, by file name.
         self.sources: dict[str, str] = {}
         folder = None
         if sources:
@@ -116,7 +117,7 @@ class Template:
             self.uses = {block: self._used(block) for block in BLOCKS if block in self._trees}
         except UserError:
             raise
-        except Exception as error:  # what compiles is Python, and may fail in any way
+        except Exception as error:  # Jinja2 compiles to Python, which may fail in any way
             line = getattr(error, "lineno", None)
             where = f"{template}, line {line}" if line else template
             raise UserError(f"The prompt template {where}: {_in_words(error)}") from error
@@ -138,7 +139,7 @@ class Template:
         answer_form: AnswerForm | None = None
         following: str | None = name
         visited: set[str] = set()
-        reached = set(BLOCKS)  # and what stands in other blocks or is called
+        reached = set(BLOCKS)  # and blocks inside these, or called by them
         while following is not None:
             if following in visited:
                 raise UserError(f"The prompt template {self.name} extends itself.")
@@ -184,7 +185,7 @@ class Template:
                     self._take_parts(env.parse(self.sources[name]), env)
 
     def _try_out(self) -> None:
-        """Render every block once, so that what fails does so before a run."""
+        """Render every block once, so that errors appear before a run."""
         for rules in ("The rules.", None):
             self.render("system", _TRIAL | {"rules": rules})
         for shown in (True, False):
@@ -192,11 +193,11 @@ class Template:
         for failure in _FAILURES:
             for answer in ("b2", None):
                 for fits in ([], ["a3"], ["a3", "b1"]) if answer else ([],):
-                    told = {"failure": failure, "answer": answer, "fits": fits}
-                    self.render("feedback", _TRIAL | told)
+                    values = {"failure": failure, "answer": answer, "fits": fits}
+                    self.render("feedback", _TRIAL | values)
 
     def _used(self, block: str, seen: frozenset[str] = frozenset()) -> frozenset[str]:
-        """Return the variables that can matter, those of blocks inside and called included."""
+        """Return the variables of a block, of the blocks inside it, and of those that it calls."""
         tree = self._trees[block]
         names = [name.name for name in tree.find_all(nodes.Name)]
         called = [
@@ -236,9 +237,9 @@ class Template:
         return None
 
     def render(self, block: str, values: Mapping[str, Any]) -> str:
-        """Return one block as text; made once for the same values of what it uses.
+        """Return one block as text; rendered once for equal values of the variables it uses.
 
-        System prompts are the same all through a run, and many episodes begin alike.
+        System prompts are the same throughout a run, and many episodes begin alike.
 
         Raises:
             UserError: the template fails on these values.
@@ -283,7 +284,7 @@ class _Sources:
         """Return the text of a file.
 
         Raises:
-            UserError: it is none that this template may read, or cannot be read.
+            UserError: the template may not read this file, or it cannot be read.
         """
         if name in self._given:
             return self._given[name]
@@ -316,7 +317,7 @@ def _in_words(error: Exception) -> str:
 
 
 def load_template(template: str) -> Template:
-    """Return a template by name or path; shipped ones are compiled once, files read anew."""
+    """Return a template by name or path; shipped ones are compiled once, files are read anew."""
     if not is_file(template):
         return _shipped(template)
     there = Path(template).expanduser().is_file()
@@ -325,10 +326,10 @@ def load_template(template: str) -> Template:
 
 @contextmanager
 def recorded_templates(sources: Mapping[str, Mapping[str, str]]) -> Iterator[None]:
-    """Take what a run recorded of a template where its file is missing.
+    """Use the recorded text of a template whose file is missing.
 
     Args:
-        sources: the texts of templates (:attr:`Template.sources`), by the paths that name them.
+        sources: the texts of templates (:attr:`Template.sources`), by their paths.
     """
     _recorded.update(sources)
     try:

@@ -1,4 +1,4 @@
-"""Uniform over the legal moves."""
+"""A player that is uniform over the legal moves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RandomActor(Actor):
         self._stream = stream
 
     async def act(self, turn: Turn) -> Decision:
-        """Any legal action, each as likely as the others."""
+        """Choose a legal action, all equally likely."""
         return played(self._stream.choose(turn.legal_actions))
 
 
@@ -41,7 +41,7 @@ class RandomAgent(Agent):
         return RandomActor(Stream(self._seed, Purpose.PLAYER, plan.episode, seat))
 
     def dice(self, plan: EpisodePlan, seat: int) -> Callable[[], int] | None:
-        """Return what its actors decide by; a subclass may decide otherwise and is asked."""
+        """Return its actors' random bits; None for a subclass, which may decide otherwise."""
         if type(self) is not RandomAgent:
             return None
         return words(self._seed, Purpose.PLAYER, plan.episode, seat)

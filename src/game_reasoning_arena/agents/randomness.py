@@ -1,9 +1,9 @@
 """All randomness of a run, derived from where it is used.
 
-A stream is addressed by whole numbers such as (run seed, what it is for, episode, seat): the same
-address gives the same numbers, whatever else is going on. numpy's SeedSequence does the same but
-costs 10 µs per stream, and seeding a Mersenne twister 6 µs more; a short random game takes 25 µs.
-So numbers come from BLAKE2b in counter mode, at 2 µs per eight draws of 64 bits.
+A stream has an address of whole numbers such as (run seed, purpose, episode, seat). Equal addresses
+give equal numbers, whatever else is running. numpy's SeedSequence does the same but costs 10 µs per
+stream, and seeding a Mersenne twister 6 µs more; a short random game takes 25 µs. Therefore numbers
+come from BLAKE2b in counter mode, at 2 µs per eight draws of 64 bits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BLOCK = Struct("<8Q").unpack
 
 
 class Purpose(IntEnum):
-    """What a stream is for, so that two uses never share numbers."""
+    """The purpose of a stream, so that two uses never share numbers."""
 
     CHANCE = 1
     PLAYER = 2
@@ -48,10 +48,10 @@ def _text(parts: tuple[int, ...]) -> bytes:
 
 
 def words(*parts: int) -> Callable[[], int]:
-    """Return the numbers at an address: a call gives the next 64 random bits."""
+    """Return a function whose calls give the 64-bit random words at an address, in order."""
     key = _text(parts)
-    # Each block's last word comes first. The first block's salt is zero, which is the same as none
-    # and faster; a short game needs no other.
+    # The last word of each block comes first. The first block's salt is zero, which equals no salt
+    # and is faster; a short game needs no other.
     return chain(_BLOCK(blake2b(key).digest())[::-1], _later_words(key)).__next__
 
 
@@ -61,7 +61,7 @@ def _later_words(key: bytes) -> Iterator[int]:
 
 
 class Stream:
-    """Random numbers at an address; ``word()`` is what :func:`words` gives."""
+    """Random numbers at an address; ``word()`` gives those of :func:`words`."""
 
     __slots__ = ("word",)
 
@@ -73,7 +73,7 @@ class Stream:
         return (self.word() * n) >> 64
 
     def choose(self, items: Sequence[int]) -> int:
-        """Return one of the items, each as likely as the others."""
+        """Return one of the items, all equally likely."""
         return items[(self.word() * len(items)) >> 64]
 
     def random(self) -> float:

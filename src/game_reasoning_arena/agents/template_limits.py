@@ -1,7 +1,7 @@
-"""A Jinja2 environment for templates that may be anybody's: bounded time, output and memory.
+"""A Jinja2 environment for untrusted templates: bounded time, output and memory.
 
-Everything that a template makes is paid for: a text or list by its length, a loop by its rounds.
-What would be large is refused before it is made.
+Everything that a template produces is counted: texts and lists by length, loops by rounds. Large
+results are refused before they are made.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from jinja2 import BaseLoader, StrictUndefined, TemplateError, nodes
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-#: Characters of one text, entries of one list. A prompt of a million tokens has some 4 million.
+#: The most characters of one text, or entries of one list; a million tokens are about 4 million.
 MOST_LENGTH = 16_000_000
-#: Characters, entries and rounds (25 each) of one rendering together.
+#: The most characters, entries and rounds (25 each) of one rendering together.
 MOST_WORK = 50_000_000
-#: Seconds of this thread's processor that one rendering may take.
+#: The most processor seconds of this thread for one rendering.
 MOST_S = 2.0
 
 _ROUND = 25
 _WIDTH = re.compile(r"\d{5,}")
 _FILTER, _METER = "_bounded", "_metered"
-#: Methods and filters whose numbers say how long their result is.
+#: Methods and filters with a numeric argument that sets the length of their result.
 _WIDE = frozenset(
     {"center", "ljust", "rjust", "zfill", "expandtabs", "indent", "wordwrap", "batch", "slice"}
 )
 
 
 class TooMuch(TemplateError):
-    """A template makes more than any prompt needs."""
+    """A template produces more than any prompt needs."""
 
 
 class BoundedEnvironment(ImmutableSandboxedEnvironment):
-    """Renders templates whose cost is counted; :meth:`begin` starts the count anew."""
+    """Renders templates and counts their work; :meth:`begin` resets the count."""
 
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
@@ -65,14 +65,14 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         """Count work.
 
         Raises:
-            TooMuch: a rendering has done too much of it.
+            TooMuch: a rendering did too much of it.
         """
         self._work += work
         if self._work > MOST_WORK or time.thread_time() > self._until:
             raise TooMuch("it makes too much: its loops or texts are too long")
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        """Have loops and joined texts counted."""
+        """Parse a template so that loops and joined texts are counted."""
         tree = super()._parse(source, name, filename)
         if not self.bounded:
             return tree
@@ -81,7 +81,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return _counting_joined(tree)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Calculate, if the result is not too large."""
+        """Calculate unless the result would be too large."""
         if not self.bounded:
             return super().call_binop(context, operator, left, right)
         if operator == "*":
@@ -98,7 +98,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return self._pay(super().call_binop(context, operator, left, right))
 
     def call(self, context: Context, obj: Any, *args: Any, **kwargs: Any) -> Any:
-        """Call a function or method, if its result is not too large."""
+        """Call a function or method unless its result would be too large."""
         owner = getattr(obj, "__self__", None)
         if self.bounded and isinstance(owner, str | bytes | list | tuple):
             self._check(getattr(obj, "__name__", ""), owner, args, kwargs)
@@ -106,7 +106,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return self._pay(made) if self.bounded else made
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
-        """Return a text's ``format`` that pays for what it makes; None for what is none."""
+        """Return a text's ``format`` with counting; None for anything else."""
         wrapped = super().wrap_str_format(value)
         if wrapped is None or not self.bounded:
             return wrapped
@@ -120,12 +120,12 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return paid
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        """Take an item or a part."""
+        """Return an item or a slice, counted."""
         found = super().getitem(obj, argument)
         return self._pay(found) if self.bounded and isinstance(argument, slice) else found
 
     def _paid(self, name: str, made: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a filter that pays for what it makes."""
+        """Return a filter that counts its results."""
         passed = getattr(made, "jinja_pass_arg", None)
 
         def paid(*args: Any, **kwargs: Any) -> Any:
@@ -140,7 +140,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     def _check(
         self, name: str, value: Any, args: tuple[Any, ...], named: Mapping[str, Any]
     ) -> None:
-        """Refuse what would be too large, before it is made."""
+        """Raise for a result that would be too large, before it is made."""
         given = (*args, *named.values())
         if name in _WIDE:
             for number in given:
@@ -157,7 +157,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             self._narrow(value, given)
 
     def _narrow(self, form: Any, values: Any) -> None:
-        """Refuse a width of five digits in a format, or given to one."""
+        """Raise for a width of five digits in a format, or given to one."""
         if isinstance(form, bytes) or _WIDTH.search(str(form)):
             raise TooMuch("a format is too wide")
         for value in values if isinstance(values, tuple) else (values,):
@@ -178,7 +178,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return made
 
     def counted_pieces(self, pieces: Iterable[str]) -> Iterator[str]:
-        """Yield what a template puts out, and pay for it.
+        """Yield a template's output and count it.
 
         Raises:
             TooMuch: it is too much.
@@ -202,7 +202,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
 
 def _counting_joined(tree: nodes.Template) -> nodes.Template:
-    """Pay for what ``~`` joins."""
+    """Count texts joined by ``~``."""
     from jinja2.visitor import NodeTransformer
 
     class Counting(NodeTransformer):

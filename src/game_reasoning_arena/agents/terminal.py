@@ -1,7 +1,7 @@
 """Lines from this process's terminal, read on the event loop.
 
-No thread ever sits in ``input()``: a thread that waits for a key cannot be ended, so it would keep
-a process alive that Ctrl-C was to end.
+No thread blocks in ``input()``: a thread that waits for a key cannot be ended and would keep the
+process alive after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ _CHUNK = 4096
 
 
 class Terminal:
-    """Standard input and standard error, with one lock for all who ask there.
+    """Standard input and standard error, with one lock for all players who ask there.
 
     Args:
-        console: where to write; standard error by default, so that output can be piped.
+        console: the output; standard error by default, so that standard output can be piped.
     """
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console if console is not None else Console(stderr=True)
         self.lock = asyncio.Lock()
-        #: Why nobody is to be asked any more.
+        #: The reason why no player may ask any more.
         self.left: str | None = None
         self._typed = b""
 

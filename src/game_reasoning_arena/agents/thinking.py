@@ -1,15 +1,15 @@
-"""Thinking that stands in a model's text, by the marks of every make, and what is said beside it.
+"""Separate thinking from the visible text of a model, by the marks of all model families.
 
-One rule for all backends, applied where an answer comes in and again where a recorded one is read:
+One rule for all backends, applied where an answer comes in and where a recorded one is read:
 
-- what stands between an opening and a closing mark of one make is thinking, wherever it stands;
-- a closing mark alone ends thinking that the chat template began; of several the last;
+- text between an opening and a closing mark of one family is thinking, wherever it stands;
+- a closing mark alone ends thinking that the chat template began; of several the last counts;
 - an opening mark alone begins thinking that never ended, as when the token limit cut it;
-- of gpt-oss's channels only ``final`` is said;
-- a chat template's own tokens at the ends of what is said are no part of it.
+- of gpt-oss's channels only ``final`` is visible;
+- a chat template's own tokens at the ends of the visible text are removed.
 
-    separate("<think>The centre is free.</think>\\nFinal Answer: x(1,1)<|im_end|>")
-    # ("Final Answer: x(1,1)", "The centre is free.")
+separate("<think>The centre is free.</think>\\nFinal Answer: x(1,1)<|im_end|>")
+# ("Final Answer: x(1,1)", "The centre is free.")
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ _LAST_TOKEN = re.compile(
 )
 _FIRST_TOKEN = re.compile(r"\s{0,20}<\|(?:START_RESPONSE|begin_of_solution|START_TEXT)\|>\s{0,20}")
 _LONGEST_TOKEN = 50
-#: What no mark and no token does without.
+#: Characters of which every mark and token contains one.
 _MARKED = re.compile(r"[<\[\u25c1]|^\s{0,20}analysis")
 
 
 def separate(text: str) -> tuple[str, str | None]:
-    """Return what a text says, and the thinking in it (None where none is marked).
+    """Return the visible text and the thinking in a text (None where none is marked).
 
-    A text without any mark comes back as it is; else the blanks at the ends of both are gone.
+    A text without any mark is returned unchanged; otherwise both are stripped.
     """
     if _MARKED.search(text) is None:
         return text, None  # almost every text
@@ -65,7 +65,7 @@ def separate(text: str) -> tuple[str, str | None]:
 
 
 def joined(*thoughts: str | None) -> str | None:
-    """Return thinking that came in several ways as one text; None where there is none."""
+    """Return thinking from several sources as one text; None if there is none."""
     given = [thought for thought in thoughts if thought]
     return "\n".join(dict.fromkeys(given)) or None
 
@@ -116,7 +116,7 @@ def _out_of_marks(text: str) -> tuple[str, list[str]]:
 
 
 def _out_of_pairs(text: str) -> tuple[str, list[str]]:
-    """The text without what stands between two marks of one make, and that."""
+    """Return the text without what stands between two marks of one family, and what was removed."""
     marks = [(mark, *_meaning(mark)) for mark in _MARK.finditer(text)]
     last_end = {make: number for number, (_, make, ends) in enumerate(marks) if ends}
     kept: list[str] = []
@@ -136,7 +136,7 @@ def _out_of_pairs(text: str) -> tuple[str, list[str]]:
 
 
 def _meaning(mark: re.Match[str]) -> tuple[str, bool]:
-    """Which make a mark is of, and whether it ends thinking."""
+    """Return the family of a mark, and whether it ends thinking."""
     group = mark.lastgroup or ""
     if mark["name"] is not None:
         return mark["name"].lower(), bool(mark["end"])

@@ -1,12 +1,13 @@
 """The catalog: from names to models and providers, with or without Hydra.
 
-    catalog = Catalog.load()
-    model = catalog.resolve("litellm_groq/openai/gpt-oss-20b", backends=["litellm", "vllm"])
+catalog = Catalog.load()
+model = catalog.resolve("litellm_groq/openai/gpt-oss-20b", backends=["litellm", "vllm"])
 
-Sources, later ones over earlier ones: LiteLLM's own providers, then for the shipped ``conf`` and
-after it the user's: the lists in ``catalog/``, ``provider/``, ``model/``; then further list files;
-then entries given as mappings. A model replaces an earlier one of its name; a provider adds what it
-sets to what is known of it.
+Sources, later ones over earlier ones: LiteLLM's own providers; the lists in ``catalog/``,
+``provider/`` and ``model/`` of the shipped ``conf``, then of the user's; further list files;
+entries
+given as mappings. A model replaces an earlier one of the same name; a provider's settings are added
+to those already known.
 """
 
 from __future__ import annotations
@@ -44,14 +45,14 @@ from game_reasoning_arena.records import Model, Provider
 
 @dataclass(frozen=True, slots=True)
 class _Sources:
-    """What the configuration directories hold, and list files by path, each read once."""
+    """The contents of configuration directories and list files, each read once."""
 
     of_dirs: Sequence[Contents]
     of_files: dict[Path, Contents] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folders: Sequence[Path]) -> _Sources:
-        """Read the catalog's groups of configuration directories, the one that wins last."""
+        """Read the catalog's groups of configuration directories; the last one wins."""
         sources: list[Contents] = []
         model_folders = [folder / "model" for folder in folders]
         for folder in folders:
@@ -72,7 +73,7 @@ class _Sources:
         return cls(sources)
 
     def file(self, name: str | Path) -> Contents:
-        """Return what a list file holds."""
+        """Return the contents of a list file."""
         path = Path(name).expanduser()
         if path not in self.of_files:
             self.of_files[path] = reading.read_list(path)
@@ -80,7 +81,7 @@ class _Sources:
 
 
 class Catalog:
-    """Models and providers by name. Immutable but for :meth:`add_provider`."""
+    """Models and providers by name. Immutable except for :meth:`add_provider`."""
 
     def __init__(self, sources: _Sources, contents: Sequence[Contents]) -> None:
         if problems := [problem for content in contents for problem in content.problems]:
@@ -92,7 +93,7 @@ class Catalog:
         for content in contents:
             for name, entry in content.models.items():
                 self._models[name] = entry
-                if name != entry.name:  # a file's option is another name for what it holds
+                if name != entry.name:  # a file's option is another name for its model
                     self._models.setdefault(entry.name, entry)
             for name, item in content.providers.items():
                 self._providers[name] = provider_from(item, self._providers.get(name))
@@ -110,14 +111,14 @@ class Catalog:
         """Read all sources.
 
         Args:
-            files: list files of the user's, YAML or JSON.
+            files: the user's list files, YAML or JSON.
             inline_models: entries from the configuration, in the form of ``ModelConf``.
             inline_providers: the configuration's ``provider`` node, by name.
-            dirs: configuration directories, the one that wins last; ``paths.conf_dirs()``.
-            broken: gets what is wrong in these directories, and the rest is loaded; None raises.
+            dirs: configuration directories, the last one wins; default ``paths.conf_dirs()``.
+            broken: receives the problems in these directories, and the rest is loaded; None raises.
 
         Raises:
-            ConfigProblems: everything that is wrong in any source, with file and line.
+            ConfigProblems: all problems in all sources, with file and line.
         """
         sources = _Sources.read(conf_dirs() if dirs is None else list(dirs))
         if broken is not None:
@@ -134,10 +135,10 @@ class Catalog:
     ) -> Catalog:
         """Return the catalog of the same directories with these files and entries, see ``load``.
 
-        Directories, and files that this catalog has read, are not read again.
+        Directories and files that this catalog has read are not read again.
 
         Raises:
-            ConfigProblems: everything that is wrong in any source, with file and line.
+            ConfigProblems: all problems in all sources, with file and line.
         """
         return self._of(self._sources, files, inline_models, inline_providers)
 
@@ -158,26 +159,26 @@ class Catalog:
         return cls(sources, [*sources.of_dirs, *listed, inline])
 
     def models(self) -> list[ModelEntry]:
-        """All listed models, by name."""
+        """Return all listed models, by name."""
         return [self._models[name] for name in sorted(self._models)]
 
     def names(self) -> list[str]:
-        """The names that the listed models go by, files' options among them, sorted."""
+        """Return the names of the listed models, options of files included, sorted."""
         return sorted(self._models)
 
     def entry(self, name: str) -> ModelEntry | None:
-        """The entry of this name, if it is listed."""
+        """Return the entry of this name, or None."""
         return self._models.get(name)
 
     def providers(self) -> list[Provider]:
-        """All providers, by name."""
+        """Return all providers, by name."""
         return [self._providers[name] for name in sorted(self._providers)]
 
     def provider(self, name: str) -> Provider:
-        """One provider.
+        """Return a provider by name.
 
         Raises:
-            UserError: it is not known; names near matches and how to add one.
+            UserError: it is not known; the message names near matches and how to add one.
         """
         found = self._providers.get(name)
         if found is None:
@@ -185,11 +186,11 @@ class Catalog:
         return found
 
     def origin(self, provider: str) -> str:
-        """Where a provider is written down: ``litellm`` or a file and line."""
+        """Return where a provider is defined: ``litellm`` or a file and line."""
         return self._origins[provider]
 
     def provider_name(self, name: str, backends: Collection[str]) -> str | None:
-        """The name of the API provider that a model's name says, known or not; None for others."""
+        """Return the name of the API provider in a model's name, known or not; None for others."""
         prefix, rest = split_name(name, backends)
         if not meaning_of(prefix).of_provider:
             return None
@@ -197,32 +198,32 @@ class Catalog:
         return provider if slash else "openai"
 
     def add_provider(self, name: str, settings: Mapping[str, Any]) -> Provider:
-        """Add to or change a provider, as an entry of a list would.
+        """Add or change a provider, as an entry of a list would.
 
         Raises:
-            ConfigProblems: what is wrong with the settings.
+            ConfigProblems: the problems with the settings.
         """
         problems: list[str] = []
         entry = check_provider(name, settings, f"provider {name!r}", problems)
         if entry is None:
             raise ConfigProblems(problems)
         provider = provider_from(entry, self._providers.get(name))
-        # New dictionaries, so that other threads can go on reading the old ones.
+        # New dictionaries, so that other threads can still read the old ones.
         self._providers = {**self._providers, name: provider}
         self._origins = {**self._origins, name: "add_provider"}
         return provider
 
     def resolve(self, name: str, *, backends: Collection[str], check_paths: bool = True) -> Model:
-        """The model of a name, ready to be called.
+        """Return the model of a name, ready to be called.
 
         Args:
             name: a full name such as ``litellm_groq/openai/gpt-oss-20b``, or the option of a
                 file in ``conf/model``.
-            backends: the prefixes that exist: the keys of the ``backend`` config node.
+            backends: the existing prefixes: the keys of the ``backend`` config node.
             check_paths: whether the paths of local models must exist.
 
         Raises:
-            UserError: an unknown prefix, provider or model, or an absent path.
+            UserError: an unknown prefix, provider or model, or a missing path.
         """
         entry = self._models.get(name)
         full = entry.name if entry else name
@@ -241,14 +242,14 @@ class Catalog:
         )
 
     def can_be_called(self, name: str) -> bool:
-        """Whether a name says by itself what is to be called: listed, or of a known provider."""
+        """Return whether a name suffices for a call: it is listed, or of a known provider."""
         named = provider_and_model(name)
         return name in self._models or (named is not None and named[0] in self._providers)
 
     def _reached(
         self, prefix: str, full: str, rest: str, entry: ModelEntry | None
     ) -> tuple[Provider | None, str]:
-        """The provider that serves a model, None for this process, and the model's name there."""
+        """Return the provider of a model (None for this process) and the model's name there."""
         meaning = meaning_of(prefix)
         if meaning.of_provider:
             provider, model_id = self._provider_of(full, rest)
@@ -296,7 +297,7 @@ class Catalog:
         return f"Listed: {', '.join(sorted(names)[:6]) or 'none'}. `arena models` lists all."
 
     def _provider_of(self, full: str, rest: str) -> tuple[Provider, str]:
-        """The provider and the name on the wire of ``provider/model`` (no slash: openai)."""
+        """Return the provider and its name of the model, from ``provider/model`` (no slash: openai)."""
         provider, slash, model_id = rest.partition("/")
         if not slash:
             return self.provider("openai"), rest
@@ -333,10 +334,10 @@ def _inline(
 
 
 def _at(provider: Provider, entry: ModelEntry | None) -> Provider:
-    """Return the provider as one model's entry has it.
+    """Return the provider as one model's entry changes it.
 
-    An entry with an address of its own names its own key: the provider's key and headers are not
-    sent elsewhere.
+    An entry with its own address names its own key: the provider's key and headers are not sent
+    elsewhere.
     """
     if entry is None:
         return provider
@@ -349,7 +350,7 @@ def _at(provider: Provider, entry: ModelEntry | None) -> Provider:
 
 
 def _with_address(provider: Provider, full: str) -> Provider:
-    """The provider at its well-known address where it has none of its own.
+    """Return the provider with its well-known address if it has none of its own.
 
     Raises:
         UserError: no address is known.
@@ -368,7 +369,7 @@ def _with_address(provider: Provider, full: str) -> Provider:
 
 
 def _settings(entry: ModelEntry | None, check_paths: bool) -> dict[str, Any]:
-    """What a model takes over from its entry."""
+    """Return the settings that a model takes from its entry."""
     if entry is None:
         return {}
     return {
@@ -404,10 +405,11 @@ def _unknown_provider(name: str, providers: Collection[str]) -> str:
 
 
 def own_addresses(catalog: Catalog) -> set[tuple[str, str | None, str | None]]:
-    """Return the provider, key variable and address of all that the shipped and own lists hold.
+    """Return provider, key variable and address of all entries of the shipped and the user's lists.
 
-    No address is the provider's own, as LiteLLM knows it. What files and configurations have added
-    to the catalog of the directories is left out.
+    None as address means the provider's own, as LiteLLM knows it. Additions by files and
+    configurations
+    to the catalog of the directories are left out.
     """
     catalog = catalog.of_directories()
     known: set[tuple[str, str | None, str | None]] = set()

@@ -1,6 +1,6 @@
-"""Entries of the catalog: what a model and a provider may say of themselves, and the checks on it.
+"""Entries of the catalog: the settings of models and providers, and their checks.
 
-What is wrong is appended to a list, never raised, so that a user sees all of it at once.
+Problems are appended to a list, never raised, so that a user sees all of them at once.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ ENGINE_KEYS = (
     "seed",
 )
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-#: Headers that the protocol or the connection needs for itself.
+#: Headers that the protocol or the connection sets itself.
 _OWN_HEADERS = frozenset({"host", "content-length", "content-type", "transfer-encoding"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelEntry:
-    """A model as listed: its full name, its settings, and where it is written."""
+    """A model as listed: its full name, its settings, and its file and line."""
 
     name: str
     where: str
@@ -76,7 +76,7 @@ class ModelEntry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProviderEntry:
-    """A provider as listed: only what is set, by the field names of ``Provider``."""
+    """A provider as listed: only the settings that are given, by the fields of ``Provider``."""
 
     name: str
     where: str
@@ -86,7 +86,7 @@ class ProviderEntry:
 def check_model(
     item: Any, where: str, problems: list[str], prefix: str | None = None
 ) -> ModelEntry | None:
-    """A model's entry from a name or a mapping; None if anything in it is wrong."""
+    """Return a model's entry from a name or a mapping; None if anything in it is wrong."""
     if isinstance(item, str):
         item = {"name": item}
     if not isinstance(item, Mapping):
@@ -117,7 +117,7 @@ def check_model(
 
 
 def _check_name(name: Any, where: str, prefix: str | None, problems: list[str]) -> None:
-    """Check that a model's name begins with a backend's prefix, the list's own where it has one."""
+    """Check that a model's name begins with a backend's prefix, or with the list's own prefix."""
     if isinstance(name, str) and name.strip() and re.search(r"\s", name):
         problems.append(
             f"{where}: the model name {name!r} holds a space, which is possible only where a "
@@ -162,9 +162,9 @@ def _sorted_settings(
 
 
 def check_provider(name: str, item: Any, where: str, problems: list[str]) -> ProviderEntry | None:
-    """A provider's entry from a mapping; None if anything in it is wrong.
+    """Return a provider's entry from a mapping; None if anything in it is wrong.
 
-    An ``api_key_env`` of ``""`` says that the server wants no key.
+    An ``api_key_env`` of ``""`` means that the server needs no key.
     """
     if not isinstance(item, Mapping):
         problems.append(
@@ -212,7 +212,7 @@ _TEXTS = ("description", "model_path", "tokenizer_path", "chat_template", "api_b
 
 
 def _check_settings(settings: dict[str, Any], where: str, problems: list[str]) -> None:
-    """Types of what models and providers share."""
+    """Check the types of settings that models and providers share."""
     for key in _TEXTS:
         value = settings.get(key)
         if value is not None and not isinstance(value, str):
@@ -244,7 +244,7 @@ def _check_settings(settings: dict[str, Any], where: str, problems: list[str]) -
 
 
 def _check_headers(settings: dict[str, Any], where: str, problems: list[str]) -> None:
-    """Further headers: their names, and variables in the place of values."""
+    """Check further headers: their names, and that values name variables."""
     headers = settings.get("headers")
     if headers is None:
         return
@@ -271,7 +271,7 @@ def _check_headers(settings: dict[str, Any], where: str, problems: list[str]) ->
 def _with_environment(
     item: Mapping[str, Any], where: str, problems: list[str]
 ) -> Mapping[str, Any] | None:
-    """The entry with ``${oc.env:NAME}`` replaced, None where that cannot be done."""
+    """Return the entry with ``${oc.env:NAME}`` replaced; None if that is not possible."""
     if "${" not in repr(item):
         return item
     if variable := secret_reference(repr(item)):
@@ -308,7 +308,7 @@ def _check_prices(prices: Mapping[str, Any], where: str, problems: list[str]) ->
 
 
 def provider_from(entry: ProviderEntry, base: Provider | None) -> Provider:
-    """A provider from what an entry sets, over what is known of it already."""
+    """Return a provider from an entry's settings over those already known."""
     settings: dict[str, Any] = dict(entry.settings)
     if "api_key_env" in settings:
         settings["api_key_env"] = settings["api_key_env"] or None
@@ -321,6 +321,6 @@ def _with_prefix(name: Any, prefix: str | None) -> str:
 
 
 def kind(value: Any) -> str:
-    """Return what to call a value of the wrong type: its kind, or a number as it stands."""
+    """Return a name for a value of the wrong type: its kind, or a number itself."""
     names = {dict: "a mapping", list: "a list", str: "a text", type(None): "nothing"}
     return names.get(type(value)) or repr(value)

@@ -1,7 +1,7 @@
-"""Reading catalog entries from YAML and JSON, with the line of every mistake.
+"""Read catalog entries from YAML and JSON, with the line of every mistake.
 
 A list file holds ``models`` and ``providers``; a file in ``conf/model`` or ``conf/provider`` holds
-one entry. What is wrong is collected, never raised, so that a user sees all of it at once.
+one entry. Problems are collected, never raised, so that a user sees all of them at once.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BASE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_BASE):  # type: ignore[misc, valid-type]
-    """PyYAML's fast safe loader, reading 1e-3 as a number as YAML 1.2 does."""
+    """PyYAML's fast safe loader; reads 1e-3 as a number, as YAML 1.2 does."""
 
 
 _Loader.add_implicit_resolver(
@@ -41,7 +41,7 @@ _Loader.add_implicit_resolver(
 
 @dataclass(slots=True)
 class Contents:
-    """What one source held, and what was wrong in it."""
+    """The entries and the problems of one source."""
 
     models: dict[str, ModelEntry] = field(default_factory=dict)
     providers: dict[str, ProviderEntry] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Contents:
 
 
 def read_list(path: Path) -> Contents:
-    """Read a list file: ``models: [...]`` and ``providers: {...}``, either may be absent."""
+    """Read a list file: ``models: [...]`` and ``providers: {...}``; either may be missing."""
     found = Contents()
     document = _parse(path, found.problems)
     if document is None:
@@ -90,10 +90,10 @@ def read_list(path: Path) -> Contents:
 
 
 def read_model_file(path: Path, option: str, folders: Sequence[Path] = ()) -> Contents:
-    """Read a file of ``conf/model``; ``option`` (its path in there) names it unless ``name`` does.
+    """Read a file of ``conf/model``; its option (the path in there) names it unless ``name`` does.
 
-    What its ``defaults`` inherit from other files of ``folders`` (the group's folders, the one that
-    wins last) is taken along, as Hydra does. The entry is found in ``models`` under its option.
+    Settings that its ``defaults`` inherit from other files of ``folders`` (the group's folders, the
+    last one wins) are merged as Hydra does. The entry is in ``models`` under its option.
     """
     found = Contents()
     document = _parse(path, found.problems)
@@ -114,7 +114,7 @@ def read_model_file(path: Path, option: str, folders: Sequence[Path] = ()) -> Co
 def _inherited(
     data: dict[str, Any], folders: Sequence[Path], problems: list[str], depth: int
 ) -> dict[str, Any]:
-    """A file's settings over those of the options in its ``defaults`` that stand before _self_."""
+    """Merge a file's settings over those of the options in ``defaults`` that precede _self_."""
     own = {key: value for key, value in data.items() if key != "defaults"}
     merged: dict[str, Any] = {}
     for item in data.get("defaults") or []:
@@ -129,7 +129,7 @@ def _inherited(
 
 
 def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Two mappings merged; what ``above`` says wins."""
+    """Merge two mappings; ``above`` wins."""
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
@@ -152,7 +152,7 @@ def read_provider_file(path: Path, option: str) -> Contents:
 
 
 def options(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The YAML files of a group's folder as (option, path), sorted; options may hold slashes."""
+    """Yield the YAML files of a group's folder as (option, path), sorted; options may have slashes."""
     for path in sorted(folder.rglob("*.yaml")):
         yield str(PurePosixPath(path.relative_to(folder).with_suffix(""))), path
 
@@ -177,14 +177,14 @@ def _take_provider(found: Contents, name: str, item: Any, where: str) -> None:
 
 
 def _list_prefix(path: Path) -> str | None:
-    """``litellm`` for ``litellm_models.yaml``: by its name, such a list is for one backend."""
+    """Return the backend to which a list's name limits it: ``litellm`` for litellm_models.yaml."""
     stem = path.stem
     prefix = stem.removesuffix("_models")
     return prefix if prefix != stem and prefix in PREFIXES else None
 
 
 def _parse(path: Path, problems: list[str]) -> tuple[dict[tuple[Any, ...], int], Any] | None:
-    """The file's data, and the line of every key and item down to two levels."""
+    """Return the file's data, and the line of every key and item down to two levels."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -203,7 +203,7 @@ def _parse(path: Path, problems: list[str]) -> tuple[dict[tuple[Any, ...], int],
         except (RecursionError, ValueError) as error:  # nested too deep, a number too long
             problems.append(f"{path}: cannot be read: {error}.")
             return None
-        # JSON is YAML but for tabs, which can only stand between tokens once it has been checked.
+        # JSON is YAML except for tabs; after the JSON check they stand only between tokens.
         text = text.replace("\t", " ")
     loader = _Loader(text)
     try:
@@ -216,13 +216,13 @@ def _parse(path: Path, problems: list[str]) -> tuple[dict[tuple[Any, ...], int],
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line_number = mark.line + 1 if mark else 1
-        said = getattr(error, "problem", None) or "not readable"
+        problem = getattr(error, "problem", None) or "not readable"
         all_lines = text.splitlines()
         shown = all_lines[line_number - 1].strip() if line_number <= len(all_lines) else ""
-        if "key" in shown.lower():  # it may hold a secret
+        if "key" in shown.lower():  # may hold a secret
             shown = shown.partition(":")[0]
         problems.append(
-            f"{path}:{line_number}: broken YAML: {said} at {shown[:60]!r}. "
+            f"{path}:{line_number}: broken YAML: {problem} at {shown[:60]!r}. "
             "Check the indentation, colons and quotes there and on the line above."
         )
         return None
@@ -262,7 +262,7 @@ def _mark(
 
 
 def _keep_names(root: yaml.Node) -> None:
-    """Have names read as they are written: ``no`` and ``007`` are no truth value and no number."""
+    """Have names read as written: ``no`` and ``007`` are neither a truth value nor a number."""
     if not isinstance(root, yaml.MappingNode):
         return
     for key, value in root.value:

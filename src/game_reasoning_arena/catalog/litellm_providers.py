@@ -1,7 +1,7 @@
-"""What LiteLLM knows without being asked: its providers and the variables that hold their keys.
+"""LiteLLM's providers and the variables that hold their keys.
 
-Importing LiteLLM takes seconds, so the table stands here; a test compares it with the installed
-LiteLLM. The first variable of a row is the one to name in advice, the others work too.
+Importing LiteLLM takes seconds, so the table is kept here; a test compares it with the installed
+LiteLLM. The first variable of a row is the one to name in advice; the others work, too.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _IRREGULAR: dict[str, tuple[str, ...]] = {
     "watsonx_text": ("WATSONX_API_KEY",),
 }
 
-#: Servers of one's own, accounts signed in to by other means (cloud roles, OAuth), and internals.
+#: The user's own servers, accounts with another login (cloud roles, OAuth), and internals.
 _WITHOUT_ONE_KEY = _words("""
 a2a a2a_agent aiohttp_openai auto_router aws_polly aws_textract bedrock chatgpt cursor custom
 custom_openai docker_model_runner dotprompt gdc github_copilot hosted_vllm humanloop infinity
@@ -67,14 +67,14 @@ ollama_chat oobabooga openai_like petals pg_vector reducto s3_vectors sagemaker 
 sagemaker_nova sap snowflake transcribe triton valkey vertex_ai vertex_ai_beta vllm xinference
 """)
 
-#: Every provider of LiteLLM and the variables that its key may be in.
+#: Every provider of LiteLLM and the variables that may hold its key.
 KEY_VARIABLES: Mapping[str, tuple[str, ...]] = {
     **{name: (f"{name.upper()}_API_KEY",) for name in _REGULAR},
     **_IRREGULAR,
     **dict.fromkeys(_WITHOUT_ONE_KEY, ()),
 }
 
-#: Where well-known providers speak the OpenAI protocol, for the direct backend.
+#: Addresses at which well-known providers speak the OpenAI protocol, for the direct backend.
 OPENAI_PROTOCOL: Mapping[str, str] = {
     "cerebras": "https://api.cerebras.ai/v1",
     "deepinfra": "https://api.deepinfra.com/v1/openai",
@@ -94,7 +94,9 @@ OPENAI_PROTOCOL: Mapping[str, str] = {
 
 
 def builtin_providers() -> dict[str, Provider]:
-    """All providers of LiteLLM by name; of several key variables the first one that is set."""
+    """Return all providers of LiteLLM by name, each with the first of its key variables that is
+    set.
+    """
     return {
         name: Provider(name=name, api_key_env=_pick(variables), known_to_litellm=True)
         for name, variables in KEY_VARIABLES.items()

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Meaning:
-    """What names with a prefix mean."""
+    """The meaning of names with a prefix."""
 
     #: The rest is ``provider/model``, or a model of OpenAI's. Such a model need not be listed.
     of_provider: bool = False
-    #: Its provider has to have an address.
+    #: Whether its provider must have an address.
     needs_address: bool = False
     #: It has to be listed in the catalog.
     needs_entry: bool = False
@@ -54,9 +54,9 @@ _OF_BACKENDS = Meaning()
 
 
 def split_name(name: str, backends: Collection[str]) -> tuple[str | None, str]:
-    """Return a name's prefix, the longest that is a backend's, and what follows its underscore.
+    """Return a name's prefix, the longest that is a backend's, and the rest after the underscore.
 
-    ``("litellm", "gpt-4o")`` for ``litellm_gpt-4o``; ``(None, name)`` where no prefix fits.
+    ``("litellm", "gpt-4o")`` for ``litellm_gpt-4o``; ``(None, name)`` if no prefix fits.
     """
     fitting = [prefix for prefix in backends if name.startswith(prefix + "_")]
     if not fitting:
@@ -66,17 +66,17 @@ def split_name(name: str, backends: Collection[str]) -> tuple[str | None, str]:
 
 
 def meaning_of(prefix: str | None) -> Meaning:
-    """Return what names with this prefix mean."""
+    """Return the meaning of names with this prefix."""
     return _OF_BACKENDS if prefix is None else PREFIXES.get(prefix, _OF_BACKENDS)
 
 
 def meaning_of_name(name: object) -> Meaning:
-    """Return what a full name means by its prefix, whether or not there is such a backend."""
+    """Return the meaning of a full name by its prefix, whether or not there is such a backend."""
     return meaning_of(split_name(str(name), PREFIXES)[0])
 
 
 def provider_and_model(name: str) -> tuple[str, str] | None:
-    """Return the provider and the model that a full name spells out; None where it does not."""
+    """Return the provider and the model that a full name contains; None if it contains none."""
     prefix, rest = split_name(name, PREFIXES)
     provider, _, model_id = rest.partition("/")
     return (

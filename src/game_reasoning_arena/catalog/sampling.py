@@ -1,4 +1,4 @@
-"""Checking sampling parameters, wherever they were written down."""
+"""Check sampling parameters, wherever they are given."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from game_reasoning_arena.errors import ConfigProblems, choose_from
 from game_reasoning_arena.records import DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE, NO_SEED, Sampling
 
 _NAMES = tuple(f.name for f in fields(Sampling))
-#: Inclusive bounds and what a value has to be, by parameter.
+#: Inclusive bounds and their description, by parameter.
 _NUMBERS: dict[str, tuple[type, float, float, str]] = {
     "temperature": (float, 0.0, 2.0, "a number from 0 to 2"),
     "max_tokens": (int, 1, float("inf"), "a whole number of at least 1"),
@@ -65,7 +65,7 @@ def parse_sampling(values: Mapping[str, Any], where: str) -> tuple[Sampling, lis
 
 
 def _number(value: Any, kind: type) -> float | int | None:
-    """``value`` as ``kind``, or None where that would change it."""
+    """Return ``value`` as ``kind``, or None if that would change it."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -82,20 +82,20 @@ VARIABLES = {"MAX_TOKENS": "max_tokens", "TEMPERATURE": "temperature"}
 
 
 def sampling_from_environment() -> Sampling:
-    """``MAX_TOKENS`` and ``TEMPERATURE``, or 250 and 0.1 where they are unset or blank.
+    """Return ``MAX_TOKENS`` and ``TEMPERATURE``, or 250 and 0.1 where they are unset or blank.
 
     Raises:
-        ConfigProblems: a variable that is no number, or out of range.
+        ConfigProblems: a variable is no number, or out of range.
     """
     set_ones = {key: os.environ.get(name, "").strip() for name, key in VARIABLES.items()}
-    said = {key: text for key, text in set_ones.items() if text}
-    sampling, _ = parse_sampling(said, "")
+    given = {key: text for key, text in set_ones.items() if text}
+    sampling, _ = parse_sampling(given, "")
     problems = []
     for name, key in VARIABLES.items():
-        if key in said and getattr(sampling, key) is None:
+        if key in given and getattr(sampling, key) is None:
             wanted = "a whole number of at least 1" if key == "max_tokens" else "from 0 to 2"
             problems.append(
-                f"The environment variable {name} is {said[key]!r}; it must be {wanted}. "
+                f"The environment variable {name} is {given[key]!r}; it must be {wanted}. "
                 f"Correct it in the environment or in .env, or unset it."
             )
     if problems:

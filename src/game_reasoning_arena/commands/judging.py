@@ -153,7 +153,7 @@ def judge_with_model(
     async def ask() -> pd.DataFrame:
         async with backend:
             await backend.start([model])
-            judge = ModelJudge(asker=meter.over(backend), model=model)
+            judge = ModelJudge(asker=meter.wrap(backend), model=model)
             return await judged(passages, _patient(judge, redactor))
 
     return run_coroutine(ask()), meter.totals

@@ -1,4 +1,4 @@
-"""What a run has used, and the limits it keeps."""
+"""Totals of a run, and its limits."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from game_reasoning_arena.records import Outcome, Reply, Request
 
 @dataclass(kw_only=True)
 class Totals:
-    """What a run has used.
+    """The calls, tokens and money that a run has used.
 
-    ``cost_usd`` counts known prices, ``unpriced`` the calls without one. ``estimated`` are tokens
-    of calls that came without counts, by the length of their texts; only a budget counts them.
+    ``cost_usd`` sums known prices; ``unpriced`` counts the calls without one. ``estimated`` are
+    tokens
+    of calls without token counts, by the length of their texts; only a budget counts them.
     """
 
     calls: int = 0
@@ -41,8 +42,9 @@ class Totals:
 
         Args:
             reply: the answer.
-            first: it was asked for before anything was answered. Such calls open connections and
-                begin together, which says nothing of the others: they are not called distorted.
+            first: whether the call began before any call was answered. Such calls open connections
+                and
+                begin together, so they are not counted as distorted.
             written: characters of the prompt, to estimate tokens where none are reported.
         """
         if reply.from_cache:
@@ -56,8 +58,8 @@ class Totals:
         if reply.prompt_tokens is None:
             self.estimated += written // CHARS_PER_TOKEN
         if reply.completion_tokens is None:
-            said = len(reply.text) + len(reply.reasoning or "")
-            self.estimated += -(-said // CHARS_PER_TOKEN)
+            characters = len(reply.text) + len(reply.reasoning or "")
+            self.estimated += -(-characters // CHARS_PER_TOKEN)
         if reply.cost_usd is None:
             self.unpriced += 1
         else:
@@ -74,22 +76,24 @@ class Totals:
             self.failed_calls += 1
             self.requests += 1 + (line.get("retries") or 0)
         else:
-            self.add(reply_of(line), first=first, written=written_in(line.get("messages") or ()))
+            self.add(
+                reply_of(line), first=first, written=character_count(line.get("messages") or ())
+            )
 
     def merge(self, other: Totals) -> None:
-        """Count what another counted, too."""
+        """Add another run's totals."""
         for one in fields(self):
             setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
 
     @property
     def tokens(self) -> int:
-        """Prompt and completion tokens that were reported, and those estimated for the rest."""
+        """Reported prompt and completion tokens, and estimates for calls without counts."""
         return self.prompt_tokens + self.completion_tokens + self.estimated
 
     def as_dict(self) -> dict[str, Any]:
-        """For ``run.json``: a cost is null as soon as one call's is unknown.
+        """Return the totals for ``run.json``; a cost is null as soon as one call's is unknown.
 
-        Nobody says what failed calls cost; where none was answered, nothing is known at all.
+        Failed calls report no cost; if no call was answered, the cost is unknown.
         """
         nothing_known = self.calls == 0 and self.failed_calls > 0
         tokens_known = self.untokened == 0 and not nothing_known
@@ -108,12 +112,12 @@ class Totals:
         }
 
 
-def written_in(messages: Iterable[Mapping[str, Any]]) -> int:
-    """Return the characters of messages."""
+def character_count(messages: Iterable[Mapping[str, Any]]) -> int:
+    """Return the number of characters of messages."""
     return sum(len(message.get("content") or "") for message in messages)
 
 
-#: A call is distorted when the client added more than this share of the provider's time, and more
+#: A call is distorted if the client added more than this share of the provider's time, and more
 #: than these seconds.
 DISTORTION = 0.25
 
@@ -121,7 +125,7 @@ DISTORTION = 0.25
 DISTORTION_S = 0.02
 
 
-#: Answers after which their mean says what the next one uses; before, its upper limit does.
+#: After so many answers their mean estimates the next call's use; before, its upper limit does.
 MEAN_FROM = 8
 
 
@@ -129,9 +133,9 @@ MEAN_FROM = 8
 class Budget:
     """Limits of a run or, when shared, of a sweep; None is no limit.
 
-    Tokens and money are known when an answer is there. So that many calls at once do not pass a
-    limit together, a call waits while those in flight may use up what is left; alone it may pass
-    the limit by its own size.
+    Tokens and money are known only when an answer is there. So that concurrent calls do not pass a
+    limit together, a call waits while those in flight may use up what is left; a single call may
+    pass the limit by its own size.
     """
 
     usd: float | None = None
@@ -167,8 +171,8 @@ class Budget:
             if not turn.done():
                 turn.set_result(None)
 
-    def crowded(self, request: Request) -> bool:
-        """Whether this call had better wait for one of those in flight."""
+    def must_wait(self, request: Request) -> bool:
+        """Return whether this call should wait for one of those in flight."""
         if self.in_flight == 0 or (self.tokens is None and self.usd is None):
             return False
         spent, calls = self.totals, self.in_flight + 1
@@ -182,7 +186,7 @@ class Budget:
             return spent.cost_usd + calls * price > self.usd
         return False
 
-    async def turn(self) -> None:
+    async def wait_for_call(self) -> None:
         """Wait until a call in flight is done."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
@@ -190,7 +194,7 @@ class Budget:
 
 
 def _highest_price(request: Request) -> float:
-    """USD that a request is not likely to exceed; 0 where the price is not known."""
+    """Return USD that a request is not likely to exceed; 0 where the price is not known."""
     from game_reasoning_arena.backends.openai.usage import Usage
     from game_reasoning_arena.backends.prices import cost_usd
 

@@ -1,7 +1,7 @@
 """Answers kept across runs, in one SQLite file that any number of processes may use at once.
 
-The key is everything that is sent, the settings of the backend, and the question's place in a run
-(episode, seat, turn, attempt, sample), so that repeats of it never collapse into one answer.
+The key covers everything that is sent, the settings of the backend, and the question's place in a
+run (episode, seat, turn, attempt, sample), so that repeats of it never share one answer.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 #: Milliseconds to wait for another process's write.
 BUSY_MS = 30_000
 
-#: What helps where the file is of no use.
+#: Advice for errors about the file.
 _WAYS = (
     "If it is damaged, delete it; XDG_CACHE_HOME=DIR keeps another one elsewhere, and cache=off "
     "goes without."
@@ -36,11 +36,12 @@ _WAYS = (
 
 
 def request_key(request: Request, settings: Mapping[str, Any]) -> str:
-    """A hash of everything that could change the answer, and of the question's place in a run.
+    """Return a hash of everything that could change the answer, and of the question's place in a
+    run.
 
     Args:
         request: the question.
-        settings: those of the backend that may change its answers.
+        settings: the settings of the backend that may change its answers.
     """
     model = request.model
     sent = {
@@ -64,7 +65,7 @@ def request_key(request: Request, settings: Mapping[str, Any]) -> str:
 
 
 def check_cache() -> None:
-    """Whether the store can be used.
+    """Check that the store can be used.
 
     Raises:
         UserError: it cannot.
@@ -73,9 +74,10 @@ def check_cache() -> None:
 
 
 class ResponseCache:
-    """The store.
+    """The store of answers.
 
-    An answer that cannot be stored is told once, and the run goes on: it stands in the run.
+    An answer that cannot be stored is reported once and the run continues; its own directory holds
+    the answer.
 
     Args:
         path: the SQLite file; made with its directory if missing.
@@ -89,7 +91,9 @@ class ResponseCache:
         self._stores = True
         try:
             make_directory(self.path.parent)
-            os.close(open_to_append(self.path, 0o600))  # made here: SQLite would follow a link
+            os.close(
+                open_to_append(self.path, 0o600)
+            )  # create it here, as SQLite would follow a link
             self._db = sqlite3.connect(self.path, timeout=BUSY_MS / 1000, isolation_level=None)
             try:
                 self._begin()
@@ -107,14 +111,15 @@ class ResponseCache:
         db.execute("PRAGMA synchronous=NORMAL")
         db.execute("CREATE TABLE IF NOT EXISTS reply (key TEXT PRIMARY KEY, reply BLOB)")
         db.execute("BEGIN IMMEDIATE")
-        try:  # what cannot be read or written is better known now
+        try:  # fail now if it cannot be read or written
             db.execute("INSERT OR REPLACE INTO reply (key, reply) VALUES ('', '')")
             db.execute("SELECT key, reply FROM reply LIMIT 1").fetchone()
         finally:
             db.execute("ROLLBACK")
 
     def get(self, key: str) -> Reply | None:
-        """The stored answer to the call with this key, marked as such.
+        """Return the stored answer to the call with this key, marked as cached; None if there is
+        none.
 
         Raises:
             CacheError: it cannot be read.
@@ -132,7 +137,7 @@ class ResponseCache:
             ) from error
 
     def put(self, key: str, reply: Reply) -> None:
-        """Store an answer; the first one of a call stays."""
+        """Store an answer; an earlier answer to the same call stays."""
         if not self._stores:  # each try may wait for BUSY_MS
             return
         try:
@@ -146,8 +151,8 @@ class ResponseCache:
                 error,
             )
 
-    def over(self, asker: Asker, settings: Mapping[str, Any], *, reuse: bool) -> Asker:
-        """``asker`` with this store before it (``reuse``) or only behind it (record).
+    def wrap(self, asker: Asker, settings: Mapping[str, Any], *, reuse: bool) -> Asker:
+        """Return ``asker`` with this store before it (``reuse``), or only behind it (record).
 
         Args:
             asker: a backend.

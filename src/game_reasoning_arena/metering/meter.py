@@ -1,6 +1,6 @@
-"""What stands between the players and the backends: counting, budget, stopping, recalling.
+"""Wrappers between players and backends: counting, budgets, stopping, recorded answers.
 
-Each is a wrapper with the same ``complete`` as a backend, so that players cannot tell.
+Each has the same ``complete`` as a backend, so that players need not know of it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from game_reasoning_arena.errors import (
     BudgetReached,
     Interrupted,
 )
-from game_reasoning_arena.metering.budget import Budget, Totals, written_in
+from game_reasoning_arena.metering.budget import Budget, Totals, character_count
 from game_reasoning_arena.process.secrets import redacted
 from game_reasoning_arena.process.text import in_unicode
 from game_reasoning_arena.records import Asker, Reply, Request
 
-#: The texts of a reply.
+#: The text fields of a reply.
 _TEXTS = ("text", "reasoning", "finish_reason", "served_model")
 
 
@@ -29,7 +29,7 @@ class Meter:
 
     Args:
         budgets: the run's own, and those it shares.
-        redact: applied to answers, so that what players see of them is what is on disk.
+        redact: applied to answers, so that players see the same text as the record holds.
     """
 
     def __init__(self, *budgets: Budget, redact: Callable[[str], str] | None = None) -> None:
@@ -40,26 +40,26 @@ class Meter:
         self.fatal: BackendError | None = None
         self.budget_note: str | None = None
         self._budgets = budgets
-        self._heard: set[str] = set()  # endpoints that have answered
+        self._answered: set[str] = set()  # endpoints that have answered
 
     def stop(self, why: str) -> None:
-        """Let what is in flight finish, and nothing new begin."""
+        """Let calls in flight finish, and refuse new ones."""
         self.stopping = self.stopping or why
 
-    def over(self, asker: Asker) -> Asker:
-        """``asker``, metered."""
+    def wrap(self, asker: Asker) -> Asker:
+        """Return ``asker`` with metering."""
         return _Metered(asker, self)
 
     async def ask(self, asker: Asker, request: Request) -> Reply:
-        """Ask under the meter.
+        """Ask through the meter.
 
         Raises:
             Interrupted: the run is being stopped.
             BudgetReached: a budget is spent.
-            BackendError: no answer could be had.
+            BackendError: there is no answer.
         """
         entered = await self._enter(request)
-        first = request.model.endpoint not in self._heard
+        first = request.model.endpoint not in self._answered
         self.in_flight += 1
         try:
             reply = await asker.complete(request)
@@ -71,23 +71,23 @@ class Meter:
             for budget in entered:
                 budget.leave()
         for totals in self._all_totals():
-            totals.add(reply, first=first, written=written_in(request.messages))
-        self._heard.add(request.model.endpoint)
+            totals.add(reply, first=first, written=character_count(request.messages))
+        self._answered.add(request.model.endpoint)
         return self._without_secrets(reply)
 
     def _without_secrets(self, reply: Reply) -> Reply:
-        """Return a reply as it can be written, stored and shown."""
+        """Return a reply that is safe to write, store and show."""
         changed: dict[str, Any] = {}
         for name in _TEXTS:
             text = getattr(reply, name)
-            if text and (kept := self._kept(text)) is not text:
+            if text and (kept := self._clean(text)) is not text:
                 changed[name] = kept
         if reply.details and self._redact is not None:
             changed["details"] = redacted(reply.details, self._redact)
         return replace(reply, **changed) if changed else reply
 
     async def _enter(self, request: Request) -> list[Budget]:
-        """Return the budgets in which the call has taken a place, once there is one in each.
+        """Take a place in each budget, waiting if necessary; return these budgets.
 
         Raises:
             Interrupted: the run is being stopped.
@@ -98,8 +98,8 @@ class Meter:
         entered: list[Budget] = []
         try:
             for budget in self._budgets:
-                while budget.crowded(request):
-                    await budget.turn()
+                while budget.must_wait(request):
+                    await budget.wait_for_call()
                     if self.stopping is not None:
                         raise Interrupted(self.stopping)
                 budget.enter()
@@ -113,7 +113,7 @@ class Meter:
         return entered
 
     def _count_failure(self, error: BackendError) -> None:
-        """Count a call that got no answer; stop the run where the next one would get none too."""
+        """Count a call without an answer; stop the run if the next call would fail, too."""
         for totals in self._all_totals():
             totals.failed_calls += 1
             totals.requests += 1 + error.retries
@@ -124,8 +124,8 @@ class Meter:
     def _all_totals(self) -> list[Totals]:
         return [self.totals, *(budget.totals for budget in self._budgets)]
 
-    def _kept(self, text: str) -> str:
-        """A text as it can be written: without secrets, and in Unicode."""
+    def _clean(self, text: str) -> str:
+        """Return a text that is safe to write: without secrets, and valid Unicode."""
         if self._redact is not None:
             text = self._redact(text)
         return in_unicode(text)

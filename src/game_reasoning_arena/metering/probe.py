@@ -1,7 +1,7 @@
-"""A tiny call or two per model before a run, so that what is wrong costs one call and not a night.
+"""One or two tiny calls per model before a run, so that a mistake costs one call and not a night.
 
 A probe sends what the run will send (sampling, seed, extra fields, roles, the form of a
-constraint), so that a parameter which a provider refuses is found by it too.
+constraint), so that it also finds parameters that a provider refuses.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ def probe_request(
     """Return a harmless question that any chat model can answer.
 
     Args:
-        model: who is asked.
+        model: the model to ask.
         sampling: the parameters that the run will send.
         system: whether there is a system message, as in games.
         constrained: whether the answer is constrained, as with ``constrain_to_legal``.
-        digits: ask for random digits too, of which a seed decides.
+        digits: whether to ask for random digits too, which depend on the seed.
     """
     wish = _DIGITS if digits else _WISH
     user = Message(role="user", content="Are you ready?" if system else wish)
@@ -78,8 +78,8 @@ def probes_of(players: Sequence[PlayerSpec], *, in_game: bool) -> list[Request]:
     """Return one question for each different way in which the players ask their models.
 
     Args:
-        players: all who are asked, judges too.
-        in_game: whether they play a game, where a system message tells the rules.
+        players: all players with a model, judges included.
+        in_game: whether they play a game, where a system message holds the rules.
     """
     probes: dict[Any, Request] = {}
     for player in players:
@@ -102,61 +102,61 @@ def probes_of(players: Sequence[PlayerSpec], *, in_game: bool) -> list[Request]:
 
 
 def probe_key(request: Request) -> str:
-    """Return a short name of what a probe asks: the model, and everything that could be refused."""
+    """Return a short key of a probe: the model, and everything that could be refused."""
     asked = (request.model.name, request.messages, request.sampling, request.constraint)
     return hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
 
 
 class Claims(Protocol):
-    """Who asks which probe, so that nobody does it twice in a run or sweep."""
+    """Assigns probes, so that each is asked only once in a run or sweep."""
 
     def claim(self, question: str) -> bool:
-        """Return whether the caller is to ask this: nobody did before (:func:`probe_key`)."""
+        """Return whether the caller is to ask this probe: nobody has (see :func:`probe_key`)."""
 
     def release(self, question: str) -> None:
-        """Let others ask it, for it was not answered."""
+        """Let others ask this probe, as it was not answered."""
 
 
 class RunClaims:
-    """The questions that one run has asked as probes.
+    """The probes that one run has asked.
 
     Args:
-        known: those that answered in an earlier sitting.
+        known: probes that were answered in an earlier sitting.
     """
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._known = set(known)
 
     def claim(self, question: str) -> bool:
-        """Return whether it was not asked before."""
+        """Return whether the probe was not asked before."""
         fresh = question not in self._known
         self._known.add(question)
         return fresh
 
     def release(self, question: str) -> None:
-        """Forget it."""
+        """Forget the probe."""
         self._known.discard(question)
 
 
 async def probe(
     requests: Sequence[Request], askers: Mapping[str, Asker], meter: Meter, claims: Claims
 ) -> list[ProbeRecord]:
-    """Ask every question, all at the same time, unless it was asked before.
+    """Ask all questions at the same time, except those asked before.
 
-    Random ones that were answered are asked again: a second answer to one question with one seed
-    tells whether the seed is ignored.
+    Answered random ones are asked again: a second answer to one question with one seed shows
+    whether
+    the seed is ignored.
 
     Returns:
-        What each model answered and what was learned of it, for ``run.json``; the calls count in
-        the run's totals.
+        Each model's answer and the findings, for ``run.json``; the calls count in the run's totals.
 
     Raises:
-        ProbeFailed: names every model that did not answer, with the provider's words.
+        ProbeFailed: names every model that did not answer, with the provider's message.
     """
 
     async def one(request: Request) -> list[ProbeRecord] | str:
         model, question = request.model, probe_key(request)
-        asker = meter.over(askers[model.backend])
+        asker = meter.wrap(askers[model.backend])
         try:
             replies = [await asker.complete(request)]
             if _is_random(request) and replies[0].text.strip():
@@ -168,8 +168,10 @@ async def probe(
                 raise
             text = str(error)
             return text if text.startswith(model.name) else f"{model.name}: {text}"
-        told = tuple(learned(request, *replies))
-        return [_record(request, reply, told if not n else ()) for n, reply in enumerate(replies)]
+        findings = tuple(learned(request, *replies))
+        return [
+            _record(request, reply, findings if not n else ()) for n, reply in enumerate(replies)
+        ]
 
     fresh = [request for request in requests if claims.claim(probe_key(request))]
     answers = await asyncio.gather(*map(one, fresh))
@@ -181,17 +183,17 @@ async def probe(
             + "\nMend the name, the key, the quota or the parameter, or skip the probe with "
             "probe=false."
         )
-    return [record for told in answers if not isinstance(told, str) for record in told]
+    return [record for records in answers if not isinstance(records, str) for record in records]
 
 
-def _record(request: Request, reply: Reply, told: tuple[str, ...]) -> ProbeRecord:
+def _record(request: Request, reply: Reply, findings: tuple[str, ...]) -> ProbeRecord:
     kept = {name: getattr(reply, name) for name in _KEPT}
     model, question = request.model.name, probe_key(request)
-    return ProbeRecord(model=model, question=question, text=reply.text, learned=told, **kept)
+    return ProbeRecord(model=model, question=question, text=reply.text, learned=findings, **kept)
 
 
 def learned(request: Request, first: Reply, second: Reply | None = None) -> list[str]:
-    """Return what a probe tells of a model that its user should know before money is spent."""
+    """Return the findings of a probe that a user should know before money is spent."""
     model, limit = request.model, request.sampling.max_tokens
     found = []
     thought = bool(first.reasoning or first.reasoning_tokens)
@@ -214,8 +216,12 @@ def learned(request: Request, first: Reply, second: Reply | None = None) -> list
 
 
 def learned_by(probes: Sequence[ProbeRecord]) -> list[str]:
-    """Return what was learned of all models, one sentence each."""
-    lines = [f"{told.model}: {'; '.join(told.learned)}." for told in probes if told.learned]
+    """Return the findings about all models, one sentence each."""
+    lines = [
+        f"{findings.model}: {'; '.join(findings.learned)}."
+        for findings in probes
+        if findings.learned
+    ]
     return list(dict.fromkeys(lines))
 
 
@@ -224,12 +230,12 @@ def _is_random(request: Request) -> bool:
 
 
 def _same_model(served: str, asked: str) -> bool:
-    """Return whether a served name is the one that was asked for, up to a date or a maker."""
+    """Return whether a served name is the requested one, up to a date or a maker."""
     mine, theirs = asked.lower().rpartition("/")[2], served.lower().rpartition("/")[2]
     return theirs.startswith(mine) or served.lower() == asked.lower()
 
 
-#: What is kept of a probe's reply.
+#: Fields of a probe's reply that are kept.
 _KEPT = (
     "started_at",
     "latency_s",
@@ -242,5 +248,5 @@ _KEPT = (
 
 
 def probe_reply(probe: ProbeRecord) -> Reply:
-    """Return a probe's reply from what ``run.json`` keeps of it."""
+    """Return a probe's reply from what ``run.json`` holds of it."""
     return Reply(text=probe.text or "", **{name: getattr(probe, name) for name in _KEPT})

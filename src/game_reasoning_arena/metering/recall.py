@@ -1,4 +1,4 @@
-"""Answers that are on disk already."""
+"""Answers that are already on disk."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from game_reasoning_arena.records import Asker, CallKey, Reply, Request
 
 
 class Recall:
-    """Answers from what is on disk already; asks only for the rest.
+    """Gives answers that are already on disk; asks only for the rest.
 
     Args:
-        asker: who is asked for the rest.
+        asker: asked for the rest.
         known: recorded lines of ``responses.jsonl`` that hold an answer, by call.
-        recalled: gets the calls that were answered so.
+        recalled: receives the calls that were answered from disk.
     """
 
     def __init__(
@@ -29,10 +29,10 @@ class Recall:
         self._recalled = recalled
 
     async def complete(self, request: Request) -> Reply:
-        """The recorded answer if this very question was asked before, else a new one.
+        """Return the recorded answer to this very question, or ask for a new one.
 
         Raises:
-            ContextOverflowError: that is what was recorded.
+            ContextOverflowError: this error was recorded.
         """
         line = self._known.get(request.key)
         if line is not None and line["messages"] == [dict(m) for m in request.messages]:

@@ -328,10 +328,10 @@ async def _play_all(
                 cache = ResponseCache()
                 stack.callback(cache.close)
             for prefix, backend in backends.items():
-                asker = ledger.meter.over(backend)
+                asker = ledger.meter.wrap(backend)
                 if cache is not None:
                     settings = experiment.asked_through(prefix)
-                    asker = cache.over(asker, settings, reuse=experiment.cache == "reuse")
+                    asker = cache.wrap(asker, settings, reuse=experiment.cache == "reuse")
                 askers[prefix] = Recall(asker, ledger.past.answers, ledger.past.recalled)
         agents = ledger.agents
         for player in experiment.asked:

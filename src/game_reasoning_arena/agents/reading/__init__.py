@@ -1,6 +1,7 @@
-"""Reading a declared answer in what a language model wrote.
+"""Read a declared answer in a language model's text.
 
 ``declarations`` finds the declared answer in a text, ``json_objects`` in a JSON object,
-``dressing`` takes decoration off it, ``heads`` parts a move from the remark around it, and
-``forms`` names everything that is forgiven.
+``dressing``
+removes decoration, ``heads`` separates a move from the remark around it, and ``forms`` names
+everything that is forgiven.
 """

@@ -1,8 +1,8 @@
-"""Finding the declared line, ``Final Answer: X``, in a text.
+"""Find the declared line, ``Final Answer: X``, in a text.
 
 declaration = [lead] marker [separator] answer, on one line, or with the answer on the next one. The
-last declaration counts; one that is left blank takes back what stood before. Without a colon, a
-declaration counts only where a move follows at once: ``the final answer is ...`` may be prose.
+last declaration counts; a blank one takes back earlier ones. Without a colon, a declaration counts
+only if a move follows at once: ``the final answer is ...`` may be prose.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from game_reasoning_arena.agents.reading.remarks import Meaning, Reading, remark
 class Written:
     """A declared answer as written, and what was forgiven around it.
 
-    ``open_end`` if the text stops right behind it.
+    ``open_end`` is true if the text ends directly after it.
     """
 
     text: str
@@ -34,9 +34,9 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A declared answer: as written, what it means, and what was forgiven around it.
+    """A declared answer as written, its meaning, and what was forgiven around it.
 
-    ``open_end`` if the text stops right behind it.
+    ``open_end`` is true if the text ends directly after it.
     """
 
     text: str
@@ -91,18 +91,18 @@ _SUPPOSED = re.compile(
 _CLOSED_BY = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'"}
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb"}
 
-#: Characters before the words that are looked at.
+#: The most characters before the words that are examined.
 _LEAD_WITHIN = 120
-#: Markers that are looked at, from the last one.
+#: The most markers that are examined, from the last one.
 _MOST_MARKERS = 64
-#: Characters of an answer's line; the rest is prose.
+#: The most characters of an answer's line; the rest is prose.
 _LONGEST_LINE = 6000
-#: Characters of the lines below a next line that are searched for a second move.
+#: The most characters of the lines below a next line that are searched for a second move.
 _WHITESPACE_AND_MARKS = " \t\r\n\v\f>#*_`~-"
 
 
 def declared_line(text: str, names: Names) -> Declared | None:
-    """Return the last declared answer of a text; None where there is none, or it is blank."""
+    """Return the last declared answer of a text; None if there is none, or it is blank."""
     plain = folded(text)
     for marker in _markers(plain):
         if _is_mentioned(text, plain, marker):
@@ -118,13 +118,13 @@ def declared_line(text: str, names: Names) -> Declared | None:
         if found is None and not marker.colon:
             continue
         if found is not None and is_placeholder(found.text) and not found.reading.actions:
-            continue  # the instruction, said again
+            continue  # a copy of the instruction
         return found
     return None
 
 
 def written_line(text: str) -> Written | None:
-    """Return the last answer declared with a colon, whatever it says; None where it is blank.
+    """Return the last answer declared with a colon, with any content; None if it is blank.
 
     It may stand on the next line if nothing but fences follows it.
     """
@@ -177,7 +177,7 @@ def _on_the_line(
 
 
 def _within(content: str, lead: str) -> str:
-    """Return an answer without the bracket or quotation mark that closes one of its lead."""
+    """Return an answer without a final bracket or quotation mark that was opened in its lead."""
     opening = lead.rstrip(" *_`")[-1:]
     closing = _CLOSED_BY.get(opening, "")
     if not closing or not content.endswith(closing):
@@ -194,7 +194,7 @@ def _is_loose(marker: _Marker, forms: tuple[str, ...]) -> bool:
 
 
 def _below(rest: str, names: Names, forms: tuple[str, ...]) -> Declared | None:
-    """Return the answer on the next line that is not blank; what follows may only be a remark."""
+    """Return the answer on the next nonblank line; only a remark may follow it."""
     written, lines = _lines_below(rest)
     if not lines:
         return None
@@ -212,19 +212,19 @@ def _below(rest: str, names: Names, forms: tuple[str, ...]) -> Declared | None:
 
 
 def _lines_below(rest: str) -> tuple[list[str], list[str]]:
-    """Return the lines of a text that are not blank, and those of them that are no fences."""
+    """Return the nonblank lines of a text, and those of them that are no fences."""
     written = [line.strip() for line in rest[: 2 * _LONGEST_LINE].splitlines() if line.strip()]
     return written, [line for line in written if not _FENCE.match(line)]
 
 
 def _is_prose(lead: str) -> bool:
-    """Return whether there are words before a marker, not only marks, numbers and tags."""
+    """Return whether words stand before a marker, not only marks, numbers and tags."""
     bare = _LEAD_THINGS.sub("", lead)
     return any(mark not in _LEAD_MARKS and not is_symbol(mark) for mark in bare)
 
 
 def _is_mentioned(text: str, plain: str, marker: _Marker) -> bool:
-    """Return whether a marker is only talked about: quoted within prose, negated or supposed."""
+    """Return whether a marker is only mentioned: quoted within prose, negated or supposed."""
     if not _is_prose(marker.lead):
         return False
     if _NEGATED.search(marker.lead) or _SUPPOSED.search(marker.lead):
@@ -239,11 +239,11 @@ def _is_mentioned(text: str, plain: str, marker: _Marker) -> bool:
 
 
 def _forms_of(text: str, plain: str, marker: _Marker) -> tuple[str, ...]:
-    """Return what is forgiven around the words ``Final Answer``."""
+    """Return the forms forgiven around the words ``Final Answer``."""
     forms = ["line"]
     before = plain[: marker.start - len(marker.lead)]
     bare = before.rstrip(_WHITESPACE_AND_MARKS)
-    # Lines above of nothing but marks belong to it, as a fence does.
+    # Lines above that consist of marks belong to it, as a fence does.
     above = before[len(bare) :].partition("\n")[2] if bare else before
     lead = above + marker.lead
     marks = lead + marker.between

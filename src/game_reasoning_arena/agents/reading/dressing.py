@@ -1,4 +1,4 @@
-"""Taking decoration off a whole answer, the least change first."""
+"""Remove decoration from a whole answer, the least change first."""
 
 from __future__ import annotations
 
@@ -97,11 +97,11 @@ _PLACEHOLDER = re.compile(
 )
 _ESCAPED = re.compile(r"\\([^\w\s])")
 
-#: Longer answers are prose; nothing is peeled off them.
+#: Longer answers are prose and are not peeled.
 LONGEST_PEELED = 1000
-#: Nor is anything peeled in more ways than this: heaps of marks can be taken off in millions.
+#: The most ways to peel an answer: heaps of marks could be removed in millions of ways.
 _MOST_PEELED = 500
-#: Characters at an end in which a tag is looked for.
+#: Characters at each end in which a tag is looked for.
 _TAG_WITHIN = 40
 
 
@@ -116,7 +116,7 @@ def unescaped(text: str) -> str:
 
 
 def is_placeholder(text: str) -> bool:
-    """Return whether a text is only the prompt's own place for a move, ``<move>``."""
+    """Return whether a text is only the prompt's placeholder for a move, ``<move>``."""
     return _PLACEHOLDER.match(text) is not None
 
 
@@ -170,9 +170,9 @@ def _without_marks(text: str) -> Iterator[tuple[str, str]]:
 
 
 def peeled(text: str) -> Iterator[tuple[str, tuple[str, ...], int]]:
-    """Yield the text, then the text with ever more decoration taken off; the least change first.
+    """Yield the text, then the text with more and more decoration removed, least change first.
 
-    With each, the forms that were taken off, and in how many steps.
+    Each comes with the forms that were removed and the number of steps.
     """
     queue: deque[tuple[str, tuple[str, ...], int]] = deque([(text, (), 0)])
     seen = {text}
@@ -189,10 +189,10 @@ def peeled(text: str) -> Iterator[tuple[str, tuple[str, ...], int]]:
 
 
 def which_action(answer: str, names: Names) -> tuple[Collection[int], tuple[str, ...]]:
-    """Return the legal actions that an answer names as a whole, and the forms to be forgiven.
+    """Return the legal actions that a whole answer names, and the forms to be forgiven.
 
-    A reading that forgives all that another one does, and more, does not count beside it. More than
-    one action is an ambiguous answer: ``- 1`` is 1 in a list, or -1 with a space.
+    A reading that forgives a superset of what another one forgives does not count beside it. More
+    than one action is an ambiguous answer: ``- 1`` is 1 in a list, or -1 with a space.
     """
     if actions := names.named(answer):  # most answers need nothing forgiven
         return actions, ()

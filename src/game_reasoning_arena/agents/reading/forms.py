@@ -1,8 +1,8 @@
-"""The names of everything that is forgiven in an answer, as recorded in ``parse_form``."""
+"""Names of everything that is forgiven in an answer, as recorded in ``parse_form``."""
 
 from __future__ import annotations
 
-#: What each part of a ``parse_form`` means, in one line each.
+#: The meaning of each part of a ``parse_form``.
 FORMS: dict[str, str] = {
     "line": "the declared line, `Final Answer: X`",
     "json": 'the declared object, `{"action": "X"}`',
@@ -36,5 +36,5 @@ FORMS: dict[str, str] = {
 
 
 def joined(*forms: str) -> str:
-    """Return a ``parse_form``: the forms in order, each once, with ``+`` between them."""
+    """Return a ``parse_form``: the forms in order, each once, joined by ``+``."""
     return "+".join(dict.fromkeys(forms))

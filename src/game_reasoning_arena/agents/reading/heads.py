@@ -1,7 +1,7 @@
-"""Reading a declared answer as a move, alone or with words around it.
+"""Read a declared answer as a move, alone or with words around it.
 
-An answer is a move, or words that say nothing else, the move, and a remark. The remark is forgiven
-where it names no other legal move and takes nothing back. Two moves are never one.
+An answer is a move, or empty words, the move, and a remark. The remark is forgiven if it names no
+other legal move and takes nothing back. Two moves are never read as one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from game_reasoning_arena.agents.reading.spans import (
     notation_end,
 )
 
-#: Marks, tags and words that may be taken off before a move.
+#: Marks, tags and words that may be removed before a move.
 _MOST_BEFORE = 24
 
 _LEAD_IN = re.compile(
@@ -69,7 +69,7 @@ _LISTED = re.compile(r"[/|,;&+]")
 
 
 def read_answer(answer: str, names: Names) -> Reading:
-    """Return what a declared answer means among these legal moves; linear in its length."""
+    """Return the meaning of a declared answer among these legal moves; linear in its length."""
     actions, forms = which_action(answer, names)
     if actions:
         actions = {*actions, *_also_numbered(answer, forms, names)}
@@ -92,7 +92,7 @@ def read_answer(answer: str, names: Names) -> Reading:
 
 
 def _also_numbered(answer: str, forms: tuple[str, ...], names: Names) -> Collection[int]:
-    """Return the move that a number before an answer names, if it is no list's number."""
+    """Return the move that a number before an answer names, unless it numbers a list."""
     number = re.match(r"\d{1,3}(?=[.)])", answer)
     return names.named(number[0]) if number and "bullet" in forms else ()
 
@@ -135,7 +135,7 @@ def _head(
 
 
 def _before(plain: str, position: int, seat: int | None) -> tuple[int, str | None] | None:
-    """Return the position behind one thing that may stand before a move, and its form."""
+    """Return the end of one thing that may stand before a move, and its form."""
     if position >= len(plain):
         return None
     mark = plain[position]
@@ -161,7 +161,7 @@ def _before(plain: str, position: int, seat: int | None) -> tuple[int, str | Non
 
 
 def _is_other_move(text: str, names: Names) -> bool:
-    """Return whether a text begins with a move of the game, or what looks like one."""
+    """Return whether a text begins with a move of the game, or with something like one."""
     plain = folded(text[:LONGEST_HEAD])
     position = 0
     for _ in range(_MOST_BEFORE):
@@ -179,7 +179,7 @@ def _is_other_move(text: str, names: Names) -> bool:
 
 
 def _is_a_name(plain: str, token: re.Match[str]) -> bool:
-    """Return whether a word stands alone, as a name does, and says something."""
+    """Return whether a word stands alone, as a name does, and has a meaning."""
     behind = plain[token.end() :].strip(" .,;:!?)]}>*_`\"'$|")
     word = token[0].strip(".,;:!?)]}>*_`\"'$|").lower()
     return not behind and any(mark.isalnum() for mark in word) and not _NO_ANSWERS.fullmatch(word)

@@ -1,7 +1,7 @@
-"""Finding the declared JSON object, ``{"action": "X"}``, in a text.
+"""Find the declared JSON object, ``{"action": "X"}``, in a text.
 
-The last object with an ``action`` counts; one whose action is left blank takes back what stood
-before. Objects inside others do not count, but for one that stands alone in a wrapper such as
+The last object with an ``action`` counts; one with a blank action takes back earlier ones. Objects
+inside others do not count, except one that stands alone in a wrapper such as
 ``{"response": {...}}``.
 """
 
@@ -19,7 +19,7 @@ from game_reasoning_arena.process.text import in_unicode
 
 @dataclass(frozen=True, slots=True)
 class DeclaredObject:
-    """The action of an object as text (empty where it is left blank), its forms and reasoning."""
+    """An object's action as text (empty if blank), the forms forgiven, and its reasoning."""
 
     text: str
     forms: tuple[str, ...]
@@ -29,17 +29,17 @@ class DeclaredObject:
 _OBJECT = re.compile(r"\{(?=[ \t\r\n]*+[\"'}/#A-Za-z_\u201c])")
 _STRICT = re.compile(r'\{(?=\s*+(?:"(?:[^"\\]|\\.)*+"\s*+:|\}))', re.DOTALL)
 _JSON_MARK = re.compile(r'"(?:[^"\\]|\\.?)*+"?|[{}\[\]]', re.DOTALL)
-#: TeX commands whose backslash and first letter JSON takes for an escape.
+#: TeX commands whose backslash and first letter look like an escape of JSON.
 _TAKEN_FOR_ESCAPES = ((re.compile("\b(?=oxed)"), "\\\\b"), (re.compile("\t(?=ext|imes)"), "\\\\t"))
 _BEGUN = re.compile(r"\baction[\"'\u201d]?\s*+:", re.IGNORECASE)
 _WRAPPERS = frozenset(
     {"response", "answer", "final_answer", "final answer", "result", "output", "json", "decision"}
 )
-#: Objects are not looked for deeper in one another than this where the decoder gives up.
+#: The deepest nesting at which objects are looked for after the decoder gave up.
 _DEEPEST = 500
-#: Characters after which the decoder gets the rest of a text: its errors count all lines before.
+#: The decoder gets a new text after so many characters, since its errors count all lines before.
 _NEAR = 1024
-#: Misspelled objects that are read, from the last one, and how long they may be.
+#: The most misspelled objects that are read, from the last one, and their largest length.
 _MOST_MISSPELLED = 16
 _LONGEST_MISSPELLED = 50_000
 
@@ -53,9 +53,9 @@ class _Object:
 
 
 def declared_object(text: str) -> DeclaredObject | None:
-    """Return the last object with an action; None where there is none.
+    """Return the last object with an action; None if there is none.
 
-    An action is a text or a whole number, which is read as it is written.
+    An action is a text, or a whole number, which is kept as written.
     """
     declared = _last_declared(text)
     if declared is None and (plain := folded(text)) != text:
@@ -71,10 +71,10 @@ def _last_declared(text: str) -> DeclaredObject | None:
         if declared is None:
             continue
         if any(start >= found.end and _BEGUN.search(text, start) for start in unread):
-            return DeclaredObject("", ("json",))  # another one was begun
+            return DeclaredObject("", ("json",))  # another object was begun
         action, reasoning, forms = declared
         if isinstance(action, str) and is_placeholder(action):
-            continue  # the instruction, said again
+            continue  # a copy of the instruction
         if found.repaired:
             forms = (*forms, "repaired")
         if text.count("```", 0, found.start) % 2:
@@ -90,7 +90,7 @@ def _last_declared(text: str) -> DeclaredObject | None:
 
 
 def _declared(value: dict[str, object]) -> tuple[object, object, tuple[str, ...]] | None:
-    """Return an object's action, its reasoning and what is forgiven; None without an action."""
+    """Return an object's action, reasoning and forms forgiven; None without an action."""
     keys = [key for key in value if key.strip().casefold() == "action"]
     if keys:
         reasoning = [key for key in value if key.strip().casefold() == "reasoning"]
@@ -114,7 +114,7 @@ def _declared_plainly(value: dict[str, object]) -> tuple[object, object, tuple[s
 
 
 def _objects(text: str) -> tuple[list[_Object], list[int]]:
-    """Return the outermost objects of a text in their order, and where unreadable ones begin."""
+    """Return the outermost objects of a text in order, and where unreadable ones begin."""
     found, misspelled = _spelled(text)
     unread: list[int] = []
     for start in misspelled[-_MOST_MISSPELLED:]:
@@ -133,8 +133,8 @@ def _objects(text: str) -> tuple[list[_Object], list[int]]:
 
 
 def _spelled(text: str) -> tuple[list[_Object], list[int]]:
-    """Return the objects that are JSON but for raw line breaks, and where others begin."""
-    decoder = json.JSONDecoder(parse_int=str)  # a number as it is written, however long
+    """Return the objects that are JSON except for raw line breaks, and where others begin."""
+    decoder = json.JSONDecoder(parse_int=str)  # keeps a number of any length as written
     lenient = json.JSONDecoder(parse_int=str, strict=False)
     found: list[_Object] = []
     misspelled: list[int] = []
@@ -175,7 +175,7 @@ def _has_raw_breaks(decoder: json.JSONDecoder, text: str) -> bool:
 
 
 def _open_objects(text: str, start: int, end: int) -> list[int]:
-    """Return where objects begin that are open at ``end``: what broke the outermost breaks them."""
+    """Return where objects that are open at ``end`` begin: each may have broken the outermost."""
     opened: list[int] = []
     for mark in _JSON_MARK.finditer(text, start, end):
         if mark[0] in ("{", "["):

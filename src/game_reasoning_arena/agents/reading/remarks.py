@@ -1,7 +1,7 @@
-"""What a move means with a remark behind it.
+"""The meaning of a move with a remark behind it.
 
-A remark is forgiven where it names no other legal move, does not begin with what looks like
-another move, and takes nothing back.
+A remark is forgiven if it names no other legal move, does not begin with what looks like another
+move, and takes nothing back.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ class Meaning(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What an answer means: the legal actions that it names, and what was forgiven."""
+    """The meaning of an answer: the legal actions that it names, and what was forgiven."""
 
     meaning: Meaning
     actions: tuple[int, ...] = ()
     forms: tuple[str, ...] = ()
 
 
-#: The move itself may be said again within so many characters.
-_SAID_AGAIN = 60
-#: Longer remarks are prose, in which moves are not looked for.
+#: The same move may be repeated within so many characters.
+_REPEATED_WITHIN = 60
+#: Longer remarks are prose and are not searched for moves.
 LONGEST_REMARK = 4000
 _CLOSERS = re.compile(r"[\s)\]}>*_`\"'$|]*+")
 _SENTENCE = re.compile(r"[\s.,;:!?)\]}>*_`\"'$|(\[{<=-]*+")
@@ -102,11 +102,11 @@ def _begins_with_a_move(plain: str, start: int, action: int, names: Names) -> bo
     joining = _JOINING.match(plain, start)
     start = joining.end() if joining else start
     shaped = names.shape().match(plain, start, start + LONGEST_HEAD)
-    if shaped and _says_again(plain, start, action, names):
+    if shaped and _end_of_repetition(plain, start, action, names):
         return False
     if shaped and ends_at(plain, shaped.end()):
         return action not in named_by(plain[start : shaped.end()], names)
-    if _says_again(plain, start, action, names):
+    if _end_of_repetition(plain, start, action, names):
         return False
     token = TOKEN.match(plain, start)
     if token is None:
@@ -116,8 +116,8 @@ def _begins_with_a_move(plain: str, start: int, action: int, names: Names) -> bo
     return (action not in meant) if meant else names.is_move(word)
 
 
-def _says_again(plain: str, start: int, action: int, names: Names) -> int:
-    """Return where another notation of the move itself ends, as in ``Nf3 (g1-f3)``; 0: none."""
+def _end_of_repetition(plain: str, start: int, action: int, names: Names) -> int:
+    """Return where another notation of the same move ends, as in ``Nf3 (g1-f3)``; 0: none."""
     end = notation_end(plain, start, names)
     return end if end and set(names.other_notation(plain[start:end])) == {action} else 0
 
@@ -130,18 +130,20 @@ def named_by(text: str, names: Names) -> Collection[int]:
 
 
 def _named_in(plain: str, action: int, names: Names, *, numeric: bool) -> set[int]:
-    """Return the legal actions besides one that are named anywhere in a remark."""
+    """Return the legal actions, other than the given one, that a remark names anywhere."""
     found: set[int] = set()
     position = 0
     while position < len(plain):
         if not plain[position].isspace() and starts_at(plain, position):
-            if position < _SAID_AGAIN and (end := _says_again(plain, position, action, names)):
+            if position < _REPEATED_WITHIN and (
+                end := _end_of_repetition(plain, position, action, names)
+            ):
                 position = end
                 continue
             end = name_end(plain, position, names)
             if end:
                 remark = plain[position:end].strip()
-                found.update(_said(remark, names))
+                found.update(_actions_named(remark, names))
                 position = end
                 continue
             token = TOKEN.match(plain, position)
@@ -153,8 +155,8 @@ def _named_in(plain: str, action: int, names: Names, *, numeric: bool) -> set[in
     return found - {action}
 
 
-def _said(name: str, names: Names) -> Collection[int]:
-    """Return the actions of a name in a remark; a single letter counts as it is written only."""
+def _actions_named(name: str, names: Names) -> Collection[int]:
+    """Return the actions of a name in a remark; the case of a single letter matters."""
     exact = names.named(name)
     if exact or (len(name) == 1 and name.isalpha()):
         return exact
@@ -167,5 +169,5 @@ def plain_of(text: str) -> str:
 
 
 def remark_reading(remark: str, action: int, names: Names) -> Reading:
-    """Return what a move with a remark behind it means."""
+    """Return the meaning of a move with a remark behind it."""
     return with_remark((action,), remark[:LONGEST_REMARK], names, numeric=False, forms=())

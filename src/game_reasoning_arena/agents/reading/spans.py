@@ -1,4 +1,4 @@
-"""Where a name of a move begins and ends in a folded text."""
+"""Find where the name of a move begins and ends in a folded text."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 
 from game_reasoning_arena.agents.naming import Names
 
-#: Names longer than this are only read where nothing stands beside them.
+#: Longer names are read only if nothing stands beside them.
 LONGEST_HEAD = 300
-#: A notation is looked for in so many characters.
+#: The most characters in which a notation is looked for.
 _LONGEST_NOTATION = 48
 #: Marks that may join the parts of a name.
 _JOINTS = "-/=>^'&|~@%:"
@@ -16,7 +16,7 @@ TOKEN = re.compile(r"[^\s,;]+")
 
 
 def name_end(plain: str, start: int, names: Names) -> int:
-    """Return where the longest name of a legal move ends that begins at a position; 0: none."""
+    """Return the end of the longest name of a legal move that begins at a position; 0: none."""
     lengths = names.lengths()
     if not lengths:
         return 0
@@ -41,7 +41,7 @@ def name_end(plain: str, start: int, names: Names) -> int:
 
 
 def notation_end(plain: str, start: int, names: Names) -> int:
-    """Return where the longest other notation of a legal move ends; 0: none begins there."""
+    """Return the end of the longest other notation of a legal move at a position; 0: none."""
     last = min(len(plain), start + _LONGEST_NOTATION)
     if start >= last or plain[start].isspace():
         return 0
@@ -64,7 +64,7 @@ def starts_at(plain: str, position: int) -> bool:
 
 
 def ends_at(plain: str, position: int) -> bool:
-    """Return whether a move may end at a position: what follows is no part of its name."""
+    """Return whether a move may end at a position: the next character is no part of its name."""
     if position >= len(plain):
         return True
     last, mark = plain[position - 1], plain[position]

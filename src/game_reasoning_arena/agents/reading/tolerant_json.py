@@ -1,7 +1,7 @@
-"""Reading one JSON object as models misspell it.
+"""Read one JSON object as models misspell it.
 
 Forgiven are line breaks and quotation marks inside texts, escapes that JSON does not have, trailing
-or missing commas, comments, single or curly quotation marks, and keys without any.
+or missing commas, comments, single or curly quotation marks, and keys without quotes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-#: Texts end at a mark that a separator follows, so that quotation marks inside them do no harm.
+#: A text ends at a quotation mark that a separator follows; others belong to the text.
 _AHEAD: Final = r"\s*+(?:[,:}\]]|\Z)|[ \t\r]*+\n\s*+[\"']"
 _TEXTS: Final = {
     opening: re.compile(
@@ -27,16 +27,16 @@ _DEEPEST = 40
 
 
 class NotRead(ValueError):
-    """What stands there cannot be read as an object."""
+    """The text cannot be read as an object."""
 
 
 def read_object(text: str, start: int) -> tuple[dict[str, object], int]:
     """Return the object that begins at a position, and where it ends.
 
-    Whole numbers and words are texts, as they are written; other values without marks are None.
+    Whole numbers and words are kept as texts, as written; other unquoted values are None.
 
     Raises:
-        NotRead: it cannot be read so.
+        NotRead: the text cannot be read as an object.
     """
     value, end = _value(text, start, 0)
     if not isinstance(value, dict):
