@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from game_reasoning_arena.process.secrets import SECRET_NAME, RedactingFilter, Redactor, redact
+from game_reasoning_arena.process.secrets import (
+    SECRET_NAME,
+    RedactingFilter,
+    Redactor,
+    redact,
+    redacted,
+)
 
 KEY = 'sk-canary/"0123+45='
 
@@ -70,7 +76,7 @@ def test_a_key_that_holds_another_goes_first() -> None:
 def test_structures_keep_their_form() -> None:
     redactor = Redactor(environ={"K_API_KEY": "canary-1234"})
     data = {"a": ["canary-1234", 1, None], "b": {"canary-1234": ("x", 2.5)}, "c": True}
-    assert redactor.redact_data(data) == {
+    assert redacted(data, redactor.redact) == {
         "a": ["[redacted:K_API_KEY]", 1, None],
         "b": {"[redacted:K_API_KEY]": ("x", 2.5)},
         "c": True,

@@ -1,8 +1,8 @@
-"""Ways to reach language models, by name.
+"""Backends: access to language models by name.
 
-    from game_reasoning_arena.backends import initialize_llm_registry, generate_response
+from game_reasoning_arena.backends import initialize_llm_registry, generate_response
 
-The backends themselves are imported when they are first asked for.
+The backends themselves are imported on first use.
 """
 
 from __future__ import annotations

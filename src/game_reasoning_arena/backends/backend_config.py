@@ -30,7 +30,7 @@ class BackendConfig:
         """The catalog, read when first used.
 
         Raises:
-            ConfigProblems: what is wrong in its files.
+            ConfigProblems: the problems in its files.
         """
         with self._lock:
             return self._catalog or self.load()
@@ -40,7 +40,7 @@ class BackendConfig:
 
         Raises:
             UserError: ``.env`` cannot be read.
-            ConfigProblems: what is wrong in its files; the catalog stays as it was.
+            ConfigProblems: the problems in its files; the catalog stays as it was.
         """
         load_environment()
         with self._lock:
@@ -60,10 +60,10 @@ class BackendConfig:
             provider_name: as in ``litellm_<provider_name>/<model>``.
             api_key_env: the name of the variable that holds the key; None for a keyless server.
             description: for people.
-            api_base: where it speaks the OpenAI protocol; not needed for LiteLLM's own providers.
+            api_base: its address for the OpenAI protocol; not needed for LiteLLM's own providers.
 
         Raises:
-            ConfigProblems: a name, variable or address that cannot be one.
+            ConfigProblems: a name, variable or address is not valid.
         """
         settings = {
             "api_key_env": api_key_env or "",
@@ -75,7 +75,7 @@ class BackendConfig:
             self._added[provider_name] = settings
 
     def get_api_key(self, provider_name: str) -> str | None:
-        """The provider's key from the environment; None if it is unset or blank, or none is needed.
+        """Return the provider's key from the environment; None if unset, blank or not needed.
 
         Raises:
             UserError: the provider is not known.
@@ -84,7 +84,7 @@ class BackendConfig:
         return (os.environ.get(variable, "").strip() or None) if variable else None
 
     def get_supported_providers(self) -> list[str]:
-        """The names of all known providers, sorted."""
+        """Return the names of all known providers, sorted."""
         return [provider.name for provider in self.catalog.providers()]
 
 

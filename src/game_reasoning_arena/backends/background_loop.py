@@ -1,7 +1,7 @@
 """An event loop in a thread of its own, so that plain code can wait for coroutines.
 
-A notebook has a running loop already, threads have none, and a backend belongs to one loop: so all
-of them hand their coroutines to this one.
+A notebook already has a running loop, threads have none, and a backend belongs to one loop.
+Therefore all of them pass their coroutines to this one.
 """
 
 from __future__ import annotations

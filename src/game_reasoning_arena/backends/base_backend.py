@@ -1,7 +1,7 @@
-"""The one interface that agents know: a request goes in, a reply or a BackendError comes out.
+"""The one interface that agents use: a request goes in, a reply or a BackendError comes out.
 
 Authors of a backend implement :meth:`BaseLLMBackend.generate`, one try without any policy. Users
-call :meth:`BaseLLMBackend.complete`, which adds what is the same for all: limits per endpoint, one
+call :meth:`BaseLLMBackend.complete`, which adds the same policy for all: limits per endpoint, one
 retry layer, the deadline, timing.
 """
 
@@ -28,13 +28,13 @@ from game_reasoning_arena.records import Model, Reply, Request
 
 log = logging.getLogger(__name__)
 
-#: The status by which some providers say "overloaded" where others say 429.
+#: The status with which some providers report overload, where others use 429.
 _OVERLOADED = 529
 
-#: Seconds of a wait that is announced.
+#: Waits of at least so many seconds are logged.
 LONG_WAIT_S = 10.0
 
-#: What backends of the user's own are likeliest to get wrong in a reply; None is allowed beside.
+#: Fields of a reply that users' own backends most often fill wrongly; None is allowed, too.
 _OF_A_REPLY: tuple[tuple[str, type | tuple[type, ...]], ...] = (
     *((name, str) for name in ("text", "reasoning", "finish_reason")),
     *((name, int) for name in ("prompt_tokens", "completion_tokens")),
@@ -43,44 +43,44 @@ _OF_A_REPLY: tuple[tuple[str, type | tuple[type, ...]], ...] = (
 
 
 class BaseLLMBackend(ABC):
-    """A way to reach models. Used as an async context manager; one event loop only.
+    """Access to models. Used as an async context manager, on one event loop only.
 
     Args:
         timeout_s: seconds that one try may take, from the permit to the last byte.
         deadline_s: seconds that one request may take with all its tries and the waits between
-            them. Standing in line for our own limits does not count: it is no sign of an outage.
-        max_retries: tries after the first; only errors that may pass are tried again.
+            them. Waiting for our own limits does not count, as it is no sign of an outage.
+        max_retries: tries after the first; only temporary errors are tried again.
         backoff_s: upper end of the first random wait between tries; it doubles with every try.
-        backoff_max_s: the longest such wait. A provider's Retry-After is obeyed beyond it.
+        backoff_max_s: the longest such wait. A longer Retry-After of the provider is obeyed.
         max_concurrency: requests in flight at once per endpoint, None for no limit. A provider's
-            own ``max_concurrency`` goes before it.
+            own ``max_concurrency`` takes precedence.
         client_share: keep fewer in flight while this process adds more than this share to the
-            provider's time (0.5: half of it), so that times stay the provider's; None does not
-            watch.
-        most_bytes: bytes that the body of one answer may have, decompressed; a longer one, which
-            no honest server sends, fails the call.
+            provider's time (0.5: half of it), so that times stay the provider's; None turns
+            this off.
+        most_bytes: the most bytes of one answer's body, decompressed; a longer one fails the
+            call.
     """
 
-    #: Processes that share the client's work on calls; what they can carry grows with them.
+    #: Number of processes that share the client's work on calls; their capacity grows with it.
     processes: int = 1
 
-    #: In which answer forms (line, json) ``Request.constraint`` is kept to; in others
+    #: Answer forms (line, json) in which ``Request.constraint`` is enforced; in others
     #: ``constrain_to_legal`` is refused.
     constrains: frozenset[str] = frozenset()
 
-    #: Whether thinking in the text of replies is parted from it; not where that was done before.
+    #: Whether thinking is to be separated from the text of replies; False if that was done before.
     separates_thinking: bool = True
 
     #: Installed packages whose versions its answers depend on.
     packages: Sequence[str] = ()
 
-    #: Whether asking costs nothing.
+    #: Whether calls cost nothing.
     free: bool = False
 
-    #: How far equal requests get equal answers; None where there is nothing to say of it.
+    #: A sentence on how far equal requests get equal answers; None if there is nothing to report.
     repeats: str | None = "seeds are sent where taken; providers do not promise repeats."
 
-    #: What makes more calls a second, for a process that is too busy with this backend's.
+    #: Advice for a process that is too busy with this backend's calls.
     quicker: str | None = None
 
     def __init__(
@@ -113,31 +113,31 @@ class BaseLLMBackend(ABC):
         self.client_share = client_share
         self.most_bytes = most_bytes
         self._lanes: dict[str, Lane] = {}
-        self._told: set[tuple[str, str]] = set()
-        self._announced: dict[str, float] = {}  # until when waits were announced, by endpoint
-        # Only the length of waits comes from here, never anything that a result depends on.
+        self._logged: set[tuple[str, str]] = set()
+        self._announced: dict[str, float] = {}  # by endpoint, the end of waits already logged
+        # Only the length of waits comes from here, nothing that a result depends on.
         self._jitter = random.Random()
 
     @abstractmethod
     async def generate(self, request: Request) -> Reply:
-        """Answer one request, once; raise a BackendError where there is no answer.
+        """Answer one request, once; raise a BackendError if there is no answer.
 
-        Set ``started_at`` and ``latency_s`` where the backend knows better than its caller when
-        the request was on the wire; a BackendError may carry both in ``timing``, and in ``sent``
-        what went out.
+        Set ``started_at`` and ``latency_s`` if the backend measures better than its caller when the
+        request was on the wire. A BackendError may carry both in ``timing``, and in ``sent`` the
+        parameters that were sent.
         """
 
     async def complete(self, request: Request) -> Reply:
         """Answer under limits, deadline and retries.
 
         Raises:
-            BackendError: of the last try; ``retries`` and ``timing`` say what went before.
-            Fault: ``generate`` gave no reply.
+            BackendError: of the last try; ``retries`` and ``timing`` describe the tries before.
+            Fault: ``generate`` returned no reply.
         """
         lane = self._lane(request.model)
         retries = 0
-        queue_s = 0.0  # everything that this side made the request wait
-        spent_s = 0.0  # what counts towards the deadline
+        queue_s = 0.0  # all waiting on this side
+        spent_s = 0.0  # time that counts towards the deadline
         while True:
             asked = time.monotonic()
             permit = await lane.enter(request)
@@ -161,7 +161,7 @@ class BaseLLMBackend(ABC):
                 return used
             except TimeoutError as error:
                 if not timer.expired():
-                    raise  # the backend's own fault: not our clock
+                    raise  # raised by the backend itself, not by our timeout
                 failure: BackendError = TimeoutExceededError(
                     f"{request.model.name}: no complete answer within {limit_s:g} s."
                 )
@@ -182,15 +182,17 @@ class BaseLLMBackend(ABC):
             pause = self._pause(retries, failure.retry_after)
             if spent_s + pause >= self.deadline_s:
                 raise self._too_long(failure)
-            self._say_once(request.model, failure)
-            self._say_wait(request.model, failure, pause)
+            self._log_retry(request.model, failure)
+            self._log_wait(request.model, failure, pause)
             await asyncio.sleep(pause)
             retries += 1
             queue_s += pause
             spent_s += pause
 
     def _too_long(self, failure: BackendError) -> BackendError:
-        """Return a failure that says why it is not tried again, where its wait was asked for."""
+        """Return a failure that explains why it is not retried, if the provider asked for a long
+        wait.
+        """
         if failure.retry_after is not None:
             failure.message += (
                 f" It asks to wait {failure.retry_after:.0f} s, which is more than is left of the "
@@ -200,53 +202,54 @@ class BaseLLMBackend(ABC):
         return failure
 
     def outgoing(self, request: Request) -> dict[str, Any]:
-        """What a request sends, without the conversation, where that is known beforehand."""
+        """Return what a request sends, without the conversation, if that is known beforehand."""
         return {}
 
     def check(self, models: Sequence[Model]) -> list[str]:
-        """What can be known wrong about these models before anything starts, in plain words."""
+        """Return the problems with these models that can be known before anything starts."""
         return []
 
     def notes(self, models: Sequence[Model]) -> list[str]:
-        """What a reader of the records should know about how these models are served."""
+        """Return notes for readers of the records on how these models are served."""
         return []
 
     def choices(self, models: Sequence[Model]) -> Mapping[str, Mapping[str, Any]]:
-        """Return what the engines in this process that serve these models chose by themselves.
+        """Return the choices that engines of this process made for these models.
 
-        By model name, then by what was chosen; known once the backend is started. Nothing for
-        models that are served elsewhere.
+        By model name, then by choice; known once the backend has started. Empty for models that are
+        served elsewhere.
         """
         return {}
 
     def recording(self, model: Model) -> Path | None:
-        """Return the run directory whose answers the model gives; None where it answers itself."""
+        """Return the run directory whose answers the model gives; None for a real model."""
         return None
 
     def loads(self, models: Sequence[Model]) -> Mapping[str, Any]:
-        """What serving these models takes in this process, by keys that are equal if it is shared.
+        """Return what serving these models needs in this process, by keys equal if it is shared.
 
-        What stands under them is the backend's own, for :meth:`no_room_for`.
+        The values are the backend's own, for :meth:`no_room_for`.
         """
         return {}
 
     @classmethod
     def no_room_for(cls, loads: Mapping[str, Any]) -> list[str]:
-        """Why all that (from backends of this class) cannot be loaded side by side; else nothing.
+        """Return why these loads (from backends of this class) do not fit side by side; else
+        nothing.
 
-        Jobs of a sweep for which there is no room together are played one after the other.
+        Jobs of a sweep that do not fit together are played one after the other.
         """
         return []
 
     def loading(self, models: Sequence[Model]) -> str | None:
-        """What :meth:`start` will do if it takes long, for the person who waits; else None."""
+        """Return what :meth:`start` will do if it takes long, for the waiting user; else None."""
         return None
 
     async def start(self, models: Sequence[Model]) -> None:
-        """Make ready to serve ``models`` (load engines, open sessions). Called once before use."""
+        """Prepare to serve ``models`` (load engines, open sessions). Called once before use."""
 
     async def aclose(self) -> None:
-        """Free everything. Called once, also after failures."""
+        """Free all resources. Called once, also after failures."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -259,27 +262,27 @@ class BaseLLMBackend(ABC):
     ) -> None:
         await self.aclose()
 
-    def _say_once(self, model: Model, failure: BackendError) -> None:
-        """Minutes may pass until tries are used up, and nobody else says why nothing comes."""
-        told = (model.endpoint, failure.kind)
-        if told not in self._told:
-            self._told.add(told)
+    def _log_retry(self, model: Model, failure: BackendError) -> None:
+        """Log a retry once per kind of failure; minutes may pass until all tries are used up."""
+        failure_key = (model.endpoint, failure.kind)
+        if failure_key not in self._logged:
+            self._logged.add(failure_key)
             log.warning(
-                "%s Trying again, up to %d times (each kind of failure is told once).",
+                "%s Trying again, up to %d times (each kind of failure is logged once).",
                 failure,
                 self.max_retries,
             )
 
-    def _say_wait(self, model: Model, failure: BackendError, pause: float) -> None:
-        """A wait that looks like standing still is announced, once for all who wait together."""
+    def _log_wait(self, model: Model, failure: BackendError, pause: float) -> None:
+        """Log a long wait, once for all calls that wait together."""
         if pause < LONG_WAIT_S:
             return
         until = time.monotonic() + pause
         if until > self._announced.get(model.endpoint, 0.0) + LONG_WAIT_S / 2:
             self._announced[model.endpoint] = until
-            whose = "as it asks" if failure.retry_after is not None else "after several failures"
-            who = model.provider.name if model.provider else model.name
-            log.warning("Waiting %.0f s for %s, %s.", pause, who, whose)
+            reason = "as it asks" if failure.retry_after is not None else "after several failures"
+            waiting = model.provider.name if model.provider else model.name
+            log.warning("Waiting %.0f s for %s, %s.", pause, waiting, reason)
 
     def _kept_to_contract(self, reply: object) -> Reply:
         if not isinstance(reply, Reply):
@@ -309,10 +312,10 @@ class BaseLLMBackend(ABC):
         return lane
 
     def _pause(self, retries: int, retry_after: float | None) -> float:
-        """Seconds to wait: "full jitter" (M. Brooker, AWS Architecture Blog, 2015)."""
+        """Return the seconds to wait: "full jitter" (M. Brooker, AWS Architecture Blog, 2015)."""
         longest = min(self.backoff_max_s, self.backoff_s * 2.0 ** min(retries, 60))
         jitter = self._jitter.uniform(0.0, longest)
-        # A little jitter on top of Retry-After keeps all that wait from coming back at once.
+        # Some jitter on top of Retry-After keeps the waiting calls from returning all at once.
         return jitter if retry_after is None else retry_after + min(jitter, 0.1 * retry_after)
 
     @staticmethod
@@ -322,7 +325,7 @@ class BaseLLMBackend(ABC):
         queue_s += reply.queue_s or 0.0
         client_s = reply.client_s
         if latency_s is None:
-            latency_s = took  # a backend that cannot tell the wire from itself
+            latency_s = took  # the backend does not measure the wire
         elif client_s is None:
             client_s = max(0.0, took - latency_s - (reply.queue_s or 0.0))
         return replace(
@@ -350,7 +353,7 @@ class BaseLLMBackend(ABC):
 
 
 def _separated(reply: Reply) -> Reply:
-    """A reply whose text is what the model said, and whose reasoning is all that it thought."""
+    """Return a reply with the visible text in ``text`` and all thinking in ``reasoning``."""
     text, thinking = separate(reply.text)
     if thinking is None:
         return reply if text == reply.text else replace(reply, text=text)

@@ -34,8 +34,8 @@ class DirectBackend(BaseLLMBackend):
 
     Args:
         stream: ask for the answer in pieces, so that the time to the first token is known.
-        structured: how a constraint is said: ``json_schema`` (the protocol's response_format,
-            for answers in JSON) or ``vllm`` (``structured_outputs``, exact texts). Models of the
+        structured: form of a constraint: ``json_schema`` (the protocol's response_format, for
+            answers in JSON) or ``vllm`` (``structured_outputs``, exact texts). Models of the
             ``vllm`` backend always use the latter.
         trust_env: whether proxies are taken from the environment (``HTTPS_PROXY``, ...).
         policy: the limits that every backend has, see :class:`BaseLLMBackend`.
@@ -54,15 +54,16 @@ class DirectBackend(BaseLLMBackend):
             raise ValueError(f"structured must be json_schema or vllm, not {structured!r}")
         self._stream = stream
         self._structured = structured
-        # A JSON schema is all that the protocol itself has; vLLM's own field takes any texts.
+        # The protocol itself has only JSON schemas; vLLM's own field takes any texts.
         self.constrains = frozenset({"json"} if structured == "json_schema" else {"line", "json"})
         self._trust_env = trust_env
         self._session: aiohttp.ClientSession | None = None
-        # Models that take max_completion_tokens in the place of max_tokens, by what they said.
+        # Models that take max_completion_tokens instead of max_tokens, as learned from their
+        # errors.
         self._renamed: set[tuple[str, str]] = set()
 
     def check(self, models: Sequence[Model]) -> list[str]:
-        """Missing addresses and keys."""
+        """Return missing addresses and keys."""
         problems = []
         for model in models:
             if model.provider is None:
@@ -75,7 +76,7 @@ class DirectBackend(BaseLLMBackend):
         return problems + addresses.check_keys(models)
 
     async def start(self, models: Sequence[Model]) -> None:
-        """Read the table of prices, which would else be in the first answer's time."""
+        """Read the table of prices, which would otherwise add to the first answer's time."""
         table()
 
     async def aclose(self) -> None:
@@ -89,8 +90,8 @@ class DirectBackend(BaseLLMBackend):
 
         Raises:
             AuthError: the key is missing, or the server refuses it.
-            BadRequestError: the server refuses the request, or the constraint cannot be said.
-            BackendError: anything else that left no answer, by its type.
+            BadRequestError: the server refuses the request, or the constraint cannot be sent.
+            BackendError: any other failure, by its type.
         """
         body = self._body(request)
         try:
@@ -130,7 +131,7 @@ class DirectBackend(BaseLLMBackend):
         return reply_of(answer, wire, sent=_without_messages(body), cost_usd=cost)
 
     def outgoing(self, request: Request) -> dict[str, Any]:
-        """The body without the messages."""
+        """Return the body without the messages."""
         return _without_messages(self._body(request))
 
     def _body(self, request: Request) -> dict[str, Any]:
@@ -174,7 +175,7 @@ def _address(model: Model) -> tuple[str, dict[str, str]]:
 
 
 async def _read(model: Model, response: aiohttp.ClientResponse, wire: Wire) -> Answer:
-    """The answer in a response.
+    """Return the answer in a response.
 
     Raises:
         BackendError: there is none.

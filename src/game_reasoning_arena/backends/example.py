@@ -1,8 +1,8 @@
 """One question to several backends: `python -m game_reasoning_arena.backends.example [MODEL ...]`.
 
 Without names it asks two scripted stand-ins, which need no key, and one model of every well-known
-provider whose key is set; models on local GPUs are asked when they are named. What was not asked
-is listed with the reason.
+provider whose key is set; local GPU models are asked only by name. Models that were not asked are
+listed with the reason.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Legal moves:
 - o(2,1)
 Think, then end with one line: Final Answer: <move>"""
 
-#: Asked when nothing else is named; the API models only where their key is set.
+#: Models asked by default; API models only if their key is set.
 MODELS = (
     "scripted_first",
     "scripted_random",
@@ -45,41 +45,41 @@ MODELS = (
 
 
 def main(names: Sequence[str] = ()) -> int:
-    """Ask, and print each answer; 1 if a model that was to be asked gave none."""
+    """Ask and print each answer; return 1 if a model gave none."""
     initialize_llm_registry()
     local = list_models(backend="vllm")
     asked: list[str] = []
     without_key: list[str] = []
     for name in names or MODELS:
         (asked if names or not _missing_key(name) else without_key).append(name)
-    _say(f"The question, to {len(asked)} models:\n\n{PROMPT}\n")
+    _print(f"The question, to {len(asked)} models:\n\n{PROMPT}\n")
     failed = 0
     for name in asked:
-        _say(f"--- {name}")
+        _print(f"--- {name}")
         try:
-            _say(f"(backend {detect_model_backend(name)})")
-            _say(generate_response(name, PROMPT).strip() or "(an empty answer)")
+            _print(f"(backend {detect_model_backend(name)})")
+            _print(generate_response(name, PROMPT).strip() or "(an empty answer)")
         except (BackendError, UserError) as error:
             failed += 1
-            _say(f"no answer: {error}")
+            _print(f"no answer: {error}")
     for name in without_key:
-        _say(f"--- {name}: not asked; set {_missing_key(name)} in the environment or in .env")
+        _print(f"--- {name}: not asked; set {_missing_key(name)} in the environment or in .env")
     for name in () if names else local:
-        _say(f"--- {name}: not asked; name it to have it asked")
+        _print(f"--- {name}: not asked; name it to have it asked")
     if not names and not local:
-        _say("--- vllm: not asked; no model is listed in conf/catalog/vllm_models.yaml")
+        _print("--- vllm: not asked; no model is listed in conf/catalog/vllm_models.yaml")
     return 1 if failed else 0
 
 
 def _missing_key(name: str) -> str | None:
-    """The variable that would have to be set, None if nothing is missing."""
+    """Return the variable that would have to be set, or None."""
     provider_name = config.catalog.provider_name(name, ("litellm",))
     if provider_name is None or config.get_api_key(provider_name):
         return None
     return config.catalog.provider(provider_name).api_key_env
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 

@@ -1,4 +1,4 @@
-"""From a backend's configuration to the backend.
+"""Make a backend from its configuration.
 
 litellm = make_backend("litellm", {"_target_": "...LiteLLMBackend", "timeout_s": 60})
 """
@@ -26,7 +26,7 @@ def make_backend(
         trusted_targets: dotted prefixes outside this package that the user allows.
 
     Raises:
-        UserError: a target that is not trusted or no backend, or an argument it does not take.
+        UserError: a target is not trusted or no backend, or the backend refuses an argument.
     """
     where = f"backend.{prefix}"
     make = follow(
@@ -48,7 +48,7 @@ def make_backend(
 def default_backend_confs(broken: list[str] | None = None) -> dict[str, dict[str, Any]]:
     """Return the settings of every backend file in the configuration directories, by prefix.
 
-    For use without Hydra: a file of the user's replaces the shipped one of its name.
+    For use without Hydra: a user's file replaces the shipped one of the same name.
 
     Args:
         broken: gets what cannot be read as a mapping, and the rest is returned; None raises.

@@ -1,4 +1,4 @@
-"""What an endpoint may be asked for at once and per minute, and how it backs off.
+"""Limits per endpoint: concurrent requests, rates per minute, and how they adapt to overload.
 
 No library fits: ``aiolimiter`` cannot give back what a request reserved and did not use (tokens),
 lets a full minute's worth through at once, and knows nothing of concurrency that adapts.
@@ -15,31 +15,31 @@ from dataclasses import dataclass
 from game_reasoning_arena.process.open_files import connections_possible
 from game_reasoning_arena.records import DEFAULT_MAX_TOKENS, Provider, Reply, Request
 
-#: Share of a minute's allowance that may go out in one burst.
+#: Share of a minute's allowance that may be sent in one burst.
 BURST = 0.05
 
-#: Failures in a row, without a success between, after which all of an endpoint waits.
+#: Failures in a row, without a success between, after which the whole endpoint waits.
 BURST_OF_429 = 3
 
-#: Where a lane that watches the client begins.
+#: Initial concurrency of a lane that watches the client.
 SLOW_START = 32.0
 
-#: Answers over which a lane sums up what the client adds.
+#: Number of answers over which a lane sums up the client's own time.
 WINDOW = 16
 
 #: Seconds that a client may always add: one call's own work, on a slow machine.
 CLIENT_FLOOR_S = 0.03
 
-#: Characters per token when a prompt's size must be guessed; corrected by what was billed.
+#: Characters per token for estimates of a prompt's size; corrected by the billed tokens.
 CHARS_PER_TOKEN = 4
 
-#: Bytes of a body, decompressed, that no honest answer reaches: a million tokens, each an event of
+#: The most bytes of a body, decompressed, in an honest answer: a million tokens, each an event of
 #: its own.
 MOST_BYTES = 256 << 20
 
 
 class Pace:
-    """A rate per minute as a bucket that may go into debt: whoever overdraws waits it off.
+    """A rate per minute as a bucket that may go into debt, which the next requests wait off.
 
     In any 60 seconds at most ``per_minute`` (one more at the very edge) is let through. Pure
     arithmetic on the clock that the caller reads, so that it can be tested without one.
@@ -53,7 +53,7 @@ class Pace:
         if per_minute <= 0:
             raise ValueError(f"a limit per minute must be more than 0, not {per_minute}")
         self.capacity = max(least, BURST * per_minute)
-        # What may burst is taken from the rate, so that a burst and what follows fit the minute.
+        # The burst is taken from the rate, so that a burst and what follows fit the minute.
         self.rate = (per_minute - self.capacity + least) / 60.0  # per second
         self._level = self.capacity
         self._at: float | None = None
@@ -68,20 +68,20 @@ class Pace:
         return max(0.0, -self._level / self.rate)
 
     def give_back(self, amount: float) -> None:
-        """Return what was reserved and not used; a negative amount takes more."""
+        """Return unused tokens of a reservation; a negative amount takes more."""
         self._level = min(self.capacity, self._level + amount)
 
 
 @dataclass(slots=True)
 class Permit:
-    """Leave to send one request."""
+    """A permit to send one request."""
 
     began: float  # monotonic seconds
     tokens: float  # reserved of the tokens per minute
 
 
 class Lane:
-    """The way to one endpoint: concurrency that adapts, a pace per minute, first come first served.
+    """The queue of one endpoint: adaptive concurrency, rates per minute, first come first served.
 
     Concurrency follows additive increase and multiplicative decrease (Chiu and Jain, 1989): a 429
     halves it, at most once per round of requests, and every answer raises it by a fraction, so that
@@ -112,9 +112,9 @@ class Lane:
         self.allowed = self.most if client_share is None else min(self.most, SLOW_START * processes)
         self._starting = client_share is not None
         self._client_share = client_share
-        # Sums over the window. The first calls pay for imports and connections: not judged.
+        # Sums over the window. The first calls pay for imports and connections and do not count.
         self._seen, self._client_s, self._latency_s = -2 * WINDOW * processes, 0.0, 0.0
-        # A watched lane finds its way back faster: only this process pays for asking too much.
+        # A watched lane recovers faster: only this process pays if it asks for too much.
         self._step = 1.0 if client_share is None else 4.0 * processes
         self.in_flight = 0
         self._peak = 0  # most in flight since the last reduction
@@ -128,7 +128,7 @@ class Lane:
         self._tokens = Pace(tpm) if tpm else None
 
     async def enter(self, request: Request) -> Permit:
-        """Wait for a turn. What waits here holds no permit."""
+        """Wait for a turn; requests that wait here hold no permit."""
         now = time.monotonic()
         tokens = sum(most_tokens(request)) if self._tokens else 0.0
         delay = max(
@@ -151,7 +151,7 @@ class Lane:
         return Permit(began=time.monotonic(), tokens=tokens)
 
     def leave(self, permit: Permit, reply: Reply | None) -> None:
-        """Hand the permit back, with the answer if there was one."""
+        """Return the permit, with the answer if there is one."""
         self.in_flight -= 1
         if reply is not None:
             self._streak = 0
@@ -166,7 +166,7 @@ class Lane:
         self._wake()
 
     def throttled(self, permit: Permit, retry_after: float | None) -> None:
-        """The provider said "too many"; ask less, once per round."""
+        """Reduce concurrency after "too many requests", once per round."""
         self._streak += 1
         if self._tokens:
             self._tokens.give_back(permit.tokens)  # a refused request is not billed
@@ -175,15 +175,15 @@ class Lane:
             self.paused_until = max(self.paused_until, time.monotonic() + retry_after)
 
     def _reduce(self, permit: Permit, factor: float) -> None:
-        if permit.began >= self._reduced_at:  # what was sent before knows nothing of the last time
+        if permit.began >= self._reduced_at:  # not if it was sent before the last reduction
             self._reduced_at = time.monotonic()
             self._starting = False
-            # What was in flight counts, not what was allowed and never used.
+            # Reduce from the number in flight, not from an allowance that was never used.
             self.allowed = max(1.0, min(self.allowed, float(self._peak)) * factor)
             self._peak = self.in_flight
 
     def _overloaded(self, permit: Permit, reply: Reply) -> bool:
-        """Whether a window of answers is full, and this process added too much to them."""
+        """Return whether a window of answers is full, and this process added too much to them."""
         if self._client_share is None or permit.began < self._reduced_at:
             return False
         if reply.client_s is None or reply.latency_s is None:
@@ -210,7 +210,7 @@ class Lane:
                 self.in_flight -= 1
                 self._wake()
             else:
-                with contextlib.suppress(ValueError):  # whoever woke the line has dropped it
+                with contextlib.suppress(ValueError):  # already removed when it was woken
                     self._waiting.remove(turn)
             raise
 

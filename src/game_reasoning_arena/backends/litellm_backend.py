@@ -85,7 +85,7 @@ class LiteLLMBackend(BaseLLMBackend):
         self._library: asyncio.Task[ModuleType] | None = None
         self._session: Any = None
         self._takes_seed: dict[str, bool] = {}
-        # Models that take max_completion_tokens in the place of max_tokens, by what they said.
+        # Models that take max_completion_tokens instead of max_tokens, learned from their errors.
         self._renamed: set[tuple[str, str]] = set()
 
     def check(self, models: Sequence[Model]) -> list[str]:
@@ -217,7 +217,7 @@ class LiteLLMBackend(BaseLLMBackend):
     def _asked(
         self, litellm: ModuleType, request: Request, name: str
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """What is asked for, and what was left out at once."""
+        """Return what is asked for, and what was left out at once."""
         model = request.model
         asked: dict[str, Any] = dict(request.sampling.as_dict())
         dropped: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Models by name for programs that want an answer and no run.
+"""Models by name, for programs that want an answer without a run.
 
     initialize_llm_registry()
     generate_response("litellm_gpt-3.5-turbo", "Hello, world!", max_tokens=50)
@@ -44,7 +44,7 @@ class _Service:
         self._starting: dict[str, asyncio.Lock] = {}
 
     def answer(self, request: Request) -> str:
-        """The text of one answer."""
+        """Return the text of one answer."""
         return self._loop.run(self._answer(request))
 
     def close(self) -> None:
@@ -152,16 +152,16 @@ def generate_response(
 
     Raises:
         UserError: an unknown model, a missing key, a parameter out of range.
-        BackendError: no answer could be had.
+        BackendError: there is no answer.
     """
-    said = {
+    given = {
         "max_tokens": max_tokens,
         "temperature": temperature,
         "top_p": top_p,
         "top_k": top_k,
         "stop": list(stop) if stop is not None and not isinstance(stop, str) else stop,
     }
-    sampling, problems = parse_sampling(said, "generate_response")
+    sampling, problems = parse_sampling(given, "generate_response")
     if problems:
         raise ConfigProblems(problems)
     service = _ready()
@@ -179,13 +179,13 @@ def generate_response(
 
 
 def get_available_models() -> list[str]:
-    """The names of all listed models, sorted. Other models of known providers work as well."""
+    """Return the names of all listed models, sorted; other models of known providers work, too."""
     _ready()
     return sorted(LLM_REGISTRY)
 
 
 def list_models(contains: str = "", *, backend: str | None = None) -> list[str]:
-    """The listed models whose names contain a text (in any case), of one backend or of all."""
+    """Return the listed models whose names contain a text in any case, of one backend or of all."""
     _ready()
     return [
         name
@@ -195,7 +195,7 @@ def list_models(contains: str = "", *, backend: str | None = None) -> list[str]:
 
 
 def detect_model_backend(model_name: str) -> str:
-    """The prefix of a model's name: ``litellm`` for ``litellm_gpt-4``.
+    """Return the prefix of a model's name: ``litellm`` for ``litellm_gpt-4``.
 
     Raises:
         UserError: no backend has such a prefix.
@@ -204,7 +204,7 @@ def detect_model_backend(model_name: str) -> str:
 
 
 def extract_model_name(model_name: str) -> str:
-    """A model's name without its prefix: ``groq/x`` for ``litellm_groq/x``.
+    """Return a model's name without its prefix: ``groq/x`` for ``litellm_groq/x``.
 
     Raises:
         UserError: no backend has such a prefix.
@@ -213,7 +213,7 @@ def extract_model_name(model_name: str) -> str:
 
 
 def get_backend_for_model(model_name: str) -> BaseLLMBackend:
-    """A new backend, set up as configured, that can serve a model.
+    """Return a new backend, set up as configured, that can serve a model.
 
     Use it on your own event loop as an async context manager.
 
@@ -242,7 +242,7 @@ def _split(model_name: str) -> tuple[str, str]:
     entry = config.catalog.entry(model_name)
     prefix, rest = split_name(entry.name if entry else model_name, backends)
     if prefix is None:
-        _resolve(model_name)  # says what is wrong with the name
+        _resolve(model_name)  # raises if the name is wrong
         raise UserError(f"The model name {model_name!r} begins with no backend's prefix.")
     return prefix, rest
 
@@ -252,7 +252,7 @@ def _make(prefix: str, confs: dict[str, dict[str, Any]], trusted: Sequence[str])
 
 
 def _forget() -> None:
-    """In a forked child: the parent's loop and connections are not ours, its thread is not here."""
+    """Drop the service in a forked child, which has neither the parent's loop nor its thread."""
     global _service, _lock
     _service, _lock = None, threading.RLock()
 

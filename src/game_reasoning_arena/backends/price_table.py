@@ -14,13 +14,13 @@ import orjson
 
 _FILE = "model_prices_and_context_window_backup.json"
 
-#: How the table's own names for parts of a provider go on from its name.
+#: What may follow a provider's name in the table's own names for its parts.
 _PARTS = ("_chat", "_converse", "_text")
 
 
 @functools.cache
 def table() -> Mapping[str, Mapping[str, Any]]:
-    """Return the whole table, read once; empty where LiteLLM is not installed or ships none."""
+    """Return the whole table, read once; empty if LiteLLM is not installed or ships none."""
     spec = importlib.util.find_spec("litellm")  # finds the package without importing it
     if spec is None or spec.origin is None:
         return {}
@@ -33,7 +33,7 @@ def table() -> Mapping[str, Mapping[str, Any]]:
 
 @functools.cache
 def entry_of(provider: str, model_id: str) -> Mapping[str, Any] | None:
-    """Return the entry of a provider's model; None where the table has none."""
+    """Return the entry of a provider's model, or None."""
     entry = table().get(f"{provider}/{model_id}")
     if entry is None:
         entry = table().get(model_id)
@@ -44,7 +44,7 @@ def entry_of(provider: str, model_id: str) -> Mapping[str, Any] | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListedModel:
-    """A chat model of the table. Prices are USD per million tokens; None where it has none."""
+    """A chat model of the table. Prices are USD per million tokens; None if unknown."""
 
     name: str  # as it is called: litellm_<provider>/<model>
     input_usd: float | None
@@ -75,7 +75,7 @@ def chat_models(provider: str | None = None) -> list[ListedModel]:
 
 
 def retirement(entry: Mapping[str, Any]) -> datetime.date | None:
-    """Return the day from which a provider no longer serves a model; None where none is known."""
+    """Return the day from which a provider no longer serves a model, or None if unknown."""
     try:
         return datetime.date.fromisoformat(str(entry.get("deprecation_date")))
     except ValueError:
@@ -94,14 +94,14 @@ def _listed(name: str, entry: Mapping[str, Any]) -> ListedModel:
 
 
 def _belongs(entry: Mapping[str, Any], provider: str) -> bool:
-    """Whether an entry is a provider's; the table splits some (cohere_chat, vertex_ai-...)."""
+    """Return whether an entry is a provider's; the table splits some (cohere_chat, ...)."""
     owner = str(entry.get("litellm_provider"))
     rest = owner.removeprefix(provider)
     return owner.startswith(provider) and (not rest or rest in _PARTS or rest.startswith("-"))
 
 
 def _owner(entry: Mapping[str, Any], known: Mapping[str, Any]) -> str | None:
-    """The provider of an entry by the name that model names have."""
+    """Return an entry's provider by the name that is used in model names."""
     owner = str(entry.get("litellm_provider"))
     if owner in known and not any(owner.endswith(part) for part in _PARTS):
         return owner

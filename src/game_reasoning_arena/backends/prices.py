@@ -19,7 +19,7 @@ _ABOVE = re.compile(r"input_cost_per_token_above_(\d+)k_tokens$")
 
 
 def prices_of(model: Model) -> Mapping[str, Any] | None:
-    """USD per token by the table's names; None where nobody knows them."""
+    """Return USD per token by the table's names; None if unknown."""
     if model.prices:
         return {PRICES[name]: price / 1e6 for name, price in model.prices.items()}
     return None if model.provider is None else entry_of(model.provider.name, model.model_id)
@@ -61,7 +61,7 @@ def cost_usd(model: Model, usage: Usage) -> float | None:
 
 
 def _tier(entry: Mapping[str, Any], prompt_tokens: int) -> str:
-    """The suffix of the prices that hold for a prompt of this length."""
+    """Return the suffix of the prices for a prompt of this length."""
     limits = [int(found[1]) for name in entry if (found := _ABOVE.match(name))]
     passed = [limit for limit in limits if prompt_tokens > limit * 1000]
     return f"_above_{max(passed)}k_tokens" if passed else ""

@@ -1,7 +1,7 @@
-"""Answers from a recorded run: no network, bit for bit; what was not recorded is an error.
+"""Answers from a recorded run, without network and unchanged; a missing answer is an error.
 
-``replay_<directory>`` as a model's name lets one side of a game be replayed while the other
-changes. ``arena replay DIR`` does it for all players of a run.
+``replay_<directory>`` as a model's name replays one side of a game while the other changes.
+``arena replay DIR`` does it for all players of a run.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class Recording:
         return len(self._answers)
 
     async def complete(self, request: Request) -> Reply:
-        """The recorded answer.
+        """Return the recorded answer.
 
         Raises:
-            ContextOverflowError: that is what was recorded.
-            ReplayMiss: there is none, or the question was another one; says what differs.
+            ContextOverflowError: this error was recorded.
+            ReplayMiss: there is no answer, or the question differs; the message shows how.
         """
         key = request.key
         where = f"episode {key.episode}, seat {key.seat}, turn {key.turn}, attempt {key.attempt}"
@@ -61,18 +61,18 @@ class Recording:
         return reply_of(line)
 
     def _held(self, asked: CallKey) -> str:
-        """Who was recorded, and whether at that seat of that episode."""
+        """Return the recorded players, and which of them sat at that seat of that episode."""
         if not self._answers:
             return "It holds no answers at all."
-        who = "; ".join(
+        recorded = "; ".join(
             f"{player} ({model}) at seat {', '.join(map(str, sorted(seats)))}"
             for (player, model), seats in sorted(self._seats.items())
         )
         here = sorted({key.seat for key in self._answers if key.episode == asked.episode})
         there = f"seat {', '.join(map(str, here))}" if here else "nobody"
         return (
-            f"Recorded are {who}; in episode {asked.episode}: {there}. A recording answers for the "
-            "player that it was made with, in a run with the same seed, seats and prompts."
+            f"Recorded are {recorded}; in episode {asked.episode}: {there}. A recording answers for "
+            "the player that it was made with, in a run with the same seed, seats and prompts."
         )
 
 
@@ -81,7 +81,7 @@ class ReplayBackend(BaseLLMBackend):
 
     free = True
     repeats = None
-    separates_thinking = False  # what was recorded is given as it is
+    separates_thinking = False  # recorded text is returned unchanged
 
     def __init__(self, **policy: Any) -> None:
         super().__init__(**policy)
@@ -92,7 +92,7 @@ class ReplayBackend(BaseLLMBackend):
         return Path(model.model_id)
 
     def check(self, models: Sequence[Model]) -> list[str]:
-        """Whether the directories hold recorded answers."""
+        """Return the directories that hold no recorded answers."""
         return [
             f"{model.name}: {why}. Give a run directory: replay_outputs/DATE/TIME"
             for model in models
@@ -100,7 +100,7 @@ class ReplayBackend(BaseLLMBackend):
         ]
 
     async def generate(self, request: Request) -> Reply:
-        """The recorded answer of the model's run directory."""
+        """Return the recorded answer of the model's run directory."""
         name = request.model.model_id
         if name not in self._recordings:
             self._recordings[name] = Recording(Path(name))
@@ -108,7 +108,7 @@ class ReplayBackend(BaseLLMBackend):
 
 
 def _unreplayable(directory: Path) -> str | None:
-    """Why a directory holds nothing to replay, if so."""
+    """Return why a directory holds nothing to replay, or None."""
     try:
         found = (directory / layout.RESPONSES).is_file()
     except OSError as error:

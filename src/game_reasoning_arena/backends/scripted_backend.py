@@ -1,7 +1,7 @@
-"""Deterministic stand-ins for a language model, for trying the harness without a key.
+"""Deterministic stand-ins for a language model, to try the harness without a key.
 
-They read the prompt that a language model would get and answer in the form that it asks for, but
-no language model is involved, and every answer says so:
+They read the prompt that a language model would get and answer in the requested form. No language
+model is involved, and every answer states this:
 
 - ``scripted_random``  any legal move, each equally likely
 - ``scripted_first``   the first legal move listed
@@ -23,14 +23,14 @@ from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.errors import BadRequestError, choose_from
 from game_reasoning_arena.records import Message, Model, Reply, Request
 
-#: The stand-ins and what each does, as it says itself.
+#: The stand-ins, with the description that each gives of itself.
 STAND_INS = {
     "random": "I pick any legal move, each equally likely.",
     "first": "I pick the first legal move listed.",
     "sloppy": "I pick any legal move, and now and then I fail on purpose.",
 }
 
-#: What ``scripted_sloppy`` names when it plays an illegal move; no game has a move of this name.
+#: The illegal move of ``scripted_sloppy``; no game has a move of this name.
 ILLEGAL_MOVE = "no-such-move"
 
 _LABEL = "I am a scripted stand-in, no language model."
@@ -40,7 +40,7 @@ _ASKS_FOR_JSON = re.compile(r"[\"'`]action[\"'`]")
 
 
 class ScriptedBackend(BaseLLMBackend):
-    """Answers of fixed rules in place of a language model.
+    """Answers by fixed rules in place of a language model.
 
     Args:
         latency_s: seconds that every answer takes.
@@ -75,7 +75,7 @@ class ScriptedBackend(BaseLLMBackend):
         self._rates = rates
 
     def check(self, models: Sequence[Model]) -> list[str]:
-        """Name the models that are no stand-in."""
+        """Return the models that are no stand-in."""
         return [
             f"There is no scripted model {model.name!r}. "
             + choose_from(model.name, [f"{model.backend}_{name}" for name in STAND_INS])
@@ -86,7 +86,7 @@ class ScriptedBackend(BaseLLMBackend):
     async def generate(self, request: Request) -> Reply:
         """Answer at once, or after ``latency_s``.
 
-        Token counts stay unknown, since there is no tokenizer; the cost is known to be nothing.
+        Token counts are unknown, since there is no tokenizer; the cost is 0.
         """
         if request.model.model_id not in STAND_INS:
             raise BadRequestError(self.check([request.model])[0])
@@ -116,20 +116,20 @@ class ScriptedBackend(BaseLLMBackend):
                 return f"{_LABEL} I can only choose from moves that are listed.", "stop"
             return f"{_LABEL} I have no answer of my own to give.", "stop"
         move = _pick(stand_in, moves, rng)
-        said = f"{_LABEL} {STAND_INS[stand_in]}"
+        introduction = f"{_LABEL} {STAND_INS[stand_in]}"
         if stand_in == "sloppy":
             failure = self._failure(rng)
             if failure == "empty":
                 return "", "stop"
             if failure == "truncated":
-                return f"{said} Let me think about {move} and what the oth", "length"
+                return f"{introduction} Let me think about {move} and what the oth", "length"
             if failure == "unparsable":
-                return f"{said} Perhaps {move}, perhaps not.", "stop"
+                return f"{introduction} Perhaps {move}, perhaps not.", "stop"
             if failure == "illegal":
                 move = ILLEGAL_MOVE
         if _asked_form(request.messages) == "json":
-            return json.dumps({"reasoning": said, "action": move}), "stop"
-        return f"{said}\nFinal Answer: {move}", "stop"
+            return json.dumps({"reasoning": introduction, "action": move}), "stop"
+        return f"{introduction}\nFinal Answer: {move}", "stop"
 
     def _failure(self, rng: random.Random) -> str | None:
         drawn = rng.random()
@@ -155,7 +155,7 @@ def listed_choices(messages: Sequence[Message]) -> list[str]:
 
 
 def legal_moves(messages: Sequence[Message]) -> list[str]:
-    """The moves that the latest message with such a section lists; empty where none does.
+    """Return the moves of the last section ``Legal moves`` in the messages; empty if there is none.
 
     A section is a line that starts with ``Legal moves`` and the ``- move`` lines under it.
     """
@@ -189,7 +189,7 @@ def _answer_form(text: str) -> str | None:
 
 
 def _asked_form(messages: Sequence[Message]) -> str:
-    """``line`` or ``json``: what the latest message that says so asks for."""
+    """Return ``line`` or ``json``: the form that the last message with such a request asks for."""
     for message in reversed(messages):
         if message["role"] != "assistant" and (form := _answer_form(message["content"])):
             return form

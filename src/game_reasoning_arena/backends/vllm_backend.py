@@ -1,13 +1,14 @@
 """Models on a vLLM engine in this process, or behind a running ``vllm serve``.
 
-    arena agents.player_0.model=vllm_X          the entry's model_path: an engine of our own
-    arena agents.player_0.model=vllm_Y          the entry's api_base: a server, shared by many runs
+arena agents.player_0.model=vllm_X          the entry's model_path: an engine of our own
+arena agents.player_0.model=vllm_Y          the entry's api_base: a server, shared by many runs
 
-All waiting requests of all episodes are handed to the engine together: it batches them
-continuously and reuses the beginnings of prompts that it has seen (its prefix cache), so a request
-never waits here for another one to finish. The times in a reply are the engine's own: ``queue_s``
-until it was first scheduled, ``ttft_s`` from there to the first token, ``decode_s`` from the first
-to the last token, and ``latency_s`` the sum of the last two.
+All waiting requests of all episodes go to the engine together. It batches them continuously and
+reuses the beginnings of prompts (its prefix cache), so a request never waits here for another one.
+The times in a reply are the engine's own: ``queue_s`` until it was first scheduled, ``ttft_s`` from
+there to the first token, ``decode_s`` from the first to the last token, and ``latency_s`` the sum
+of
+the last two.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ from game_reasoning_arena.backends.vllm.settings import EngineSettings, engine_s
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.records import Message, Model, Reply, Request
 
-#: A server fills in what a request leaves out from the model's generation_config.json, and tells
-#: nobody. These change no probability; sent, they stand in the records too.
+#: A server silently fills in parameters that a request leaves out from the model's
+#: generation_config.json. These values change no probability; sending them puts them into the
+#: records.
 _NEUTRAL: Mapping[str, Any] = {
     "temperature": 1.0,
     "top_p": 1.0,
@@ -112,7 +114,7 @@ class VLLMBackend(BaseLLMBackend):
         self._numbers = itertools.count()
 
     def check(self, models: Sequence[Model]) -> list[str]:
-        """What is wrong with the entries, the settings and this machine; loads no vLLM."""
+        """Return the problems with the entries, the settings and this machine; loads no vLLM."""
         problems: list[str] = []
         local = [model for model in models if model.provider is None]
         settings = {model.name: self._settings(model) for model in local}
@@ -141,10 +143,10 @@ class VLLMBackend(BaseLLMBackend):
         return list(dict.fromkeys(problems))
 
     def notes(self, models: Sequence[Model]) -> list[str]:
-        """What the harness set because a CPU needs it, and how far a GPU's answers repeat."""
+        """Return the settings supplied for a CPU, and how far a GPU's answers repeat."""
         notes = [
-            f"vllm: on the CPU, {name} ran with {said} (supplied, not configured)."
-            for name, said in self._supplied(models).items()
+            f"vllm: on the CPU, {name} ran with {value} (supplied, not configured)."
+            for name, value in self._supplied(models).items()
         ]
         if self.loads(models) and not vllm_cpu.is_cpu_build():
             invariant = os.environ.get("VLLM_BATCH_INVARIANT", "0") not in {"", "0"}
@@ -157,7 +159,7 @@ class VLLMBackend(BaseLLMBackend):
         return notes
 
     def choices(self, models: Sequence[Model]) -> dict[str, Mapping[str, Any]]:
-        """Return what the loaded engines chose, by model name; see ``vllm.choices``."""
+        """Return the choices of the loaded engines, by model name; see ``vllm.choices``."""
         return {
             model.name: self._engines[model.name].choices
             for model in models
@@ -165,17 +167,17 @@ class VLLMBackend(BaseLLMBackend):
         }
 
     def loads(self, models: Sequence[Model]) -> dict[str, EngineSettings]:
-        """The engines that serve these models in this process, by what makes two one."""
+        """Return the engines that serve these models in this process; equal keys share one."""
         found = (self._settings(model) for model in models if model.provider is None)
         return {settings.key: settings for settings in found}
 
     @classmethod
     def no_room_for(cls, loads: Mapping[str, Any]) -> list[str]:
-        """Whether the engines fit on the GPUs together."""
+        """Return why the engines do not fit on the GPUs together, if so."""
         return vllm_devices.check_shares(list(loads.values()), on_cpu=vllm_cpu.is_cpu_build())
 
     def loading(self, models: Sequence[Model]) -> str | None:
-        """Engines take from half a minute to many minutes, in which nothing else is seen."""
+        """Return a notice that engines load, which takes from half a minute to many minutes."""
         needed = {self._settings(m).key: m.name for m in models if m.provider is None}
         loaded = {engine.settings.key for engine in vllm_engine.loaded_engines()}
         names = [name for key, name in needed.items() if key not in loaded]
@@ -183,8 +185,8 @@ class VLLMBackend(BaseLLMBackend):
             return None
         lines = [f"Loading {', '.join(names)} with vLLM: from half a minute to many, by size."]
         lines += [
-            f"On a CPU {name} runs with {said} where nothing else is set."
-            for name, said in self._supplied(models).items()
+            f"On a CPU {name} runs with {value} where nothing else is set."
+            for name, value in self._supplied(models).items()
         ]
         return "\n".join(lines)
 
@@ -204,7 +206,7 @@ class VLLMBackend(BaseLLMBackend):
             await self._ready(model, wanted)
 
     async def aclose(self) -> None:
-        """Let go of the engines, which stay for the next job, and close the session."""
+        """Release the engines, which stay for the next job, and close the session."""
         for engine in self._engines.values():
             vllm_engine.release(engine)
         self._engines.clear()
@@ -233,7 +235,9 @@ class VLLMBackend(BaseLLMBackend):
         )
 
     def _supplied(self, models: Sequence[Model]) -> dict[str, str]:
-        """By the names of models: engine arguments that the machine needs and nobody set."""
+        """Return, by the names of models, the engine arguments that the machine needs and were not
+        set.
+        """
         settings = {m.name: self._settings(m) for m in models if m.provider is None}
         return {
             name: ", ".join(f"{key}={json.dumps(value)}" for key, value in s.supplied.items())
@@ -242,7 +246,7 @@ class VLLMBackend(BaseLLMBackend):
         }
 
     async def _ready(self, model: Model, wanted: Sequence[str] | set[str]) -> Engine:
-        """The model's engine; loads it if it is not there (start() was not asked to)."""
+        """Return the model's engine; load it if start() was not asked to."""
         async with self._starting:
             engine = self._engines.get(model.name)
             if engine is None:
@@ -273,7 +277,7 @@ class VLLMBackend(BaseLLMBackend):
         if self._server is None:
             from game_reasoning_arena.backends.direct_backend import DirectBackend
 
-            # Limits and retries are applied by complete() of this backend, not by the inner one.
+            # complete() of this backend applies limits and retries, not the inner one.
             self._server = DirectBackend(
                 stream=True,  # the time to the first token is known only so
                 structured="vllm",
@@ -284,7 +288,7 @@ class VLLMBackend(BaseLLMBackend):
         return self._server
 
     def _for_server(self, request: Request) -> Request:
-        """The request as an engine of our own would take it: nothing is left to the server."""
+        """Return the request as our own engine would read it: nothing is left to the server."""
         given = request.sampling.as_dict()
         extra = {name: value for name, value in _NEUTRAL.items() if name not in given}
         extra |= request.model.extra

@@ -297,7 +297,7 @@ class Catalog:
         return f"Listed: {', '.join(sorted(names)[:6]) or 'none'}. `arena models` lists all."
 
     def _provider_of(self, full: str, rest: str) -> tuple[Provider, str]:
-        """Return the provider and its name of the model, from ``provider/model`` (no slash: openai)."""
+        """Return the provider and the model name of ``provider/model`` (no slash: openai)."""
         provider, slash, model_id = rest.partition("/")
         if not slash:
             return self.provider("openai"), rest

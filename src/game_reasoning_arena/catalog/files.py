@@ -152,7 +152,7 @@ def read_provider_file(path: Path, option: str) -> Contents:
 
 
 def options(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the YAML files of a group's folder as (option, path), sorted; options may have slashes."""
+    """Yield the YAML files of a group's folder as (option, path), sorted; options may have /."""
     for path in sorted(folder.rglob("*.yaml")):
         yield str(PurePosixPath(path.relative_to(folder).with_suffix(""))), path
 

@@ -292,7 +292,7 @@ def _typed(words: Sequence[str]) -> dict[str, Any]:
             override = OverridesParser.create().parse_override(word)
             value = override.value()
         except HydraException:
-            continue  # reported by whoever composes
+            continue  # Hydra reports it when it composes
         key = str(override.key_or_group)
         found |= flatten(value, key) if isinstance(value, Mapping) else {key: value}
     return found
@@ -312,6 +312,8 @@ def _listed() -> list[str]:
 
 def _of_own_conf() -> list[str]:
     """Return the modules and programs that the user's own configuration directories name."""
+    import yaml
+
     found: list[str] = []
     for folder in conf_dirs():
         if folder == shipped_conf():
@@ -319,7 +321,7 @@ def _of_own_conf() -> list[str]:
         for path in sorted(folder.rglob("*.yaml")):
             try:
                 content = load_yaml(read_file(path, follow_links=True))
-            except Exception:  # noqa: S112 (reported by whoever composes it)
+            except (OSError, ValueError, yaml.YAMLError):  # Hydra reports it when it composes
                 continue
             found += _named_in(content)
     return found

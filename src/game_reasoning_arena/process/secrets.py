@@ -127,10 +127,6 @@ class Redactor:
             text = _URL_CREDENTIALS.sub("[redacted]@", text)
         return text
 
-    def redact_data(self, data: Any) -> Any:
-        """Return the same structure of mappings, lists and tuples with every text redacted."""
-        return redacted(data, self.redact)
-
     def _replacement(self, match: re.Match[str]) -> str:
         return f"[redacted:{self._names[match[0]]}]"
 

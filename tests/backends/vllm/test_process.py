@@ -91,7 +91,7 @@ sys.stdin.read()
     assert process.stdout is not None
     with process:
         child = int(process.stdout.readline())
-        assert vllm_guard.written_in([str(log.with_suffix(".pids"))]) == {
+        assert vllm_guard.registered_in([str(log.with_suffix(".pids"))]) == {
             child: vllm_guard.start_time(child)
         }
         process.kill()
@@ -107,7 +107,7 @@ sys.stdin.read()
 def test_a_torn_line_of_a_process_is_no_process(tmp_path: Path) -> None:
     file = tmp_path / "engine.pids"
     file.write_text("12 345\n\n67\n8 9x\n")
-    assert vllm_guard.written_in([str(file), str(tmp_path / "gone")]) == {12: "345"}
+    assert vllm_guard.registered_in([str(file), str(tmp_path / "gone")]) == {12: "345"}
 
 
 def test_a_dismissed_guard_leaves_everything_alone() -> None:

@@ -1,8 +1,8 @@
-"""What LiteLLM made of an answer or a failure, as ours.
+"""Turn LiteLLM's answers and failures into ours.
 
-Where the provider spoke the OpenAI protocol, what it sent is read directly and in full (see
+Where the provider speaks the OpenAI protocol, its response is read directly and in full (see
 ``openai.body``), since LiteLLM turns some failures into answers and some answers into failures.
-Elsewhere its translation is all there is.
+Elsewhere only LiteLLM's translation is available.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from game_reasoning_arena.errors import BackendError, BadRequestError, TimeoutEx
 from game_reasoning_arena.records import Model
 
 _PREFIXES = re.compile(r"^(?:(?:litellm\.)?\w+(?:Error|Exception)(?::| -) )+")
-#: Where requests of the various protocols hold the conversation.
+#: Fields that hold the conversation in requests of the various protocols.
 _CONVERSATION = ("messages", "contents", "system", "system_instruction", "input")
 
 
 def read_from(answered: Any) -> Answer:
-    """Return the answer in what LiteLLM returned.
+    """Return the answer in LiteLLM's response.
 
     Raises:
-        BackendError: it tells of an error.
+        BackendError: the response reports an error.
     """
     answer = Answer()
     answer.add_head({"model": answered.model, "usage": _usage(answered)})
     for choice in answered.choices[:1]:
-        answer.add_choice({"finish_reason": choice.finish_reason}, _said(choice.message))
+        answer.add_choice({"finish_reason": choice.finish_reason}, _message_fields(choice.message))
     return answer
 
 
 async def collected_from(model: Model, stream: Any, wire: Wire) -> Answer:
-    """Return the answer that LiteLLM's stream makes.
+    """Return the answer in LiteLLM's stream.
 
     Raises:
         TransientError: the stream ended before the answer did.
@@ -54,8 +54,10 @@ async def collected_from(model: Model, stream: Any, wire: Wire) -> Answer:
         served = getattr(chunk, "_hidden_params", {}).get("provider_response_model")
         answer.add_head({"model": served})
         for choice in chunk.choices[:1]:
-            answer.add_choice({"finish_reason": choice.finish_reason}, _said(choice.delta), now)
-    # LiteLLM ends every stream well, and guesses the usage. What it received is kept apart.
+            answer.add_choice(
+                {"finish_reason": choice.finish_reason}, _message_fields(choice.delta), now
+            )
+    # LiteLLM ends every stream without error and guesses the usage. What it received is kept apart.
     if stream.received_finish_reason is None:
         raise protocol.cut_off(model)
     for chunk in stream.chunks:
@@ -66,7 +68,7 @@ async def collected_from(model: Model, stream: Any, wire: Wire) -> Answer:
 async def answer_or_failure(
     model: Model, error: Exception, wire: Wire, reader: BodyReader
 ) -> Answer:
-    """Return the answer that LiteLLM stumbled over.
+    """Return the answer on which LiteLLM failed.
 
     Raises:
         BackendError: there is none.
@@ -115,7 +117,7 @@ def translated(model: Model, error: Exception, wire: Wire) -> BackendError:
 
 
 def sent_by(wire: Wire) -> dict[str, Any] | None:
-    """Return the body that went over the wire without the conversation; None if it is unknown."""
+    """Return the body that was sent, without the conversation; None if it is unknown."""
     try:
         body = orjson.loads(wire.body)
     except orjson.JSONDecodeError:
@@ -125,7 +127,7 @@ def sent_by(wire: Wire) -> dict[str, Any] | None:
     return {key: value for key, value in body.items() if key not in _CONVERSATION}
 
 
-def _said(message: Any) -> dict[str, Any]:
+def _message_fields(message: Any) -> dict[str, Any]:
     more = getattr(message, "provider_specific_fields", None) or {}
     return {
         "content": message.content,
@@ -144,7 +146,7 @@ def _usage(answered: Any) -> Mapping[str, Any] | None:
 
 
 def _network_error(error: BaseException | None) -> Exception | None:
-    """The failure of a connection that lies under an exception, however deep."""
+    """Return the failed connection that caused an exception, however deep."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, aiohttp.ClientError | OSError) and not isinstance(error, Redirected):

@@ -1,6 +1,6 @@
-"""LiteLLM as a library that minds its own business: no fetching, no .env, no printing, no handlers.
+"""Import LiteLLM without its side effects: no fetching, no .env, no printing, no log handlers.
 
-The only place that imports it; the import takes seconds, so callers do it in a thread.
+This is the only module that imports it; the import takes seconds, so callers do it in a thread.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
-#: Read by LiteLLM while it is imported, and never again.
+#: Variables that LiteLLM reads once, while it is imported.
 _WHILE_IMPORTING = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it fetches its price table, blocking
     "LITELLM_MODE": "PRODUCTION",  # else it loads a .env file found upwards from its own folder
@@ -26,7 +26,7 @@ _WHILE_IMPORTING = {
 
 
 def load_litellm() -> ModuleType:
-    """Import LiteLLM and turn off what it does besides calling models."""
+    """Import LiteLLM and turn off everything but calling models."""
     if "litellm" in sys.modules:
         return _completed(sys.modules["litellm"])
     before = {name: os.environ.get(name) for name in _WHILE_IMPORTING}
@@ -44,11 +44,11 @@ def load_litellm() -> ModuleType:
 
 @contextlib.contextmanager
 def unlogged(library: ModuleType) -> Iterator[None]:
-    """Spare LiteLLM the record that it prepares for loggers after each answer.
+    """Skip the record that LiteLLM prepares for loggers after each answer.
 
-    That takes a fifth of a call's processor time, though nobody listens. LiteLLM leaves it out for
-    the calls that it makes itself, and what happens inside is taken for one. Streams, versions
-    without that mark and processes with callbacks of the user's are logged as ever.
+    It takes a fifth of a call's processor time and nothing reads it. LiteLLM skips it for its own
+    internal calls, so calls inside this context are marked as such. Streams, versions without that
+    mark and processes with callbacks of the user's are logged as usual.
     """
     litellm: Any = library
     heard = (litellm.callbacks, litellm.success_callback, litellm.failure_callback)
@@ -74,7 +74,7 @@ def _mark_of_own_calls() -> ContextVar[bool] | None:
 
 
 async def settle(library: ModuleType, *, limit_s: float = 2.0) -> None:
-    """Let LiteLLM's own bookkeeping, which runs after the answers, come to an end on this loop."""
+    """Wait for LiteLLM's own bookkeeping after the answers to end on this loop."""
     litellm: Any = library
     worker = litellm.litellm_core_utils.logging_worker.GLOBAL_LOGGING_WORKER
     with contextlib.suppress(TimeoutError):
@@ -84,20 +84,20 @@ async def settle(library: ModuleType, *, limit_s: float = 2.0) -> None:
 
 
 def _completed(library: ModuleType) -> ModuleType:
-    """With what its first call would import, half a second that would be in that call's time."""
+    """Import what the first call would import, half a second of that call's time."""
     with contextlib.suppress(ImportError):
         importlib.import_module("openai.resources.chat.completions")
     return _quietened(library)
 
 
 def _is_true_of_the_record(record: logging.LogRecord) -> bool:
-    """Whether what LiteLLM logs holds for the record, which reads finish reasons by itself."""
+    """Return whether a log line of LiteLLM is true for us; we read finish reasons ourselves."""
     return "Unmapped finish_reason" not in str(record.msg)
 
 
 def _quietened(library: ModuleType) -> ModuleType:
     litellm: Any = library
-    # Complaints about LiteLLM's own code, which nobody here can help.
+    # Warnings about LiteLLM's own code, which users cannot fix.
     warnings.filterwarnings(
         "ignore", message=r".*using the `ReadOnly` qualifier", module="pydantic"
     )

@@ -1,7 +1,7 @@
-"""Which address and which key a call through LiteLLM uses.
+"""The address and the key of a call through LiteLLM.
 
-Decided here and passed explicitly: LiteLLM left alone would send one provider's key to another, or
-follow ``OPENAI_BASE_URL``.
+They are decided here and passed explicitly: otherwise LiteLLM would send one provider's key to
+another, or follow ``OPENAI_BASE_URL``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from game_reasoning_arena.catalog.litellm_providers import OPENAI_PROTOCOL
 from game_reasoning_arena.errors import BadRequestError
 from game_reasoning_arena.records import Model
 
-#: Names in ``Model.extra`` that would overrule what is decided here.
+#: Names in ``Model.extra`` that would override the decision made here.
 RESERVED = frozenset(
     {
         *("model", "messages", "stream", "stream_options", "headers", "extra_headers"),
@@ -25,7 +25,7 @@ RESERVED = frozenset(
     }
 )
 
-#: Providers that have no address of their own, so that a variable must name it.
+#: Providers without an address of their own; a variable must name it.
 HAVE_NO_ADDRESS = frozenset(
     {
         *("azure", "azure_ai", "azure_text", "cloudflare", "databricks", "litellm_proxy"),
@@ -33,16 +33,16 @@ HAVE_NO_ADDRESS = frozenset(
     }
 )
 
-#: Providers whose OpenAI-like address is not the one that LiteLLM's own route uses.
+#: Providers whose OpenAI-like address differs from that of LiteLLM's own route.
 OTHER_PROTOCOL = frozenset({"gemini"})
 
 
 def route_of(model: Model) -> dict[str, Any]:
-    """LiteLLM's name of the model, and the address and key of the call.
+    """Return LiteLLM's name of the model, and the address and key of the call.
 
     Raises:
         AuthError: the key is missing.
-        BadRequestError: there is no address, or the environment would lead the key elsewhere.
+        BadRequestError: there is no address, or the environment would send the key elsewhere.
     """
     provider = model.provider
     if provider is None:
@@ -74,7 +74,7 @@ def query_of(model: Model) -> str:
 
 
 def misled(model: Model) -> str | None:
-    """What is wrong with where a call would go; None if nothing."""
+    """Return why a call would go to a wrong address; None if it would not."""
     provider = model.provider
     if provider is None:
         return None

@@ -1,6 +1,6 @@
 """The process of one LiteLLM worker: an ordinary ``LiteLLMBackend`` behind a socket.
 
-See :mod:`game_reasoning_arena.backends.litellm.workers` for what goes over the socket.
+See :mod:`game_reasoning_arena.backends.litellm.workers` for the messages on the socket.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from game_reasoning_arena.records import Request
 
 
 def main(descriptor: int) -> None:
-    """A worker process: serve the socket until the other end is gone."""
+    """Serve the socket until the other end is gone."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Batch systems send these to every process; what they mean is the caller's to decide.
+        # Batch systems send these to every process; the caller decides what they mean.
         signal.signal(number, signal.SIG_IGN)
-    with contextlib.suppress(ConnectionError):  # the caller went while something was being said
+    with contextlib.suppress(ConnectionError):  # the caller went while a message was sent
         asyncio.run(_serve(socket.socket(fileno=descriptor)))
-    # All is closed. Taking LiteLLM's modules apart would take a second that somebody waits for.
+    # Everything is closed. Unloading LiteLLM's modules would take another second.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
@@ -62,26 +62,26 @@ async def _answer(
     backend: Any, number: int, request: Request, writer: asyncio.StreamWriter
 ) -> None:
     try:
-        said = pack((number, await backend.generate(request)))
+        message = pack((number, await backend.generate(request)))
     except BackendError as error:
-        said = pack((number, error))
-    except Exception as error:  # a fault: the caller must hear of it, and it may not be picklable
-        told = RuntimeError(f"in a LiteLLM worker process: {type(error).__name__}: {error}")
-        said = pack((number, told))
-    _say(writer, said)
+        message = pack((number, error))
+    except Exception as error:  # a fault: report it to the caller; it may not be picklable
+        fault = RuntimeError(f"in a LiteLLM worker process: {type(error).__name__}: {error}")
+        message = pack((number, fault))
+    _send(writer, message)
 
 
 def _forget(tasks: dict[int, asyncio.Task[None]], number: int, _: asyncio.Task[None]) -> None:
     del tasks[number]
 
 
-def _say(writer: asyncio.StreamWriter, said: bytes) -> None:
-    if not writer.is_closing():  # else nobody listens any more
-        writer.write(said)
+def _send(writer: asyncio.StreamWriter, message: bytes) -> None:
+    if not writer.is_closing():  # otherwise the caller is gone
+        writer.write(message)
 
 
 class _Forwarder(logging.Handler):
-    """Sends records to the caller, whose own handlers know what may be shown and where."""
+    """Sends log records to the caller, whose handlers redact and route them."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         super().__init__()
@@ -89,6 +89,6 @@ class _Forwarder(logging.Handler):
         self._loop = asyncio.get_running_loop()
 
     def emit(self, record: logging.LogRecord) -> None:
-        said = pack((None, (record.name, record.levelno, self.format(record))))
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
-            self._loop.call_soon_threadsafe(_say, self._writer, said)
+        message = pack((None, (record.name, record.levelno, self.format(record))))
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the caller is gone
+            self._loop.call_soon_threadsafe(_send, self._writer, message)

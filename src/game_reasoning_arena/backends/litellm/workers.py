@@ -1,19 +1,19 @@
-"""LiteLLM in processes of its own: more calls than one Python process can carry.
+"""LiteLLM in processes of its own, for more calls than one Python process can handle.
 
-LiteLLM costs several ms of CPU per call, so one process carries about a hundred calls a second.
+LiteLLM costs several ms of CPU per call, so one process handles about a hundred calls a second.
 Here whole requests go to worker processes, each with an ordinary ``LiteLLMBackend`` on an event
 loop of its own, and replies or errors come back. All policy (limits, retries, deadlines) stays
-with the caller; a call that is cancelled there is cancelled in its worker too.
+with the caller; a call that is cancelled there is cancelled in its worker, too.
 
 A worker is an interpreter that imports this module and not the caller's main module, connected by
-a pair of sockets. What goes over them are pickled messages with their length before them:
+a pair of sockets. Messages are pickled, with their length in front:
 
-    to a worker     (class, settings) once; (number, Request); (number, None) cancels
-    from a worker   (None, None) once LiteLLM is loaded; (number, Reply or error);
-                    (None, (logger, level, text)) for what LiteLLM logs
+to a worker     (class, settings) once; (number, Request); (number, None) cancels
+from a worker   (None, None) once LiteLLM is loaded; (number, Reply or error);
+                (None, (logger, level, text)) for LiteLLM's log lines
 
-A worker ends when its socket does, however its owner went. It inherits the environment, so keys are
-read there by their variables; none is sent.
+A worker ends when its socket closes, however its owner ended. It inherits the environment and reads
+keys from its variables; no key is sent.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.errors import EngineDeadError, TransientError
 from game_reasoning_arena.records import Reply, Request
 
-#: A worker that ends so often in a row, without an answer between, is not started again.
+#: A worker that ends so often in a row without an answer is not started again.
 MAX_DEATHS = 3
 
-#: Seconds that a worker has to close its connections. LiteLLM's own bookkeeping may take 2 of them.
+#: Seconds for a worker to close its connections. LiteLLM's own bookkeeping may take 2 of them.
 GRACE_S = 5.0
 
 _log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ _START = (
 
 
 class LiteLLMWorkers:
-    """So many worker processes, started with the first call or by :meth:`start`.
+    """A number of worker processes, started with the first call or by :meth:`start`.
 
     Args:
         count: number of processes, at least 1.
@@ -74,7 +74,7 @@ class LiteLLMWorkers:
         """Start all workers and wait until LiteLLM is loaded in each.
 
         Raises:
-            EngineDeadError: one of them cannot be started; its own output says more.
+            EngineDeadError: one of them cannot be started; its own output explains more.
         """
         self._launch()
         for worker in self._workers:
@@ -84,18 +84,18 @@ class LiteLLMWorkers:
                 raise EngineDeadError(worker.given_up)
 
     async def generate(self, request: Request) -> Reply:
-        """Have the least busy worker answer.
+        """Let the least busy worker answer.
 
         Raises:
             TransientError: the worker ended before it answered.
             EngineDeadError: no worker is left that could be started again.
-            BackendError: what the worker's own backend raised.
+            BackendError: raised by the worker's own backend.
         """
         self._launch()
         left = [worker for worker in self._workers if worker.given_up is None]
         if not left:
             raise EngineDeadError(f"{request.model.name}: {self._workers[0].given_up}")
-        # One that still loads LiteLLM gets work only where all do.
+        # A worker that still loads LiteLLM gets work only if all do.
         return await min(left, key=lambda worker: (not worker.ready, worker.load)).ask(request)
 
     async def aclose(self) -> None:
@@ -110,19 +110,19 @@ class LiteLLMWorkers:
 
 
 class _Worker:
-    """The caller's side of one worker process, and of those that take its place when it dies."""
+    """The caller's side of one worker process, and of its successors when it dies."""
 
     def __init__(self, backend: type[BaseLLMBackend], settings: Mapping[str, Any]) -> None:
-        self.ready = False  # LiteLLM is loaded
-        self.settled = asyncio.Event()  # it was ready once, or is given up
+        self.ready = False  # whether LiteLLM is loaded
+        self.settled = asyncio.Event()  # set when it was ready once, or is given up
         self.given_up: str | None = None  # why it is not started again
-        self.load = 0  # requests that it has or will get
+        self.load = 0  # number of requests that it has or will get
         self.pid: int | None = None
         self._made_of = (backend, dict(settings))
         self._numbers = itertools.count()
         self._pending: dict[int, tuple[str, asyncio.Future[Reply]]] = {}
         self._link: asyncio.StreamWriter | None = None
-        self._changed = asyncio.Event()  # there is a link, or it is given up
+        self._changed = asyncio.Event()  # set when there is a link, or it is given up
         self._closing = False
         self._answered = 0
 
@@ -148,7 +148,7 @@ class _Worker:
             self._changed.set()
 
     async def ask(self, request: Request) -> Reply:
-        """One request, once; see :meth:`LiteLLMWorkers.generate`."""
+        """Send one request, once; see :meth:`LiteLLMWorkers.generate`."""
         name = request.model.name
         self.load += 1
         try:
@@ -173,13 +173,13 @@ class _Worker:
             self.load -= 1
 
     def close(self) -> None:
-        """Have the process end; :meth:`run` returns when it has."""
+        """Ask the process to end; :meth:`run` returns when it has."""
         self._closing = True
         if self._link is not None:
-            self._link.transport.abort()  # what a stuck process has not read is no reason to wait
+            self._link.transport.abort()  # do not wait for a stuck process to read
 
     async def _one_life(self) -> str:
-        """Start a process and serve it until it ends; returns how it ended."""
+        """Start a process and serve it until it ends; return how it ended."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -201,7 +201,7 @@ class _Worker:
             self._changed.clear()
             await self._last_moments(process)
         finally:
-            # Also when cancelled: nothing may be left running, and nobody waiting.
+            # Also when cancelled: no process may keep running, and no caller keep waiting.
             if link is None:
                 ours.close()
             else:
@@ -218,34 +218,34 @@ class _Worker:
                     )
         return ended
 
-    def _take(self, number: int | None, said: Any) -> None:
-        """One message of the process."""
-        if number is None and said is None:
+    def _take(self, number: int | None, content: Any) -> None:
+        """Handle one message of the process."""
+        if number is None and content is None:
             self.ready = True
             self.settled.set()
         elif number is None:
-            logger, level, text = said
+            logger, level, text = content
             logging.getLogger(logger).log(level, "%s", text)
         else:
             self._answered += 1
             _, answer = self._pending.get(number, ("", None))
             if answer is None or answer.done():
                 return  # cancelled, while the answer was on its way
-            if isinstance(said, Exception):
-                answer.set_exception(said)
+            if isinstance(content, Exception):
+                answer.set_exception(content)
             else:
-                answer.set_result(said)
+                answer.set_result(content)
 
     async def _last_moments(self, process: subprocess.Popen[bytes]) -> None:
-        """The link is down: let the process come to its end, within reason."""
-        unloaded = self._closing and not self.ready  # nothing in it that wants to be closed
+        """Wait a limited time for the process to end; the link is already down."""
+        unloaded = self._closing and not self.ready  # it holds nothing to close
         with contextlib.suppress(subprocess.TimeoutExpired):
             await asyncio.to_thread(process.wait, 0.0 if unloaded else GRACE_S)
 
 
 def _spawned(link: socket.socket) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603  our own interpreter and module
-        # Found where the caller found it, which need not be where a new interpreter would look.
+        # Modules are found on the caller's path, which may differ from a new interpreter's.
         [sys.executable, "-c", _START, str(link.fileno()), *map(str, sys.path)],
         stdin=subprocess.DEVNULL,
         pass_fds=[link.fileno()],
@@ -266,7 +266,7 @@ def pack(message: Any) -> bytes:
 
 
 async def receive(reader: asyncio.StreamReader) -> Any:
-    """The next message; None at the end of the link."""
+    """Return the next message; None at the end of the link."""
     try:
         (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
         return pickle.loads(await reader.readexactly(length))  # noqa: S301  from ourselves

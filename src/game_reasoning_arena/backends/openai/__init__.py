@@ -1,1 +1,1 @@
-"""The OpenAI chat protocol: bodies, server-sent events, connections that keep time."""
+"""The OpenAI chat protocol: bodies, server-sent events, connections with exact times."""

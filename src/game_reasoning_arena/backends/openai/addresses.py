@@ -1,4 +1,4 @@
-"""Where a call goes and what it carries: address, key, headers, and what may be wrong with them."""
+"""Address, key and headers of a call, and their checks."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from game_reasoning_arena.catalog.litellm_providers import OPENAI_PROTOCOL
 from game_reasoning_arena.errors import AuthError
 from game_reasoning_arena.records import Model, Provider
 
-#: Sent where a server needs no key, so that no client library looks for one by itself.
+#: Sent to servers without a key, so that no client library looks for one by itself.
 KEYLESS = "keyless"
 
 PATH = "/chat/completions"
 
-#: Where providers are asked whose entry names no other address.
+#: Addresses of providers whose entry names no other.
 USUAL = {
     **OPENAI_PROTOCOL,
     "ollama": "http://localhost:11434/v1",
@@ -27,7 +27,7 @@ USUAL = {
 
 @functools.lru_cache(maxsize=256)
 def endpoint(api_base: str) -> str:
-    """Return the address that questions go to; a query (``?api-version=...``) stays at its end."""
+    """Return the address for requests; a query (``?api-version=...``) stays at its end."""
     parts = urlsplit(api_base)
     path = parts.path.rstrip("/")
     if not path.endswith(PATH):
@@ -36,7 +36,7 @@ def endpoint(api_base: str) -> str:
 
 
 def base_of(address: str) -> str:
-    """Return the ``api_base`` that makes an address; the inverse of :func:`endpoint`."""
+    """Return the ``api_base`` of an address; the inverse of :func:`endpoint`."""
     parts = urlsplit(address)
     path = parts.path.rstrip("/").removesuffix(PATH)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, parts.query, ""))
@@ -46,7 +46,7 @@ def api_key(model: Model) -> str | None:
     """Return the key of a model's provider, read now; None for a keyless one.
 
     Raises:
-        AuthError: the variable is not set, blank, or holds what cannot be a key.
+        AuthError: the variable is not set, blank, or holds no valid key.
     """
     name = model.provider.api_key_env if model.provider else None
     if name is None:
@@ -60,7 +60,7 @@ def extra_headers(model: Model) -> dict[str, str]:
     """Return the headers that a provider's entry adds, with the values of their variables.
 
     Raises:
-        AuthError: a variable is not set, blank, or holds what cannot be sent.
+        AuthError: a variable is not set, blank, or cannot be sent.
     """
     named = model.provider.headers if model.provider else {}
     for variable in named.values():
@@ -70,7 +70,7 @@ def extra_headers(model: Model) -> dict[str, str]:
 
 
 def missing_key(model: Model, variable: str) -> str:
-    """Return what to say when a key is not there."""
+    """Return the error message for a missing key."""
     state = "is blank" if variable in os.environ else "is not set"
     return (
         f"{model.name} needs a key in the environment variable {variable}, which {state}. Set it "
@@ -80,7 +80,7 @@ def missing_key(model: Model, variable: str) -> str:
 
 
 def check_keys(models: Sequence[Model]) -> list[str]:
-    """Return a sentence for each variable of a model's provider that holds no usable value."""
+    """Return a sentence for each key variable of the models without a usable value."""
     problems: dict[str, None] = {}
     for model in models:
         provider = model.provider
@@ -93,7 +93,7 @@ def check_keys(models: Sequence[Model]) -> list[str]:
 
 
 def unusable(value: str) -> str | None:
-    """Return what makes a text no key, without showing it; None for one that can be sent."""
+    """Return why a text cannot be a key, without showing it; None for one that can be sent."""
     if value != value.strip():
         return "has blanks or line breaks at its ends"
     if re.search(r"\s", value):
@@ -122,7 +122,7 @@ def _problem_of(model: Model, variable: str) -> str | None:
 
 
 def redirected(provider: str) -> str | None:
-    """Return the variable by which other programs send a provider's calls elsewhere, if set."""
+    """Return the variable by which other programs redirect a provider's calls, if it is set."""
     stem = provider.upper().replace("-", "_")
     names = (f"{stem}_BASE_URL", f"{stem}_API_BASE")
     return next((name for name in names if os.environ.get(name, "").strip()), None)
@@ -131,8 +131,8 @@ def redirected(provider: str) -> str | None:
 def check_redirections(models: Sequence[Model]) -> list[str]:
     """Return a sentence for each variable that names another address than the one in use.
 
-    Such a variable is never obeyed by itself, since a key would go wherever it says; nor is it
-    passed over in silence. An address that the configuration sets holds whatever is set beside.
+    Such a variable is never obeyed, since it would redirect a key, and never ignored silently. An
+    address in the configuration takes precedence over it without a message.
     """
     problems: dict[str, None] = {}
     for model in models:
@@ -154,12 +154,12 @@ def check_redirections(models: Sequence[Model]) -> list[str]:
 
 
 def no_provider(model: Model) -> str:
-    """Return what to say of a model that belongs to no provider."""
+    """Return the error message for a model without a provider."""
     return f"{model.name} names no provider. Write it as {model.backend}_<provider>/<model>."
 
 
 def no_address(model: Model, provider: Provider) -> str:
-    """Return what to say of a provider that a backend has no address for."""
+    """Return the error message for a provider without an address."""
     return (
         f"{model.name}: the provider {provider.name!r} has no api_base. Set "
         f"provider.{provider.name}.api_base=http://host:port/v1, or use "
@@ -175,7 +175,7 @@ def credentials(url: str) -> str | None:
 
 
 def two_credentials(model: Model, provider: Provider) -> str:
-    """Return what to say where an address and a variable both bring credentials."""
+    """Return the error message for credentials in both the address and a variable."""
     return (
         f"{model.name}: the api_base of provider {provider.name!r} holds user:password@ and "
         f"api_key_env={provider.api_key_env} is set too; one request can carry only one of them. "

@@ -1,4 +1,4 @@
-"""An answer put together from a message, or from the pieces of one, trusting no field's type."""
+"""Build an answer from a message or from its pieces, without trusting any field's type."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from game_reasoning_arena.backends.openai.finish import WORDS, Meaning, meaning_
 from game_reasoning_arena.backends.openai.usage import Usage, read_usage
 from game_reasoning_arena.process.text import in_unicode
 
-#: Types of content parts that hold what the model says, and what it thinks.
+#: Types of content parts that hold visible text, and those that hold thinking.
 _SAID = frozenset({"text", "output_text", "input_text"})
 _THOUGHT = frozenset(
     {"thinking", "reasoning", "reasoning_text", "reasoning_content", "summary_text", "thought"}
     | {"redacted_thinking", "reasoning.text", "reasoning.summary", "reasoning.encrypted"}
 )
-#: Where a part keeps its text, whatever its type.
+#: Fields of a part that may hold its text, whatever its type.
 _TEXTS = ("text", "thinking", "reasoning", "reasoning_content", "content", "value", "summary")
 
-#: Parts of parts are not read deeper than this.
+#: The deepest nesting of parts that is read.
 _DEEPEST = 8
 
-#: Fields of a message that hold something else than text; their names are recorded.
+#: Fields of a message that hold something other than text; their names are recorded.
 _OTHER_FIELDS = ("tool_calls", "function_call", "audio", "images")
 
 
 class Unreadable(ValueError):
-    """What came is not of the protocol; the text says which part."""
+    """The response does not follow the protocol; the text names the part."""
 
 
 class Ended(Exception):
-    """The provider says that something failed, inside of what looks like a success.
+    """The provider reports a failure inside an apparent success.
 
     Args:
-        error: its error object, or the words it ended the answer with.
+        error: its error object, or the finish reason.
     """
 
     def __init__(self, error: object) -> None:
@@ -45,7 +45,7 @@ class Ended(Exception):
 
 @dataclass(slots=True)
 class Answer:
-    """What of an answer has come so far. Times are monotonic seconds."""
+    """The part of an answer received so far. Times are monotonic seconds."""
 
     choices: bool = False
     model: str | None = None
@@ -62,12 +62,12 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """What the model said, thinking in tags included."""
+        """The visible text, thinking in tags included."""
         return in_unicode("".join(self._text))
 
     @property
     def reasoning(self) -> str | None:
-        """The thinking that came in fields or parts of its own; None if there was none."""
+        """The thinking in fields or parts of its own; None if there is none."""
         return in_unicode("".join(self._thoughts)) or None
 
     @property
@@ -84,7 +84,7 @@ class Answer:
 
     @property
     def finish_reason(self) -> str | None:
-        """The protocol's word for why the answer ended; the provider's own where none fits."""
+        """The protocol's finish reason; the provider's own word if none fits."""
         meaning = worst(self._finish, self._native)
         if meaning is not None and meaning in WORDS:
             return WORDS[meaning]
@@ -97,7 +97,7 @@ class Answer:
 
     @property
     def details(self) -> dict[str, Any]:
-        """What else the provider said of the answer, for the record."""
+        """Return further details of the answer for the record."""
         found: dict[str, Any] = {}
         kept = self.finish_reason
         if self._finish != kept or meaning_of(self._native) not in (None, meaning_of(kept)):
@@ -112,7 +112,7 @@ class Answer:
         return found
 
     def add_head(self, body: Mapping[str, Any]) -> None:
-        """Take the model's name and the token counts of a body or event."""
+        """Read the model's name and the token counts from a body or event."""
         if isinstance(model := body.get("model"), str) and model:
             self.model = in_unicode(model)
         if usage := body.get("usage"):
@@ -120,12 +120,14 @@ class Answer:
             if counted != Usage():
                 self.usage = counted
 
-    def add_choice(self, choice: Mapping[str, Any], said: object, now: float | None = None) -> None:
-        """Take a choice with its message, or with a part of it that came at ``now``.
+    def add_choice(
+        self, choice: Mapping[str, Any], message: object, now: float | None = None
+    ) -> None:
+        """Add a choice with its message, or with a part of it that came at ``now``.
 
         Raises:
-            Ended: the choice holds an error, or ended by one.
-            Unreadable: its message is none.
+            Ended: the choice holds an error, or ended with one.
+            Unreadable: its message is no message.
         """
         self.choices = True
         if error := choice.get("error"):
@@ -134,22 +136,22 @@ class Answer:
         if finish or native:
             self._finish = _word(finish) or self._finish
             self._native = _word(native) or self._native
-        if said is not None:
-            if not isinstance(said, dict):
-                raise Unreadable(f"a message that is {_kind(said)}")
-            self.add_message(said, now)
+        if message is not None:
+            if not isinstance(message, dict):
+                raise Unreadable(f"a message that is {_kind(message)}")
+            self.add_message(message, now)
         if (finish or native) and worst(self._finish, self._native) is Meaning.ERROR:
             raise Ended(f"the answer ended with {' / '.join(self._words())}")
 
-    def add_message(self, said: Mapping[str, Any], now: float | None = None) -> None:
-        """Take a message, or a part of it that came at ``now``."""
+    def add_message(self, message: Mapping[str, Any], now: float | None = None) -> None:
+        """Add a message, or a part of it that came at ``now``."""
         before = len(self._text), len(self._thoughts)
-        self._add_content(said.get("content"), _DEEPEST)
-        self._add_reasoning(said)
-        if refusal := said.get("refusal"):
+        self._add_content(message.get("content"), _DEEPEST)
+        self._add_reasoning(message)
+        if refusal := message.get("refusal"):
             self._add_refusal(refusal)
         for name in _OTHER_FIELDS:
-            if said.get(name):
+            if message.get(name):
                 self._others[name] = None
         if now is not None and before != (len(self._text), len(self._thoughts)):
             self.last_at = now
@@ -159,9 +161,9 @@ class Answer:
     def _words(self) -> list[str]:
         return [repr(word) for word in dict.fromkeys((self._finish, self._native)) if word]
 
-    def _add_reasoning(self, said: Mapping[str, Any]) -> None:
+    def _add_reasoning(self, message: Mapping[str, Any]) -> None:
         for name in ("reasoning_content", "reasoning", "thinking", "reasoning_details"):
-            if (value := said.get(name)) and (text := _texts(value, _DEEPEST)):
+            if (value := message.get(name)) and (text := _texts(value, _DEEPEST)):
                 self._thoughts.append(text)  # the others repeat it
                 return
 
@@ -205,7 +207,7 @@ class Answer:
 
 
 def _texts(value: object, depth: int) -> str:
-    """All text in a text, a list of parts, or a part."""
+    """Return all text in a text, a list of parts, or a part."""
     if isinstance(value, str):
         return value
     if depth and isinstance(value, list):

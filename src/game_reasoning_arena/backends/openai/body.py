@@ -1,11 +1,11 @@
-"""Bytes of a chat completion as they come, and what they mean: an answer or a failure.
+"""Read the bytes of a chat completion as an answer or a failure.
 
 One interpretation for the ``direct`` and ``litellm`` backends, streamed and not:
 
-    reader = BodyReader()
-    for piece in pieces:
-        reader.feed(piece, time.monotonic())
-    answer = reader.answer(model)
+reader = BodyReader()
+for piece in pieces:
+    reader.feed(piece, time.monotonic())
+answer = reader.answer(model)
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from game_reasoning_arena.errors import BackendError
 from game_reasoning_arena.records import Model
 
 _BOM = b"\xef\xbb\xbf"
-#: How a stream of events begins. JSON begins with none of these.
+#: Beginnings of a stream of events. JSON begins with none of these.
 _EVENT_STARTS = (b"data:", b"event:", b"retry:", b"id:", b":")
 _LONGEST_START = max(map(len, _EVENT_STARTS))
-#: Bytes of a body that an error may quote.
+#: The most bytes of a body that an error quotes.
 _QUOTED = 600
 
 
 class NotJson(ValueError):
-    """Bytes that should have been JSON."""
+    """The bytes are not JSON."""
 
 
 class BodyReader:
-    """Collects the body of a success, a JSON object or a stream of events, whichever it is."""
+    """Collects the body of a success, a JSON object or a stream of events."""
 
     def __init__(self) -> None:
         self.collected = Answer()
@@ -48,7 +48,7 @@ class BodyReader:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more is worth waiting for: the end or an error was announced."""
+        """Whether the end or an error was announced, so that nothing more is awaited."""
         return self._parser is not None and (self.collected.done or self._error is not None)
 
     def feed(self, piece: bytes, now: float) -> None:
@@ -63,11 +63,11 @@ class BodyReader:
             self._begin(piece, now)
 
     def answer(self, model: Model) -> Answer:
-        """Return the answer, when all of the body is there.
+        """Return the answer after the whole body was read.
 
         Raises:
             EmptyReplyError: a success without any choice.
-            BackendError: an error, or nothing of the protocol; by its type.
+            BackendError: an error, or a body outside the protocol; by its type.
         """
         try:
             if self._parser is None:
@@ -89,7 +89,7 @@ class BodyReader:
         return self.collected
 
     def failure(self, model: Model, status: int, headers: Mapping[str, str]) -> BackendError:
-        """Return what the body of a failure means, by its HTTP status and headers."""
+        """Return the error for the body of a failure, by its HTTP status and headers."""
         error: object = self.seen.decode(errors="replace")
         if self._parser is not None:
             self._take(self._parser.close(), None)
@@ -102,7 +102,7 @@ class BodyReader:
         return protocol.error_in_body(model, error, status=status, headers=headers)
 
     def _begin(self, piece: bytes, now: float) -> None:
-        """Tell a stream of events from JSON by its first bytes: servers mislabel both."""
+        """Detect a stream of events or JSON by the first bytes, as servers mislabel both."""
         self._start += piece
         head = self._start.removeprefix(_BOM).lstrip()
         if head.startswith(_EVENT_STARTS):
@@ -114,7 +114,7 @@ class BodyReader:
     def _take(self, events: list[Event], now: float | None) -> None:
         for event in events:
             if self.collected.done or self._error is not None:
-                return  # what follows [DONE] belongs to no answer
+                return  # anything after [DONE] is ignored
             try:
                 self._take_event(event, now)
             except (Ended, Unreadable, NotJson) as error:
@@ -125,21 +125,21 @@ class BodyReader:
             if data == b"[DONE]":
                 self.collected.done = True
                 return
-            said = parse(data)
+            content = parse(data)
             if event.name == "error":
-                raise Ended(error_of(said, certain=True))
-            if said is None:
+                raise Ended(error_of(content, certain=True))
+            if content is None:
                 continue
-            if not isinstance(said, dict):
+            if not isinstance(content, dict):
                 raise Unreadable("an event that is no object")
-            if (error := error_of(said)) is not None:
+            if (error := error_of(content)) is not None:
                 raise Ended(error)
-            self._add_event(said, now)
+            self._add_event(content, now)
 
-    def _add_event(self, said: Mapping[str, Any], now: float | None) -> None:
+    def _add_event(self, event: Mapping[str, Any], now: float | None) -> None:
         collected = self.collected
-        collected.add_head(said)
-        choice = _first_choice(said.get("choices"))
+        collected.add_head(event)
+        choice = _first_choice(event.get("choices"))
         if choice is None:
             return
         delta = choice.get("delta")
@@ -148,7 +148,7 @@ class BodyReader:
     def _read_whole(self, raw: bytes) -> None:
         body = parse(raw.removeprefix(_BOM))
         if isinstance(body, list) and len(body) == 1:
-            body = body[0]  # as Gemini wraps its errors
+            body = body[0]  # Gemini wraps its errors so
         if not isinstance(body, dict):
             raise Unreadable("an answer that is no object")
         if (error := error_of(body)) is not None:
@@ -166,13 +166,13 @@ class BodyReader:
 
 
 def parse(data: bytes) -> Any:
-    """Return the value of JSON text.
+    """Parse JSON text.
 
-    What strict parsers refuse and servers send all the same is taken: halves of surrogate pairs,
-    bytes that are no UTF-8, NaN.
+    Accepts what servers send and strict parsers refuse: halves of surrogate pairs, bytes that are
+    not UTF-8, NaN.
 
     Raises:
-        NotJson: it is none.
+        NotJson: it is no JSON.
     """
     try:
         return orjson.loads(data)
@@ -185,11 +185,11 @@ def parse(data: bytes) -> Any:
 
 
 def error_of(body: object, *, certain: bool = False) -> object | None:
-    """Return the error object of a body or event; None where it tells of none.
+    """Return the error object of a body or event; None if it holds none.
 
     Args:
         body: the JSON value.
-        certain: it is one by where it stands, such as in an event of the type ``error``.
+        certain: whether its place makes it an error, such as an event of the type ``error``.
     """
     if not isinstance(body, dict):
         return (body or "an error without a text") if certain else None
@@ -200,14 +200,14 @@ def error_of(body: object, *, certain: bool = False) -> object | None:
         return body
     if isinstance(body.get("choices"), list):
         return None
-    told = body.get("message") or body.get("detail") or body.get("msg") or body.get("errors")
-    if body.get("object") == "error" or body.get("type") == "error" or told:
+    message = body.get("message") or body.get("detail") or body.get("msg") or body.get("errors")
+    if body.get("object") == "error" or body.get("type") == "error" or message:
         return body
     return None
 
 
 def _messages(event: Event) -> list[bytes]:
-    """The JSON texts of an event: one, unless a server leaves out the blank lines between."""
+    """Return the JSON texts of an event: one, unless a server omits the blank lines between."""
     lines = [line for line in map(bytes.strip, event.lines) if line]
     if len(lines) < 2:
         return lines

@@ -1,4 +1,4 @@
-"""What a failure of the network means, with the proxies that may have part in it."""
+"""Errors for network failures, with the proxies that may have caused them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from game_reasoning_arena.records import Model
 def connection_failure(
     model: Model, error: Exception, *, trust_env: bool | None = None
 ) -> BackendError:
-    """Return the failure that a network error makes.
+    """Return the error for a network failure.
 
     Args:
-        model: which model was asked.
-        error: what aiohttp or the system raised.
+        model: the model that was asked.
+        error: the exception of aiohttp or the system.
         trust_env: whether ``backend.direct`` uses the environment's proxies; None for another
             backend, which does.
     """
@@ -46,7 +46,7 @@ def connection_failure(
 
 
 def _proxy_for(model: Model) -> str | None:
-    """The environment's proxy for a model's address, without credentials."""
+    """Return the environment's proxy for a model's address, without credentials."""
     address = urlsplit((model.provider and model.provider.api_base) or "https://provider")
     if address.hostname is None or proxy_bypass(address.hostname):
         return None
@@ -56,7 +56,7 @@ def _proxy_for(model: Model) -> str | None:
 
 
 def _proxy_variable(model: Model) -> str | None:
-    """The variable that names a proxy for a model's address; None without one."""
+    """Return the variable that names a proxy for a model's address, or None."""
     if _proxy_for(model) is None:
         return None
     scheme = urlsplit((model.provider and model.provider.api_base) or "https://").scheme

@@ -1,8 +1,8 @@
-"""What the words mean by which providers say why an answer ended.
+"""Finish reasons of providers and their meanings.
 
 The protocol has ``stop``, ``length``, ``content_filter`` and ``tool_calls``. Servers that translate
-from a protocol of their own often leave its words as they are, or put them beside in
-``native_finish_reason``. Each counts as:
+from a protocol of their own often keep its words, or add them as ``native_finish_reason``. Each
+counts as:
 
 =============  ====================================================================================
 meaning        what an answer that ended so counts as
@@ -14,7 +14,7 @@ meaning        what an answer that ended so counts as
 ``ERROR``      no answer: an outage, asked for again
 =============  ====================================================================================
 
-Words that are not listed count as ``STOP`` and are recorded as they are.
+Other words count as ``STOP`` and are recorded unchanged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from enum import IntEnum
 
 
 class Meaning(IntEnum):
-    """Why an answer ended. Of two words for the same answer, the greater meaning counts."""
+    """The meaning of a finish reason. Of two words for one answer, the greater meaning counts."""
 
     STOP = 0
     TOOLS = 1
@@ -33,7 +33,7 @@ class Meaning(IntEnum):
     ERROR = 4
 
 
-#: The protocol's own word for each meaning; an error is recorded in the provider's words.
+#: The protocol's own word for each meaning; errors are recorded in the provider's words.
 WORDS = {
     Meaning.STOP: "stop",
     Meaning.TOOLS: "tool_calls",
@@ -72,7 +72,7 @@ _BETWEEN = re.compile(r"[^a-z0-9]+")
 
 
 def meaning_of(word: str | None) -> Meaning | None:
-    """Return the meaning of a finish reason; None for a word that is not listed, or none."""
+    """Return the meaning of a finish reason; None for an unknown word or none."""
     if word is None:
         return None
     plain = _BETWEEN.sub("_", word.lower()).strip("_")

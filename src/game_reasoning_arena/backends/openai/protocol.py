@@ -1,4 +1,4 @@
-"""What failures of the OpenAI chat protocol mean, whoever speaks it; loads no network library."""
+"""Failures of the OpenAI chat protocol as our errors; loads no network library."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from game_reasoning_arena.process.secrets import redact
 from game_reasoning_arena.process.text import plain
 from game_reasoning_arena.records import Constraint, Model, Provider
 
-#: Characters of a provider's error text, and of its code, that are kept.
+#: The most characters of a provider's error text, and of its code, that are kept.
 LONGEST_ERROR = 600
 LONGEST_CODE = 80
 
@@ -46,14 +46,14 @@ _QUOTA = re.compile(
     r"|credit balance|out of credits?|billing|payment required",
     re.IGNORECASE,
 )
-# Some providers call the limit per minute a quota: that one passes by itself.
+# Some providers call the limit per minute a quota; such a limit passes by itself.
 _PASSES = re.compile(r"per[ _-]?(?:minute|second)|(?:re)?try(?: again)? in \d", re.IGNORECASE)
 _BAD_KEY = re.compile(
     r"(?:invalid|incorrect|missing|wrong|expired|no) api[ _-]?key"
     r"|api[ _-]?key[^.]{0,40}(?:not valid|invalid|incorrect|expired|missing|not found)",
     re.IGNORECASE,
 )
-#: What an error means that came without a status of its own, by the provider's code or type.
+#: Meanings of errors without a status of their own, by the provider's code or type.
 _CODES: tuple[tuple[re.Pattern[str], type[BackendError]], ...] = (
     (re.compile(r"context_(?:length|window)", re.I), ContextOverflowError),
     (re.compile(r"insufficient_(?:quota|balance|funds|credit)|billing", re.I), QuotaError),
@@ -75,23 +75,24 @@ def error_for(
     parameter: str | None = None,
     retry_after: float | None = None,
 ) -> BackendError:
-    """Return what a failed answer means, as one of our types, free of secrets.
+    """Return our error for a failed answer, free of secrets.
 
     Args:
-        model: which model was asked.
-        status: HTTP status, None where none was received.
-        text: what the provider said.
+        model: the model that was asked.
+        status: HTTP status, None if none was received.
+        text: the provider's message.
         code: the provider's own code of the error, if it gave one.
-        parameter: the parameter that the provider complains of, if it named one.
+        parameter: the parameter that the provider complains about, if it named one.
         retry_after: seconds that the provider asked to wait; else they are looked for in the text.
     """
-    who = model.provider.name if model.provider else "the server"
-    said = clean(model, text)
-    if len(said) > LONGEST_ERROR:
-        said = said[:LONGEST_ERROR] + " ..."
-    if code and code not in said:
-        said += f" ({clean(model, code)[:LONGEST_CODE]})"
-    message = f"{model.name}: {who} answered {status or 'with an error'}: {said or '(no text)'}"
+    server = model.provider.name if model.provider else "the server"
+    message_text = clean(model, text)
+    if len(message_text) > LONGEST_ERROR:
+        message_text = message_text[:LONGEST_ERROR] + " ..."
+    if code and code not in message_text:
+        message_text += f" ({clean(model, code)[:LONGEST_CODE]})"
+    outcome = status or "with an error"
+    message = f"{model.name}: {server} answered {outcome}: {message_text or '(no text)'}"
     kind = _kind(status, f"{code or ''} {text}") if status else _kind_by_code(code)
     if model.provider is not None:
         message += _advice(kind, model, model.provider)
@@ -103,7 +104,7 @@ def error_for(
 
 
 def _advice(kind: type[BackendError], model: Model, provider: Provider) -> str:
-    """What can be done about an error that will come again, with a space before it."""
+    """Return advice on an error that will occur again, with a space before it."""
     if kind is AuthError and provider.api_key_env:
         return f" Check the key in {provider.api_key_env}."
     if kind is AuthError and provider.api_base:
@@ -164,32 +165,32 @@ def no_connection(
 
     Args:
         model: which model was asked.
-        error: what the network said.
+        error: the network's exception.
         host: the host that was tried, where the model's provider names no address.
         proxy: the proxy that was to be gone through, if there was one.
     """
     address = clean(model, (model.provider and model.provider.api_base) or host or "the provider")
-    said = clean(model, str(error))
+    message_text = clean(model, str(error))
     if isinstance(error, OSError) and error.errno and error.errno > 0:
-        said = os.strerror(error.errno)  # asyncio's own text repeats the address
+        message_text = os.strerror(error.errno)  # asyncio's own text repeats the address
     through = f" through the proxy {clean(model, proxy)}" if proxy else ""
     return TransientError(
-        f"{model.name}: no answer from {address}{through}: {said or type(error).__name__}"
+        f"{model.name}: no answer from {address}{through}: {message_text or type(error).__name__}"
     )
 
 
 def moved(model: Model, status: int, location: str | None) -> NotFoundError:
     """Return the failure of an address that sends elsewhere: nothing of ours follows."""
-    who = model.provider.name if model.provider else "the server"
+    server = model.provider.name if model.provider else "the server"
     if not location:
         return NotFoundError(
-            f"{model.name}: {who} answered {status}, which holds no answer.", status=status
+            f"{model.name}: {server} answered {status}, which holds no answer.", status=status
         )
     new = clean(model, base_of(location))
     return NotFoundError(
-        f"{model.name}: {who} answered {status}: the address has moved to {new}. No key and no "
+        f"{model.name}: {server} answered {status}: the address has moved to {new}. No key and no "
         f"question was sent there. If you trust it, set "
-        f"provider.{who}.api_base={new}.",
+        f"provider.{server}.api_base={new}.",
         status=status,
     )
 
@@ -222,13 +223,13 @@ def _kind(status: int | None, text: str) -> type[BackendError]:
 
 
 def _kind_by_code(code: str | None) -> type[BackendError]:
-    """What an error object inside of a success means; most often an outage."""
+    """Return the meaning of an error object inside a success; usually an outage."""
     found = (kind for pattern, kind in _CODES if code and pattern.search(code))
     return next(found, TransientError)
 
 
 def response_format(constraint: Constraint) -> dict[str, Any]:
-    """A constraint as the protocol's ``response_format``; without a schema, a bare enumeration."""
+    """Return a constraint as ``response_format``; an enumeration if it has no schema."""
     schema = constraint.json_schema or {"type": "string", "enum": list(constraint.choices)}
     return {
         "type": "json_schema",
@@ -237,7 +238,7 @@ def response_format(constraint: Constraint) -> dict[str, Any]:
 
 
 def no_constraint(model: Model) -> str:
-    """What to say where a constraint has no form that this backend can send."""
+    """Return the error message for a constraint that this backend cannot send."""
     return (
         f"{model.name}: the {model.backend} backend can constrain answers only in JSON. Set "
         f"template=json for this agent, or, for a vLLM server, backend.direct.structured=vllm."
@@ -247,13 +248,13 @@ def no_constraint(model: Model) -> str:
 def error_in_body(
     model: Model, error: object, *, status: int | None, headers: Mapping[str, str] | None = None
 ) -> BackendError:
-    """Return what an error object of the protocol (or whatever stands in its place) means.
+    """Return our error for an error object of the protocol (or whatever is in its place).
 
     Args:
-        model: which model was asked.
+        model: the model that was asked.
         error: the object.
-        status: HTTP status of the failure; None where the answer pretended to be a success.
-        headers: of the response; they may say how long to wait.
+        status: HTTP status of the failure; None if the answer claimed to be a success.
+        headers: of the response; they may set how long to wait.
     """
     if isinstance(error, list) and len(error) == 1:
         error = error[0]
@@ -283,7 +284,7 @@ def error_in_body(
 
 
 def _words(error: object) -> str:
-    """What an error object says, in words."""
+    """Return the message of an error object."""
     if isinstance(error, Mapping):
         for name in ("message", "detail", "msg", "error", "error_message", "description"):
             if value := error.get(name):
@@ -292,7 +293,7 @@ def _words(error: object) -> str:
 
 
 def _codes(error: Mapping[str, Any]) -> tuple[int | None, str | None]:
-    """The provider's number of an error, if it is one of HTTP's, and its words for it."""
+    """Return an error's number if it is an HTTP status, and its code in words."""
     given = [error.get(name) for name in ("code", "status", "type")]
     words = [str(value) for value in given if isinstance(value, str | int) and value]
     numbers = [int(word) for word in words if re.fullmatch(r"[45]\d\d", word)]
@@ -301,7 +302,7 @@ def _codes(error: Mapping[str, Any]) -> tuple[int | None, str | None]:
 
 
 def too_long(model: Model, most_bytes: int) -> BadRequestError:
-    """Return the failure of a body that is longer than any answer."""
+    """Return the error for a body that is longer than any answer."""
     return BadRequestError(
         f"{model.name}: the answer's body is longer than {most_bytes} bytes, so it was left. If "
         f"such answers are meant, raise backend.{model.backend}.most_bytes."
@@ -309,22 +310,22 @@ def too_long(model: Model, most_bytes: int) -> BadRequestError:
 
 
 def not_json(model: Model, raw: bytes) -> BackendError:
-    """Return the failure of a success whose body is no JSON: a proxy's page, most often."""
+    """Return the error for a success that is no JSON, usually a proxy's page."""
     start = clean(model, raw[:120].decode(errors="replace"))
     return TransientError(f"{model.name}: the server answered with what is no JSON: {start!r}")
 
 
 def unexpected(model: Model, what: str, raw: bytes) -> BackendError:
-    """Return the failure of a success that is JSON, but not of the protocol."""
+    """Return the error for a success that is JSON but outside the protocol."""
     start = clean(model, raw.decode(errors="replace"))
     return error_for(model, status=None, text=f"{what}: {start}")
 
 
 def cut_off(model: Model) -> BackendError:
-    """Return the failure of a stream that ended in the midst of an answer."""
+    """Return the error for a stream that ended in the middle of an answer."""
     return TransientError(f"{model.name}: the stream of the answer ended before it was done.")
 
 
 def no_choice(model: Model) -> BackendError:
-    """Return the failure of a success without anything in it."""
+    """Return the error for a success without any choice."""
     return EmptyReplyError(f"{model.name}: the answer holds no choice.")

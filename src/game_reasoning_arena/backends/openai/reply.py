@@ -1,4 +1,4 @@
-"""A reply from an answer and the times of its request."""
+"""Make a reply from an answer and the times of its request."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def reply_of(
     cost_usd: float | None,
     dropped: tuple[str, ...] = (),
 ) -> Reply:
-    """Return the reply that an answer makes.
+    """Return the reply for an answer.
 
     Args:
-        answer: the whole answer.
-        wire: watched the request.
-        sent: what went out, without the conversation.
-        cost_usd: what it cost; None where that is unknown.
+        answer: the complete answer.
+        wire: holds the times of the request.
+        sent: the parameters that were sent, without the conversation.
+        cost_usd: its cost; None where unknown.
         dropped: names of parameters that were left out.
     """
     ttft_s = None

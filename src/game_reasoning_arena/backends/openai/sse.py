@@ -1,4 +1,4 @@
-"""Server-sent events (WHATWG HTML, section 9.2) out of bytes as they come, without any network."""
+"""Parse server-sent events (WHATWG HTML, section 9.2) from bytes, without any network."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Event:
 
 
 class EventParser:
-    """Parses a stream of events that comes in any pieces.
+    """Parses a stream of events that arrives in arbitrary pieces.
 
-    Lines end with LF, CR or both. Comments, ``id`` and ``retry`` (which concern reconnecting, and
-    an answer is never asked for twice) are read over.
+    Lines end with LF, CR or both. Comments, ``id`` and ``retry`` are ignored; the last two concern
+    reconnecting, and an answer is never requested twice.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class EventParser:
         self._lines: list[bytes] = []
 
     def feed(self, piece: bytes) -> list[Event]:
-        """Take the next bytes; return the events that they complete."""
+        """Add the next bytes; return the events that they complete."""
         data = self._rest + piece
         if not self._began:
             if len(data) < len(_BOM) and _BOM.startswith(data):
@@ -39,7 +39,7 @@ class EventParser:
             self._began = True
             data = data.removeprefix(_BOM)
         if self._after_cr and data:
-            data = data.removeprefix(b"\n")  # the second half of a line's end that came in two
+            data = data.removeprefix(b"\n")  # the second half of a split line end
             self._after_cr = False
         if data.endswith(b"\r"):
             self._after_cr = True

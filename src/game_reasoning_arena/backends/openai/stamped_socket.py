@@ -1,7 +1,8 @@
-"""A socket that knows when bytes left and came by the system's own clock, not by its reader's.
+"""A socket with the times at which bytes left and arrived, by the system's own clock.
 
-A busy process reads a socket late. Linux notes when each segment arrived and tells on request
-(``SO_TIMESTAMPNS``, socket(7)); elsewhere a socket's time is that of the read.
+A busy process reads a socket late. Linux records when each segment arrived and reports it on
+request
+(``SO_TIMESTAMPNS``, socket(7)); elsewhere the time is that of the read.
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ from typing import Any
 # Python's socket module has no name for it; the number is that of all Linux but parisc and sparc.
 _STAMPED = 35 if sys.platform == "linux" else None
 _TIMESPEC = struct.Struct("@ll")
-#: How far apart the two clocks may be read.
+#: The largest difference between readings of the two clocks.
 _CLOCKS_AGREE_S = 0.0002
 _ROOM = socket.CMSG_SPACE(_TIMESPEC.size) if _STAMPED is not None else 0
 
 
 @functools.cache
 def arrivals_are_stamped() -> bool:
-    """Whether the system notes when bytes came, so that a busy reader changes no latency.
+    """Return whether the system records arrival times, so that a busy reader changes no latency.
 
-    Linux begins to stamp a moment after the first socket asks for it and ceases when none is left
-    that did. The socket that asks here stays open as long as the process, so that one moment
-    serves every session.
+    Linux starts to record a moment after the first socket asks for it and stops when no such socket
+    is left. The socket that asks here stays open as long as the process, so that this moment passes
+    only once.
     """
     if _STAMPED is None:
         return False
@@ -37,16 +38,16 @@ def arrivals_are_stamped() -> bool:
     except OSError:
         asks.close()
         return False
-    asks.detach()  # open, and nobody's to close
+    asks.detach()  # keep it open
     return True
 
 
 def _both_clocks() -> tuple[float, float]:
-    """Seconds of ``time.monotonic`` and of ``time.time`` at one moment."""
+    """Return seconds of ``time.monotonic`` and of ``time.time`` at one moment."""
     for _ in range(5):
         before, wall, after = time.monotonic(), time.time(), time.monotonic()
         if after - before < _CLOCKS_AGREE_S:
-            break  # else another process had the processor in between
+            break  # else the process was interrupted in between
     return before, wall
 
 
@@ -57,9 +58,9 @@ class StampedSocket(socket.socket):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.sent_at: float | None = None  # the newest bytes were given to the system
-        self.received_at: float | None = None  # the newest bytes that were read came
-        if arrivals_are_stamped():  # else the time of reading has to do
+        self.sent_at: float | None = None  # when the newest bytes were given to the system
+        self.received_at: float | None = None  # when the newest bytes read had arrived
+        if arrivals_are_stamped():  # else the time of reading is used
             self.setsockopt(socket.SOL_SOCKET, _STAMPED or 0, 1)
 
     def connect(self, address: Any, /) -> None:
@@ -117,12 +118,13 @@ class StampedSocket(socket.socket):
                 came = now - (wall - seconds - nanoseconds * 1e-9)
         if self.sent_at is not None and self.sent_at - _CLOCKS_AGREE_S < came < self.sent_at:
             came = self.sent_at
-        # Neither from the future nor before its question: then the wall clock was set in between.
+        # Neither in the future nor before its request: otherwise the wall clock was changed in
+        # between.
         believed = came <= now and (self.sent_at is None or came >= self.sent_at)
         self.received_at = came if believed else now
 
 
 def stamped_socket(address: tuple[Any, ...]) -> StampedSocket:
-    """For aiohttp's ``socket_factory``: an unconnected socket for a line of ``getaddrinfo``."""
+    """Return an unconnected socket for a line of ``getaddrinfo``; aiohttp's ``socket_factory``."""
     family, kind, protocol, *_ = address
     return StampedSocket(family=family, type=kind, proto=protocol)

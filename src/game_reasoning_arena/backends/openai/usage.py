@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: No call has so many tokens; greater numbers are something else.
+#: Greater numbers are no token counts.
 _MOST = 10**12
 
 #: No call costs so many USD; greater numbers are another currency, or something else.
@@ -15,7 +15,7 @@ _MOST_USD = 10**5
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts; None where the provider did not say."""
+    """Token counts; None where the provider reports none."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -25,10 +25,10 @@ class Usage:
 
 
 def read_usage(usage: object) -> Usage:
-    """Return the counts of a ``usage`` object, whatever stands in its place.
+    """Return the counts of a ``usage`` object, which may be of any type.
 
-    Thinking counts as completion, which is how it is billed. Some providers report it beside the
-    completion instead (xAI): that is so where the total is the sum of all three.
+    Thinking counts as completion, as it is billed. Some providers (xAI) report it beside the
+    completion instead; this is detected by a total that is the sum of all three.
     """
     if not isinstance(usage, dict):
         return Usage()

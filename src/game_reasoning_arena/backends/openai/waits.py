@@ -1,4 +1,4 @@
-"""How long a provider asks to wait, in whichever way it says so."""
+"""The time that a provider asks to wait, in any of its forms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-#: Numbers above this are moments (Unix time), not lengths of time.
+#: Greater numbers are points in time (Unix time), not durations.
 _MOMENT = 1e9
 _UNITS = {
     **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), 0.001),
@@ -65,7 +65,7 @@ def reset_s(headers: Mapping[str, str]) -> float | None:
         if not found or head not in ("", "x-"):
             continue
         if tail and tail != "-after" and _number(given.get(f"{head}ratelimit-remaining{tail}")):
-            continue  # this limit has something left
+            continue  # this limit is not exhausted
         if tail and tail != "-after" and f"{head}ratelimit-remaining{tail}" not in given:
             continue
         if (wait := _until(value)) is not None:

@@ -1,8 +1,9 @@
-"""When bytes really left and came, whoever reads them: an aiohttp session that keeps time.
+"""An aiohttp session that records when bytes left and arrived.
 
 Between the arrival of an answer and the moment its reader runs, a busy event loop may do much else;
-a clock read by the reader then measures this process instead of the provider. So the times are
-taken at the socket (see ``stamped_socket``), by the system's own clock where it has one for that.
+a clock read by the reader would measure this process instead of the provider. So the times are
+taken
+at the socket (see ``stamped_socket``), by the system's own clock if it has one for that.
 LiteLLM can be given such a session too.
 
     wire = Wire()
@@ -36,12 +37,12 @@ from game_reasoning_arena.backends.openai.addresses import PATH
 from game_reasoning_arena.backends.openai.stamped_socket import StampedSocket, stamped_socket
 from game_reasoning_arena.process.open_files import connections_possible
 
-#: Seconds that the last bytes behind a finished answer are waited for.
+#: Seconds to wait for the last bytes behind a finished answer.
 LAST_BYTES_S = 0.05
 
 
 class Reader(Protocol):
-    """Reads an answer along with whoever asked for it."""
+    """Reads an answer along with its caller."""
 
     @property
     def ended(self) -> bool:
@@ -69,12 +70,12 @@ class Wire:
     ) -> None:
         self.status: int | None = None
         self.headers: Any = None
-        self.body = b""  # what was sent, if the session keeps bodies
-        self.reader = reader  # reads along with whoever reads the answer
-        self.taken = False  # whether it did: the answer is of its protocol
-        self.most_bytes = most_bytes  # of a body, decompressed
+        self.body = b""  # the body that was sent, if the session keeps bodies
+        self.reader = reader  # reads along with the caller
+        self.taken = False  # whether it did, as the answer is of its protocol
+        self.most_bytes = most_bytes  # the limit for a body, decompressed
         self.received = 0
-        self.query = query  # what is added to the address, for callers that cannot say it
+        self.query = query  # added to the address, for callers that cannot do so
         self._held: _TimedResponse | None = None
         self._protocol: _TimedProtocol | None = None
         self._connected_at = 0.0
@@ -82,7 +83,7 @@ class Wire:
 
     @contextlib.contextmanager
     def watch(self) -> Iterator[None]:
-        """Take the times of what this task requests inside."""
+        """Record the times of this task's requests inside the context."""
         token = _watching.set(self)
         try:
             yield
@@ -90,7 +91,7 @@ class Wire:
             _watching.reset(token)
 
     async def rest(self) -> None:
-        """Have the reader read what the caller left of the answer.
+        """Let the reader read what the caller left of the answer.
 
         Raises:
             aiohttp.ClientError: the connection broke.
@@ -102,7 +103,7 @@ class Wire:
 
     @property
     def overflowed(self) -> bool:
-        """Whether a body was longer than it may be, and was left."""
+        """Whether a body was longer than allowed and was abandoned."""
         return self.received > self.most_bytes
 
     def hold(self, response: _TimedResponse) -> None:
@@ -111,11 +112,11 @@ class Wire:
         self._held = response
 
     def holds(self, response: _TimedResponse) -> bool:
-        """Whether a response stays open although its caller closes it."""
+        """Return whether a response stays open although its caller closes it."""
         return self._held is response
 
     def let_go(self) -> None:
-        """Close the response that was held, which leaves the connection open if all was read."""
+        """Close the held response; the connection stays open if all was read."""
         held, self._held = self._held, None
         if held is not None:
             held.close()
@@ -127,15 +128,15 @@ class Wire:
             return self._ended[0]
         if self._protocol is None:
             return None
-        # The connection serves one request at a time: the last bytes out are this one's.
+        # The connection serves one request at a time, so its last bytes out belong to this one.
         return self._protocol.sent_at or self._connected_at
 
     @property
     def received_at(self) -> float | None:
-        """When the newest bytes came; None if none came for this request."""
+        """When the newest bytes arrived; None if none arrived for this request."""
         if self._ended is not None:
             return self._ended[1]
-        # Not "if self._protocol": the protocol is a queue too, and false when that is empty.
+        # Not "if self._protocol": the protocol is a queue, too, and false when that is empty.
         return None if self._protocol is None else self._protocol.received_at
 
     @property
@@ -146,24 +147,25 @@ class Wire:
 
     @property
     def latency_s(self) -> float | None:
-        """Seconds from the request on the wire to the last byte that came; None if unknown."""
+        """Seconds from the request on the wire to the last byte; None if unknown."""
         sent_at, received_at = self.sent_at, self.received_at
-        # An older time belongs to what the connection served before: nothing came for this one.
+        # An earlier time belongs to the connection's previous request: nothing arrived for this
+        # one.
         if sent_at is None or received_at is None or received_at < sent_at:
             return None
         return received_at - sent_at
 
     def on_connection(self, protocol: _TimedProtocol) -> None:
-        """The request went out by this connection."""
+        """Note the connection of the request."""
         self._protocol = protocol
         self._connected_at = time.monotonic()
         self._ended = None
 
     def on_end(self) -> None:
-        """The last byte is being read; aiohttp may say so more than once."""
+        """Note that the last byte is being read; aiohttp may call this more than once."""
         if self._protocol is not None:
             self._ended = self.sent_at, self.received_at
-            self._protocol = None  # the connection serves others from now on
+            self._protocol = None  # from now on the connection serves other requests
 
 
 class _TimedProtocol(ResponseHandler):
@@ -175,22 +177,22 @@ class _TimedProtocol(ResponseHandler):
         return None if self._socket is None else self._socket.sent_at
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # asyncio shows its sockets from behind a face without our two times.
+        # asyncio wraps its sockets in a class without our two times.
         bare = getattr(transport.get_extra_info("socket"), "_sock", None)
         self._socket = bare if isinstance(bare, StampedSocket) else None
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if data:  # aiohttp calls this without any to go on after a pause
+        if data:  # aiohttp also calls this without bytes, after a pause
             stamped = self._socket
             self.received_at = time.monotonic() if stamped is None else stamped.received_at
         super().data_received(data)
 
 
 async def last_bytes(content: aiohttp.StreamReader) -> None:
-    """Read what follows a finished answer, so that its connection serves the next question.
+    """Read what follows a finished answer, so that its connection serves the next request.
 
-    The end of the body most often comes with the end of the answer, so it is not waited for long.
+    The end of the body usually arrives with the end of the answer, so the wait is short.
     """
     if content.at_eof():
         return
@@ -200,10 +202,10 @@ async def last_bytes(content: aiohttp.StreamReader) -> None:
 
 
 class Redirected(aiohttp.ClientError):
-    """The server sends elsewhere, where nothing of ours is to go."""
+    """The server redirects to another address, which must get nothing of ours."""
 
 
-#: Window bits by which zlib tells gzip from deflate itself, and bytes that it makes at once.
+#: Window bits by which zlib distinguishes gzip from deflate, and the bytes that it makes at once.
 _ANY_ZLIB = 47
 _UNPACKED_AT_ONCE = 1 << 20
 
@@ -241,15 +243,16 @@ class _TimedResponse(aiohttp.ClientResponse):
         return None if self._is_held() else super().release()
 
     def _is_held(self) -> bool:
-        """Whether somebody wants to read on after whoever asked has seen enough."""
+        """Return whether the reader wants to continue after the caller has seen enough."""
         return self._wire is not None and self._wire.holds(self)
 
 
 class _Counted:
-    """The content of a response, as long as it may be; a wire's reader may get its bytes too.
+    """The content of a response, with a limit on its length; a wire's reader may get its bytes,
+    too.
 
-    ``packed`` is how a body is compressed that its caller unpacks, as LiteLLM does: then what
-    counts is the size that it will have.
+    ``packed`` is the compression of a body that its caller unpacks, as LiteLLM does; the limit then
+    holds for the unpacked size.
     """
 
     def __init__(
@@ -291,29 +294,30 @@ class _Counted:
         return piece
 
     def _unpacked(self, piece: bytes) -> int:
-        """Return the size of a piece when it is unpacked, or more than there may be."""
+        """Return the size of a piece when it is unpacked, or more than the limit."""
         assert self._unpack is not None
         size = 0
         while piece and size <= self._wire.most_bytes:
             try:
                 size += len(self._unpack.decompress(piece, _UNPACKED_AT_ONCE))
             except zlib.error:
-                return size + len(piece)  # whoever unpacks it will say so
+                return size + len(piece)  # the caller reports it when unpacking
             piece = self._unpack.unconsumed_tail
         return size
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Connects to numeric addresses without a resolver and a race between several answers of it.
+    """Connects to numeric addresses without a resolver and without racing several addresses.
 
-    A server next door (vLLM, SGLang, Ollama, ...) is often named by its number and asked by
-    hundreds of episodes at once; the way around costs a tenth of each first call.
+    A local server (vLLM, SGLang, Ollama, ...) is often addressed by number and called by hundreds
+    of
+    episodes at once; the usual way costs a tenth of each first call.
     """
 
     async def _create_connection(
         self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
     ) -> ResponseHandler:
-        # Documented as what subclasses override, in spite of its name.
+        # Documented as a method that subclasses override, in spite of its name.
         host, port = req.url.raw_host, req.url.port
         if req.proxy or req.is_ssl() or host is None or port is None or not _is_ipv4(host):
             return await super()._create_connection(req, traces, timeout)
@@ -348,7 +352,7 @@ def _is_ipv4(host: str) -> bool:
 
 
 def open_session(*, trust_env: bool = False, for_library: bool = False) -> aiohttp.ClientSession:
-    """Return a session without timeouts and cookies of its own, whose requests are watched.
+    """Return a session without timeouts and cookies of its own, whose requests are timed.
 
     Args:
         trust_env: whether proxies are taken from the environment (``HTTPS_PROXY``, ...).
@@ -358,8 +362,8 @@ def open_session(*, trust_env: bool = False, for_library: bool = False) -> aioht
     connector = _Connector(
         limit=connections_possible(), keepalive_timeout=30, socket_factory=stamped_socket
     )
-    # aiohttp has no public way to name the protocol's class. Where this one is not used, no times
-    # are taken and the backends fall back to their own clock; a test says so.
+    # aiohttp has no public way to name the protocol's class. If this one is not used, no times are
+    # taken and the backends use their own clock; a test detects this.
     factory: Any = functools.partial(_TimedProtocol, loop=asyncio.get_running_loop())
     connector._factory = factory
     traces = []
@@ -383,7 +387,7 @@ def open_session(*, trust_env: bool = False, for_library: bool = False) -> aioht
 async def _readable(
     request: aiohttp.ClientRequest, handler: ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Ask for an answer that a reader can read along, at the address with its query."""
+    """Request an answer that a reader can read along, at the address with its query."""
     wire = _watching.get()
     if wire is not None and wire.reader is not None:
         request.headers["Accept-Encoding"] = "identity"

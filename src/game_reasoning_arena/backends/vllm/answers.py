@@ -21,16 +21,16 @@ from game_reasoning_arena.errors import (
 )
 from game_reasoning_arena.records import Message, Model, Reply, Request
 
-#: By these words vLLM says that a prompt is too long.
+#: Phrases with which vLLM reports that a prompt is too long.
 _TOO_LONG = ("maximum context length", "maximum model length", "longer than the maximum")
 
 
 @dataclass(frozen=True, slots=True)
 class ChatSettings:
-    """How messages become a prompt.
+    """The settings that turn messages into a prompt.
 
-    ``template`` is a chat template's text, None for the model's own; ``chosen`` the variables that
-    the configuration sets for it.
+    ``template`` is a chat template's text, None for the model's own; ``chosen`` holds the variables
+    that the configuration sets for it.
     """
 
     template: str | None
@@ -38,18 +38,18 @@ class ChatSettings:
 
     @property
     def variables(self) -> dict[str, Any]:
-        """What the template is rendered with."""
+        """Return the variables with which the template is rendered."""
         return {"add_generation_prompt": True, **self.chosen}
 
 
 async def answer(engine: Engine, request: Request, chat: ChatSettings, number: str) -> Reply:
-    """Have an engine answer.
+    """Answer a request with an engine.
 
     Args:
         engine: a loaded engine.
         request: the question.
-        chat: how messages become a prompt.
-        number: names the request inside the engine; no other may have it.
+        chat: the settings that turn messages into a prompt.
+        number: unique name of the request inside the engine.
 
     Raises:
         ContextOverflowError: the prompt leaves no room for an answer.
@@ -73,29 +73,29 @@ async def answer(engine: Engine, request: Request, chat: ChatSettings, number: s
         if known is None:
             raise
         raise known from error
-    said = output.outputs[0]
-    if said.finish_reason in {"abort", "error"}:
+    completion = output.outputs[0]
+    if completion.finish_reason in {"abort", "error"}:
         if engine.dead:
             raise engine.death()
-        raise TransientError(f"{model.name}: the engine ended with {said.finish_reason!r}.")
-    text, reasoning, reasoning_tokens = said.text, None, None
-    # A template may have closed the thinking in the prompt: then all of it is the answer.
+        raise TransientError(f"{model.name}: the engine ended with {completion.finish_reason!r}.")
+    text, reasoning, reasoning_tokens = completion.text, None, None
+    # If the template closed the thinking in the prompt, everything is the answer.
     if parser is not None and not parser.is_reasoning_end(output.prompt_token_ids):
         reasoning, content = parser.extract_reasoning(text, question)
         text = content or ""
-        counted = getattr(parser, "count_reasoning_tokens", lambda _: 0)(said.token_ids)
-        # 0 is also what a parser says that cannot count.
+        counted = getattr(parser, "count_reasoning_tokens", lambda _: 0)(completion.token_ids)
+        # Parsers that cannot count also return 0.
         reasoning_tokens = counted or (None if reasoning else 0)
     usage = Usage(
         prompt_tokens=len(output.prompt_token_ids),
-        completion_tokens=len(said.token_ids),
+        completion_tokens=len(completion.token_ids),
         reasoning_tokens=reasoning_tokens,
         cached_tokens=output.num_cached_tokens,
     )
     reply = Reply(
         text=text,
         reasoning=reasoning or None,
-        finish_reason=said.finish_reason,
+        finish_reason=completion.finish_reason,
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
         reasoning_tokens=usage.reasoning_tokens,
@@ -115,7 +115,7 @@ async def render(engine: Engine, messages: Sequence[Message], chat: ChatSettings
 async def _run(
     engine: Engine, prompt: Any, sampling: Any, number: str, parsed: ChatSettings | None
 ) -> Any:
-    """Return the finished output; ``parsed`` is how the prompt was made, for a parser."""
+    """Return the finished output; ``parsed`` describes how the prompt was made, for a parser."""
     values = parsed.variables if parsed is not None else None
     answers = internals.generate(engine.llm, prompt, sampling, number, values)
     async with aclosing(answers):  # so that a cancelled task aborts its request
@@ -129,7 +129,7 @@ def _sampling(engine: Engine, request: Request, chat: ChatSettings) -> tuple[Any
     if request.seed is not None:
         sent["seed"] = request.seed
     sent |= {k: v for k, v in request.model.extra.items() if k != "chat_template_kwargs"}
-    given = {"max_tokens": None, **sent}  # not set is all the room there is, not vLLM's 16
+    given = {"max_tokens": None, **sent}  # unset means all the room there is, not vLLM's 16
     if isinstance(bias := sent.get("logit_bias"), Mapping):
         given["logit_bias"] = {int(token): value for token, value in bias.items()}
     choices = None if request.constraint is None else list(request.constraint.choices)
@@ -146,7 +146,7 @@ def _sampling(engine: Engine, request: Request, chat: ChatSettings) -> tuple[Any
 
 
 def _translate(engine: Engine, model: Model, error: Exception) -> BackendError | None:
-    """Return what an exception of vLLM means; None for one that is a fault of ours."""
+    """Return our error for an exception of vLLM; None for a fault of ours."""
     dead, failed = internals.engine_errors()
     if isinstance(error, BackendError):
         return error
@@ -164,7 +164,7 @@ def _translate(engine: Engine, model: Model, error: Exception) -> BackendError |
 
 
 def _with_times(reply: Reply, metrics: Any) -> Reply:
-    """The engine's own clock readings (s, monotonic, of its process) as durations."""
+    """Convert the engine's clock readings (s, monotonic, of its process) to durations."""
     if metrics is None or not metrics.scheduled_ts or not metrics.first_token_ts:
         return reply
     return replace(

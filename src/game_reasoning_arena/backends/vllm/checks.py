@@ -1,7 +1,8 @@
-"""What can be known wrong about a vLLM model before an engine starts, without importing vLLM.
+"""Checks of a vLLM model before an engine starts, without importing vLLM.
 
-Starting an engine takes from half a minute to many; everything here takes milliseconds. vLLM's own
-argument names are read from its source text, so a typing error costs no import either.
+Starting an engine takes from half a minute to many; everything here takes milliseconds. The names
+of
+vLLM's arguments are read from its source text, so that a typing error costs no import either.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from game_reasoning_arena.records import Model
 #: Engine arguments that the entry gives under other names.
 _OURS = {"model": "model_path", "tokenizer": "tokenizer_path"}
 
-#: Engine arguments that only vLLM's own server heeds, and what to do instead.
+#: Engine arguments that only vLLM's own server uses, and what to do instead.
 _OF_SERVERS = {
     "generation_config": "set temperature, top_p, ... under sampling, others in the entry's extra",
     "override_generation_config": "set temperature, top_p, ... under sampling, others in extra",
     "enable_lora": "serve the adapter with `vllm serve` and set api_base, or merge it into a model",
 }
 
-#: The most entries of these that a GPU's engine takes; it dies of more instead of refusing them.
+#: The most entries of these for a GPU's engine, which dies of more instead of refusing them.
 _MOST_TOKENS = 1024
 _TOKEN_LISTS = ("allowed_token_ids", "logit_bias")
 
@@ -43,7 +44,7 @@ _HEAD_KEYS = ("num_attention_heads", "n_head", "n_heads")
 
 
 def check_model(model: Model, settings: EngineSettings, *, on_cpu: bool) -> list[str]:
-    """Everything that is wrong with one entry's files and settings."""
+    """Return all problems with one entry's files and settings."""
     problems = _check_arguments(settings) + _check_extra(model, on_cpu=on_cpu)
     where = f"model_path of {model.name}"
     if not model.model_path:
@@ -56,7 +57,7 @@ def check_model(model: Model, settings: EngineSettings, *, on_cpu: bool) -> list
     if not path.is_absolute():
         problems.insert(0, f"{where} must be an absolute path, not {model.model_path!r}.")
     elif path.suffix == ".gguf" and path.is_file():
-        return problems + _check_gguf(where)  # one file holds it all
+        return problems + _check_gguf(where)  # one file holds everything
     elif not path.is_dir():
         problems.insert(0, f"{where}: there is no directory {model.model_path}.{nearest(path)}")
     else:
@@ -66,10 +67,10 @@ def check_model(model: Model, settings: EngineSettings, *, on_cpu: bool) -> list
 
 
 def _check_gguf(where: str) -> list[str]:
-    """Versions of vLLM from 0.24 on read such files by a plugin."""
+    """Return a problem if this vLLM (0.24 and later) needs a plugin to read such files."""
     spec = importlib.util.find_spec("vllm")
     if spec is None or spec.origin is None:
-        return []  # told elsewhere
+        return []  # reported elsewhere
     own = Path(spec.origin).parent / "model_executor/layers/quantization/gguf.py"
     if own.is_file() or importlib.util.find_spec("vllm_gguf_plugin") is not None:
         return []
@@ -105,7 +106,7 @@ def _check_sizes(config: Mapping[str, Any], settings: EngineSettings) -> list[st
 
 
 def _stretches(rope: object) -> bool:
-    """Does a model's rotary embedding reach beyond the positions it was made for?"""
+    """Return a problem if a model's rotary embedding is used beyond its original positions."""
     return isinstance(rope, dict) and rope.get("rope_type", rope.get("type")) not in (
         None,
         "default",
@@ -143,7 +144,7 @@ def _check_arguments(settings: EngineSettings) -> list[str]:
     for name in ("max_model_len", "tensor_parallel_size", "pipeline_parallel_size"):
         value = settings.arguments.get(name)
         if value is None or (name == "max_model_len" and value in (-1, "auto")):
-            continue  # left to vLLM
+            continue  # vLLM decides
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             problems.append(
                 f"{settings.origin_of(name)}={value!r} must be a whole number from 1 on."
@@ -152,7 +153,7 @@ def _check_arguments(settings: EngineSettings) -> list[str]:
 
 
 def _check_extra(model: Model, *, on_cpu: bool) -> list[str]:
-    """The entry's ``extra`` goes to vLLM's sampling parameters, so its names must be theirs."""
+    """Return the names in the entry's ``extra`` that are no sampling parameters of vLLM."""
     problems = []
     known = vllm_fields(*SAMPLING_PARAMETERS)
     for name in model.extra:
@@ -182,7 +183,7 @@ def _public(names: Iterable[str]) -> set[str]:
 
 @cache
 def vllm_fields(file: str, classes: tuple[str, ...]) -> frozenset[str]:
-    """Names of the annotated fields of classes in vLLM's source; empty if it is not installed.
+    """Return the annotated fields of classes in vLLM's source; empty if it is not installed.
 
     Args:
         file: path inside the ``vllm`` package.

@@ -1,9 +1,9 @@
-"""What a loaded engine chose by itself: device, attention, sampler, graphs, cache.
+"""The choices of a loaded engine: device, attention, sampler, graphs, cache.
 
-Which kernels serve a model is decided inside the engine's workers, by the GPU, the packages that
-are found there and the model's own shapes, and stands nowhere in the configuration. So the workers
-are asked, through a class that vLLM mixes into them (its ``worker_extension_cls``). This module is
-imported by them, and imports nothing of vLLM or torch by itself.
+The engine's workers decide which kernels serve a model, by the GPU, the installed packages and the
+model's own shapes; the configuration does not hold them. So the workers are asked, through a class
+that vLLM mixes into them (its ``worker_extension_cls``). They import this module, which imports
+nothing of vLLM or torch by itself.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from game_reasoning_arena.backends.vllm import internals
 
 log = logging.getLogger(__name__)
 
-#: Seconds that the workers get to answer; they have nothing else to do yet.
+#: Seconds for the workers to answer; they have nothing else to do yet.
 _ANSWER_S = 60.0
 
 
 class AskedWorker:
-    """Mixed into vLLM's workers, which have the attributes that are read here."""
+    """Mixed into vLLM's workers, whose attributes are read here."""
 
     def arena_choices(self) -> dict[str, Any]:
-        """Return what this worker runs with; None under a key is not known."""
+        """Return this worker's choices; None for unknown ones."""
         runner = getattr(self, "model_runner", None)
         compiled: Any = getattr(getattr(self, "vllm_config", None), "compilation_config", None)
         return {
@@ -38,12 +38,12 @@ class AskedWorker:
         }
 
 
-#: What vLLM is given as ``worker_extension_cls``.
+#: Value of vLLM's ``worker_extension_cls``.
 EXTENSION = f"{AskedWorker.__module__}.{AskedWorker.__qualname__}"
 
 
 async def ask_choices(llm: Any) -> dict[str, Any]:
-    """Return what an engine chose, by what was chosen; None is not known.
+    """Return an engine's choices by name; None for unknown ones.
 
     ``device`` and ``driver`` (None on a CPU), ``devices`` (how many), ``attention``, ``sampler``,
     ``runner``, ``graphs`` and ``compilation`` (vLLM's own names, NONE for none), ``dtype``,
@@ -56,8 +56,8 @@ async def ask_choices(llm: Any) -> dict[str, Any]:
     workers: list[dict[str, Any]] = []
     try:
         workers = await llm.collective_rpc("arena_choices", timeout=_ANSWER_S)
-    except Exception as error:  # an engine that cannot tell what it chose can still answer
-        log.warning("The engine does not tell what it chose: %s: %s", type(error).__name__, error)
+    except Exception as error:  # any error of a worker; the engine can still answer
+        log.warning("The engine does not report its choices: %s: %s", type(error).__name__, error)
     first = workers[0] if workers else {}
     config = llm.vllm_config
     return {
@@ -77,10 +77,10 @@ async def ask_choices(llm: Any) -> dict[str, Any]:
 
 
 def _known(find: Callable[[], Any]) -> Any:
-    """What is found, None where this version of vLLM has it elsewhere or not at all."""
+    """Return a value, or None if this version of vLLM has it elsewhere or not at all."""
     try:
         return find()
-    except Exception:
+    except Exception:  # vLLM, torch and the driver raise errors of their own
         return None
 
 

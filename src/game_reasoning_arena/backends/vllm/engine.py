@@ -1,4 +1,4 @@
-"""The engines of this process: one per distinct settings, loaded once, shared by all who need it.
+"""The engines of this process: one per distinct settings, loaded once, shared by all that need it.
 
 An engine belongs to the event loop that it was started from (vLLM's own restriction), so the loop
 is part of what identifies it. Engines outlive the backend that asked for them: the next job of a
@@ -52,24 +52,24 @@ class Engine:
 
     @property
     def log(self) -> Path:
-        """What the engine's processes write."""
+        """The log of the engine's processes."""
         return self.directory / "engine.log"
 
     @property
     def context(self) -> int:
-        """Tokens that a prompt and its answer may have together."""
+        """The most tokens of a prompt and its answer together."""
         return int(self.llm.model_config.max_model_len)
 
     @property
     def dead(self) -> bool:
-        """Whether it can answer no more."""
+        """Whether it can answer no more requests."""
         return bool(self.llm.errored) or self.loop.is_closed()
 
     def death(self) -> EngineDeadError:
-        """The error for all who still wait, with the cause from the engine's own log."""
-        if self._cause is None:  # found once: a thousand may wait
+        """Return the error for all waiting requests, with the cause from the engine's own log."""
+        if self._cause is None:  # found once, as a thousand requests may wait
             for process in self.processes:
-                process.join(1.0)  # its end may be noticed before it is over
+                process.join(1.0)  # it may still be ending
             codes = {process.name: process.exitcode for process in self.processes}
             self._cause = cause_of(self.log, since=self.healthy_bytes, exit_codes=codes)
         return EngineDeadError(
@@ -84,17 +84,17 @@ _loads = 0
 
 
 def load_count() -> int:
-    """Engines loaded by this process so far."""
+    """Return the number of engines that this process has loaded."""
     return _loads
 
 
 def loaded_engines() -> list[Engine]:
-    """Engines that are up now."""
+    """Return the engines that are up now."""
     return list(_engines.values())
 
 
 async def acquire(settings: EngineSettings, wanted: Collection[str]) -> Engine:
-    """The engine with these settings, loaded if it is not. Release it after use.
+    """Return the engine with these settings, loaded if it is not. Release it after use.
 
     Call it for one engine after the other: each measures the memory that is left. Idle engines
     whose keys are not among ``wanted`` are stopped first if one has to be loaded.
@@ -113,15 +113,15 @@ async def acquire(settings: EngineSettings, wanted: Collection[str]) -> Engine:
             if not other.users and other.settings.key not in wanted:
                 await _stop(other)
         engine = await _load(settings, loop)
-        _engines[settings.key] = engine  # from here on it is stopped, whatever happens
+        _engines[settings.key] = engine  # from here on it will be stopped in any case
         engine.choices = await ask_choices(engine.llm)
-        log.info("What the engine chose: %s", engine.choices)
+        log.info("The engine chose: %s", engine.choices)
     engine.users += 1
     return engine
 
 
 def release(engine: Engine) -> None:
-    """Stop using an engine; it stays loaded for whoever comes next."""
+    """Stop using an engine; it stays loaded for the next user."""
     engine.users = max(0, engine.users - 1)
 
 
@@ -149,12 +149,12 @@ def _stop_now(engine: Engine) -> None:
 
 def _at_exit() -> None:
     with suppress(ValueError):  # not in the main thread
-        # What is left takes seconds, and left in the middle it would leave processes.
+        # The rest takes seconds; an interrupt in the middle would leave processes.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     for engine in loaded_engines():
         _engines.pop(engine.settings.key, None)
         _stop_now(engine)
-    if not engine_processes():  # else one is still starting, and the guard sees to it
+    if not engine_processes():  # else one is still starting and left to the guard
         _guard.dismiss()
 
 
@@ -163,7 +163,7 @@ async def _load(settings: EngineSettings, loop: asyncio.AbstractEventLoop) -> En
     start = Start(settings, _guard)
     made = await start.run()
     _loads += 1
-    # Last come, first served at exit: before the event loop is closed, whoever does that.
+    # Registered last, so it runs first at exit: before anything closes the event loop.
     atexit.unregister(_at_exit)
     atexit.register(_at_exit)
     return Engine(

@@ -1,4 +1,4 @@
-"""What can be known wrong about the files of a model, from names, sizes and headers alone."""
+"""Checks of a model's files, from names, sizes and headers alone."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _TOKENIZER_FILES = (
     "tiktoken.model",
 )
 
-#: Values of ``load_format`` for weights that lie elsewhere, under other names, or nowhere.
+#: Values of ``load_format`` for weights that are elsewhere, have other names, or do not exist.
 _OTHER_WEIGHTS = frozenset({"dummy", "tensorizer", "runai_streamer", "runai_streamer_sharded"})
 
-#: Models whose conversations vLLM formats in code, or by templates of its own, as it tells by
-#: ``architectures`` and ``model_type`` in config.json (beginnings of them; read in 0.32.0).
+#: Models whose conversations vLLM formats in code or by its own templates, which it detects by
+#: ``architectures`` and ``model_type`` in config.json (prefixes of them; read in 0.32.0).
 _FORMATTED = (
     *("DeepseekV32", "DeepseekV4", "MoonshotKimia", "KimiK3", "Inkling"),
     *("minicpmv", "deepseek_vl_v2", "deepseek_ocr", "unlimited", "paligemma", "blip-2"),
 )
 
-#: Bytes at the front of a safetensors file that tell how long its header is.
+#: Bytes at the front of a safetensors file that hold the length of its header.
 _LENGTH_BYTES = 8
 
 
 def nearest(path: Path) -> str:
-    """Where the path stops existing, and what is there instead."""
+    """Return where the path stops existing, and what is there instead."""
     parent = path.parent
     while not parent.is_dir():
         parent = parent.parent
@@ -50,7 +50,7 @@ def nearest(path: Path) -> str:
 def check_files(
     model: Model, path: Path, settings: EngineSettings
 ) -> tuple[dict[str, Any], list[str]]:
-    """The model's config (empty if there is none in JSON) and what is wrong with its files."""
+    """Return the model's config (empty if it is no JSON) and the problems with its files."""
     where = f"model_path of {model.name}"
     if not any((path / name).is_file() for name in ("config.json", "params.json")):
         return {}, [
@@ -75,7 +75,7 @@ def check_files(
 
 
 def _check_weights(path: Path, where: str) -> list[str]:
-    """Are they there, all of them, and whole? Downloads break off."""
+    """Return problems if weight files are missing or incomplete, as after a broken download."""
     if not any(
         next(path.glob(form), None) for form in ("*.safetensors", "*.bin", "*.pt", "*.gguf")
     ):
@@ -104,7 +104,9 @@ def _check_weights(path: Path, where: str) -> list[str]:
 
 
 def _is_whole(file: Path) -> bool:
-    """Whether a safetensors file is as long as its header says (the format's specification)."""
+    """Return whether a safetensors file is as long as its header states (the format's
+    specification).
+    """
     with file.open("rb") as opened:
         length = int.from_bytes(opened.read(_LENGTH_BYTES), "little")
         size = file.stat().st_size
@@ -128,14 +130,14 @@ def _read_config(path: Path, where: str) -> tuple[dict[str, Any], list[str]]:
         return {}, [f"{where}: {file} cannot be read: {error}."]
     if not isinstance(read, dict):
         return {}, [f"{where}: {file} is not a JSON object."]
-    inner = read.get("text_config")  # a model of several modalities keeps its language part there
+    inner = read.get("text_config")  # holds the language part of multimodal models
     return ({**read, **inner} if isinstance(inner, dict) else read), []
 
 
 def _check_template(
     model: Model, tokenizer: Path, settings: EngineSettings, config: Mapping[str, Any]
 ) -> list[str]:
-    """An explicit template must exist; a tokenizer without one must have an explicit one."""
+    """Return a problem if a named template is missing, or if there is no template at all."""
     key = f"chat_template of {model.name}"
     if model.chat_template is not None:
         inline = "{" in model.chat_template
@@ -146,7 +148,7 @@ def _check_template(
         return []  # these modes format conversations in code
     kinds = [*(config.get("architectures") or []), config.get("model_type")]
     if any(str(kind).startswith(_FORMATTED) for kind in kinds):
-        return []  # and if not, the start tries the template
+        return []  # otherwise the start tries the template
     if any(
         next(tokenizer.glob(form), None)
         for form in ("chat_template*", "additional_chat_templates", "tekken.json")

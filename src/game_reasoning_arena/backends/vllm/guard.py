@@ -1,4 +1,4 @@
-"""A bystander that stops engine processes when their owner is gone, however it went.
+"""A separate process that stops engine processes when their owner is gone, for whatever reason.
 
 Run by path with the standard library alone (``python -I vllm_guard.py``) and fed through standard
 input: ``PID START`` lines name a process and its start time, ``file PATH`` a file to which
@@ -12,15 +12,15 @@ import signal
 import sys
 import time
 
-#: Seconds that a process has to write itself down after its owner's death.
+#: Seconds for a process to register itself after its owner's death.
 APPEAR_S = 1.0
 
-#: Seconds between asking a process to end and ending it.
+#: Seconds between asking a process to end and killing it.
 GRACE_S = 10.0
 
 
 def start_time(pid: int) -> str:
-    """When a process started, in the kernel's own count; "" if there is none.
+    """Return when a process started, in the kernel's own count; "" if there is no such process.
 
     A process number is used again after its process has ended; the pair is not.
     """
@@ -34,7 +34,7 @@ def start_time(pid: int) -> str:
 
 
 def end_group(leader: int) -> None:
-    """End at once what runs in the group that ``leader`` made: an engine's workers, and itself.
+    """Kill the process group that ``leader`` made: an engine's workers, and itself.
 
     While any of them runs, the number belongs to that group, even after its leader has gone. A
     process that leads no group (``setsid`` is missing) is left alone.
@@ -46,7 +46,7 @@ def end_group(leader: int) -> None:
 
 
 def stop(processes: dict[int, str], grace_s: float = GRACE_S) -> None:
-    """End those of the processes that still are who they were, and what they leave behind."""
+    """End those processes that are still the registered ones, and their process groups."""
     leaders = [pid for pid, began in processes.items() if start_time(pid) in {began, ""}]
     deadline = time.monotonic() + grace_s
     number: signal.Signals | None = signal.SIGTERM
@@ -70,8 +70,8 @@ def stop(processes: dict[int, str], grace_s: float = GRACE_S) -> None:
         end_group(pid)
 
 
-def written_in(files: list[str]) -> dict[int, str]:
-    """Processes and their start times in files that may be gone or end in the middle of a line."""
+def registered_in(files: list[str]) -> dict[int, str]:
+    """Return processes and start times from files that may be gone or end in mid-line."""
     found: dict[int, str] = {}
     for name in files:
         try:
@@ -87,9 +87,9 @@ def written_in(files: list[str]) -> dict[int, str]:
 
 
 def main() -> None:
-    """Listen until told that all is done, or until the owner is gone."""
+    """Listen until all engines are stopped, or until the owner is gone."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # outlive the owner by as long as it takes
+        signal.signal(number, signal.SIG_IGN)  # must outlive the owner
     watched: dict[int, str] = {}
     stopped: set[int] = set()
     files: list[str] = []
@@ -106,7 +106,7 @@ def main() -> None:
             stopped.add(int(first))
     if files:
         time.sleep(APPEAR_S)
-    for pid, began in written_in(files).items():
+    for pid, began in registered_in(files).items():
         if pid not in stopped:
             watched.setdefault(pid, began)
     stop(watched)

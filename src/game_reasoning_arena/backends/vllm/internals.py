@@ -1,9 +1,8 @@
-"""The parts of vLLM that are used here and that it does not promise to keep, and nowhere else.
+"""The unstable parts of vLLM that are used here, and nowhere else.
 
-vLLM promises little: all but its engine arguments and sampling parameters moves from one version to
-the next. Every name that does is taken, called or read here; tests/vllm/test_internals.py names
-what a version changed. Nothing of vLLM is imported before a function is called: importing it takes
-seconds.
+vLLM keeps only its engine arguments and sampling parameters stable between versions. All other
+names are imported, called or read here; tests/vllm/test_internals.py shows what a version changed.
+vLLM is imported only when a function is called, as that takes seconds.
 """
 
 from __future__ import annotations
@@ -13,18 +12,18 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-#: What an engine needs, imported one after the other: each takes some seconds.
+#: Modules that an engine needs, imported one after the other: each takes some seconds.
 MODULES = ("torch", "vllm.engine.arg_utils", "vllm.v1.engine.async_llm")
 
-#: Files of vLLM's own source, whose fields are read without importing them, and their classes.
+#: Files of vLLM's own source whose fields are read without importing them, and their classes.
 ENGINE_ARGUMENTS = ("engine/arg_utils.py", ("EngineArgs", "AsyncEngineArgs"))
 SAMPLING_PARAMETERS = ("sampling_params.py", ("SamplingParams",))
 
-#: Names of the processes of an engine, and of what coordinates several (``data_parallel_size``).
+#: Names of an engine's processes, and of those that coordinate several (``data_parallel_size``).
 PROCESS_NAMES = ("EngineCore", "VLLM_DP_Coordinator")
 
-#: How the sampler of vLLM's first model runner is called by what it samples with. With FlashInfer,
-#: requests that have a seed, as all of a run have, are still sampled by PyTorch.
+#: The sampler of vLLM's first model runner, by what it samples with. With FlashInfer, requests with
+#: a seed (all requests of a run) are still sampled by PyTorch.
 _SAMPLERS = {
     "forward_cuda": "FlashInfer; PyTorch for requests with a seed",
     "forward_native": "PyTorch",
@@ -34,7 +33,7 @@ _SAMPLERS = {
 }
 
 
-# An engine's life.
+# Life of an engine.
 
 
 def engine_config(arguments: Mapping[str, Any]) -> Any:
@@ -57,7 +56,7 @@ def start_engine(config: Any) -> Any:
 
 
 def shut_down(llm: Any, timeout_s: float) -> None:
-    """Ask an engine for an end in good order; newer versions let us say how long it may take."""
+    """Ask an engine to shut down; newer versions accept a time limit."""
     if "timeout" in inspect.signature(llm.shutdown).parameters:
         llm.shutdown(timeout=timeout_s)
     else:
@@ -67,16 +66,16 @@ def shut_down(llm: Any, timeout_s: float) -> None:
 def disarm(llm: Any) -> None:
     """Keep a stopped engine's finalizer from stopping it again.
 
-    It would fail in an interpreter that is going down.
+    It would fail while the interpreter exits.
     """
     llm.shutdown = _nothing
 
 
 def _nothing() -> None:
-    """What is left to do for an engine that was stopped."""
+    """Do nothing: the engine is already stopped."""
 
 
-# A request.
+# Requests.
 
 
 async def render(
@@ -92,11 +91,11 @@ async def render(
 
 
 def sampling_parameters(given: Mapping[str, Any], choices: Sequence[str] | None) -> Any:
-    """Return vLLM's sampling parameters for one answer, all of which comes at its end.
+    """Return vLLM's sampling parameters for one answer that comes as a whole at its end.
 
     Args:
         given: by vLLM's own names.
-        choices: the only answers that are possible; None for no constraint.
+        choices: the only possible answers; None for no constraint.
 
     Raises:
         One of :func:`client_errors`: vLLM refuses them.
@@ -119,8 +118,8 @@ def generate(
         prompt: from :func:`render`.
         sampling: from :func:`sampling_parameters`.
         number: names the request.
-        values: what the template was rendered with, for the engine's reasoning parser; None
-            where there is none. Newer versions want to know.
+        values: variables of the rendered template, for the engine's reasoning parser; None
+        where there is none. Newer versions need them.
     """
     more: dict[str, Any] = {}
     if (
@@ -138,7 +137,7 @@ def unfinished(llm: Any) -> int:
 
 
 def client_errors() -> tuple[type[Exception], ...]:
-    """Return how this version says that a request cannot be served; newer ones have a class."""
+    """Return the exceptions of this version for requests that cannot be served."""
     import jinja2
     from vllm import exceptions
 
@@ -148,7 +147,7 @@ def client_errors() -> tuple[type[Exception], ...]:
 
 
 def engine_errors() -> tuple[type[Exception], type[Exception]]:
-    """Return what is raised for an engine that died, and for one that failed at one request."""
+    """Return the exceptions for an engine that died, and for one that failed at one request."""
     from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
     return EngineDeadError, EngineGenerateError
@@ -189,7 +188,7 @@ def parser_for(
         llm: vLLM's AsyncLLM.
         messages: of the request.
         model_id: of the request.
-        values: what the template is rendered with.
+        values: variables of the rendered template.
     """
     from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
 
@@ -199,7 +198,7 @@ def parser_for(
     return parser, (adjust(question) if adjust else question)
 
 
-# Inside a worker, where the attributes stand that are read here.
+# Inside a worker, which has the attributes that are read here.
 
 
 def device_name(worker: Any) -> str:

@@ -1,4 +1,4 @@
-"""The engine's processes: how they are started, what they leave in their log, how they end."""
+"""The processes of an engine: start them, read their log, end them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from game_reasoning_arena.backends.vllm import guard as vllm_guard
 from game_reasoning_arena.backends.vllm import internals
 from game_reasoning_arena.process.environment import without_keys
 
-#: Set while an engine starts, unless the user has set them.
+#: Variables that are set while an engine starts, unless the user has set them.
 _ENVIRONMENT = {
     # A forked copy of a process with threads and an event loop may hang.
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
@@ -30,10 +30,10 @@ _ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
 }
 
-#: Keys with which an engine may look up what belongs to a model.
+#: Keys with which an engine may look up a model's files.
 _MODEL_KEYS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"})
 
-#: What vLLM puts before the lines of its own log, and before those of its workers.
+#: Prefixes of lines in vLLM's own log and in those of its workers.
 _PREFIX = re.compile(
     r"^(?:\((?:Engine|Worker|APIServer)[^)]*\)\s*)+(?:(?:ERROR|WARNING|INFO|DEBUG)\s\S+\s\S+\s\[[^\]]*\]\s?)?"
     r"|^(?:ERROR|WARNING|INFO|DEBUG)\s\S+\s\S+\s\[[^\]]*\]\s?"
@@ -43,7 +43,7 @@ _RAISED = re.compile(
     r"(?:[A-Za-z_]\w*(?:Error|Exception|Failure|Exit)|Unsupported|OutOfResources)(?::.*)?$"
 )
 _MARKS = ("failed to start", "fatal error", "WorkerProc hit an exception")
-#: Exceptions that only say that another one, elsewhere in the log, was the cause.
+#: Exceptions that only refer to another one, elsewhere in the log, as the cause.
 _SECOND_HAND = (
     "see root cause",
     "see stack trace",
@@ -53,12 +53,12 @@ _SECOND_HAND = (
     "executor failed",
     "runtimeerror: cancelled",
 )
-#: What an engine says of a worker that could say nothing itself.
+#: An engine's report on a worker that died silently.
 _WORKER_DIED = re.compile(r"^.*\bdied unexpectedly(?: \(exit code: (?P<code>-?\d+)\))?")
 
 
 def engine_processes() -> list[BaseProcess]:
-    """The engine processes that this process has started and that still run."""
+    """Return the engine processes that this process has started and that still run."""
     return [
         p for p in multiprocessing.active_children() if p.name.startswith(internals.PROCESS_NAMES)
     ]
@@ -66,10 +66,10 @@ def engine_processes() -> list[BaseProcess]:
 
 @contextmanager
 def engine_surroundings(log: Path) -> Iterator[None]:
-    """What must hold while an engine's processes are started.
+    """Set up what an engine's processes need at their start.
 
-    Their output goes to ``log``, for the cause of a failure stands nowhere else. They get a session
-    of their own, so that a terminal's Ctrl-C reaches the run, which decides what to finish, and not
+    Their output goes to ``log``, as only it holds the cause of a failure. They get a session of
+    their own, so that a terminal's Ctrl-C reaches the run, which decides what to finish, and not
     the engine. They do not import the main module again, so that a script needs no guard around
     its calls.
     """
@@ -102,9 +102,9 @@ def engine_surroundings(log: Path) -> Iterator[None]:
 
 
 def _start_tracker() -> None:
-    """Start the process that removes what killed processes share; it does not complain of them.
+    """Start the process that removes what killed processes share; silence its warnings.
 
-    It must not be started by our wrapper, for it serves this process too.
+    It must not be started by our wrapper, as it serves this process, too.
     """
     sys.warnoptions.append("ignore:resource_tracker:UserWarning")  # inherited as an option
     try:
@@ -114,12 +114,12 @@ def _start_tracker() -> None:
 
 
 def started_file(log: Path) -> Path:
-    """Where engine processes write who they are, before anybody else can know of them."""
+    """Return the file in which engine processes register themselves as they start."""
     return log.with_suffix(".pids")
 
 
 def _keys() -> list[str]:
-    """Return the variables that an engine has no use for: keys, but for those of its models."""
+    """Return the variables that an engine does not need: all keys but those of its models."""
     kept = without_keys()
     return [
         name
@@ -129,7 +129,7 @@ def _keys() -> list[str]:
 
 
 def _write_wrapper(log: Path) -> Path | None:
-    """A stand-in for the interpreter that sends all output to the log; None where none can run."""
+    """Write a wrapper of the interpreter that sends all output to the log; None if impossible."""
     wrapper = log.with_suffix(".sh")
     output = shlex.quote(str(log))
     wrapper.write_text(
@@ -142,7 +142,7 @@ def _write_wrapper(log: Path) -> Path | None:
         encoding="utf-8",
     )
     wrapper.chmod(0o700)
-    return wrapper if os.access(wrapper, os.X_OK) else None  # not where nothing may be executed
+    return wrapper if os.access(wrapper, os.X_OK) else None  # not on a file system mounted noexec
 
 
 class Guard:
@@ -158,7 +158,7 @@ class Guard:
             return
         self._known.add(pid)
         self._begin()
-        self._say(f"{pid} {vllm_guard.start_time(pid)}\n")
+        self._send(f"{pid} {vllm_guard.start_time(pid)}\n")
 
     def _begin(self) -> None:
         if self._bystander is None:
@@ -172,27 +172,27 @@ class Guard:
             )
 
     def watch_those_in(self, file: Path) -> None:
-        """Have those stopped, too, that write themselves into a file (see ``started_file``)."""
+        """Also stop processes that register themselves in a file (see ``started_file``)."""
         self._begin()
-        self._say(f"file {file}\n")
+        self._send(f"file {file}\n")
 
     def forget(self, pid: int) -> None:
-        """``pid`` was stopped in good order; the number may soon be another process's."""
+        """Stop watching ``pid``, which has ended; its number may soon be another process's."""
         if pid in self._known:
             self._known.remove(pid)
-            self._say(f"{pid}\n")
+            self._send(f"{pid}\n")
 
     def dismiss(self) -> None:
-        """All engines were stopped in good order."""
+        """End the guard: all engines have been stopped."""
         if self._bystander is not None:
-            self._say("done\n")
+            self._send("done\n")
             assert self._bystander.stdin is not None
             self._bystander.stdin.close()
             self._bystander.wait()
         self._bystander = None
         self._known.clear()
 
-    def _say(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         assert self._bystander is not None
         assert self._bystander.stdin is not None
         try:
@@ -203,7 +203,7 @@ class Guard:
 
 
 def kill(process: BaseProcess, grace_s: float) -> None:
-    """End a process and its workers: ask, wait ``grace_s`` seconds, then insist."""
+    """End a process and its workers: ask, wait ``grace_s`` seconds, then kill."""
     if process.is_alive():
         process.terminate()
         process.join(grace_s)
@@ -215,19 +215,19 @@ def kill(process: BaseProcess, grace_s: float) -> None:
 
 
 def kill_at_once(process: BaseProcess) -> None:
-    """End a process and its workers without asking; it need not have come as far as its group."""
+    """Kill a process and its workers at once; it may not have made its process group yet."""
     if process.pid is not None:
         vllm_guard.end_group(process.pid)
     process.kill()
 
 
 def cause_of(log: Path, *, since: int = 0, exit_codes: Mapping[str, int | None]) -> str:
-    """What an engine died of, in its own words where it had any.
+    """Return why an engine died, in its own words if it logged any.
 
     Args:
-        log: what its processes wrote.
-        since: bytes of the log that were there while all was well.
-        exit_codes: of the processes, by name; negative for a signal, None for one still running.
+        log: its processes' output.
+        since: length of the log in bytes when the engine still worked.
+        exit_codes: of the processes, by name; negative for a signal, None if still running.
     """
     written = b""
     if log.is_file():
@@ -238,17 +238,17 @@ def cause_of(log: Path, *, since: int = 0, exit_codes: Mapping[str, int | None])
         _PREFIX.sub("", line).rstrip() for line in written.decode("utf-8", "replace").splitlines()
     ]
     ends = [text for text in map(_how_it_ended, exit_codes.values()) if text]
-    said = _first_cause(lines)
-    if said is None and not ends:
+    output = _first_cause(lines)
+    if output is None and not ends:
         tail = [line for line in lines if line.strip()][-3:]
-        said = " / ".join(tail) or "it wrote nothing"
-    return "; ".join(dict.fromkeys([*([said] if said else []), *ends]))
+        output = " / ".join(tail) or "it wrote nothing"
+    return "; ".join(dict.fromkeys([*([output] if output else []), *ends]))
 
 
 def _first_cause(lines: list[str]) -> str | None:
-    """The exception at the root: the first after vLLM says that it fails, else the last of all."""
+    """Return the root exception: the first after vLLM reports a failure, else the last of all."""
     marked = next((i for i, line in enumerate(lines) if any(m in line for m in _MARKS)), None)
-    # A worker reports before its engine does, so what is second-hand there is explained before.
+    # A worker reports before its engine does; second-hand reports come after the first-hand one.
     raised = [
         (i, line)
         for i, line in enumerate(lines)
@@ -262,11 +262,11 @@ def _first_cause(lines: list[str]) -> str | None:
         return f"{died[0]}: {how}" if how else died[0]
     after = [entry for entry in raised if marked is not None and entry[0] > marked]
     at, line = after[0] if after else raised[-1]
-    more = lines[at + 1 : at + 4]  # validation errors go on below their first line
+    more = lines[at + 1 : at + 4]  # validation errors continue below their first line
     details = [
         text.strip() for text in more if text.startswith(("  ", "- ")) and "File " not in text
     ]
-    if ":" not in line:  # an exception without a word: say at least where it came from
+    if ":" not in line:  # an exception without a message: give at least its place
         code = [text.strip() for text in lines[max(0, at - 2) : at] if set(text) - set(" ^~")]
         return f"{line} at {code[-1]!r}" if code else line
     return " ".join([line, *details])[:600]

@@ -1,4 +1,4 @@
-"""Which engine a model needs: its own entry's settings over those of ``backend.vllm``."""
+"""The engine of a model: its own entry's settings over those of ``backend.vllm``."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ NAMED = (
     "reasoning_parser",
 )
 
-#: What vLLM takes where nothing is set (its ``CacheConfig``, the same from 0.21 to 0.33).
+#: vLLM's default (its ``CacheConfig``, the same from 0.21 to 0.33).
 DEFAULT_GPU_SHARE = 0.92
 
 
 @dataclass(frozen=True, kw_only=True)
 class EngineSettings:
-    """All that decides whether two models can share an engine.
+    """Everything that decides whether two models can share an engine.
 
-    ``arguments`` are vLLM's engine arguments by their own names; ``origin`` tells for each the
-    configuration key it came from, for error messages; ``supplied`` are those that nobody set and
-    that the machine needs.
+    ``arguments`` are vLLM's engine arguments by their own names; ``origin`` holds the configuration
+    key of each, for error messages; ``supplied`` holds those that the machine needs and that were
+    not
+    set.
     """
 
     model_path: str
@@ -44,12 +45,12 @@ class EngineSettings:
 
     @property
     def key(self) -> str:
-        """The same text for the same settings, whatever order they were written in."""
+        """Return a text that is equal for equal settings in any order."""
         parts = (self.model_path, self.tokenizer_path, dict(self.arguments))
         return orjson.dumps(parts, option=orjson.OPT_SORT_KEYS, default=str).decode()
 
     def origin_of(self, argument: str) -> str:
-        """The configuration key to name in a message about ``argument``."""
+        """Return the configuration key to name in a message about ``argument``."""
         return self.origin.get(argument, f"backend.vllm.{argument}")
 
 
@@ -65,7 +66,7 @@ def engine_settings(
         model: an entry with a ``model_path``.
         named: values of :data:`NAMED`; None is not set.
         engine: further engine arguments by vLLM's names.
-        needed: tells, for the arguments that are set, which others the machine needs.
+        needed: returns, for the arguments that are set, the others that the machine needs.
     """
     arguments = {name: value for name, value in named.items() if value is not None}
     origin = {name: f"backend.vllm.{name}" for name in arguments}

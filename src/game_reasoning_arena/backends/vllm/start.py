@@ -1,4 +1,4 @@
-"""The start of an engine: in a thread, watched, called off if need be, its failure explained."""
+"""Start an engine in a thread, watch it, cancel it if needed, explain its failure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from game_reasoning_arena.errors import EngineDeadError, UserError, choose_from
 
 log = logging.getLogger(__name__)
 
-#: Seconds that an engine's process gets to end by itself before it is killed.
+#: Seconds that an engine's process gets to end before it is killed.
 STOP_S = 20.0
 
 #: Seconds between looks at an engine that is starting.
@@ -39,7 +39,7 @@ _LOOK_S = 0.1
 
 @dataclass(frozen=True)
 class Constructed:
-    """What the starting thread brings: vLLM's AsyncLLM and what goes with it."""
+    """The result of the starting thread: vLLM's AsyncLLM and what belongs to it."""
 
     llm: Any
     parser_class: Any
@@ -48,7 +48,7 @@ class Constructed:
 
 @dataclass
 class Start:
-    """The start of one engine, whose processes ``guard`` is told of as soon as they exist."""
+    """The start of one engine; ``guard`` learns of its processes as soon as they exist."""
 
     settings: EngineSettings
     guard: Guard
@@ -61,12 +61,12 @@ class Start:
 
     @property
     def log(self) -> Path:
-        """What the engine's processes write."""
+        """The log of the engine's processes."""
         return self.directory / "engine.log"
 
     @property
     def processes(self) -> Sequence[BaseProcess]:
-        """Those of this engine."""
+        """The processes of this engine."""
         return tuple(self._mine.values())
 
     async def run(self) -> Constructed:
@@ -120,7 +120,7 @@ class Start:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def _failed(self, failure: BaseException) -> BaseException:
-        """Return what to raise for a start that failed."""
+        """Return the exception to raise for a failed start."""
         codes = {process.name: process.exitcode for process in self.processes}
         for process in self.processes:
             end_process(process, self.guard)
@@ -134,7 +134,7 @@ class Start:
             )
         cause = cause_of(self.log, exit_codes=codes)
         own = _plain(failure)
-        if "see root cause" not in own.lower():  # nothing but "look elsewhere"
+        if "see root cause" not in own.lower():  # it only refers to the log
             cause = f"{cause}; {own}" if own not in cause else cause
         return EngineDeadError(
             f"The vLLM engine for {self.settings.model_path} did not start: {cause}. "
@@ -143,14 +143,14 @@ class Start:
 
 
 def end_process(process: BaseProcess, guard: Guard) -> None:
-    """End an engine's process, in good order if it can, and tell the guard that it is gone."""
+    """End an engine's process, in order if possible, and inform the guard."""
     kill(process, STOP_S)
     if process.pid is not None:
         guard.forget(process.pid)
 
 
 def _in_thread(work: Callable[[], Constructed]) -> asyncio.Future[Constructed]:
-    """Run in a thread that does not keep the interpreter from ending, unlike an executor's."""
+    """Run in a thread that, unlike an executor's, does not keep the interpreter alive."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Constructed] = loop.create_future()
 
@@ -165,7 +165,7 @@ def _in_thread(work: Callable[[], Constructed]) -> asyncio.Future[Constructed]:
         failure: BaseException | None = None
         try:
             result = work()
-        except BaseException as error:  # handed over, whatever it is
+        except BaseException as error:  # any exception is handed over
             failure = error
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, result, failure)
@@ -175,13 +175,13 @@ def _in_thread(work: Callable[[], Constructed]) -> asyncio.Future[Constructed]:
 
 
 class _Stopped(Exception):
-    """The start was called off."""
+    """The start was cancelled."""
 
 
 def _construct(settings: EngineSettings, engine_log: Path, stop: threading.Event) -> Constructed:
     """Import vLLM and start an engine; takes from seconds to many minutes."""
     with engine_surroundings(engine_log):
-        logging.getLogger("vllm").setLevel(logging.CRITICAL)  # what it says comes as exceptions
+        logging.getLogger("vllm").setLevel(logging.CRITICAL)  # its messages also come as exceptions
         for module in internals.MODULES:
             import_module(module)  # some seconds each, between which the start can be called off
             if stop.is_set():
@@ -224,7 +224,7 @@ def _reasoning_parser(settings: EngineSettings) -> Any:
 
 
 def _plain(error: BaseException) -> str:
-    """Return a configuration error in a line or two; pydantic adds a link to its manual."""
+    """Return a configuration error in a line or two, without pydantic's link to its manual."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     kept = [line for line in lines if "errors.pydantic.dev" not in line]
     return " ".join(kept)[:600] or type(error).__name__
