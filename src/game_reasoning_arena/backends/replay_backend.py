@@ -71,8 +71,8 @@ class Recording:
         here = sorted({key.seat for key in self._answers if key.episode == asked.episode})
         there = f"seat {', '.join(map(str, here))}" if here else "nobody"
         return (
-            f"Recorded are {recorded}; in episode {asked.episode}: {there}. A recording answers for "
-            "the player that it was made with, in a run with the same seed, seats and prompts."
+            f"Recorded are {recorded}; in episode {asked.episode}: {there}. A recording answers "
+            "for the player that it was made with, in a run with the same seed, seats and prompts."
         )
 
 
