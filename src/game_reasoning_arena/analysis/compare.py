@@ -156,7 +156,7 @@ class Comparison:
 
     @cached_property
     def differences(self) -> Table:
-        """What is not equal across the runs."""
+        """Everything that is not equal across the runs, swept or not."""
         return differences.differences_table(self.loaded, self.standings)
 
     @cached_property
@@ -188,7 +188,7 @@ class Comparison:
             costs.judges_table(self.loaded),
             time_table(self.loaded),
             readings_table(responses),
-            self.differences,
+            differences.unexpected(self.differences, self.loaded),
         ]
 
     @cached_property
@@ -216,7 +216,7 @@ class Comparison:
         """
         if not keys:
             return []
-        by_key = {table.key: table for table in self.every_table}
+        by_key = {table.key: table for table in [*self.every_table, *self.tables]}
         for key in keys:
             if key not in by_key:
                 raise UserError(f"--table: no table is called {key!r}. {choose_from(key, by_key)}")
@@ -224,8 +224,9 @@ class Comparison:
 
     @property
     def every_table(self) -> list[Table]:
-        """All tables, and those that are too long to be shown: for files."""
-        return [*self.tables, *([prompts_table(self.answers)] if self.answers else [])]
+        """All tables whole, and those that are too long to be shown: for files."""
+        whole = [self.differences if t.key == "differences" else t for t in self.tables]
+        return [*whole, *([prompts_table(self.answers)] if self.answers else [])]
 
     @cached_property
     def mendable(self) -> list[str]:

@@ -43,20 +43,19 @@ class Conditions:
 
         Settings of one player are left out where the players' own columns have them.
         """
-        axes: dict[str, None] = {}
-        sweeps: dict[str, Mapping[str, Any]] = {}
-        for reader in self._readers:
-            above = reader.path.parent
-            if str(above) not in sweeps:
-                sweeps[str(above)] = _axes(above / layout.SWEEP)
-            axes.update(dict.fromkeys(sweeps[str(above)]))
         flat = [flatten(reader.config) for reader in self._readers]
-        names = _column_names(axes)
+        names = _column_names(self.axes)
         return {
             names[key]: [_plain(mine.get(key)) for mine in flat]
-            for key in axes
-            if key in names and any(key in mine for mine in flat)
+            for key in self.axes
+            if any(key in mine for mine in flat)
         }
+
+    @cached_property
+    def axes(self) -> list[str]:
+        """The dotted keys that sweeps varied, groups such as ``model`` among them."""
+        sweeps = dict.fromkeys(reader.path.parent for reader in self._readers)
+        return list(dict.fromkeys(key for path in sweeps for key in _axes(path / layout.SWEEP)))
 
     def runs(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the table of runs with each player's type, model and sampling, and what varied."""

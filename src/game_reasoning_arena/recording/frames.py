@@ -99,6 +99,11 @@ class LoadedRuns:
         self.runs = conditions.runs(self._runs_table())
         self._conditions = conditions
 
+    @property
+    def axes(self) -> list[str]:
+        """The dotted keys that sweeps varied, groups such as ``model`` among them."""
+        return self._conditions.axes
+
     @cached_property
     def seats(self) -> pd.DataFrame:
         """One row per episode and seat, with the player's model, sampling and result.
@@ -168,7 +173,8 @@ class LoadedRuns:
                 known = sorted({name for name in played if name})
                 raise UserError(f"No run is of the game {game!r}. {choose_from(game, known)}")
         kept = [r for r, game in zip(self.readers, played, strict=True) if game in games]
-        return LoadedRuns(kept, self.notices, columns=self._columns)
+        moves = "moves" in self.episodes
+        return LoadedRuns(kept, self.notices, columns=self._columns, moves=moves)
 
     def iter_responses(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Every line of responses with its run, one at a time, bodies and all."""

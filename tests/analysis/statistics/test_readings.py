@@ -52,3 +52,12 @@ def test_a_warning_where_the_reading_could_decide(tmp_path: Path) -> None:
 def test_no_warning_where_models_are_read_alike(tmp_path: Path) -> None:
     first, second = Player("vllm_a", form="line+emphasis"), Player("vllm_b", rethink=0.02)
     assert warnings(compared(tmp_path, first, second)) == []
+
+
+def test_one_warning_for_all_pairs_of_a_game(tmp_path: Path) -> None:
+    for name, rethink in (("vllm_a", 0.0), ("vllm_b", 0.02), ("vllm_c", 0.5), ("vllm_d", 0.5)):
+        players = {"player_0": Player(name, rethink=rethink), "player_1": Player()}
+        make_run(tmp_path / name, players, episodes=40)
+    (line,) = warnings(Comparison(load_runs(tmp_path, notice=lambda _: None)))
+    assert "0.0% of vllm_a's answers could not be read" in line
+    assert "'s (3 more pairs differ so). So much can decide" in line

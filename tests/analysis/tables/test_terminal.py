@@ -89,19 +89,18 @@ def test_runs_are_listed_by_value() -> None:
     ]
     lines = _written(Table("differences", "T", columns, rows, per_run=True), 80)
     assert lines[1] == "  seed  (confounds)"
-    assert lines[2].startswith("    0  runs/0, runs/2, runs/4")
-    assert "runs/29" in " ".join(lines)
+    assert lines[2:4] == ["    0  15 runs", "    1  15 runs"]
 
 
 def test_many_runs_are_told_by_value_in_files_too() -> None:
     columns = [Column("what", "what", names_row=True)]
     columns += [Column(f"run{i}", f"r{i}") for i in range(9)]
     table = Table("differences", "T", columns, per_run=True)
-    table.rows.append({"what": "seed", **{f"run{i}": str(i // 5) for i in range(9)}})
+    table.rows.append({"what": "seed", **{f"run{i}": str(i // 7) for i in range(9)}})
     told = table.by_value()
-    assert [row["runs"] for row in told.rows] == ["r0, r1, r2, r3, r4", "r5, r6, r7, r8"]
-    assert "| seed | 1 | r5, r6, r7, r8 |" in to_markdown([table])
-    assert "seed & 0 & r0, r1, r2, r3, r4" in to_latex([table])
+    assert [row["runs"] for row in told.rows] == ["7 runs", "r7, r8"]
+    assert "| seed | 1 | r7, r8 |" in to_markdown([table])
+    assert "seed & 0 & 7 runs" in to_latex([table])
 
 
 def test_nothing_is_minus_nothing() -> None:

@@ -73,6 +73,55 @@ def differences_table(loaded: LoadedRuns, standings: Standings) -> Table:
     return table
 
 
+def unexpected(table: Table, loaded: LoadedRuns) -> Table:
+    """Return the differences that no sweep was to make.
+
+    What was swept is left out and named in a note. Where all runs are of one sweep, so is what
+    follows from it, the same in all runs with the same swept values, unless it confounds.
+    """
+    axes = loaded.axes
+    if not axes:
+        return table
+    flat = [flatten(reader.config) for reader in loaded.readers]
+    values = {
+        axis: [
+            orjson.dumps({k: v for k, v in mine.items() if _below(k, axis)}, default=str)
+            for mine in flat
+        ]
+        for axis in axes
+    }
+    swept = {axis: len(set(found)) for axis, found in values.items() if len(set(found)) > 1}
+    one_sweep = len({reader.path.parent for reader in loaded.readers}) == 1
+    mixes = list(zip(*(values[axis] for axis in swept), strict=True))
+    kept = []
+    for row in table.rows:
+        what = str(row["what"])
+        if any(_below(what.removeprefix("config "), axis) for axis in swept):
+            continue
+        cells = [row[f"run{i}"] for i in range(len(flat))]
+        follows = len(set(zip(mixes, cells, strict=False))) == len(set(mixes))
+        chosen = what.startswith(_CHOSEN) and not row["confounds"]
+        if not (one_sweep and swept and chosen and follows):
+            kept.append(row)
+    notes = list(table.notes)
+    if swept:
+        named = ", ".join(f"{axis} ({count} values)" for axis, count in swept.items())
+        left_out = len(table.rows) - len(kept)
+        notes.append(
+            f"Swept, so not listed: {named}, in all {left_out} rows with what follows from them, "
+            "which --json has."
+        )
+    return Table(table.key, table.title, table.columns, kept, notes, per_run=table.per_run)
+
+
+#: Differences that the words of a command make; others come from where and when it ran.
+_CHOSEN = ("config ", "system prompt ", "first question ", "parameters sent", "model served")
+
+
+def _below(key: str, axis: str) -> bool:
+    return key == axis or key.startswith(f"{axis}.")
+
+
 def pooled(table: Table, standings: Standings) -> Iterator[str]:
     """Competitors whose episodes come from runs between which a confounder differs."""
     found: dict[str, list[str]] = defaultdict(list)

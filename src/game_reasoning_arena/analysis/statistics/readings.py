@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -65,7 +65,7 @@ def readings_table(responses: pd.DataFrame) -> Table:
 
 
 def reading_caveats(responses: pd.DataFrame, standings: Standings) -> list[str]:
-    """Return a warning for each two competitors of a game whose reading differs by much.
+    """Return a warning for each game in which the reading of some two competitors differs by much.
 
     Differences are told where their 95 % interval leaves out 0 and they are as large as
     ``UNPARSABLE_GAP`` or ``JUDGED_GAP``; deals are the unit.
@@ -73,13 +73,15 @@ def reading_caveats(responses: pd.DataFrame, standings: Standings) -> list[str]:
     games = standings.table.drop_duplicates("run").set_index("run")["game"]
     answered = responses[responses["outcome"].notna() & responses["who"].notna()]
     answered = answered.assign(game=answered["run"].map(games), how=_how(answered))
-    found: dict[str, None] = {}
+    found: list[str] = []
     for game, part in answered.groupby("game", sort=False, observed=True):
         shares = {str(who): _rates(mine) for who, mine in part.groupby("who", sort=False)}
-        for a, b in combinations(shares, 2):
-            for line in _gaps(str(game), a, shares[a], b, shares[b]):
-                found[line] = None
-    return list(found)
+        for kind, what in enumerate(_WARNED):
+            mine = {who: rates[kind] for who, rates in shares.items()}
+            apart = [pair for pair in combinations(mine, 2) if _differ(mine, *pair, what[0])]
+            if apart:
+                found.append(_warning(str(game), mine, apart, what))
+    return found
 
 
 def _how(answered: pd.DataFrame) -> pd.Series:
@@ -114,24 +116,36 @@ def _rates(part: pd.DataFrame) -> tuple[Estimate, Estimate]:
     )
 
 
-def _gaps(
-    game: str, a: str, mine: tuple[Estimate, Estimate], b: str, theirs: tuple[Estimate, Estimate]
-) -> Iterator[str]:
-    what = (
-        (UNPARSABLE_GAP, "could not be read", "Read some of them in responses.jsonl"),
-        (JUDGED_GAP, "were read by forgiving words or another notation", "See their parse_form"),
+_WARNED: Final = (
+    (UNPARSABLE_GAP, "could not be read", "Read some of them in responses.jsonl"),
+    (JUDGED_GAP, "were read by forgiving words or another notation", "See their parse_form"),
+)
+
+
+def _differ(shares: Mapping[str, Estimate], a: str, b: str, least: float) -> bool:
+    gap = difference_of_means(shares[a], shares[b])
+    if gap.value is None or gap.low is None or gap.high is None:
+        return False
+    return abs(gap.value) >= least and not gap.low <= 0 <= gap.high
+
+
+def _warning(
+    game: str,
+    shares: Mapping[str, Estimate],
+    apart: Sequence[tuple[str, str]],
+    what: tuple[float, str, str],
+) -> str:
+    """The pair that differs most, and how many more do."""
+    _, how, look = what
+    a, b = max(
+        apart, key=lambda pair: abs((shares[pair[0]].value or 0) - (shares[pair[1]].value or 0))
     )
-    for (least, how, look), one, other in zip(what, mine, theirs, strict=True):
-        gap = difference_of_means(one, other)
-        if gap.value is None or gap.low is None or gap.high is None or abs(gap.value) < least:
-            continue
-        if gap.low <= 0 <= gap.high:
-            continue
-        yield (
-            f"READING: in {game}, {one.value:.1%} of {a}'s answers {how}, and {other.value:.1%} of "
-            f"{b}'s. So much can decide between them by itself. {look} before you believe a "
-            "difference."
-        )
+    more = f" ({len(apart) - 1} more pairs differ so)" if len(apart) > 1 else ""
+    return (
+        f"READING: in {game}, {shares[a].value:.1%} of {a}'s answers {how}, and "
+        f"{shares[b].value:.1%} of {b}'s{more}. So much can decide between them by itself. {look} "
+        "before you believe a difference."
+    )
 
 
 def mendable_failures(loaded: LoadedRuns, responses: pd.DataFrame) -> list[str]:

@@ -20,6 +20,9 @@ UNKNOWN_TEXT = "–"
 #: Columns of a table with one per run that anyone would read beside each other.
 MOST_RUNS = 6
 
+#: Runs of one value that are named; more are counted.
+MOST_NAMED = 2
+
 
 def _percent(value: float) -> str:
     return f"{100 * value:.1f}"
@@ -136,7 +139,7 @@ class Table:
                 having.setdefault(column.show(row.get(column.key)), []).append(column.heading)
             known = {column.key: row.get(column.key) for column in names}
             told.rows += [
-                {**known, "value": value, "runs": ", ".join(which)}
+                {**known, "value": value, "runs": runs_in_words(which)}
                 for value, which in having.items()
             ]
         return told
@@ -148,6 +151,11 @@ class Table:
             "rows": [{c.key: _plain(row.get(c.key)) for c in self.columns} for row in self.rows],
             "notes": list(self.notes),
         }
+
+
+def runs_in_words(names: Sequence[str]) -> str:
+    """Return the names of a few runs, the number of more."""
+    return ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} runs"
 
 
 def _worth_showing(value: Value, column: Column) -> bool:

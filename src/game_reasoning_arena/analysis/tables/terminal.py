@@ -20,7 +20,7 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from game_reasoning_arena.analysis.tables.forms import MOST_RUNS, Column, Table
+from game_reasoning_arena.analysis.tables.forms import MOST_RUNS, Column, Table, runs_in_words
 from game_reasoning_arena.analysis.tables.plain import plain
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _values(columns: Sequence[Column], table: Table) -> list[RenderableType]:
                 having.setdefault(column.show(row.get(column.key)), []).append(column.heading)
         for value, runs in having.items():
             line = Text(value)
-            line.append(f"  {plain(', '.join(runs))}", style="dim")
+            line.append(f"  {plain(runs_in_words(runs))}", style="dim")
             parts.append(_indented(line, 4))
     return parts
 
