@@ -417,7 +417,7 @@ class EpisodeRecord(Struct, frozen=True, kw_only=True):
     moves: tuple[Move, ...]
     duration_s: float
     error: str | None = None
-    prompt: int | str | None = None
+    prompt: Whole | str | None = None
     group: str | None = None
     expected: str | None = None
     scores: tuple[float | None, ...] | None = None

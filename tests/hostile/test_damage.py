@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,8 @@ def change(path: Path, number: int, **fields: Any) -> None:
         ("episodes.jsonl", {"seats": ["player_0"]}),
         ("episodes.jsonl", {"moves": {"a": 1}}),
         ("episodes.jsonl", {"returns": ["much", 0]}),
+        ("episodes.jsonl", {"returns": [1.0]}),
+        ("episodes.jsonl", {"scores": [None]}),
         ("responses.jsonl", {"episode": 99999}),
         ("responses.jsonl", {"turn": "x"}),
         ("responses.jsonl", {"messages": [1]}),
@@ -165,12 +168,8 @@ def test_only_regular_files_are_read(arena: Arena, run: Path, name: str, kind: s
     path = run / name
     content = path.read_bytes()
     path.unlink()
-    if kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "directory":
-        path.mkdir()
-    elif kind == "device":
-        path.symlink_to("/dev/zero")
+    if kind != "link":
+        odd_file(path, kind)
     else:
         (run.parent / "elsewhere").write_bytes(content)
         path.symlink_to(run.parent / "elsewhere")
@@ -179,6 +178,56 @@ def test_only_regular_files_are_read(arena: Arena, run: Path, name: str, kind: s
     assert name in resumed.err
     assert arena("compare", "run").code in (0, 2)
     assert arena("replay", "run").code in (1, 2)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "directory", "device"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("catalog.files=[odd]",),
+        ("agents.player_0.type=policy", "agents.player_0.table=odd"),
+        ("agents.player_0.template=./odd",),
+        ("simulation=prompts", "simulation.file=odd.jsonl"),
+        ("simulation=prompts", "simulation.template=./odd.j2"),
+        ("simulation=prompts", "simulation.scorer={type: judge, grades: [0, 1], rubric: odd.txt}"),
+    ],
+)
+def test_a_configuration_names_regular_files(
+    arena: Arena, tmp_path: Path, words: tuple[str, ...], kind: str
+) -> None:
+    for name in ("odd", "odd.j2", "odd.jsonl", "odd.txt"):
+        odd_file(tmp_path / name, kind)
+    ran = arena(*words, "hydra.run.dir=run")
+    assert ran.code == 2
+    assert "odd" in ran.err
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize("kind", ["directory", "device"])
+def test_what_the_user_names_may_be_a_pipe_and_no_device(
+    arena: Arena, run: Path, tmp_path: Path, kind: str
+) -> None:
+    odd_file(tmp_path / "odd", kind)
+    for words in (("--config", "odd"), ("compare", "run", "--labels", "odd")):
+        ran = arena(*words)
+        assert ran.code == 2
+        assert "odd" in ran.err
+    os.mkfifo("pipe")
+    content = "agents: {player_0: {type: random}, player_1: {type: random}}\n"
+    writer = threading.Thread(target=Path("pipe").write_text, args=(content,))
+    writer.start()
+    assert arena("--config", "pipe", "episodes=2").code == 0
+    writer.join()
+
+
+def odd_file(path: Path, kind: str) -> None:
+    """Make something that is no regular file."""
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "directory":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero")
 
 
 @pytest.mark.parametrize(

@@ -5,23 +5,33 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 import sqlite3
 import threading
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from tests.arena import Arena, lines
+from tests.arena import Arena, lines, start_arena
 
 KEY = "sk-canary-0123456789abcdef"
 MOST = 1_000_000
+#: Clears a terminal, sets its title, turns text around; a link, a line of a log, a formula.
+RUDE = (
+    "\x1b[2J\x1b]0;owned\x07\x9b31m\u202e\r[x](javascript:alert(1)) <script>alert(2)</script>"
+    "<img src=x onerror=alert(3)>"
+)
 
 
 class _Handler(BaseHTTPRequestHandler):
     how = ""
     url = ""
+    status = 200
+    elsewhere = ""
     requests = 0
 
     def do_POST(self) -> None:
@@ -64,6 +74,32 @@ class _Handler(BaseHTTPRequestHandler):
         )
         self.wfile.write(body)
 
+    def _big_bomb(self) -> None:
+        """2 GB of one letter: blocks that a full flush made independent, so that they repeat."""
+        packer = zlib.compressobj(wbits=31)
+        head = packer.compress(b'{"id": "') + packer.flush(zlib.Z_FULL_FLUSH)
+        block = packer.compress(b"a" * MOST) + packer.flush(zlib.Z_FULL_FLUSH)
+        self._head(200, Content_Type="application/json", Content_Encoding="gzip")
+        try:
+            self.wfile.write(head + block * 2000)
+        except OSError:
+            self.close_connection = True
+
+    def _moved(self) -> None:
+        self._head(self.status, Location=f"{self.elsewhere}/chat/completions", Content_Length="0")
+
+    def _rude_error(self) -> None:
+        body = json.dumps({"error": {"message": RUDE}}).encode()
+        self._head(400, Content_Type="application/json", Content_Length=str(len(body)))
+        self.wfile.write(body)
+
+    def _rude_answer(self) -> None:
+        message = {"role": "assistant", "content": f"{RUDE}\nFinal Answer: Bet"}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        body = json.dumps({"model": RUDE, "choices": [choice], "object": "chat.completion"})
+        self._head(200, Content_Type="application/json", Content_Length=str(len(body)))
+        self.wfile.write(body.encode())
+
     def _wait(self) -> None:
         self._head(429, Retry_After="99999999", Content_Length="0")
 
@@ -80,8 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def server() -> Iterator[type[_Handler]]:
+@contextmanager
+def serving() -> Iterator[type[_Handler]]:
     class handler(_Handler):
         requests = 0
 
@@ -93,6 +129,18 @@ def server() -> Iterator[type[_Handler]]:
     running.shutdown()
     thread.join()
     running.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[type[_Handler]]:
+    with serving() as handler:
+        yield handler
+
+
+@pytest.fixture
+def other_server() -> Iterator[type[_Handler]]:
+    with serving() as handler:
+        yield handler
 
 
 def words(server: type[_Handler], backend: str) -> tuple[str, ...]:
@@ -120,6 +168,74 @@ def test_a_body_without_end_fails_its_call_and_not_the_run(
     assert len(answers) == server.requests  # none was tried again
     assert all(f"longer than {MOST} bytes" in line["error"]["message"] for line in answers)
     assert len(lines(Path("run/episodes.jsonl"))) == 2
+
+
+@pytest.mark.parametrize("backend", ["direct", "litellm"])
+def test_a_bomb_takes_no_more_memory_than_a_body_may(
+    server: type[_Handler], tmp_path: Path, backend: str
+) -> None:
+    server.how = "big_bomb"
+    limit = 50 * MOST
+    began = start_arena(
+        *words(server, backend), f"backend.{backend}.most_bytes={limit}", cwd=tmp_path
+    )
+    _, status, used = os.wait4(began.pid, 0)
+    began.returncode = os.waitstatus_to_exitcode(status)
+    out, err = began.communicate()
+    assert began.returncode == 1, err
+    assert f"longer than {limit} bytes" in err + out
+    assert used.ru_maxrss * 1024 < 500 * MOST + 4 * limit  # the program itself takes 150 to 300
+
+
+@pytest.mark.parametrize("backend", ["direct", "litellm"])
+@pytest.mark.parametrize("status", [302, 307, 308])
+def test_a_redirection_is_refused_and_named(
+    arena: Arena,
+    server: type[_Handler],
+    other_server: type[_Handler],
+    monkeypatch: pytest.MonkeyPatch,
+    backend: str,
+    status: int,
+) -> None:
+    monkeypatch.setenv("LAB_API_KEY", KEY)
+    server.how, server.status = "moved", status
+    other_server.how = "echo"
+    server.elsewhere = other_server.url.replace("127.0.0.1", "localhost")
+    ran = arena(*words(server, backend), "+provider.lab.api_key_env=LAB_API_KEY")
+    assert ran.code == 1
+    assert other_server.requests == 0
+    answers = lines(Path("run/responses.jsonl"))
+    assert len(answers) == server.requests  # every request is recorded, none was repeated
+    for line in answers:
+        assert str(status) in line["error"]["message"]
+        assert server.elsewhere in line["error"]["message"]
+
+
+def _raw(text: str) -> list[str]:
+    """Characters that a terminal obeys or that turn text around."""
+    return [c for c in text if (ord(c) < 32 and c not in "\n\t") or ord(c) in (0x9B, 0x202E)]
+
+
+@pytest.mark.parametrize("backend", ["direct", "litellm"])
+@pytest.mark.parametrize("how", ["rude_error", "rude_answer"])
+def test_what_a_server_sends_is_shown_and_not_obeyed(
+    arena: Arena, server: type[_Handler], tmp_path: Path, backend: str, how: str
+) -> None:
+    server.how = how
+    ran = arena(*words(server, backend))
+    for command in (
+        ["compare", "run", "--all", "--csv", "a.csv", "--markdown", "a.md", "--latex", "a.tex"],
+        ["report", "run"],
+        ["replay", "run"],
+    ):
+        shown = arena(*command)
+        assert _raw(shown.out + shown.err) == []
+    assert _raw(ran.out + ran.err) == []
+    for name in ("run/arena.log", "run/summary.csv", "a.csv", "a.md", "a.tex", "run/report.html"):
+        assert _raw(Path(name).read_text()) == [], name
+    markdown = Path("a.md").read_text()
+    assert "<script" not in markdown
+    assert "[x](" not in markdown.replace("\\[", "")
 
 
 def test_a_wait_beyond_the_deadline_fails_at_once_and_says_so(

@@ -21,6 +21,7 @@ from game_reasoning_arena.process.files import (
     write_all,
 )
 from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.judgements import checked_facts
 from game_reasoning_arena.recording.lines import read_lines
 
 _FILES = (layout.DECISIONS, layout.LUCK, layout.ASSESSMENT)
@@ -34,7 +35,8 @@ class AssessmentFiles:
 
     def found(self) -> dict[str, Any] | None:
         """Return what an earlier assessment says of itself; None where there is none."""
-        return read_json(self._directory / layout.ASSESSMENT)
+        content = read_json(self._directory / layout.ASSESSMENT)
+        return None if content is None else checked_facts(content)[0]
 
     def remove(self) -> None:
         """Take all three away."""

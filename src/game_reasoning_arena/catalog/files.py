@@ -24,6 +24,7 @@ from game_reasoning_arena.catalog.entries import (
 )
 from game_reasoning_arena.catalog.prefixes import PREFIXES
 from game_reasoning_arena.errors import choose_from
+from game_reasoning_arena.process.files import read_text
 
 _BASE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -186,7 +187,7 @@ def _list_prefix(path: Path) -> str | None:
 def _parse(path: Path, problems: list[str]) -> tuple[dict[tuple[Any, ...], int], Any] | None:
     """Return the file's data, and the line of every key and item down to two levels."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         problems.append(f"{path}: there is no such file; catalog.files takes paths of lists.")
         return None

@@ -167,7 +167,9 @@ class _Recorded(Experiment):
 def _recorded(experiment: Experiment, directory: Path, finished: frozenset[int]) -> _Recorded:
     """The finished episodes, with the moves that people made in them."""
     moves: dict[tuple[int, int], list[int]] = {}
-    last = {line["episode"]: line["moves"] for line in read_lines(directory / layout.EPISODES)}
+    last = {
+        line["episode"]: line.get("moves") or () for line in read_lines(directory / layout.EPISODES)
+    }
     for episode in finished:
         for move in last[episode]:
             moves.setdefault((episode, move["seat"]), []).append(move["action"])

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.process.files import read_text
 from game_reasoning_arena.process.paths import conf_dirs
 from game_reasoning_arena.process.secrets import Redactor, secret_reference
 from game_reasoning_arena.process.yaml_text import load_yaml, with_names_as_texts
@@ -191,7 +192,7 @@ def read_plain_file(path: Path) -> dict[str, Any]:
         what = f"--config {inside}" if inside.is_file() else "--config FILE"
         raise UserError(f"--config {path} is a directory; give a file: {what}")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, pipes=True)
     except OSError as error:
         raise UserError(f"--config {path}: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:

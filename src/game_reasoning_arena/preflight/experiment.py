@@ -14,6 +14,7 @@ import orjson
 from game_reasoning_arena.agents.base_agent import OnFailure, PlayerSpec
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.preflight.sharding import Shard
+from game_reasoning_arena.process.files import read_file
 from game_reasoning_arena.records import EpisodePlan, Model
 from game_reasoning_arena.simulation.base import Simulation
 
@@ -170,7 +171,7 @@ class Experiment:
                 if is_file(template):
                     yield f"{player.name}.template", _digest(load_template(template).sources)
             if table and player.type == "policy":
-                table_bytes = Path(table).expanduser().read_bytes()
+                table_bytes = read_file(Path(table).expanduser(), follow_links=True)
                 yield f"{player.name}.table", hashlib.sha256(table_bytes).hexdigest()
         yield from self.simulation.contents().items()
 

@@ -41,18 +41,20 @@ class UnusualFileError(OSError):
         super().__init__(errno.EINVAL, what, str(path))
 
 
-def open_to_read(path: Path | str, *, follow_links: bool = False) -> BinaryIO:
+def open_to_read(path: Path | str, *, follow_links: bool = False, pipes: bool = False) -> BinaryIO:
     """Open a regular file for reading.
 
     Args:
         path: the file; directories above it may be links.
         follow_links: for files that the user names, not for those found in a directory.
+        pipes: take a pipe, too, and wait for its other end: for what the user types, `<(...)`.
 
     Raises:
         UnusualFileError: it is a link, a pipe, a device or a directory.
         OSError: it is missing or not readable.
     """
-    return os.fdopen(_open(path, os.O_RDONLY, follow_links=follow_links), "rb", 1 << 20)
+    descriptor = _open(path, os.O_RDONLY, follow_links=follow_links, pipes=pipes)
+    return os.fdopen(descriptor, "rb", 1 << 20)
 
 
 def open_to_append(path: Path | str, mode: int = 0o666) -> int:
@@ -80,8 +82,17 @@ def open_lock(path: Path | str) -> int:
     return _open(path, os.O_RDWR | os.O_CREAT)  # NFS locks only what may be written
 
 
-def _open(path: Path | str, flags: int, mode: int = 0o666, *, follow_links: bool = False) -> int:
-    flags |= os.O_CLOEXEC | os.O_NONBLOCK  # else a pipe waits for its other end
+def _open(
+    path: Path | str,
+    flags: int,
+    mode: int = 0o666,
+    *,
+    follow_links: bool = False,
+    pipes: bool = False,
+) -> int:
+    flags |= os.O_CLOEXEC | os.O_NOCTTY
+    if not pipes:
+        flags |= os.O_NONBLOCK  # else a pipe waits for its other end
     if not follow_links:
         flags |= os.O_NOFOLLOW
     try:
@@ -92,7 +103,9 @@ def _open(path: Path | str, flags: int, mode: int = 0o666, *, follow_links: bool
                 _refuse_unusual(path, os.lstat(path).st_mode)
         raise
     try:
-        _refuse_unusual(path, os.fstat(descriptor).st_mode)
+        kind = os.fstat(descriptor).st_mode
+        if not (pipes and stat.S_ISFIFO(kind)):
+            _refuse_unusual(path, kind)
     except OSError:
         os.close(descriptor)
         raise
@@ -106,18 +119,36 @@ def _refuse_unusual(path: Path | str, mode: int) -> None:
     raise UnusualFileError(path, f"{what}, not a regular file")
 
 
-def read_file(path: Path | str, *, most: int = MOST_BYTES, follow_links: bool = False) -> bytes:
-    """Return the content of a regular file.
+def read_file(
+    path: Path | str,
+    *,
+    most: int = MOST_BYTES,
+    follow_links: bool = False,
+    pipes: bool = False,
+) -> bytes:
+    """Return the content of a regular file; see :func:`open_to_read`.
 
     Raises:
         UnusualFileError: it is no regular file, or longer than ``most`` bytes.
         OSError: it is missing or not readable.
     """
-    with open_to_read(path, follow_links=follow_links) as file:
+    with open_to_read(path, follow_links=follow_links, pipes=pipes) as file:
         content = file.read(most + 1)
     if len(content) > most:
         raise UnusualFileError(path, f"is longer than {most} bytes")
     return content
+
+
+def read_text(path: Path | str, *, encoding: str = "utf-8", pipes: bool = False) -> str:
+    """Return the text of a file that the user or a configuration names; links are followed.
+
+    Raises:
+        UnusualFileError: it is no regular file, or too long.
+        OSError: it is missing or not readable.
+        UnicodeDecodeError: it is no text.
+    """
+    text = read_file(path, follow_links=True, pipes=pipes).decode(encoding)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_json(path: Path | str, *, most: int = MOST_BYTES) -> dict[str, Any] | None:

@@ -89,7 +89,7 @@ def _failed(line: Mapping[str, Any]) -> dict[int, str] | None:
     """Who was first without a legal answer, and why they forfeited ("" where a move was made)."""
     forfeit = line.get("forfeit")
     if isinstance(forfeit, dict):
-        return {one["seat"]: one["cause"] for one in (forfeit, *forfeit.get("also", ()))}
+        return {one["seat"]: one["cause"] for one in (forfeit, *(forfeit.get("also") or ()))}
     moves = line.get("moves")
     if moves is None:
         return None

@@ -28,6 +28,7 @@ from msgspec import Struct
 
 from game_reasoning_arena.errors import ContextOverflowError, DamagedRecordError
 from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.judgements import DecisionRecord, LuckRecord
 from game_reasoning_arena.records import (
     CallKey,
     EpisodeRecord,
@@ -44,6 +45,8 @@ _R = TypeVar("_R", bound=Struct)
 _RECORDS: dict[str, type[Struct]] = {
     layout.EPISODES: EpisodeRecord,
     layout.RESPONSES: ResponseRecord,
+    layout.DECISIONS: DecisionRecord,
+    layout.LUCK: LuckRecord,
 }
 
 #: Fields without which a line is of no use to anybody.
@@ -57,12 +60,13 @@ _NEEDED: dict[type[Struct], frozenset[str]] = {
 def line_decoder(name: str) -> Callable[[bytes], dict[str, Any]]:
     """Return what makes a dict of a line of the file with this name.
 
-    It raises :class:`msgspec.DecodeError` for a line that is damaged.
+    It raises :class:`msgspec.MsgspecError` for a line that is damaged, also where the fields of an
+    episode contradict each other.
     """
     record = _RECORDS.get(name)
     kind = dict[str, Any] if record is None else _line_type(record)
     decode: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(kind).decode
-    return decode
+    return decode if name != layout.EPISODES else functools.partial(_checked_episode, decode)
 
 
 def _line_type(record: type[Struct], within: tuple[type[Struct], ...] = ()) -> Any:
@@ -199,12 +203,9 @@ def episode_of(line: Mapping[str, Any]) -> EpisodeRecord:
     """Return a line of ``episodes.jsonl`` as a record.
 
     Raises:
-        DamagedRecordError: a field is of another type, or its values contradict each other.
+        DamagedRecordError: a field is of another type.
     """
-    episode = _record_of(line, EpisodeRecord)
-    if problem := _contradiction(episode):
-        raise DamagedRecordError(problem)
-    return episode
+    return _record_of(line, EpisodeRecord)
 
 
 def response_of(line: Mapping[str, Any]) -> ResponseRecord:
@@ -216,23 +217,36 @@ def response_of(line: Mapping[str, Any]) -> ResponseRecord:
     return _record_of(line, ResponseRecord)
 
 
-def _contradiction(episode: EpisodeRecord) -> str | None:
-    """Return how an episode's fields contradict each other, or None."""
-    seats, returns, forfeit = episode.seats, episode.returns, episode.forfeit
-    if returns is not None and len(returns) != len(seats):
-        return f"returns: {len(returns)} numbers for {len(seats)} seats"
-    if any(move.seat >= len(seats) for move in episode.moves):
+def _checked_episode(decode: Callable[[bytes], dict[str, Any]], line: bytes) -> dict[str, Any]:
+    found = decode(line)
+    if problem := _contradiction(found):
+        raise msgspec.ValidationError(problem)
+    return found
+
+
+#: Fields of an episode that hold one value per seat.
+_BY_SEAT = ("returns", "scores", "answers", "labels")
+
+
+def _contradiction(episode: Mapping[str, Any]) -> str | None:
+    """Return how the fields of an episode's line contradict each other, or None."""
+    seats, forfeit = episode["seats"], episode.get("forfeit")
+    for name in _BY_SEAT:
+        values = episode.get(name)
+        if values is not None and len(values) != len(seats):
+            return f"{name}: {len(values)} values for {len(seats)} seats"
+    if any(move["seat"] >= len(seats) for move in episode.get("moves") or ()):
         return f"moves: a seat beyond the {len(seats)} of the episode"
-    if (episode.status is Status.FORFEIT) != (forfeit is not None):
-        return f"forfeit: {'somebody' if forfeit else 'nobody'}, in an episode {episode.status}"
-    failed = () if forfeit is None else (forfeit, *forfeit.also)
-    if not all(one.seat < len(seats) and seats[one.seat] == one.player for one in failed):
+    if (episode["status"] == Status.FORFEIT) != (forfeit is not None):
+        return f"forfeit: {'somebody' if forfeit else 'nobody'}, in an episode {episode['status']}"
+    failed = () if forfeit is None else (forfeit, *(forfeit.get("also") or ()))
+    if not all(one["seat"] < len(seats) and seats[one["seat"]] == one["player"] for one in failed):
         return "forfeit: its player does not sit at its seat"
-    return _wrong_winner(episode, {one.seat for one in failed})
+    return _wrong_winner(episode, {one["seat"] for one in failed})
 
 
-def _wrong_winner(episode: EpisodeRecord, failed: set[int]) -> str | None:
-    winner, seats, returns = episode.winner, episode.seats, episode.returns
+def _wrong_winner(episode: Mapping[str, Any], failed: set[int]) -> str | None:
+    winner, seats, returns = episode.get("winner"), episode["seats"], episode.get("returns")
     if winner is None:
         return None
     if winner not in seats:

@@ -1,8 +1,14 @@
-"""The lines that assessing writes beside a run: decisions measured, results without luck."""
+"""What assessing writes beside a run: decisions measured, results without luck, and how."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
 from msgspec import Struct
+
+from game_reasoning_arena.records import Index, Place, Whole
 
 
 class ChessJudgement(Struct, frozen=True, kw_only=True):
@@ -13,8 +19,8 @@ class ChessJudgement(Struct, frozen=True, kw_only=True):
     blunder or None.
     """
 
-    cp_before: int
-    cp_after: int
+    cp_before: Whole
+    cp_after: Whole
     win_before: float
     win_after: float
     accuracy: float
@@ -33,16 +39,16 @@ class DecisionRecord(Struct, frozen=True, kw_only=True):
     """
 
     run_id: str
-    episode: int
-    seed: int
-    seat: int
+    episode: Index
+    seed: Whole
+    seat: Place
     player: str
-    turn: int
-    action: int | None
+    turn: Index
+    action: Whole | None
     action_text: str | None
     by: str
-    legal: int
-    best: tuple[int, ...]
+    legal: Index
+    best: tuple[Whole, ...]
     best_text: tuple[str, ...]
     value_played: float
     value_best: float
@@ -64,9 +70,9 @@ class LuckRecord(Struct, frozen=True, kw_only=True):
     """
 
     run_id: str
-    episode: int
-    seed: int
-    seat: int
+    episode: Index
+    seed: Whole
+    seat: Place
     player: str
     returns: float | None
     adjusted_return: float | None
@@ -76,3 +82,28 @@ class LuckRecord(Struct, frozen=True, kw_only=True):
     reference_value: float | None
     method: str
     forfeit: bool = False
+
+
+#: The keys of ``assessment.json`` and their types.
+_FACTS: Mapping[str, Any] = {
+    **dict.fromkeys(("run_id", "by", "python", "identity", "status"), str),
+    **dict.fromkeys(("settings", "evaluator"), dict[str, Any]),
+    **dict.fromkeys(("known_policies", "versions"), dict[str, str]),
+    **dict.fromkeys(("assessed_at", "duration_s"), float),
+    **dict.fromkeys(("episodes", "counts"), dict[str, Index]),
+    "format_version": int,
+    "exact": bool,
+    "notes": list[str],
+}
+
+
+def checked_facts(content: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return what an ``assessment.json`` holds, and the keys left out since they are damaged."""
+    facts: dict[str, Any] = {}
+    damaged: list[str] = []
+    for key, value in content.items():
+        try:
+            facts[key] = msgspec.convert(value, _FACTS.get(key, Any))
+        except msgspec.ValidationError:
+            damaged.append(key)
+    return facts, damaged

@@ -1,6 +1,6 @@
 """The one reader of JSONL: lines as they stand, checked by type, with what is wrong with each.
 
-``episodes.jsonl`` and ``responses.jsonl`` are checked against the fields of their records
+The lines of a run and of its assessment are checked against the fields of their records
 (:mod:`game_reasoning_arena.recording.decoding`); other files against being JSON objects.
 """
 

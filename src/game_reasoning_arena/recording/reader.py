@@ -21,6 +21,7 @@ from game_reasoning_arena.errors import UserError, near
 from game_reasoning_arena.process.files import read_file, read_json
 from game_reasoning_arena.process.yaml_text import load_yaml
 from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.judgements import checked_facts
 from game_reasoning_arena.recording.lines import (
     Notice,
     read_line_at,
@@ -139,7 +140,16 @@ class RunReader:
     @cached_property
     def assessment(self) -> dict[str, Any] | None:
         """``assessment.json``; None where the run was not assessed, or where it is damaged."""
-        return read_json(self.path / layout.ASSESSMENT)
+        path = self.path / layout.ASSESSMENT
+        content = read_json(path)
+        if content is None:
+            if path.exists():
+                self._tell(f"{path} cannot be read: the run counts as not assessed.")
+            return None
+        facts, damaged = checked_facts(content)
+        if damaged:
+            self._tell(f"{path} is damaged at {', '.join(damaged)}: taken as unknown.")
+        return facts
 
     def decisions(self) -> Iterator[dict[str, Any]]:
         """The lines of ``decisions.jsonl``; none where the run was not assessed."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from game_reasoning_arena.analysis.statistics.answers import Answers
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.process.files import read_text
 
 #: What a row of the file may name an answer by, besides its label.
 NAMED_BY: Final = ("prompt", "group", "run", "episode", "seat", "who", "answer")
@@ -62,7 +63,7 @@ def with_labels(answers: Answers, file: Path, runs: list[str]) -> Answers:
 
 def _read(file: Path) -> list[Mapping[str, Any]]:
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = read_text(file, encoding="utf-8-sig", pipes=True)
         if file.suffix.lower() == ".csv":
             rows: list[Any] = list(csv.DictReader(text.splitlines()))
         else:

@@ -15,6 +15,7 @@ from game_reasoning_arena.agents.base_agent import PlayerSpec
 from game_reasoning_arena.agents.naming import Names
 from game_reasoning_arena.agents.reading.dressing import which_action
 from game_reasoning_arena.errors import UserError, choose_from
+from game_reasoning_arena.process.files import read_text
 from game_reasoning_arena.process.targets import import_named
 from game_reasoning_arena.records import EpisodePlan
 from game_reasoning_arena.simulation.open_spiel.engine_agent import EngineAgent, pick
@@ -172,7 +173,7 @@ def read_table(file: str) -> dict[str, dict[str, float]]:
         UserError: the file cannot be read, or is no object of objects.
     """
     try:
-        table = json.loads(Path(file).expanduser().read_text(encoding="utf-8"))
+        table = json.loads(read_text(Path(file).expanduser()))
     except OSError as error:
         raise UserError(f"the table {file!r} cannot be read: {error.strerror}.") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -16,6 +16,7 @@ from jinja2 import StrictUndefined, Template, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from game_reasoning_arena.errors import UserError, choose_from
+from game_reasoning_arena.process.files import read_text
 
 SHIPPED = Path(__file__).resolve().parent / "templates"
 
@@ -101,7 +102,7 @@ def _source(text: str, where: str) -> str:
     if "/" in text or text.endswith(".j2"):
         path = Path(text).expanduser()
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except FileNotFoundError:
         raise UserError(
             f"{where}={text!r}: there is no such template. {choose_from(text, shipped())} Or give "

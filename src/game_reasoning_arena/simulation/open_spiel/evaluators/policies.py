@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.process.files import read_file
 from game_reasoning_arena.records import Move
 from game_reasoning_arena.simulation.open_spiel.bots import read_table, table_weights
 from game_reasoning_arena.simulation.open_spiel.loading import State
@@ -141,7 +142,7 @@ def solved_policy(task: Task, iterations: int, most: int) -> SolvedPolicy:
 
 def _table(task: Task, path: Path, digest: str | None) -> TablePolicy | str | None:
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = hashlib.sha256(read_file(path, follow_links=True)).hexdigest()
         table = read_table(str(path))
     except OSError as error:
         return f"its policy table {path} cannot be read ({error.strerror})"

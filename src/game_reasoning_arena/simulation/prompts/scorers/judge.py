@@ -10,6 +10,7 @@ from game_reasoning_arena.agents.asking import Verdict
 from game_reasoning_arena.agents.naming import Names, collapsed
 from game_reasoning_arena.agents.parsing import judge as read_grade
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.process.files import read_text
 from game_reasoning_arena.records import CallKey, Message, Outcome, Reply
 from game_reasoning_arena.simulation.prompts.columns import Item
 from game_reasoning_arena.simulation.prompts.scorers.base import (
@@ -167,7 +168,7 @@ def _rubric(given: str | None) -> str:
     if not given.rstrip().endswith((".txt", ".md")) or "\n" in given:
         return given
     try:
-        return Path(given).expanduser().read_text(encoding="utf-8").strip()
+        return read_text(Path(given).expanduser()).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"simulation.scorer.rubric={given} cannot be read: {error}. Give the path of a text "
