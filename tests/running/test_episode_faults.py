@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.arena import Ran, episodes, finish, run_json, start_arena
@@ -62,3 +64,34 @@ def test_a_run_in_which_nothing_else_happens_stops_soon(tmp_path: Path) -> None:
     assert "a fault in the program: RuntimeError: never works" in ran.out
     assert "Traceback" in (ran.directory / "arena.log").read_text()
     assert len(episodes(ran.directory)) == 8
+
+
+def faulty(*words: str, cwd: Path) -> Ran:
+    done = subprocess.run(
+        [sys.executable, Path(__file__).with_name("faulty_games.py"), *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def test_openspiel_raises_in_episodes_and_no_sitting_stops_at_them(tmp_path: Path) -> None:
+    words = ("simulation=openspiel", "simulation.game=faulty", "agents=random_vs_random")
+    ran = faulty(*words, "episodes=24", "concurrency=2", "hydra.run.dir=mine", cwd=tmp_path)
+    assert ran.code == 1
+    assert "Traceback" not in ran.out + ran.err
+    run = tmp_path / "mine"
+    before = episodes(run)
+    failed = {n for n, episode in before.items() if episode["status"] == "error"}
+    assert 8 < len(failed) < len(before) == 24  # more than end a run that does nothing else
+    assert all("SpielError: no corner, please" in before[n]["error"] for n in failed)
+    # Known faults come first in the next sitting, and what has not been played yet after them.
+    again = faulty("resume", "mine", "episodes=40", "concurrency=1", cwd=tmp_path)
+    assert again.code == 1
+    after = episodes(run)
+    assert len(after) == 40
+    assert {n: after[n] for n in before} == before
+    assert run_json(run)["episodes"]["completed"] > len(before) - len(failed)

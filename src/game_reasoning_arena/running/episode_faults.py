@@ -22,7 +22,8 @@ class EpisodeFaults:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._in_a_row = 0
-        self._others = 0  # episodes that ended otherwise
+        self._others = len(ledger.past.episodes)  # episodes that ended otherwise
+        self._before = {e.episode: e.error for e in ledger.past.replaced}
         self._last: Exception | None = None
 
     def ended(self, record: EpisodeRecord) -> None:
@@ -55,6 +56,8 @@ class EpisodeFaults:
             )
         )
         self._last = error
+        if self._before.get(plan.episode) == cause:
+            return  # as in an earlier sitting: it says nothing new of the run
         self._in_a_row += 1
         if self._in_a_row >= MOST_IN_A_ROW:
             self._fail(error)
