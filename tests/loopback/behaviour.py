@@ -67,8 +67,9 @@ class Fault:
 
     ``kind``: status (with ``status``, ``message``, ``code``, ``retry_after`` in seconds or
     ``retry_after_date``), context, quota, drop_before, drop_mid, drip, stall, not_json,
-    no_choices, null_content, length, content_filter, refusal, empty. ``{authorization}`` in a
-    message is replaced by the header that the request carried.
+    no_choices, null_content, length, content_filter, refusal, empty, body (with ``body`` and
+    ``content_type``, sent as a ``Recorded`` is). ``{authorization}`` in a message is replaced by
+    the header that the request carried.
     """
 
     kind: str = "status"
@@ -78,6 +79,8 @@ class Fault:
     retry_after: float | None = None
     retry_after_date: str | None = None
     drip_s: float = 0.05
+    body: str = ""
+    content_type: str = "application/json"
     count: int | None = None  # how often; None is for ever
     rate: float = 1.0  # share of the requests that would be hit
     model: str | None = None  # only this model

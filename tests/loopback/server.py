@@ -178,6 +178,8 @@ class Connection(asyncio.Protocol):
             return 401
         if behaviour.recorded is not None:
             return await self._replay(behaviour.recorded)
+        if fault and kind == "body":
+            return await self._replay(Recorded(fault.body, content_type=fault.content_type))
         if fault and kind in ("status", "context", "quota"):
             return self._fail(fault, authorization)
         if kind == "stall":
