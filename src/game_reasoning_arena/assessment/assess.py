@@ -1,4 +1,4 @@
-"""Assessing runs: from a run directory to the three files beside it."""
+"""Assess runs: from a run directory to the three files of its assessment."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Changes when lines that were written before must not be mixed with new ones.
+#: Version of the lines; raise it when older lines must not be mixed with new ones.
 FORMAT_VERSION = 1
 _COMPARED = ("by", "settings", "evaluator", "known_policies", "versions", "format_version")
-#: Episodes that one process judges exactly before others are worth their start.
+#: The number of episodes from which further processes are worth their start.
 _ALONE = 20_000
 _CHUNK = 200
 
-#: Is given the run, the episodes that are done and those that there are.
-Told = Callable[[Path, int, int], None]
+#: Called with the run, the number of judged episodes and the number of all.
+ProgressCallback = Callable[[Path, int, int], None]
 
 
 def _nothing() -> None:
-    """Go on."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assessed:
-    """What assessing a run came to.
+    """The result of assessing a run.
 
-    ``judged`` counts the episodes of this time, ``episodes`` all; ``facts`` is the content of
+    ``judged`` counts the episodes judged this time, ``episodes`` all; ``facts`` is the content of
     ``assessment.json``.
     """
 
@@ -63,7 +63,7 @@ class Assessed:
 
 @dataclass(slots=True)
 class Outcome:
-    """What assessing several runs came to: what was done, and why others were left out."""
+    """The results of assessing several runs, and the reasons why others were left out."""
 
     assessed: list[Assessed] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -74,17 +74,16 @@ def assess_runs(
     settings: EvaluatorSettings,
     *,
     again: bool = False,
-    told: Told = lambda run, done, total: None,
+    progress: ProgressCallback = lambda run, done, total: None,
     workers: int | None = None,
 ) -> Outcome:
     """Assess every run in ``paths`` (runs, sweeps, glob patterns), one after the other.
 
-    Args:
-        paths: as for ``find_runs``.
-        settings: which evaluator, and what it is told.
-        again: replace an assessment by another evaluator.
-        told: hears of progress.
-        workers: processes; by default as many as there are processors, where they are worth it.
+    paths: as for ``find_runs``.
+    settings: the evaluator and its settings.
+    again: whether to replace an assessment by another evaluator.
+    progress: called with the progress.
+    workers: processes; by default as many as processors, where they are worth it.
 
     Raises:
         UserError: there is no run, or none of them can be assessed.
@@ -92,7 +91,9 @@ def assess_runs(
     outcome = Outcome()
     for reader in find_runs(*paths, notice=lambda _: None):
         try:
-            done = assess_run(reader.path, settings, again=again, told=told, workers=workers)
+            done = assess_run(
+                reader.path, settings, again=again, progress=progress, workers=workers
+            )
         except UserError as error:
             outcome.left_out += problems_of(error)
         else:
@@ -107,21 +108,20 @@ def assess_run(
     settings: EvaluatorSettings,
     *,
     again: bool = False,
-    told: Told = lambda run, done, total: None,
+    progress: ProgressCallback = lambda run, done, total: None,
     workers: int | None = None,
     locked: bool = False,
     stopping: Callable[[], None] = _nothing,
 ) -> Assessed:
-    """Assess one run; what an interrupted assessment has done already stays.
+    """Assess one run; finished parts of an interrupted assessment stay.
 
-    Args:
-        directory: the run.
-        settings: which evaluator, and what it is told.
-        again: replace an assessment by another evaluator.
-        told: hears of progress.
-        workers: processes; 0 judges in this one.
-        locked: the caller holds the directory's lock.
-        stopping: called now and then; may raise, and what is written stays.
+    directory: the run.
+    settings: the evaluator and its settings.
+    again: whether to replace an assessment by another evaluator.
+    progress: called with the progress.
+    workers: processes; 0 judges in this one.
+    locked: whether the caller holds the directory's lock.
+    stopping: called now and then; may raise, and written lines stay.
 
     Raises:
         UserError: the run cannot be assessed; nothing is left of an assessment that began now.
@@ -137,7 +137,7 @@ def assess_run(
         run = read_run(reader, simulation)
         assessment = _begun(run, by, settings, simulation, files)
         stack.callback(assessment.close)
-        return assessment.carry_out(again, told, workers, stopping)
+        return assessment.carry_out(again, progress, workers, stopping)
 
 
 def _chosen(directory: Path, simulation: OpenSpielSimulation, settings: EvaluatorSettings) -> str:
@@ -156,7 +156,7 @@ def _begun(
     simulation: OpenSpielSimulation,
     files: AssessmentFiles,
 ) -> _Assessment:
-    """Make the judge; a game that turns out not to be solvable is searched, unless told not to."""
+    """Make the judge; a game that cannot be solved is searched, unless the solver was requested."""
     try:
         try:
             return _Assessment(run, by, settings, simulation.players, files)
@@ -213,7 +213,7 @@ class _Assessment:
             "known_policies": prepared.known,
             "versions": _versions(),
         }
-        # Numbers that follow from the rest may differ in their last digits between machines.
+        # Derived numbers may differ in their last digits between machines.
         facts = {k: v for k, v in self._judge.facts().items() if not isinstance(v, float)}
         settled = {**judged, "evaluator": facts}
         identity = hashlib.sha256(orjson.dumps(settled, option=orjson.OPT_SORT_KEYS)).hexdigest()
@@ -231,9 +231,13 @@ class _Assessment:
         self._judge.close()
 
     def carry_out(
-        self, again: bool, told: Told, workers: int | None, stopping: Callable[[], None]
+        self,
+        again: bool,
+        progress: ProgressCallback,
+        workers: int | None,
+        stopping: Callable[[], None],
     ) -> Assessed:
-        """Judge what is not judged yet, and write it down."""
+        """Judge the remaining episodes and write their lines."""
         directory, found = self._run.directory, self._files.found()
         fresh = found is None
         if found is not None and not self._same(found):
@@ -248,16 +252,16 @@ class _Assessment:
         done = self._files.repair(dict.fromkeys(self._run.offsets, self._players))
         todo = [number for number in self._run.offsets if number not in done]
         total, began = len(self._run.offsets), time.time()
-        told(directory, len(done), total)
+        progress(directory, len(done), total)
         if todo or fresh or found is None or found.get("status") != "completed":
-            self._tell("unfinished", len(done), began)
+            self._write_state("unfinished", len(done), began)
             try:
-                self._judge_all(todo, len(done), told, workers, stopping)
+                self._judge_all(todo, len(done), progress, workers, stopping)
             except UserError as error:
                 if fresh:
                     self._files.remove()
                 raise UserError(f"{directory} cannot be assessed: {error}") from error
-            self._tell("completed", total, began)
+            self._write_state("completed", total, began)
         return Assessed(
             directory=directory,
             judged=len(todo),
@@ -269,7 +273,7 @@ class _Assessment:
         self,
         todo: Sequence[int],
         done: int,
-        told: Told,
+        progress: ProgressCallback,
         workers: int | None,
         stopping: Callable[[], None],
     ) -> None:
@@ -277,12 +281,12 @@ class _Assessment:
         for episodes, (decisions, luck) in self._lines(todo, workers, stopping):
             self._files.append(decisions, luck)
             done += episodes
-            told(self._run.directory, done, total)
+            progress(self._run.directory, done, total)
 
     def _lines(
         self, todo: Sequence[int], workers: int | None, stopping: Callable[[], None]
     ) -> Iterator[tuple[int, Lines]]:
-        """The lines of episodes, chunk by chunk, from this process or from several."""
+        """Yield the lines of episodes, chunk by chunk, from this process or from several."""
         from game_reasoning_arena.assessment.worker import judged_lines
 
         size = _CHUNK if self._cheap else 1
@@ -306,8 +310,8 @@ class _Assessment:
             self._head["run_id"],
         )
 
-    def _tell(self, status: str, done: int, began: float) -> None:
-        self._files.tell(
+    def _write_state(self, status: str, done: int, began: float) -> None:
+        self._files.write_assessment(
             {
                 **self._head,
                 "status": status,
@@ -320,7 +324,7 @@ class _Assessment:
 
 
 def _counts(path: Path) -> dict[str, int]:
-    """Decisions by who made them."""
+    """Return the number of decisions by their maker."""
     if not path.is_file():
         return {}
     made = Counter(line["by"] for line in read_lines(path, notice=lambda _: None))
@@ -335,13 +339,15 @@ def _versions() -> dict[str, str]:
 
 
 def _difference(found: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What an earlier assessment and this one have different, setting by setting."""
-    then, told = _flat(found), _flat(now)
-    names = [key for key in sorted(then.keys() | told.keys()) if key.split(".")[0] in _COMPARED]
+    """Return the differences between an earlier assessment's settings and these."""
+    earlier, current = _flat(found), _flat(now)
+    names = [
+        key for key in sorted(earlier.keys() | current.keys()) if key.split(".")[0] in _COMPARED
+    ]
     changed = [
-        f"{name}: {then.get(name, 'not set')} then, {told.get(name, 'not set')} now"
+        f"{name}: {earlier.get(name, 'not set')} then, {current.get(name, 'not set')} now"
         for name in names
-        if then.get(name) != told.get(name)
+        if earlier.get(name) != current.get(name)
     ]
     return "; ".join(changed[:3]) or "another format or run"
 

@@ -1,7 +1,7 @@
-"""The files of an assessment: whole episodes are appended, and what is there is gone on from.
+"""The files of an assessment: whole episodes are appended, and an existing file is continued.
 
 An episode's lines in ``luck.jsonl`` are written after those in ``decisions.jsonl``, so an episode
-with all its lines there is complete; what a kill left of another is taken out.
+with all its lines there is complete; lines of incomplete episodes, left by a kill, are removed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class AssessmentFiles:
         return None if content is None else checked_facts(content)[0]
 
     def remove(self) -> None:
-        """Take all three away."""
+        """Remove all three files."""
         for name in _FILES:
             (self._directory / name).unlink(missing_ok=True)
 
@@ -47,7 +47,7 @@ class AssessmentFiles:
         """Keep the lines of complete episodes and no others; return their numbers.
 
         Args:
-            wanted: the seats of each episode that is to be assessed.
+            wanted: the seats of each episode to assess.
         """
         luck = self._lines(layout.LUCK)
         seats: dict[int, int] = {}
@@ -71,7 +71,7 @@ class AssessmentFiles:
             except OSError as error:
                 raise RunStorageError(_unwritable(path, error)) from error
 
-    def tell(self, content: Mapping[str, Any]) -> None:
+    def write_assessment(self, content: Mapping[str, Any]) -> None:
         """Replace ``assessment.json``."""
         option = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
         self._replace(layout.ASSESSMENT, orjson.dumps(content, option=option) + b"\n")

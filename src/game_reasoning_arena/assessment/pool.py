@@ -20,11 +20,11 @@ _LOOK_EVERY_S = 0.5
 
 
 class JudgePool:
-    """Processes that judge alike; to be closed.
+    """Processes that judge alike; call ``close`` at the end.
 
     Args:
         setup: the first line for each, see ``worker``.
-        workers: how many.
+        workers: their number.
     """
 
     def __init__(self, setup: Mapping[str, Any], workers: int) -> None:
@@ -37,7 +37,7 @@ class JudgePool:
         """Yield the number of episodes and the lines of each chunk, in the order of the chunks.
 
         Args:
-            chunks: episodes to be judged together.
+            chunks: groups of episodes, each judged by one process.
             stopping: called now and then; may raise.
 
         Raises:

@@ -1,4 +1,4 @@
-"""A recorded run as it is to be assessed: its game, its players, the episodes that ended."""
+"""A recorded run to assess: its game, its players, the episodes that ended."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordedRun:
-    """What an assessment needs of a run directory.
+    """The parts of a run directory that an assessment needs.
 
-    ``offsets`` tells where the lines of its ended episodes stand in episodes.jsonl, by number;
-    ``home`` is where relative paths of its configuration begin, ``seating`` tells at which seats
-    each player sat.
+    ``offsets`` holds the place of each ended episode's line in episodes.jsonl, by number; ``home``
+    is
+    the folder from which relative paths of its configuration start; ``seating`` holds the seats at
+    which each player sat.
     """
 
     directory: Path
@@ -37,7 +38,7 @@ class RecordedRun:
     seating: Mapping[str, Sequence[int]]
 
     def episodes(self, numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
-        """The lines of these episodes."""
+        """Yield the lines of these episodes."""
         path = self.directory / layout.EPISODES
         return read_line_at(path, [self.offsets[number] for number in numbers])
 
@@ -66,7 +67,7 @@ def game_of(reader: RunReader) -> OpenSpielSimulation:
 
 
 def check_assessable(simulation: Simulation) -> None:
-    """Fail if runs of a simulation cannot be assessed by the evaluator that is chosen for it.
+    """Raise if runs of a simulation cannot be assessed by the evaluator chosen for it.
 
     Raises:
         UserError: no evaluator fits, or its program is missing.
@@ -86,7 +87,7 @@ def check_assessable(simulation: Simulation) -> None:
 
 
 def read_run(reader: RunReader, simulation: OpenSpielSimulation) -> RecordedRun:
-    """Return a run, after replaying every ended episode's moves.
+    """Return a run after replaying the moves of every ended episode.
 
     Raises:
         UserError: it holds no ended episode, or its moves are not those of the game.
@@ -97,7 +98,7 @@ def read_run(reader: RunReader, simulation: OpenSpielSimulation) -> RecordedRun:
     seated: set[tuple[str, int]] = set()
     for offset, line in reader.episodes_at():
         number = int(line["episode"])
-        offsets.pop(number, None)  # a later line takes an earlier one's place
+        offsets.pop(number, None)  # a later line replaces an earlier one
         if line.get("status") in FINAL:
             if problem := check_replay(simulation, line):
                 raise UserError(f"{reader.path} cannot be assessed: {problem}.")
@@ -107,15 +108,15 @@ def read_run(reader: RunReader, simulation: OpenSpielSimulation) -> RecordedRun:
         raise UserError(
             f"{reader.path} holds no episode that came to its end, so none is assessed."
         )
-    told = reader.run
+    record = reader.run
     agents = reader.config.get("agents")
     return RecordedRun(
         directory=reader.path,
         run_id=reader.run_id,
         simulation_conf=reader.config["simulation"],
         agents=agents if isinstance(agents, dict) else {},
-        contents=told.contents,
-        home=Path(told.cwd or "."),
+        contents=record.contents,
+        home=Path(record.cwd or "."),
         offsets=dict(sorted(offsets.items())),
         seating={name: sorted(s for n, s in seated if n == name) for name, _ in seated},
     )

@@ -2,7 +2,7 @@
 
     python -m game_reasoning_arena.assessment.worker
 
-The first line says how to judge; each line after it is a list of episodes, answered by their lines.
+The first line holds the settings; each later one is a list of episodes, answered by their lines.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimul
 
 
 def judge_from(setup: Mapping[str, Any]) -> Prepared:
-    """Return the judge that a first line asks for.
+    """Return the judge for a first line.
 
     Raises:
         UserError: it cannot be made.
@@ -55,9 +55,9 @@ def judged_lines(judge: Judge, episodes: Iterable[Mapping[str, Any]]) -> tuple[b
 
 def main() -> None:
     """Judge until the input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asked stops this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops this process
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print must not come between the answers
+    os.dup2(2, 1)  # output of libraries must not mix with the answers
     lines = sys.stdin.buffer
     judge = judge_from(orjson.loads(lines.readline())).judge
     try:

@@ -19,7 +19,7 @@ from game_reasoning_arena.simulation.open_spiel.evaluators.settings import (
 )
 
 if TYPE_CHECKING:
-    from game_reasoning_arena.assessment.assess import Told
+    from game_reasoning_arena.assessment.assess import ProgressCallback
 
 _DEFAULTS = EvaluatorSettings()
 
@@ -87,9 +87,9 @@ def run(args: argparse.Namespace) -> int:
 
     names = ("by", "simulations", "nodes", "engine", "iterations", "seed")
     settings = EvaluatorSettings(**{name: getattr(args, name) for name in names})
-    with _progress() as told:
+    with _progress() as progress:
         outcome = assess_runs(
-            args.directories, settings, again=args.again, told=told, workers=args.workers
+            args.directories, settings, again=args.again, progress=progress, workers=args.workers
         )
     for assessed in outcome.assessed:
         for line in sentences(assessed):
@@ -113,7 +113,7 @@ def _options(word: str) -> str:
 
 
 @contextmanager
-def _progress() -> Iterator[Told]:
+def _progress() -> Iterator[ProgressCallback]:
     """A bar per run on a terminal; nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda run, done, total: None
@@ -124,9 +124,9 @@ def _progress() -> Iterator[Told]:
     with Progress(console=Console(stderr=True), transient=True) as bars:
         tasks: dict[Path, Any] = {}
 
-        def told(run: Path, done: int, total: int) -> None:
+        def progress(run: Path, done: int, total: int) -> None:
             if run not in tasks:
                 tasks[run] = bars.add_task(str(run), total=total)
             bars.update(tasks[run], completed=done, total=total)
 
-        yield told
+        yield progress

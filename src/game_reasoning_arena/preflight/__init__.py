@@ -1,4 +1,4 @@
-"""From a composed configuration to an experiment: everything is checked before a token is spent."""
+"""From a composed configuration to an experiment; everything is checked before a token is spent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether backends could serve, here and now: keys, engines, servers that run."""
+"""Check that backends can serve their models here and now: keys, engines, running servers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from game_reasoning_arena.records import Model
 
 
 class Serving:
-    """Asks each distinct backend about each distinct set of models once: jobs of a sweep mostly
-    have them in common."""
+    """Checks each distinct backend and set of models once, as most jobs of a sweep share them."""
 
     def __init__(self) -> None:
         self._told: dict[tuple[str, tuple[str, ...]], list[str]] = {}
@@ -23,15 +22,15 @@ class Serving:
     def problems(
         self, prefix: str, conf: Mapping[str, Any], backend: BaseLLMBackend, models: Sequence[Model]
     ) -> list[str]:
-        """What keeps a backend from serving models, in plain words.
+        """Return the reasons why a backend cannot serve models.
 
         Args:
             prefix: the backend's key in the ``backend`` config node.
             conf: its settings.
             backend: made from them.
-            models: those that it is to serve.
+            models: the models to serve.
         """
-        # All of a model counts: the same name can mean another address in another job.
+        # The whole model is part of the key: one name can mean another address in another job.
         key = (backend_key(prefix, conf), tuple(map(repr, models)))
         if key not in self._told:
             self._told[key] = _checked(backend, models)
@@ -39,7 +38,7 @@ class Serving:
 
 
 def backend_key(prefix: str, conf: Mapping[str, Any]) -> str:
-    """Backends with the same key can be one object."""
+    """Return a key that is equal for backends that can be one object."""
     return prefix + orjson.dumps(conf, option=orjson.OPT_SORT_KEYS).decode()
 
 

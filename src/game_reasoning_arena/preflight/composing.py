@@ -1,7 +1,7 @@
-"""Composing many configurations that differ in values: the groups once, the values each time.
+"""Compose many configurations that differ in values: the groups once, the values each time.
 
-Hydra takes 0.2 s for a configuration, most of it for choosing and reading the groups' files, which
-jobs of a sweep mostly have in common.
+Hydra takes 0.2 s for a configuration, mostly to choose and read the groups' files, which jobs of a
+sweep usually share.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Composer:
     """Makes the configurations of jobs.
 
     Args:
-        compose: Hydra's way.
+        compose: Hydra's composition.
         hydra_words: words about Hydra itself, the same for all jobs.
     """
 
@@ -43,10 +43,10 @@ class Composer:
         self._hydra = DictConfig({})  # Hydra's own part, the same for all jobs
 
     def __call__(self, words: Sequence[str]) -> DictConfig:
-        """A job's configuration, without Hydra's own part.
+        """Return a job's configuration, without Hydra's own part.
 
         Raises:
-            ConfigProblems: from ``compose``, which is asked again about words that do not work.
+            ConfigProblems: from ``compose``, which is called again for words that do not work.
         """
         try:
             parsed = OverridesParser.create(self._loader).parse_overrides(list(words))
@@ -68,13 +68,15 @@ class Composer:
         return self._bases[chosen]
 
     def _chooses(self, override: Any) -> bool:
-        """Whether Hydra would look into files for it; anything uncommon counts as such."""
+        """Return whether Hydra would look into files for an override; anything uncommon counts as
+        such.
+        """
         key = str(override.key_or_group)
         return "/" in key or key in self._groups or override.package is not None
 
 
 def without_hydra(cfg: DictConfig) -> DictConfig:
-    """The configuration of the run alone, without keys that only Hydra's own part refers to."""
+    """Return the run's configuration without Hydra's part and the keys that only that refers to."""
     plain = copy.deepcopy(cfg)  # masked_copy would forget the types of the values
     with read_write(plain), open_dict(plain):
         hydra = plain.pop("hydra", None)
@@ -84,7 +86,7 @@ def without_hydra(cfg: DictConfig) -> DictConfig:
 
 
 def _drop_names_for(hydra: DictConfig, cfg: DictConfig) -> None:
-    """Take out the keys that Hydra's own part refers to and nothing else does."""
+    """Remove the keys that nothing but Hydra's own part refers to."""
     if unknown := unknown_names(cfg):
         own, rest = written(hydra), written(cfg)
         with read_write(cfg), open_dict(cfg):

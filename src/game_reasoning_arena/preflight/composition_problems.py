@@ -1,7 +1,8 @@
-"""Every problem of a configuration that does not compose, not only the first.
+"""Find every problem of a configuration that does not compose, not only the first.
 
-Hydra stops at the first thing that is wrong. Here what is wrong is left out and told, piece by
-piece, until the rest composes and can be checked like any other configuration.
+Hydra stops at the first problem. Here the wrong word or key is removed and reported, piece by
+piece,
+until the rest composes and can be checked like any other configuration.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ from game_reasoning_arena.configuration.explain import (
 from game_reasoning_arena.errors import ConfigProblems
 from game_reasoning_arena.preflight.composing import without_hydra
 
-#: What composing raises; ValueError is what Hydra says to `GROUP=null`.
+#: Exceptions of composing; Hydra raises ValueError for `GROUP=null`.
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError, OSError, YAMLError)
 
-#: Words about who plays what.
+#: Words about players and their game.
 _ABOUT_SEATS = re.compile(r"[+~]*(?:agents|simulation)\b")
 
 #: Composes the configuration of a name from words.
@@ -43,8 +44,8 @@ ComposeNamed = Callable[[str, list[str]], DictConfig]
 
 
 @dataclass
-class _Told:
-    """What was left out so far: the problems, and the words or keys that they are about."""
+class _Removed:
+    """What was removed so far: the problems, and their words or keys."""
 
     problems: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -68,37 +69,39 @@ def composition_problems(
         compose: composes a configuration, or raises one of ``COMPOSITION_ERRORS``.
         names: the configuration's name, and that of the shipped one.
         overrides: the words.
-        error: what composing all of it raised.
-        catalog: what was registered with Hydra.
+        error: the exception of composing all of it.
+        catalog: the catalog registered with Hydra.
     """
     name, shipped_name = names
-    told = _Told()
-    base = _composed(compose, name, shipped_name, told)
+    removed = _Removed()
+    base = _composed(compose, name, shipped_name, removed)
     if base is None:
-        return ConfigProblems(told.problems)
+        return ConfigProblems(removed.problems)
     accepted: list[str] = []
     for word in sorted(overrides, key=lambda w: "." in w.partition("=")[0]):  # group choices first
         try:
             base = compose(name, [*accepted, word])
             accepted.append(word)
         except COMPOSITION_ERRORS as bad:
-            told.add(explain_composition(bad, word, base), word)
-    if not told.problems:
+            removed.add(explain_composition(bad, word, base), word)
+    if not removed.problems:
         return ConfigProblems([explain_composition(error, None, base)])
     from game_reasoning_arena.preflight.preparation import prepare
 
     try:
-        seats = not any(_ABOUT_SEATS.match(what) for what in told.left_out)
+        seats = not any(_ABOUT_SEATS.match(what) for what in removed.left_out)
         prepare(without_hydra(base), check_seats=seats, catalog=catalog)
     except ConfigProblems as more:
-        told.problems += [problem for problem in more.problems if problem not in told.problems]
-    return ConfigProblems(told.problems)
+        removed.problems += [
+            problem for problem in more.problems if problem not in removed.problems
+        ]
+    return ConfigProblems(removed.problems)
 
 
 def _composed(
-    compose: ComposeNamed, name: str, shipped_name: str, told: _Told
+    compose: ComposeNamed, name: str, shipped_name: str, removed: _Removed
 ) -> DictConfig | None:
-    """The configuration without words, a plain file without what is wrong in it; or None."""
+    """Return the configuration without words and without a plain file's mistakes; or None."""
     try:
         return compose(name, [])
     except COMPOSITION_ERRORS as error:
@@ -106,15 +109,17 @@ def _composed(
     content = plain_file_content() if name == PLAIN_FILE else None
     shipped = None if name == shipped_name else compose(shipped_name, [])
     if content is None or shipped is None:
-        told.add(explain_composition(broken, None, shipped), "")
+        removed.add(explain_composition(broken, None, shipped), "")
         return None
     while True:
         left_out = _left_out(content, broken, shipped)
         for problem, key in left_out:
-            told.add(problem, key)
+            removed.add(problem, key)
         if not left_out:
-            told.add(explain_composition(broken, None, shipped), "")
-            told.problems += [p for p in unknown_keys(content, shipped) if p not in told.problems]
+            removed.add(explain_composition(broken, None, shipped), "")
+            removed.problems += [
+                p for p in unknown_keys(content, shipped) if p not in removed.problems
+            ]
             return None
         store_content(content)
         try:
@@ -126,7 +131,7 @@ def _composed(
 def _left_out(
     content: dict[str, Any], error: Exception, shipped: DictConfig
 ) -> list[tuple[str, str]]:
-    """Take out of a plain file what composing stumbled over: what is told, and the keys."""
+    """Remove from a plain file what did not compose; return the problems with their keys."""
     groups = [
         key
         for key, value in content.items()

@@ -1,4 +1,4 @@
-"""A run, ready to be played: what preflight makes of a configuration, and what runs are told by."""
+"""An experiment: a configuration after all checks, ready to be played."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from game_reasoning_arena.process.files import read_file
 from game_reasoning_arena.records import EpisodePlan, Model
 from game_reasoning_arena.simulation.base import Simulation
 
-#: Top-level keys that change how a run is carried out, not what it asks: they are no part of a
+#: Top-level keys that change how a run is carried out, not what it asks. They are no part of a
 #: run's identity, and may differ between a run and its resumption.
 NOT_IDENTITY = frozenset(
     {
@@ -68,14 +68,14 @@ class Experiment:
     profile: bool
     assess: bool
     players: tuple[PlayerSpec, ...]
-    judges: tuple[PlayerSpec, ...] = ()  # asked about answers; they have no seat
+    judges: tuple[PlayerSpec, ...] = ()  # grade answers; they have no seat
     simulation: Simulation
     backends: Mapping[str, BaseLLMBackend]
     config: Mapping[str, Any]
     shard: Shard | None = None
 
     def plans(self) -> Sequence[EpisodePlan]:
-        """The episodes to play: all of the run, or those of its shard."""
+        """Return the episodes to play: all of the run, or those of its shard."""
         return self._plans
 
     @cached_property
@@ -89,7 +89,7 @@ class Experiment:
         return whole if self.shard is None else self.shard.take(whole)
 
     def begins_like(self, episodes: int) -> bool:
-        """Whether the same run with so many episodes and this one begin with the same ones."""
+        """Return whether this run and the same with ``episodes`` episodes begin with the same ones."""
         if self.shard is not None:
             return False
         other = self.simulation.plan(
@@ -103,22 +103,22 @@ class Experiment:
 
     @property
     def unpaired(self) -> list[str]:
-        """What keeps players from having had every seat in the same deals, in plain words."""
+        """Return the reasons why players do not have every seat in the same deals."""
         return self.simulation.unpaired(self.plans(), rotate=self.rotate)
 
     @property
     def models(self) -> list[Model]:
-        """The distinct models, in the order of the players, then of the judges."""
+        """Return the distinct models, in the order of the players, then of the judges."""
         return list({p.model.name: p.model for p in self.asked if p.model}.values())
 
     @property
     def asked(self) -> tuple[PlayerSpec, ...]:
-        """The players, and the judges beside them."""
+        """Return the players, and the judges beside them."""
         return (*self.players, *self.judges)
 
     @property
     def served(self) -> list[tuple[BaseLLMBackend, list[Model]]]:
-        """The backends, each with the models that it is to serve."""
+        """Return the backends, each with the models that it is to serve."""
         return [
             (backend, [model for model in self.models if model.backend == prefix])
             for prefix, backend in self.backends.items()
@@ -126,16 +126,16 @@ class Experiment:
 
     @property
     def identity(self) -> str:
-        """A short hash of what matters: runs with the same identity asked the same questions."""
+        """Return a short hash of the questions: runs with the same identity asked the same ones."""
         return self.identity_of(self.episodes)
 
     def identity_of(self, episodes: int) -> str:
-        """The identity of the same run with so many episodes."""
+        """Return the identity of the same run with ``episodes`` episodes."""
         kept = {key: value for key, value in self.config.items() if key not in NOT_IDENTITY}
         kept["episodes"] = episodes
-        kept = _with_usual_seeds_unsaid(kept)
+        kept = _without_default_seeds(kept)
         if isinstance(kept.get("model"), Mapping):
-            kept["model"] = _with_usual_seeds_unsaid(kept["model"])
+            kept["model"] = _without_default_seeds(kept["model"])
         kept["backend"] = {prefix: self.asked_through(prefix) for prefix in self.config["backend"]}
         kept["catalog"] = {
             **kept["catalog"],
@@ -150,17 +150,17 @@ class Experiment:
         return hashlib.sha256(text).hexdigest()[:12]
 
     def asked_through(self, prefix: str) -> dict[str, Any]:
-        """The settings of a backend that may change its answers."""
+        """Return the settings of a backend that may change its answers."""
         conf = self.config["backend"][prefix]
         return {key: value for key, value in conf.items() if key not in BACKEND_NOT_IDENTITY}
 
     @cached_property
     def contents(self) -> dict[str, str]:
-        """Hashes of what stands in the files that the configuration names, by who names them."""
+        """Return hashes of the files that the configuration names, by the key that names them."""
         return dict(self._contents())
 
     def _contents(self) -> Iterator[tuple[str, str]]:
-        """The same, one by one: a path says little."""
+        """Yield the same one by one, as a path alone does not identify a file's content."""
         for player in self.players:
             if player.make is not None and (source := player.make.source) is not None:
                 yield f"{player.name}._target_", hashlib.sha256(source.read_bytes()).hexdigest()
@@ -179,7 +179,7 @@ class Experiment:
 def changed_files(
     then: Mapping[str, str], now: Mapping[str, str], config: Mapping[str, Any]
 ) -> list[str]:
-    """The settings that name files whose content was another one, as ``KEY=PATH``.
+    """Return the settings that name files whose content has changed, as ``KEY=PATH``.
 
     Args:
         then: ``contents`` of a run, from its ``run.json``.
@@ -200,8 +200,8 @@ def _digest(content: object) -> str:
     return hashlib.sha256(orjson.dumps(content)).hexdigest()
 
 
-def _with_usual_seeds_unsaid(node: Mapping[str, Any]) -> dict[str, Any]:
-    """A node without ``sampling.seed: auto``, which is what runs did before it could be said."""
+def _without_default_seeds(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a node without ``sampling.seed: auto``, the behaviour of runs before this key existed."""
     sampling = node.get("sampling")
     if not isinstance(sampling, Mapping) or sampling.get("seed") != "auto":
         return dict(node)

@@ -1,4 +1,4 @@
-"""What is worth knowing before a run that is no reason against it."""
+"""Notices before a run that are no reason against it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from game_reasoning_arena.backends.price_table import entry_of, retirement
 from game_reasoning_arena.catalog.prefixes import meaning_of
 from game_reasoning_arena.records import Model
 
-#: Days before its end from which a model's retirement is told.
+#: A model's retirement is reported from so many days before.
 _SOON_DAYS = 60
 
 
 def foreseen(players: Sequence[PlayerSpec], *, today: datetime.date | None = None) -> list[str]:
-    """Return what to say before a run, in sentences.
+    """Return the notices before a run, in sentences.
 
     Args:
-        players: all who play.
+        players: all players.
         today: the date; the system's by default.
     """
     today = today or datetime.date.today()

@@ -1,4 +1,4 @@
-"""From ``agents`` in a configuration to the players: every problem of every player at once."""
+"""From ``agents`` in a configuration to the players, with all problems of all players at once."""
 
 from __future__ import annotations
 
@@ -29,18 +29,19 @@ def check_players(
     env_sampling: Sampling,
     problems: Problems,
 ) -> list[PlayerSpec]:
-    """All players of a known type, in the order of their numbers.
+    """Return all players of a known type, in the order of their numbers.
 
-    What is wrong with a player is noted in ``problems`` and left at its default (a model that
-    cannot be had is None), so that the rest of the player can be checked as well.
+    A wrong setting is noted in ``problems`` and left at its default (an unavailable model is None),
+    so
+    that the rest of the player is checked, too.
 
     Args:
         config: the whole configuration, plain.
-        catalog: resolves models; None where the catalog itself is broken, which leaves them out.
+        catalog: resolves models; None if the catalog itself is broken, which skips them.
         backend_confs: the ``backend`` node.
         run_sampling: the run's sampling parameters.
         env_sampling: those of the environment.
-        problems: gets what is wrong.
+        problems: receives the problems.
     """
     agents = config["agents"]
     if not isinstance(agents, Mapping) or not agents:
@@ -57,7 +58,7 @@ def check_players(
 def check_construction(
     players: Sequence[PlayerSpec], simulation: Simulation, seed: int, problems: Problems
 ) -> None:
-    """Make each player of a class of the user's own once, since its constructor may refuse."""
+    """Construct each player of a user's own class once, since its constructor may refuse."""
     for player in players:
         asks = player.make is not None and ASKS in player.make.parameters
         if player.make is None or (asks and player.model is None):
@@ -65,7 +66,7 @@ def check_construction(
         problems.attempt(
             lambda p=player: make_agent(  # type: ignore[misc]
                 p,
-                asker=_Nobody(),
+                asker=_NoModel(),
                 record=lambda record: None,
                 run_id="",
                 seed=seed,
@@ -75,8 +76,8 @@ def check_construction(
         )
 
 
-class _Nobody:
-    """In place of a model while a player is only made."""
+class _NoModel:
+    """Stands in for a model while a player is only constructed."""
 
     async def complete(self, request: Request) -> Reply:
         raise UserError("A player's constructor asked its model; ask in decide or sit.")
@@ -84,7 +85,7 @@ class _Nobody:
 
 @dataclass(frozen=True, slots=True)
 class _Checks:
-    """What the checks of one player need to know of the rest."""
+    """The context for the checks of one player."""
 
     config: Mapping[str, Any]
     catalog: Catalog | None
@@ -94,7 +95,7 @@ class _Checks:
     problems: Problems
 
     def player(self, name: str, values: object) -> PlayerSpec | None:
-        """Return a player as far as it is right; None where it is not known what it is."""
+        """Return a player as far as it is valid; None if its type is unknown."""
         where = f"agents.{name}"
         if not isinstance(values, Mapping):
             self.problems.add(f"{where}={values!r}: give {where}.type=... and its settings.")
@@ -109,7 +110,7 @@ class _Checks:
             )
             return None
         options = self._options(AGENT_TYPES[kind], values, where)
-        _say_type(where, kind, values, self.problems)
+        _report_type(where, kind, values, self.problems)
         options.pop("type")
         if kind == "llm":
             return self._asking(PlayerSpec(name=name, type=kind, options=options))
@@ -147,9 +148,9 @@ class _Checks:
         if ASKS not in make.parameters:
             return player
         asking = _settings_of_models(make.cls)
-        said = {"model": self.config["model"].get("name")}
-        said |= {key: value for key, value in values.items() if key in asking}
-        options = self._options(LLMAgentConf, said, where)
+        given = {"model": self.config["model"].get("name")}
+        given |= {key: value for key, value in values.items() if key in asking}
+        options = self._options(LLMAgentConf, given, where)
         kept = {key: value for key, value in options.items() if key in asking}
         return self._asking(replace(player, options={**kept, **make.settings}))
 
@@ -159,7 +160,7 @@ class _Checks:
         return options
 
     def _asking(self, player: PlayerSpec) -> PlayerSpec:
-        """Return a player whose model and sampling are taken out of its options and resolved."""
+        """Return a player with model and sampling taken out of its options and resolved."""
         where = f"agents.{player.name}"
         problems = self.problems
         options = dict(player.options)
@@ -182,7 +183,7 @@ class _Checks:
         return player
 
     def _trusts_callable(self, code: object, where: str) -> bool:
-        """Whether the code that a policy names may be imported."""
+        """Return whether the code that a policy names may be imported."""
         if not code:
             return True
         trusted = (PACKAGE, *self.config["trusted_targets"])
@@ -195,7 +196,7 @@ class _Checks:
 
 
 def _settings_of_models(cls: type[Agent]) -> Collection[str]:
-    """Return the settings of language models that players of a class have beside its own."""
+    """Return the settings of language models that such players have beside their class's own."""
     from game_reasoning_arena.agents.llm_agent import LLMAgent
 
     if issubclass(cls, LLMAgent):
@@ -204,16 +205,16 @@ def _settings_of_models(cls: type[Agent]) -> Collection[str]:
 
 
 def _own_class_hint(where: str, kind: object) -> str:
-    """What a type that looks like a class's name is told."""
+    """Return a hint if a type looks like a class's name."""
     if "." not in str(kind):
         return ""
     return f" A class of your own is given as {where}._target_={kind}."
 
 
 def _room_to_think(name: str, model: Model, sampling: Sampling) -> tuple[Sampling, tuple[str, ...]]:
-    """Return sampling with a fitting ``max_tokens`` for a model that is known to think.
+    """Return sampling with a sufficient ``max_tokens`` for a model that is known to think.
 
-    Only where neither the configuration nor the environment sets one; 250 would cut its thinking.
+    Only if neither the configuration nor the environment sets one; 250 would cut its thinking.
     """
     if sampling.max_tokens is not None or os.environ.get("MAX_TOKENS", "").strip():
         return sampling, ()
@@ -226,8 +227,8 @@ def _room_to_think(name: str, model: Model, sampling: Sampling) -> tuple[Samplin
     return replace(sampling, max_tokens=FOR_THINKING), (note,)
 
 
-def _say_type(where: str, kind: str, values: Mapping[str, Any], problems: Problems) -> None:
-    """Where a setting belongs to another type of agent, say to which."""
+def _report_type(where: str, kind: str, values: Mapping[str, Any], problems: Problems) -> None:
+    """Report a setting that belongs to another type of agent, with that type."""
     for key in values:
         homes = [
             name
@@ -249,14 +250,14 @@ def resolved_model(
     backend_confs: Mapping[str, Any],
     problems: Problems,
 ) -> Model | None:
-    """Return the model of a name; None after noting that there is none.
+    """Return the model of a name; None after noting a problem.
 
     Args:
         asked: the value of ``<where>.model``.
-        where: the node it stands in.
-        catalog: resolves models; None where the catalog itself is broken.
+        where: the node that holds it.
+        catalog: resolves models; None if the catalog itself is broken.
         backend_confs: the ``backend`` node.
-        problems: gets what is wrong.
+        problems: receives the problems.
     """
     if not isinstance(asked, str) or asked.strip() in ("", "???"):
         problems.add(f"{where}.model is not set: give {where}.model=NAME or model=NAME.")
@@ -274,6 +275,6 @@ def _resolve(catalog: Catalog, name: str, backends: Mapping[str, Any], where: st
 
 
 def _player_order(name: str) -> tuple[int, str]:
-    """player_2 before player_10, other names after them."""
+    """Return a sort key: player_2 before player_10, other names after them."""
     tail = name.rpartition("_")[2]
     return (int(tail), name) if tail.isdigit() else (1_000_000, name)

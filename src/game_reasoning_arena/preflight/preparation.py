@@ -1,7 +1,7 @@
-"""Everything that can be known wrong before a token is spent, all problems at once.
+"""Check everything before a token is spent, and report all problems at once.
 
 ``prepare(cfg)`` turns a composed configuration into an :class:`Experiment` in which every value is
-the one that will be used, or raises ConfigProblems with the whole list.
+final, or raises ConfigProblems with the whole list.
 """
 
 from __future__ import annotations
@@ -61,16 +61,16 @@ def prepare(
 
     Args:
         cfg: composed; a ``hydra`` node in it is ignored.
-        check_backends: ask the backends whether they could serve (keys, engines).
+        check_backends: whether to ask the backends if they can serve (keys, engines).
         check_seats: ask the simulation whether these players fit; not where one is left out
             because a word about it is wrong.
         played: it was played already, so that what misleads its players is left as it was.
-        begun: it goes on, with the rules under which it was begun.
-        serving: remembers what backends said, for configurations that have them in common.
-        catalog: read already; what the configuration lists itself is added to it.
+        begun: whether it continues a run, with the rules under which that began.
+        serving: caches the backends' checks, for configurations that share them.
+        catalog: a catalog already read; the configuration's own entries are added to it.
 
     Raises:
-        ConfigProblems: everything that is wrong with it.
+        ConfigProblems: all problems.
     """
     problems = Problems()
     config = _plain(cfg, problems)
@@ -100,7 +100,7 @@ def prepare(
         refused += trust.refused(model_demands(models, own_addresses(catalog)))
         problems.add_all(refused)
     if refused:
-        problems.raise_found()  # before anything is loaded or connected to
+        problems.raise_found()  # before anything is loaded or connected
     backends = _backends(asked, confs, config, problems)
     if check_backends and not config["estimate"]:
         _check_serving(config, confs, backends, models, serving or Serving(), problems)
@@ -110,7 +110,7 @@ def prepare(
     assert simulation is not None
     assert catalog is not None
 
-    config = _written_down(config, confs, players, models, catalog)
+    config = _final_config(config, confs, players, models, catalog)
     if found_itself := simulation.settings():
         config["simulation"] = {**config["simulation"], **found_itself}
         config["simulation"]["scorer"] = judge_config(config["simulation"]["scorer"], judges)
@@ -208,7 +208,7 @@ def _check_seats(
 
 
 def _check_address(node: Mapping[str, Any], models: Sequence[Model], problems: Problems) -> None:
-    """Check that ``model.api_base`` is the address of a model that somebody asks."""
+    """Check that ``model.api_base`` belongs to a model that a player uses."""
     if not isinstance(node, Mapping) or not node.get("api_base"):
         return
     name = node.get("name")
@@ -247,7 +247,7 @@ def _check_serving(
         problems.attempt(check_cache)
 
 
-def _written_down(
+def _final_config(
     config: Mapping[str, Any],
     confs: Mapping[str, Any],
     players: Sequence[PlayerSpec],
@@ -258,7 +258,7 @@ def _written_down(
     final = {field.name: config[field.name] for field in fields(ArenaConf)}
     final["backend"] = {prefix: confs[prefix] for prefix in sorted({m.backend for m in models})}
     final["agents"] = {player.name: _player_config(player) for player in players}
-    _write_down_models(final, models, catalog)
+    _add_catalog_entries(final, models, catalog)
     return final
 
 
@@ -315,7 +315,7 @@ def _refuse_empty_shards(experiment: Experiment) -> None:
 
 
 def _filled_simulation(config: dict[str, Any], problems: Problems) -> dict[str, Any]:
-    """The ``simulation`` node with all its settings: a preset of the user's own may lack some."""
+    """Return the ``simulation`` node with all its settings; a user's own preset may lack some."""
     node: dict[str, Any] = config["simulation"]
     kind = SIMULATION_TYPES.get(str(node.get("type", "openspiel")))
     if kind is not None:
@@ -326,7 +326,7 @@ def _filled_simulation(config: dict[str, Any], problems: Problems) -> dict[str, 
 
 
 def _check_prices(models: Sequence[Model], problems: Problems) -> None:
-    """A budget in USD can only be kept where prices are known."""
+    """Check that prices are known if there is a budget in USD."""
     from game_reasoning_arena.backends.prices import prices_of
 
     for model in models:
@@ -344,7 +344,7 @@ def _backends(
     config: Mapping[str, Any],
     problems: Problems,
 ) -> dict[str, BaseLLMBackend]:
-    """The backends that the players' models need, by prefix, those that can be made."""
+    """Return the backends of the players' models by prefix, as far as they can be made."""
     backends: dict[str, BaseLLMBackend] = {}
     for prefix in sorted({player.model.backend for player in players if player.model}):
         made = problems.attempt(
@@ -360,7 +360,7 @@ def _backends(
 
 
 def _check_constraint(player: PlayerSpec, backend: BaseLLMBackend) -> None:
-    """A constraint must be one that the backend can keep in this answer form."""
+    """Check that the backend can constrain answers in this form."""
     if not player.options.get("constrain_to_legal"):
         return
     assert player.model is not None
@@ -379,7 +379,7 @@ def _check_constraint(player: PlayerSpec, backend: BaseLLMBackend) -> None:
 
 
 def _player_config(player: PlayerSpec) -> dict[str, Any]:
-    """A player as it is written down: all values final."""
+    """Return a player's configuration as it is recorded: all values final."""
     conf: dict[str, Any] = {"type" if player.make is None else "_target_": player.type}
     if player.model is not None:
         conf["model"] = player.model.name
@@ -387,8 +387,8 @@ def _player_config(player: PlayerSpec) -> dict[str, Any]:
     return conf | dict(player.options)
 
 
-def _write_down_models(config: dict[str, Any], models: Sequence[Model], catalog: Catalog) -> None:
-    """Put what the catalog said into the configuration, so that it stands without the catalog."""
+def _add_catalog_entries(config: dict[str, Any], models: Sequence[Model], catalog: Catalog) -> None:
+    """Put the catalog's entries into the configuration, so that it needs no catalog."""
     entries = []
     providers: dict[str, Any] = dict(config["provider"] or {})
     for model in models:
@@ -410,10 +410,10 @@ def _write_down_models(config: dict[str, Any], models: Sequence[Model], catalog:
                 entry["api_base"] = provider.api_base
                 entry["api_key_env"] = provider.api_key_env or ""
             if listed is not None:
-                said = {f.name: getattr(listed, f.name) for f in fields(ProviderConf)}
-                said = {k: v for k, v in said.items() if v not in (None, "", {})}
-                # "" keeps a keyless provider keyless: left out, LiteLLM's own variable would hold.
-                providers[listed.name] = said | {"api_key_env": listed.api_key_env or ""}
+                settings = {f.name: getattr(listed, f.name) for f in fields(ProviderConf)}
+                settings = {k: v for k, v in settings.items() if v not in (None, "", {})}
+                # "" keeps a keyless provider keyless, or LiteLLM's own variable would apply.
+                providers[listed.name] = settings | {"api_key_env": listed.api_key_env or ""}
         if len(entry) > 1:
             entries.append(entry)
     config["catalog"] = {"files": [], "models": entries}

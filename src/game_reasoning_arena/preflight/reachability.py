@@ -1,7 +1,8 @@
-"""Whether anything listens where a model is to be asked: a look before the run.
+"""Check before a run that something listens at the addresses of its models.
 
-Every server is asked a tiny question when the run has begun (``metering.probe``). Of a server
-without a key, what is wrong is most often that it does not run, which is seen for nothing before.
+Every server is asked a tiny question when the run has begun (``metering.probe``). The usual fault
+of
+a server without a key is that it does not run, which this check finds earlier and for free.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ from urllib.request import getproxies
 
 from game_reasoning_arena.records import Model
 
-#: Seconds to wait for a connection; a server that takes longer is left to the run.
+#: Seconds to wait for a connection; slower servers are left to the run.
 WAIT_S = 2.0
 
-#: Seconds that a server which takes connections may take for its handshake.
+#: Seconds for the handshake of a server that accepts connections.
 HANDSHAKE_S = 5.0
 
-#: Seconds for which a look is believed, so that a sweep's jobs share one.
+#: Seconds for which a result is reused, so that a sweep's jobs share it.
 BELIEVED_S = 10
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def unreachable(models: Iterable[Model]) -> list[str]:
-    """Keyless servers of these models that refuse connections, in plain words."""
+    """Return a sentence for each keyless server of these models that refuses connections."""
     problems = []
     for model in models:
         provider = model.provider
@@ -65,7 +66,7 @@ def _refusal(host: str, port: int, _moment: int) -> str | None:
 
 @functools.lru_cache(maxsize=256)
 def _no_tls(host: str, port: int, _moment: int) -> str | None:
-    """Why no TLS can be spoken there; certificates are left to whoever calls."""
+    """Return why TLS fails there, or None; certificates are checked by the later calls."""
     try:
         with socket.create_connection((host, port), timeout=WAIT_S) as plain:
             plain.settimeout(HANDSHAKE_S)

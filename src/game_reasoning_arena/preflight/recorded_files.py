@@ -1,4 +1,4 @@
-"""A run's ``config.yaml`` given with ``--config``: whether files that it names are as they were."""
+"""Check that the files named by a run's ``config.yaml``, given with ``--config``, are unchanged."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from game_reasoning_arena.recording.run_record import run_or_none
 
 
 def changed_since(config_file: Path, experiment: Experiment) -> list[str]:
-    """What is told of files that hold something else than when the run beside was begun.
+    """Return a sentence for each file that has changed since the run beside it was begun.
 
-    Only of those that the words leave as they are in ``config_file``.
+    Only files whose settings the words leave as they are in ``config_file``.
     """
     record = run_or_none(config_file.parent)
     then = record.contents if record is not None else {}
@@ -32,7 +32,7 @@ def changed_since(config_file: Path, experiment: Experiment) -> list[str]:
 
 
 def files_elsewhere(config_file: Path) -> list[str]:
-    """Where the files are that a run's configuration names and that are not here."""
+    """Return the paths named by a run's configuration that do not exist here."""
     record = run_or_none(config_file.parent)
     begun = record.cwd if record is not None else None
     if begun is None or Path(begun) == Path.cwd():
@@ -40,7 +40,7 @@ def files_elsewhere(config_file: Path) -> list[str]:
     try:
         named = [str(file[0]) for _, file in _named_files(read_plain_file(config_file))]
     except UserError:
-        return []  # told where it is read
+        return []  # reported where it is read
     lost = [name for name in named if not Path(name).expanduser().exists()]
     there = [name for name in dict.fromkeys(lost) if (Path(begun) / name).is_file()]
     if not there:
@@ -51,14 +51,16 @@ def files_elsewhere(config_file: Path) -> list[str]:
     ]
 
 
-#: What of a configuration decides which questions a prompts file makes.
+#: The settings that decide which questions a prompts file makes.
 _ASKED_OF_A_FILE = (
     "file", "limit", "columns", "header", "template", "scorer", "shots", "shots_file",
 )  # fmt: skip
 
 
 def _named_files(config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[object, ...]]]:
-    """The files that a configuration names, called as in ``contents``, and how much is read."""
+    """Yield the files that a configuration names, by key as in ``contents``, and the settings in
+    use.
+    """
     agents, simulation = config.get("agents"), config.get("simulation")
     for player, node in agents.items() if isinstance(agents, Mapping) else ():
         for key in ("template", "table", "_target_"):

@@ -1,8 +1,8 @@
-"""What keeps a recording from answering in another run, as far as the configurations tell.
+"""Check by the configurations whether a recording can answer in another run.
 
-A recorded answer belongs to one question, so that whatever changes the questions must be as it was:
-the game, the deals, the seats, and how this player is asked. What the other players do cannot be
-known before.
+A recorded answer belongs to one question, so everything that changes the questions must be equal:
+the game, the deals, the seats, and how this player is asked. What the other players will do cannot
+be known in advance.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _OF_THE_ANSWER = ("model", "sampling", "constrain_to_legal")
 
 
 def recording_problems(experiment: Experiment) -> list[str]:
-    """Why recordings that are to answer in a run cannot: a sentence for each player with one."""
+    """Return a sentence for each player whose recording cannot answer in a run."""
     problems: list[str] = []
     for player in experiment.players:
         if player.model is None:
@@ -37,11 +37,11 @@ def recording_problems(experiment: Experiment) -> list[str]:
 
 
 def replay_mismatches(experiment: Experiment, player: str, directory: Path) -> list[str]:
-    """Why the answers recorded in ``directory`` cannot be those of ``player`` here.
+    """Return why the answers recorded in ``directory`` cannot be those of ``player`` here.
 
     Args:
-        experiment: the run to be.
-        player: whose model is ``replay_<directory>``.
+        experiment: the new run.
+        player: a player with the model ``replay_<directory>``.
         directory: a run directory.
 
     Returns:
@@ -68,7 +68,7 @@ def replay_mismatches(experiment: Experiment, player: str, directory: Path) -> l
         if file in contents and file in experiment.contents:
             before, after = was.pop(key, None), now.pop(key, None)
             if contents[file] == experiment.contents[file]:
-                continue  # by whatever path
+                continue  # paths may differ
             differing.append(
                 f"{key}={_shown(after)} has another content here"
                 if before == after
@@ -90,7 +90,7 @@ def replay_mismatches(experiment: Experiment, player: str, directory: Path) -> l
 
 
 def _unanswered(experiment: Experiment, then: Mapping[str, Any], directory: Path) -> list[str]:
-    """Which episodes of the run were not played to their end there."""
+    """Return which episodes of the run were not played to their end there."""
     ended = {e["episode"] for e in RunReader(directory).episodes() if e["status"] in FINAL}
     missing = [plan.episode for plan in experiment.plans() if plan.episode not in ended]
     there, here = then.get("episodes"), experiment.config["episodes"]
@@ -103,7 +103,7 @@ def _unanswered(experiment: Experiment, then: Mapping[str, Any], directory: Path
 
 
 def _asked(config: Mapping[str, Any], player: str) -> dict[str, Any]:
-    """The settings that decide what a player is asked, flat."""
+    """Return the settings that decide what a player is asked, flat."""
     agents = config.get("agents") or {}
     simulation = config.get("simulation") or {}
     failure = config.get("on_failure") or {}

@@ -1,4 +1,4 @@
-"""Who scores the answers to prompts: whether code of the user's may run, and which model judges."""
+"""Scorers of answers to prompts: trust in a user's code, and the judging model."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from game_reasoning_arena.process.targets import PACKAGE, check_target
 from game_reasoning_arena.records import Sampling
 from game_reasoning_arena.simulation.prompts import JUDGE
 
-#: A judge gives reasons before its grade, and the same grade again when it is asked again.
+#: Sampling of a judge: room for reasons before its grade, and the same grade each time.
 JUDGE_SAMPLING = Sampling(temperature=0.0, max_tokens=1000)
 
 
 def trusted_scorer(
     simulation: Mapping[str, Any], trusted_targets: list[str], problems: Problems
 ) -> dict[str, Any]:
-    """Return the ``simulation`` node, without a scorer whose code nobody said to trust.
+    """Return the ``simulation`` node, without a scorer whose code is not trusted.
 
     Args:
         simulation: the node.
         trusted_targets: the dotted prefixes that the user allows beside this package.
-        problems: gets what is not trusted.
+        problems: receives targets that are not trusted.
     """
     scorer = simulation.get("scorer")
     if not isinstance(scorer, Mapping):
@@ -53,15 +53,15 @@ def judging_player(
     backend_confs: Mapping[str, Any],
     problems: Problems,
 ) -> list[PlayerSpec]:
-    """Return the model that judges, as a player without a seat; empty where none does.
+    """Return the judging model as a player without a seat; empty if there is none.
 
-    Its sampling is its own: what a run or a sweep sets for the players does not reach it.
+    Its sampling is its own: the players' settings of a run or a sweep do not apply.
 
     Args:
         simulation: the node.
-        catalog: resolves the model; None where the catalog itself is broken.
+        catalog: resolves the model; None if the catalog itself is broken.
         backend_confs: the ``backend`` node.
-        problems: gets what is wrong.
+        problems: receives the problems.
     """
     scorer = simulation.get("scorer")
     if scorer == JUDGE:
@@ -83,7 +83,7 @@ def judging_player(
 
 
 def judge_config(scorer: Any, judges: list[PlayerSpec]) -> Any:
-    """Return ``simulation.scorer`` as it is written down: the judge's values final."""
+    """Return ``simulation.scorer`` as it is recorded: the judge's values final."""
     if not judges or judges[0].model is None:
         return scorer
     kept = {} if isinstance(scorer, str) else dict(scorer)

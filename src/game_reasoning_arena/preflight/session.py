@@ -28,14 +28,15 @@ CONFIG_NAME = "config"
 
 
 def compose_words(words: list[str], config_dir: str | None = None) -> DictConfig:
-    """What ``arena WORDS`` would run, composed; ``--config FILE`` may be among the words.
+    """Return the composed configuration of ``arena WORDS``; ``--config FILE`` may be among the
+    words.
 
     Args:
         words: as on the command line.
         config_dir: a further configuration directory, as by ``--config-dir``.
 
     Raises:
-        UserError: the words or the file hold what no run can be made of.
+        UserError: no run can be made of the words or the file.
     """
     return compose_with_catalog(words, config_dir)[0]
 
@@ -43,7 +44,7 @@ def compose_words(words: list[str], config_dir: str | None = None) -> DictConfig
 def compose_with_catalog(
     words: list[str], config_dir: str | None = None
 ) -> tuple[DictConfig, Catalog]:
-    """Return what :func:`compose_words` does, and the catalog that was read for it."""
+    """Return the result of :func:`compose_words`, and the catalog that was read for it."""
     line = read_command_line(words)
     version.setbase("1.3")
     schema.register()
@@ -58,7 +59,7 @@ class Session:
 
     Args:
         config_dir: a further configuration directory.
-        catalog: what was registered with Hydra, for whoever checks what is composed.
+        catalog: the catalog registered with Hydra, for checks of composed configurations.
 
     Raises:
         UserError: there is no such directory.
@@ -80,10 +81,10 @@ class Session:
         GlobalHydra.instance().clear()
 
     def compose(self, config_name: str, overrides: list[str], mode: RunMode) -> DictConfig:
-        """The composed configuration with Hydra's own part.
+        """Return the composed configuration with Hydra's own part.
 
         Raises:
-            ConfigProblems: what is wrong with the words, and with the rest of the configuration.
+            ConfigProblems: the problems with the words, and with the rest of the configuration.
         """
         words = [*overrides, f"hydra.mode={mode.name}"]
         try:

@@ -1,7 +1,7 @@
-"""Parts of one large run: ``shard=2/8`` plays every eighth deal of the unsplit run.
+"""Shards of one large run: ``shard=2/8`` plays every eighth deal of the unsplit run.
 
 Episode numbers and seeds are those of the unsplit run, and the episodes of a deal, which differ by
-who sits where, stay together; so `arena merge` of all parts equals the unsplit run.
+seating, stay together. So `arena merge` of all parts equals the unsplit run.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str | None) -> Shard | None:
-        """``"2/8"`` as a shard; None for None.
+        """Return ``"2/8"`` as a shard; None for None.
 
         Raises:
-            UserError: it is not of that form, or there is no such part.
+            UserError: it has another form, or there is no such part.
         """
         if text is None:
             return None
@@ -45,7 +45,7 @@ class Shard:
         return f"{self.index}/{self.count}"
 
     def take(self, plans: Sequence[EpisodePlan]) -> list[EpisodePlan]:
-        """This part of the plan: the deals whose number leaves ``index`` divided by ``count``."""
+        """Return this part of the plan: the deals whose number modulo ``count`` is ``index``."""
         deals: dict[int, int] = {}
         return [
             plan

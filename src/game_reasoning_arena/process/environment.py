@@ -1,4 +1,4 @@
-"""The environment: ``.env``, whether keys are set, and what children see of it."""
+"""The environment: ``.env``, whether keys are set, and the environment of child processes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from game_reasoning_arena.process.secrets import SECRET_NAME, has_credentials
 def load_environment() -> Path | None:
     """Read ``.env`` of the working directory or the nearest one above it.
 
-    What the real environment sets wins.
+    Variables of the real environment take precedence.
 
     Returns:
-        The file that was read, if any.
+        The file that was read, or None.
 
     Raises:
         UserError: the file cannot be read.
     """
     here = Path.cwd()
     if not any((folder / ".env").is_file() for folder in (here, *here.parents)):
-        return None  # importing dotenv takes longer than all of this
+        return None  # importing dotenv takes longer than this whole check
     from dotenv import find_dotenv, load_dotenv
 
     found = find_dotenv(usecwd=True)
@@ -36,15 +36,15 @@ def load_environment() -> Path | None:
 
 
 def key_is_set(variable: str | None) -> bool:
-    """Whether a key variable holds something other than white space."""
+    """Return whether a key variable holds something other than white space."""
     return bool(variable and os.environ.get(variable, "").strip())
 
 
 def without_keys(variables: Collection[str] = ()) -> dict[str, str]:
     """Return the environment for a child process that needs no key.
 
-    Left out are variables whose names are those of secrets, addresses with a password in them, and
-    whatever holds the same value as one of these.
+    It omits variables with names of secrets, addresses with a password, and every variable with the
+    same value as one of these.
 
     Args:
         variables: further names to leave out, such as ``Provider.api_key_env``.

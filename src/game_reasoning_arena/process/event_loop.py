@@ -17,15 +17,15 @@ T = TypeVar("T")
 _runner: asyncio.Runner | None = None
 
 
-#: Seconds that work in which nothing waits may go on.
+#: The longest time in seconds without a look at sockets, timers and signals.
 REST_EVERY_S = 0.02
 
 
 class Rest:
-    """Has tasks that never wait let the event loop look at its sockets, timers and signals.
+    """Lets the event loop run its sockets, timers and signals between tasks that never wait.
 
-    However many such tasks there are, one of them works in each round of the loop: else a Ctrl-C
-    would be heard only after every one had its turn.
+    However many such tasks there are, one of them works in each round of the loop; otherwise a
+    Ctrl-C would be noticed only after every one had its turn.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Rest:
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run to the end on the process's loop; must not be called from inside it."""
+    """Run a coroutine to its end on the process's loop; not from inside the loop."""
     global _runner  # noqa: PLW0603  one loop per process is the point
     if _runner is None:
         _runner = asyncio.Runner()
@@ -56,12 +56,12 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
 def _close() -> None:
     global _runner  # noqa: PLW0603
     if _runner is not None:
-        # The loop would start a thread to wait for its pool's, which Python refuses this late (from
-        # 3.12 on); those have been waited for already, before anything that is registered atexit.
+        # The loop would start a thread to join its pool's threads, which Python refuses this late
+        # (from 3.12 on); they have been joined already, before any atexit handler.
         _runner.get_loop().shutdown_default_executor = _done  # type: ignore[method-assign]
         _runner.close()
         _runner = None
 
 
 async def _done(timeout: float | None = None) -> None:
-    """Nothing is left to wait for."""
+    """Do nothing: there is nothing left to wait for."""

@@ -1,7 +1,7 @@
-"""Faults: exceptions that nobody raised on purpose, told in a line.
+"""Faults: unexpected exceptions, described in one line.
 
-They come from the code of a backend or agent of the user's own as often as from ours, so that the
-line says whose code it was and where.
+They come from the code of a user's own backend or agent as often as from ours, so the line names
+the code and the place.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _LIBRARIES = tuple(
 
 
 def fault_of(error: Exception) -> Fault:
-    """What is told of an exception whose traceback was logged."""
+    """Return the error to report for an exception whose traceback was logged."""
     return Fault(f"a fault in the program: {describe_fault(error)}. arena.log holds the traceback.")
 
 
 def describe_fault(error: BaseException) -> str:
-    """What was raised, and the innermost place in code that is neither ours nor a library's."""
+    """Describe an exception and the innermost place in code that is not ours or a library's."""
     what = type(error).__name__
     if message := " ".join(str(error).split()):
         what += f": {redact(message)}"
@@ -39,10 +39,10 @@ def describe_fault(error: BaseException) -> str:
     ]
     ours = [frame for frame in frames if _lies_in(frame.filename, _OURS)]
     if isinstance(error, SyntaxError) or not (theirs or ours):
-        return what  # the message of a SyntaxError tells its own place
+        return what  # the message of a SyntaxError has its own place
     at = (theirs or ours)[-1]
-    whose = "" if theirs else "in the arena's own code: "
-    return f"{what} ({whose}{_short(at.filename)}, line {at.lineno}, in {at.name})"
+    origin = "" if theirs else "in the arena's own code: "
+    return f"{what} ({origin}{_short(at.filename)}, line {at.lineno}, in {at.name})"
 
 
 def _lies_in(filename: str, *roots: Path) -> bool:
@@ -50,7 +50,7 @@ def _lies_in(filename: str, *roots: Path) -> bool:
 
 
 def _short(filename: str) -> str:
-    """Relative to where the user works or to where modules are looked for, if it lies there."""
+    """Return a path relative to the working directory or to ``sys.path`` if it lies there."""
     path = Path(filename)
     for root in (Path.cwd(), *map(Path, sys.path)):
         if path.is_relative_to(root):

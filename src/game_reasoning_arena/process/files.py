@@ -1,8 +1,8 @@
-"""Files as what they should be: regular, not through links, of a bounded size, replaced at once.
+"""Safe files: regular, not through links, of limited size, replaced atomically.
 
-A run directory, a cache or a configuration may come from somebody else, or lie on a disk that lost
-its power. So a name in it is opened only if a regular file bears it (no link, pipe, device or
-directory), and a file that is replaced is complete under its name or not there at all.
+A run directory, a cache or a configuration may come from somebody else, or from a disk that lost
+power. So a file is opened only if it is a regular one (no link, pipe, device or directory), and a
+replaced file is complete or not there at all.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Any, BinaryIO
 
 import orjson
 
-#: Bytes that a JSON or YAML file of ours never reaches.
+#: The most bytes of a JSON or YAML file of ours.
 MOST_BYTES = 64 << 20
 
-#: Directories that we make are their owner's alone; the umask decides about files inside them.
+#: Directories that we make are private to their owner; the umask applies to files inside them.
 PRIVATE = 0o700
 
 _KINDS = (
@@ -35,7 +35,7 @@ _KINDS = (
 
 
 class UnusualFileError(OSError):
-    """A name belongs to something else than a regular file of an expected size."""
+    """A path is no regular file of an expected size."""
 
     def __init__(self, path: Path | str, what: str) -> None:
         super().__init__(errno.EINVAL, what, str(path))
@@ -58,11 +58,11 @@ def open_to_read(path: Path | str, *, follow_links: bool = False, pipes: bool = 
 
 
 def open_to_append(path: Path | str, mode: int = 0o666) -> int:
-    """Open, or make, a regular file for appending; return its descriptor.
+    """Open, or create, a regular file for appending; return its descriptor.
 
     Raises:
-        UnusualFileError: it is a link or no regular file, or has a second name (a hard link), by
-            which another file would be written.
+        UnusualFileError: it is a link or no regular file, or a hard link, through which another
+            file would be written.
         OSError: it cannot be written.
     """
     descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, mode)
@@ -73,7 +73,7 @@ def open_to_append(path: Path | str, mode: int = 0o666) -> int:
 
 
 def open_lock(path: Path | str) -> int:
-    """Open, or make, a file that is only locked, never written; return its descriptor.
+    """Open, or create, a file that is only locked, never written; return its descriptor.
 
     Raises:
         UnusualFileError: it is a link or no regular file.
@@ -115,7 +115,7 @@ def _open(
 def _refuse_unusual(path: Path | str, mode: int) -> None:
     if stat.S_ISREG(mode):
         return
-    what = next((told for is_kind, told in _KINDS if is_kind(mode)), "is no file")
+    what = next((description for is_kind, description in _KINDS if is_kind(mode)), "is no file")
     raise UnusualFileError(path, f"{what}, not a regular file")
 
 
@@ -163,15 +163,15 @@ def read_json(path: Path | str, *, most: int = MOST_BYTES) -> dict[str, Any] | N
 def replace_file(
     path: Path, content: str | bytes, *, durable: bool = True, mode: int = 0o666
 ) -> None:
-    """Replace a file as a whole: readers see the old content or the new one, never half of it.
+    """Replace a file as a whole: readers see the old content or the new one.
 
-    A link by that name is replaced, not followed.
+    A link of that name is replaced, not followed.
 
     Args:
         path: the file; its directory exists.
-        content: what it holds from now on.
-        durable: also after a power failure: written to the disk before it gets its name. Not
-            needed for what can be made again.
+        content: the new content.
+        durable: whether it must survive a power failure, so that it is written to the disk before
+            it gets its name. Not needed for files that can be made again.
         mode: its permissions, less the umask.
 
     Raises:
@@ -183,7 +183,7 @@ def replace_file(
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True, mode: int = 0o666) -> Iterator[BinaryIO]:
-    """Yield a file that takes the place of another when it is complete; see :func:`replace_file`.
+    """Yield a file that replaces another when it is complete; see :func:`replace_file`.
 
     Raises:
         OSError: it cannot be written; the old content stays.
@@ -213,17 +213,17 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def make_directory(directory: Path) -> None:
-    """Make a directory that its owner alone can read, and those above it, where they are missing.
+    """Create a directory, private to its owner, and missing ones above it.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     directory.parent.mkdir(parents=True, exist_ok=True)
     directory.mkdir(PRIVATE, exist_ok=True)
 
 
 def sync_directory(directory: Path) -> None:
-    """Have the names in a directory on the disk; where a file system cannot, leave it to it."""
+    """Write a directory's entries to the disk; ignore file systems that cannot."""
     with suppress(OSError):
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -233,7 +233,7 @@ def sync_directory(directory: Path) -> None:
 
 
 def remove_leftovers(directory: Path) -> None:
-    """Remove what a kill left of files that were being replaced; the caller holds the lock."""
+    """Remove temporary files that a kill left behind; the caller holds the lock."""
     with suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
             if entry.name.startswith(".") and entry.name.endswith(".new"):

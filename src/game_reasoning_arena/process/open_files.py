@@ -1,18 +1,18 @@
-"""How many files and connections this process may have open."""
+"""Limits on the open files and connections of this process."""
 
 from __future__ import annotations
 
 import resource
 from contextlib import suppress
 
-#: Kept for what a run opens beside its connections: its files, modules, engines, the terminal.
+#: Reserved for everything but connections: files, modules, engines, the terminal.
 RESERVED = 96
-#: Where the system sets no limit.
+#: Assumed where the system sets no limit.
 _MANY = 1 << 20
 
 
 def raise_limit() -> None:
-    """Have as many open files as the system lets this process have."""
+    """Raise the limit of open files as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         with suppress(ValueError, OSError):

@@ -48,7 +48,7 @@ _OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, 
 
 @contextmanager
 def outlived() -> Iterator[list[str]]:
-    """Survive an output that does not take what is printed inside.
+    """Survive an output that fails while something is printed inside.
 
     Yields:
         A list that holds, afterwards, what is to be said of it: nothing where all went well or the
@@ -80,7 +80,7 @@ def show(print_all: Callable[[], None], directory: Path) -> None:
 
 
 def _to_nowhere() -> None:
-    """What is left to say has no reader."""
+    """Send further output nowhere, as it has no reader."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, sys.stdout.fileno())

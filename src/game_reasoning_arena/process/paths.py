@@ -1,4 +1,4 @@
-"""Where configuration lives: the shipped ``conf``, then the user's own in the working directory."""
+"""Directories of configuration: the shipped ``conf``, then the user's in the working directory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _standing: list[Path] = []
 
 
 def shipped_conf() -> Path:
-    """The shipped ``conf``: inside the package in a wheel, beside ``src`` in a checkout."""
+    """Return the shipped ``conf``: inside the package in a wheel, beside ``src`` in a checkout."""
     inside = _PACKAGE / "conf"
     return inside if inside.is_dir() else _PACKAGE.parents[1] / "conf"
 
@@ -48,12 +48,12 @@ def add_conf_dir(directory: Path | None) -> None:
 
 
 def added_conf_dir() -> str | None:
-    """What :func:`add_conf_dir` added, to be written down for those who go on elsewhere."""
+    """Return the directory of :func:`add_conf_dir`, to be recorded for a resume elsewhere."""
     return str(_added[0]) if _added else None
 
 
 def conf_dirs() -> list[Path]:
-    """All configuration directories, the one that wins last."""
+    """Return all configuration directories, the one that wins last."""
     mine = user_conf()
     return [shipped_conf(), *([mine] if mine else []), *_added]
 
@@ -71,6 +71,6 @@ def listable(folder: Path, problems: list[str]) -> bool:
 
 
 def cache_directory() -> Path:
-    """Where things are kept that could be had again: ``$XDG_CACHE_HOME`` or ~/.cache."""
+    """Return the folder for things that can be made again: ``$XDG_CACHE_HOME`` or ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "game_reasoning_arena"

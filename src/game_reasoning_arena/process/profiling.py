@@ -1,7 +1,8 @@
-"""Where a run's time goes, and whether the event loop kept up.
+"""Time profile of a run, and the lag of its event loop.
 
-The loop's lag is watched in every run: when it is large, what this process records of its own doing
-(``queue_s``, ``client_s``) is large too. ``profile=true`` adds the time spent in each part.
+The loop's lag is measured in every run: if it is large, ``queue_s`` and ``client_s`` are large,
+too.
+``profile=true`` adds the time spent in each part.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from typing import Any
 from game_reasoning_arena.process.quantiles import Quantiles
 from game_reasoning_arena.records import ResponseRecord
 
-#: Seconds between two looks at the loop.
+#: Seconds between two measurements of the loop.
 LOOK_EVERY_S = 0.05
 
 
 class LoopLag:
-    """How late the event loop is: asks to be called at set times and sees when it is."""
+    """Measures how late the event loop is: schedules calls at set times and compares."""
 
     def __init__(self) -> None:
         self._lags = Quantiles()
@@ -28,18 +29,18 @@ class LoopLag:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to watch the running loop."""
+        """Start to measure the running loop."""
         self._loop = asyncio.get_running_loop()
         self._schedule()
 
     def stop(self) -> None:
-        """End it."""
+        """Stop measuring."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def as_dict(self) -> dict[str, float | None]:
-        """Seconds; None in runs too short to look at."""
+        """Return the lag in seconds; None in runs too short to measure."""
         return {
             "p50": self._lags.at(0.5),
             "p99": self._lags.at(0.99),
@@ -61,9 +62,10 @@ class Profile:
     """Seconds by part of a run.
 
     ``prompt``, ``parse``, ``record`` and ``engine`` (the game: rules, texts, names of moves) are
-    this process's own work. ``queue``, ``wire``, ``client`` and ``decode`` come from the answers,
-    ``search`` from players that think for themselves; these overlap where episodes do. ``idle`` is
-    wall time in which this process used no processor.
+    this
+    process's own work. ``queue``, ``wire``, ``client`` and ``decode`` come from the answers,
+    ``search`` from players that compute; these overlap where episodes do. ``idle`` is wall time in
+    which this process used no processor.
     """
 
     OVERLAPPING = frozenset({"queue", "wire", "client", "decode", "search"})
@@ -75,13 +77,13 @@ class Profile:
         self._cpu = time.process_time()
 
     def add(self, part: str, seconds: float | None) -> None:
-        """Count some seconds; None is not known and counts nothing."""
+        """Add some seconds; None is unknown and adds nothing."""
         if seconds is not None:
             self._seconds[part] = self._seconds.get(part, 0.0) + seconds
             self._counts[part] = self._counts.get(part, 0) + 1
 
     def answered(self, record: ResponseRecord) -> None:
-        """Count an answer's own times; those of one from the cache are an earlier run's."""
+        """Add an answer's own times; those of a cached answer belong to an earlier run."""
         if record.from_cache:
             return
         self.add("queue", record.queue_s)
@@ -90,7 +92,7 @@ class Profile:
         self.add("decode", record.decode_s)
 
     def as_dict(self) -> dict[str, Any]:
-        """For ``profile.json``."""
+        """Return the profile for ``profile.json``."""
         wall = time.perf_counter() - self._wall
         cpu = time.process_time() - self._cpu
         return {
@@ -114,7 +116,7 @@ _active: Profile | None = None
 
 @contextmanager
 def profiled(profile: Profile | None) -> Iterator[None]:
-    """Make ``profile`` the one that :func:`part` counts into."""
+    """Make ``profile`` the target of :func:`part`."""
     global _active  # noqa: PLW0603  the parts lie deep in code that knows no run
     before = _active
     _active = profile
@@ -130,7 +132,7 @@ def part(name: str) -> AbstractContextManager[None]:
 
 
 def spent(name: str, seconds: float) -> None:
-    """Count time that passed over an ``await``, where it overlaps with other episodes'."""
+    """Count time that passed over an ``await``, where it overlaps with other episodes."""
     if _active is not None:
         _active.add(name, seconds)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: Latencies kept per row for the quantiles; beyond it a deterministic thinning keeps every k-th.
+#: Latencies kept per row for quantiles; beyond it every k-th is kept, deterministically.
 KEPT_LATENCIES = 4096
 
 
@@ -16,7 +16,7 @@ class Quantiles:
         self._seen = 0
 
     def add(self, value: float) -> None:
-        """Take one value in."""
+        """Add one value."""
         if self._seen % self._step == 0:
             self._values.append(value)
             if len(self._values) >= self._keep:
@@ -25,7 +25,7 @@ class Quantiles:
         self._seen += 1
 
     def at(self, share: float) -> float | None:
-        """The value below which ``share`` of the values lie; None without values."""
+        """Return the value below which ``share`` of the values lie; None without values."""
         if not self._values:
             return None
         ordered = sorted(self._values)

@@ -1,4 +1,4 @@
-"""Keeps keys out of everything that is written or shown.
+"""Redaction of keys in everything that is written or shown.
 
     redact("Bearer sk-canary-123 is wrong")  # "Bearer [redacted:OPENAI_API_KEY] is wrong"
 
@@ -31,7 +31,7 @@ _URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s:@'\"]*:[^/\s@'\"]+@")
 
 
 def has_credentials(text: str) -> bool:
-    """Whether a text holds an address with a user and a password."""
+    """Return whether a text holds an address with a user and a password."""
     return _URL_CREDENTIALS.search(text) is not None
 
 
@@ -57,7 +57,7 @@ _BEFORE_A_KEY = r"(?:\bBearer\s+|\b(?:api[-_ ]?key|token|password|authorization)
 
 
 def _base64_forms(data: bytes) -> set[str]:
-    """Return how bytes look in base64, wherever they stand in what was encoded.
+    """Return the base64 forms of bytes at any position in the encoded data.
 
     Three bytes are four characters, so that there are three ways; of the characters at both ends
     that also hold bits of the neighbours, none is taken.
@@ -114,7 +114,7 @@ class Redactor:
         return f"Redactor({len(self._names)} values)"
 
     def redact(self, text: str) -> str:
-        """The text without secrets."""
+        """Return the text without secrets."""
         if self._pattern is not None:
             # Searching one value is much faster than a regex, and hardly ever finds anything.
             for value in self._names:
@@ -149,7 +149,8 @@ class Redactor:
 
 
 def _bared(value: str) -> list[str]:
-    """A value, and what a server may echo of it: without quotes, breaks and invisible characters.
+    """Return a value, and what a server may echo of it: without quotes, breaks and invisible
+    characters.
 
     Such a key is refused before a run; but an environment may hold others than the run's own.
     """
@@ -174,7 +175,7 @@ def redacted(data: Any, redact: Callable[[str], str]) -> Any:
 
 
 def redact(text: str, variables: Iterable[str] = (), urls: Iterable[str | None] = ()) -> str:
-    """The text without secrets as the environment is now; for rare texts, such as errors.
+    """Return a text without secrets of the present environment; for rare texts, such as errors.
 
     Where many texts are to be redacted, keep a :class:`Redactor`.
     """

@@ -1,10 +1,10 @@
-"""Classes named in a configuration by ``_target_``: the one place where such a name is followed.
+"""Classes named in a configuration by ``_target_``: the one place that imports them.
 
-    parrot = follow({"_target_": "my_backends.Parrot", "word": "hello"}, BaseLLMBackend, ...)()
+parrot = follow({"_target_": "my_backends.Parrot", "word": "hello"}, BaseLLMBackend, ...)()
 
-A configuration can come from anywhere, and ``_target_`` names code to be run. So only classes of
-this package are used, unless the user names others in ``trusted_targets``; that is decided before
-anything is imported.
+A configuration can come from anywhere, and ``_target_`` names code to run. So only classes of this
+package are used, unless the user names others in ``trusted_targets``; this is checked before any
+import.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from game_reasoning_arena.process.paths import standing
 T = TypeVar("T")
 
 PACKAGE = "game_reasoning_arena"
-#: How the present command takes a name to trust.
+#: How the user can trust a name with the present command.
 HOW_TO_TRUST: ContextVar[str] = ContextVar("how_to_trust", default="'trusted_targets=[{}]'")
 _SPECIAL = ("_target_", "_args_", "_partial_", "_recursive_", "_convert_")
 
 
 @dataclass(frozen=True)
 class Constructor(Generic[T]):
-    """A class of a configuration with its settings, both checked; call it to make the object."""
+    """A class from a configuration with its checked settings; call it to make the object."""
 
     target: str
     cls: type[T]
@@ -46,8 +46,9 @@ class Constructor(Generic[T]):
         """Return a new object.
 
         Args:
-            args: go before the settings.
-            given: what is not the user's to set; only what the class takes is passed on.
+            args: positional arguments, before the settings.
+            given: further arguments that are not the user's; only those that the class takes are
+                passed.
 
         Raises:
             UserError: the class refuses its settings, or fails.
@@ -58,7 +59,8 @@ class Constructor(Generic[T]):
         conf = {"_target_": self.target, **self.settings}
         wanted = {name: value for name, value in given.items() if name in self.parameters}
         try:
-            # Partial, so that Hydra makes the settings plain and leaves what is given alone.
+            # Partial, so that Hydra converts the settings to plain values and leaves ``given``
+            # alone.
             made: T = instantiate(conf, _convert_="all", _partial_=True)(*args, **wanted)
         except UserError:
             raise
@@ -76,12 +78,12 @@ class Constructor(Generic[T]):
 
     @cached_property
     def parameters(self) -> Collection[str]:
-        """The names of what the class's constructor takes."""
+        """The names of the class's constructor parameters."""
         return parameters_of(self.cls)
 
     @property
     def source(self) -> Path | None:
-        """The file that the class is written in; None where there is none."""
+        """The file of the class; None if there is none."""
         try:
             file = inspect.getsourcefile(self.cls)
         except TypeError:
@@ -104,13 +106,13 @@ def follow(
 
     Args:
         conf: ``_target_`` and the keyword arguments of that class, as plain values.
-        base: what the class must be a subclass of.
+        base: the required base class.
         where: the configuration's key, such as ``backend.parrot``.
-        noun: what such a class is called, such as ``backend``.
+        noun: the kind of class, such as ``backend``, for errors.
         trusted_targets: dotted prefixes outside this package that the user allows.
-        first: how many parameters of the constructor are filled by position.
+        first: the number of constructor parameters that are filled by position.
         given: further parameters that are not the user's to set.
-        beside: returns the keys of the configuration that are for the caller and not for the class.
+        beside: returns the keys of the configuration that belong to the caller, not to the class.
 
     Raises:
         UserError: a target that is not trusted, is absent or is no such class.
@@ -137,7 +139,7 @@ def follow(
 def check_target(
     target: object, trusted_targets: Sequence[str], *, where: str = "_target_"
 ) -> None:
-    """Refuse a target that is not below a trusted dotted prefix: the decision whom to trust.
+    """Refuse a target that is not below a trusted dotted prefix.
 
     Raises:
         UserError: names the target and how to trust it.
@@ -155,21 +157,21 @@ def check_target(
 
 
 def parameters_of(cls: type) -> Collection[str]:
-    """Return the names of what a class's constructor takes."""
+    """Return the names of a class's constructor parameters."""
     return _parameters(cls)[0].keys()
 
 
 def look_in_working_directory(trusted_targets: Collection[str]) -> None:
     """Let trusted modules lie where the user called the command, as with ``python -m``.
 
-    That is not where a run directory says that it was begun: it may be somebody else's.
+    The working directory recorded in a run directory does not count: it may be somebody else's.
     """
     if trusted_targets and (here := str(standing())) not in sys.path:
         sys.path.append(here)
 
 
 def _special_keys(value: Any, path: str) -> Iterator[tuple[str, str, Any]]:
-    """Every key that ``instantiate`` gives a meaning to, however deep: path, key and value."""
+    """Yield path, key and value of every key, at any depth, that is special to ``instantiate``."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             here = f"{path}.{key}"
@@ -186,7 +188,7 @@ def _load_class(target: str, base: type[T], where: str, noun: str) -> type[T]:
         return isinstance(value, type) and issubclass(value, base) and value is not base
 
     found = import_named(target, where=f"{where}._target_", fitting=fitting)
-    # A trusted name may be an alias of something else; only what it leads to counts.
+    # A trusted name may be an alias of something else; the real name counts.
     if not (isinstance(found, type) and issubclass(found, base)):
         raise UserError(
             f"{where}._target_ is {target!r}, which is no {noun}; it must be a subclass of "
@@ -196,12 +198,12 @@ def _load_class(target: str, base: type[T], where: str, noun: str) -> type[T]:
 
 
 def import_named(target: str, *, where: str, fitting: Callable[[object], bool] = callable) -> Any:
-    """Import what a dotted name stands for; whoever calls has asked :func:`check_target` before.
+    """Import the object of a dotted name; the caller has called :func:`check_target` before.
 
     Args:
         target: ``MODULE.NAME`` or ``MODULE:NAME``.
-        where: the setting that it stands in.
-        fitting: whether something of the module could be meant in its place.
+        where: the setting that holds it.
+        fitting: whether an object of the module is worth suggesting instead.
 
     Raises:
         UserError: there is no such module or name, or the module cannot be imported.
@@ -229,7 +231,7 @@ def import_named(target: str, *, where: str, fitting: Callable[[object], bool] =
 
 
 def _public_name(base: type) -> str:
-    """The shortest dotted name that a class of this package is imported by."""
+    """Return the shortest dotted name that imports a class of this package."""
     package = base.__module__.rpartition(".")[0]
     face = sys.modules.get(package)
     home = package if getattr(face, base.__name__, None) is base else base.__module__
@@ -273,7 +275,7 @@ def _choices(key: str, taken: Iterable[str]) -> str:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a plain value is of an annotated type; types that are not plain fit anything."""
+    """Return whether a plain value fits an annotated type; types that are not plain fit any."""
     if get_origin(hint) in (Union, UnionType):
         return any(_fits(value, option) for option in get_args(hint))
     if hint is float:
@@ -290,7 +292,9 @@ def _wanted(hint: Any) -> str:
 
 
 def _parameters(cls: type) -> tuple[dict[str, inspect.Parameter], bool]:
-    """What a class takes by name, with what ``**`` passes on to its bases; whether that is all."""
+    """Return a class's named parameters with those that ``**`` passes to its bases, and if all are
+    known.
+    """
     taken: dict[str, inspect.Parameter] = {}
     for base in cls.__mro__:
         if "__init__" not in vars(base):
@@ -308,5 +312,5 @@ def _parameters(cls: type) -> tuple[dict[str, inspect.Parameter], bool]:
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
     try:
         return inspect.signature(function, eval_str=True)
-    except NameError:  # an annotation that only type checkers can see
+    except NameError:  # an annotation that exists for type checkers only
         return inspect.signature(function)

@@ -1,4 +1,4 @@
-"""Text of others made harmless: to look at, to write into any file, to open in a spreadsheet."""
+"""Make foreign text harmless: to display, to write into files, to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _T = TypeVar("_T")
 
 
 def in_unicode(text: str) -> str:
-    """Return the text with a mark for each half character, which JSON can say and no file hold."""
+    """Return the text with half characters replaced, which JSON can hold and files cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -17,9 +17,10 @@ def in_unicode(text: str) -> str:
 
 
 def as_cell(value: _T) -> _T | str:
-    """Return a value for a CSV file: a text that a spreadsheet would calculate gets a quote before.
+    """Return a value for a CSV file; a quote is put before a text that a spreadsheet would
+    evaluate.
 
-    Numbers stay as they are, those in texts too.
+    Numbers stay as they are, also as text.
     """
     if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return value

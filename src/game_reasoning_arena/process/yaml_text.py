@@ -1,4 +1,4 @@
-"""YAML that may come from anybody: plain values only, and no more of them than a person writes."""
+"""Untrusted YAML: plain values only, and no more of them than a person writes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def with_names_as_texts(text: str) -> str:
 
 
 def _names(node: yaml.Node | None, seen: set[int]) -> Iterator[tuple[int, int, str]]:
-    """Where names stand without quotes: begin, end, and what is written there."""
+    """Yield where names stand without quotes: begin, end, and what is written there."""
     import yaml
 
     if node is None or id(node) in seen or isinstance(node, yaml.ScalarNode):

@@ -1,6 +1,6 @@
-"""The run directory, written and read.
+"""Write and read run directories.
 
-``load_runs`` gives pandas tables; pandas is imported when it is called for the first time.
+``load_runs`` returns pandas tables; pandas is imported on the first call.
 """
 
 from __future__ import annotations

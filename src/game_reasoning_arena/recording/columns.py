@@ -39,7 +39,7 @@ def _length(name: str) -> Get:
 
 
 def _settings(name: str) -> Get:
-    """Sampling as JSON text with sorted keys; the seed, different in each request, is left out."""
+    """Return sampling as JSON text with sorted keys, without the seed, which always differs."""
 
     def take(line: Mapping[str, Any]) -> str | None:
         settings = line.get(name)
@@ -86,7 +86,7 @@ def _substituted(line: Mapping[str, Any]) -> tuple[int, ...] | None:
 
 
 def _failed(line: Mapping[str, Any]) -> dict[int, str] | None:
-    """Who was first without a legal answer, and why they forfeited ("" where a move was made)."""
+    """Return the seats first without a legal answer, with the cause ("" where a move was made)."""
     forfeit = line.get("forfeit")
     if isinstance(forfeit, dict):
         return {one["seat"]: one["cause"] for one in (forfeit, *(forfeit.get("also") or ()))}
@@ -98,7 +98,7 @@ def _failed(line: Mapping[str, Any]) -> dict[int, str] | None:
 
 
 def _line(line: Mapping[str, Any]) -> int | None:
-    """A number of 53 bits for the moves; None where chance moved, so that nothing can be a copy."""
+    """Return a number of 53 bits for the moves; None where chance moved: then no game is a copy."""
     moves = line.get("moves")
     if not moves or any(m["seat"] < 0 for m in moves):
         return None
@@ -169,7 +169,7 @@ RESPONSES: Final[dict[str, Spec]] = {
     "error": Spec("object", "the outage as recorded; only on request"),
 }
 
-#: Left out unless asked for: they are most of a run's bytes.
+#: Columns that are left out by default: they are most of a run's bytes.
 BODIES: Final = ("text", "reasoning", "messages", "error")
 
 #: The columns of ``episodes``: one row per line of ``episodes.jsonl``.
@@ -211,7 +211,7 @@ EPISODES: Final[dict[str, Spec]] = {
 
 @dataclass(slots=True)
 class _Filler:
-    """One column while rows come in: compact arrays, one per chunk."""
+    """One column while rows arrive: compact arrays, one per chunk."""
 
     spec: Spec
     parts: list[Any] = field(default_factory=list)
@@ -272,7 +272,7 @@ class TableBuilder:
         self._chunk = chunk
 
     def add(self, run: int, line: Mapping[str, Any]) -> None:
-        """Take a row from a line."""
+        """Add a row from a line."""
         get = line.get
         row = [get(name) for name in self._plain]
         row += [take(line) for _, take in self._taken]
@@ -284,10 +284,10 @@ class TableBuilder:
     def extend(
         self, run: int, lines: Iterable[Mapping[str, Any]], *, origin: Path | None = None
     ) -> None:
-        """Take a row from each line of a directory, which is named if one does not fit.
+        """Add a row from each line of a directory; errors name the directory.
 
         Raises:
-            UserError: a line holds something else than a column can.
+            UserError: a line holds a value that does not fit its column.
         """
         try:
             for line in lines:
@@ -297,7 +297,9 @@ class TableBuilder:
             raise UserError(f"{origin or 'lines'}: {error}") from error
 
     def flush(self) -> None:
-        """Turn the rows taken so far into arrays; what does not fit a column is raised here."""
+        """Turn the rows added so far into arrays; a value that does not fit a column is raised
+        here.
+        """
         if not self._rows:
             return
         names = [*self._plain, *(name for name, _ in self._taken), "run"]
@@ -317,7 +319,7 @@ class TableBuilder:
             ) from error
 
     def frame(self) -> pd.DataFrame:
-        """The table; the builder is empty afterwards."""
+        """Return the table; the builder is empty afterwards."""
         self.flush()
         data = {name: filler.finish() for name, filler in self._fillers.items()}
         return pd.DataFrame(data, copy=False)

@@ -1,4 +1,4 @@
-"""Under what conditions each run was played: models, sampling, swept settings, as columns.
+"""The conditions of each run as columns: models, sampling, swept settings.
 
 The tables that ``load_runs`` gives get them, so that results can be grouped by them. A sampling
 parameter that nobody set has no column.
@@ -34,12 +34,12 @@ class Conditions:
 
     @cached_property
     def players(self) -> list[dict[str, dict[str, Any]]]:
-        """Per run and player: type, model and the sampling parameters that were used."""
+        """Type, model and used sampling parameters, by run and player."""
         return [_players(reader) for reader in self._readers]
 
     @cached_property
     def swept(self) -> dict[str, list[Any]]:
-        """Values per run of the settings that sweeps varied, by the name of their column.
+        """Values of the settings that sweeps varied, by column name, one per run.
 
         Settings of one player are left out where the players' own columns have them.
         """
@@ -132,7 +132,9 @@ class Conditions:
         return self._with_swept(table, table["run"].to_numpy())
 
     def _seatings(self, episodes: pd.DataFrame) -> tuple[Any, list[tuple[int, Any]]]:
-        """A number per episode for who sat where in which run, and what the numbers stand for."""
+        """Return a number per episode for its run and seating, and what the numbers stand
+        for.
+        """
         pairs = list(zip(episodes["run"].tolist(), episodes["seats"].tolist(), strict=True))
         numbers: dict[tuple[int, Any], int] = {}
         codes = [numbers.setdefault(pair, len(numbers)) for pair in pairs]
@@ -150,21 +152,23 @@ def _players(reader: RunReader) -> dict[str, dict[str, Any]]:
     agents = agents if isinstance(agents, Mapping) else {}
     found = {}
     for name in dict.fromkeys([*reader.run.players, *agents]):
-        told = reader.run.players.get(name, {})
+        player = reader.run.players.get(name, {})
         agent = agents.get(name)
         agent = agent if isinstance(agent, Mapping) else {}
         sampling = agent.get("sampling")
         sampling = sampling if isinstance(sampling, Mapping) else {}
         found[str(name)] = {
-            "type": told.get("type") or agent.get("type"),
-            "model": told.get("model") or agent.get("model"),
+            "type": player.get("type") or agent.get("type"),
+            "model": player.get("model") or agent.get("model"),
             **{key: _plain(sampling.get(key)) for key in PARAMETERS if sampling.get(key) != "auto"},
         }
     return found
 
 
 def _players_of_runs(table: pd.DataFrame, column: str) -> tuple[Any, list[tuple[int, Any]]]:
-    """A number per row for the run and the player that a column names, and what they stand for."""
+    """Return a number per row for the run and the player that a column names, and what they stand
+    for.
+    """
     names = table[column].astype("category").cat
     every = len(names.categories) + 1
     keys = table["run"].to_numpy(dtype=np.int64) * every + names.codes.to_numpy() + 1
@@ -174,7 +178,7 @@ def _players_of_runs(table: pd.DataFrame, column: str) -> tuple[Any, list[tuple[
 
 
 def _axes(path: Any) -> Mapping[str, Any]:
-    """The settings that a sweep varied; none where there is no sweep that can be read."""
+    """Return the settings that a sweep varied; none where there is no sweep that can be read."""
     try:
         content = read_json(path)
     except (OSError, ValueError):
@@ -184,7 +188,7 @@ def _axes(path: Any) -> Mapping[str, Any]:
 
 
 def _column_names(axes: Iterable[str]) -> dict[str, str]:
-    """A column's name per swept key: its last part, or all of it where that is not unique."""
+    """Return a column's name per swept key: its last part, or all of it where that is ambiguous."""
     keys = list(axes)
     names = {}
     for key in keys:
@@ -203,7 +207,7 @@ def _plain(value: Any) -> Any:
 
 
 def _taken(values: Sequence[Any], places: Any) -> Any:
-    """The values at some places: numbers as such, texts as categories."""
+    """Return the values at some places: numbers as such, texts as categories."""
     known = [value for value in values if value is not None]
     if known and all(isinstance(v, int | float) and not isinstance(v, bool) for v in known):
         numbers = np.array([np.nan if v is None else float(v) for v in values])
@@ -216,7 +220,7 @@ def _taken(values: Sequence[Any], places: Any) -> Any:
 
 
 def _by_seat(column: pd.Series[Any], counts: Any) -> Any:
-    """A number per row from tuples by seat; NaN where there is none."""
+    """Return a number per row from tuples by seat; NaN where there is none."""
     nothing = np.nan
     found = [
         nothing if value is None else float(value)

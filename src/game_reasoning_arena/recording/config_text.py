@@ -32,7 +32,7 @@ _Dumper.add_representer(str, _text)
 
 
 def as_yaml(config: Mapping[str, Any]) -> str:
-    """The configuration, keys in their order.
+    """Return the configuration, keys in their order.
 
     Args:
         config: plain mappings, lists and scalars, as ``OmegaConf.to_container`` makes them.

@@ -49,7 +49,7 @@ _RECORDS: dict[str, type[Struct]] = {
     layout.LUCK: LuckRecord,
 }
 
-#: Fields without which a line is of no use to anybody.
+#: Fields that every line must have.
 _NEEDED: dict[type[Struct], frozenset[str]] = {
     EpisodeRecord: frozenset({"episode", "seats", "status"}),
     ResponseRecord: frozenset({"episode", "seat", "player"}),
@@ -75,7 +75,7 @@ def _line_type(record: type[Struct], within: tuple[type[Struct], ...] = ()) -> A
     fields: dict[str, Any] = {}
     for field in msgspec.structs.fields(record):
         if record in within and _mentions(hints[field.name], record):
-            continue  # one level of what holds itself
+            continue  # one level of a recursive type
         plain = _plain(hints[field.name], (*within, record))
         needed = field.name in _NEEDED[record] if record in _NEEDED else field.required
         if needed:
@@ -189,8 +189,10 @@ def reply_of(line: Mapping[str, Any]) -> Reply:
 
 
 def _overflow_of(line: Mapping[str, Any]) -> ContextOverflowError:
-    told = line.get("error") or {}
-    error = ContextOverflowError(str(told.get("message") or ""), status=told.get("status"))
+    error_fields = line.get("error") or {}
+    error = ContextOverflowError(
+        str(error_fields.get("message") or ""), status=error_fields.get("status")
+    )
     error.retries = line.get("retries") or 0
     error.sent = line.get("sent") or {}
     error.timing = {

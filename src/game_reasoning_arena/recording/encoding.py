@@ -9,7 +9,7 @@ import msgspec
 
 
 def plain_data(value: Any) -> Any:
-    """What encoders do not know by themselves: read-only mappings."""
+    """Return what encoders do not know by themselves: read-only mappings."""
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"cannot be recorded: {type(value).__name__}")

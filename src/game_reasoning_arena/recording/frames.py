@@ -39,13 +39,13 @@ class PromptSample:
 
 @dataclass(slots=True)
 class Prompts:
-    """What players were told: system messages with counts, and an example of a first question."""
+    """The prompts of players: system messages with counts, and an example of a first question."""
 
     systems: dict[tuple[int, str], Counter[str]] = field(default_factory=dict)
     first: dict[tuple[int, str, int], PromptSample] = field(default_factory=dict)
 
     def see(self, run: int, line: Mapping[str, Any]) -> None:
-        """Take notice of one line of responses."""
+        """Count one line of responses."""
         messages = line.get("messages")
         if not messages:
             return
@@ -74,7 +74,7 @@ class LoadedRuns:
             the ``run`` column of the other tables.
         episodes: one row per episode of episodes.jsonl; a later line for it, as a resumed run
             writes it, replaces the earlier one.
-        notices: what was missing, torn, older or damaged, one sentence each.
+        notices: one sentence for each missing, torn, older or damaged thing.
     """
 
     def __init__(
@@ -122,12 +122,12 @@ class LoadedRuns:
 
     @cached_property
     def prompts(self) -> Prompts:
-        """What the players were told, gathered while ``responses`` is read."""
+        """The prompts of the players, collected while ``responses`` is read."""
         return self._scan[1]
 
     @cached_property
     def response_offsets(self) -> NDArray[np.int64]:
-        """Where the line of each row of ``responses`` begins in its run's file, in bytes."""
+        """The byte offset of each row of ``responses`` in its run's file."""
         return np.frombuffer(self._scan[2], dtype=np.int64)
 
     @cached_property
@@ -177,7 +177,7 @@ class LoadedRuns:
         return LoadedRuns(kept, self.notices, columns=self._columns, moves=moves)
 
     def iter_responses(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Every line of responses with its run, one at a time, bodies and all."""
+        """Yield every line of responses with its run, one at a time, bodies and all."""
         for run, reader in enumerate(self.readers):
             for line in reader.responses():
                 yield run, line
@@ -188,26 +188,26 @@ class LoadedRuns:
         games = self.episodes.groupby("run")["game"].first()
         rows = []
         for run, reader in enumerate(self.readers):
-            told = reader.run
+            record = reader.run
             simulation = _dict(reader.config.get("simulation"))
             rows.append(
                 {
                     "run_id": reader.run_id,
                     "path": str(reader.path),
-                    "status": told.status,
-                    "started_at": told.started_at,
-                    "finished_at": told.finished_at,
-                    "duration_s": told.duration_s,
-                    "seed": told.seed,
-                    "game": games.get(run, told.game or simulation.get("game")),
-                    "planned": told.planned,
+                    "status": record.status,
+                    "started_at": record.started_at,
+                    "finished_at": record.finished_at,
+                    "duration_s": record.duration_s,
+                    "seed": record.seed,
+                    "game": games.get(run, record.game or simulation.get("game")),
+                    "planned": record.planned,
                     "finished": int(finished.get(run, 0)),
-                    "format_version": told.format_version,
-                    "commit": told.git.commit if told.git else None,
-                    "dirty": told.git.dirty if told.git else None,
-                    "calls": told.total("calls"),
-                    "tokens": _token_sum(told),
-                    "cost_usd": told.total("cost_usd"),
+                    "format_version": record.format_version,
+                    "commit": record.git.commit if record.git else None,
+                    "dirty": record.git.dirty if record.git else None,
+                    "calls": record.total("calls"),
+                    "tokens": _token_sum(record),
+                    "cost_usd": record.total("cost_usd"),
                 }
             )
         table = pd.DataFrame(rows, columns=[*_RUN_DTYPES])
@@ -255,7 +255,7 @@ def load_runs(
             messages, error), which are most of a run's bytes. The key columns run, episode, seat,
             turn, attempt and sample are always there.
         moves: whether ``episodes`` gets the column ``moves``.
-        notice: told about everything missing or damaged; by default a
+        notice: called with a sentence for everything missing or damaged; by default a
             :class:`~game_reasoning_arena.recording.reader.RunDataWarning` each.
 
     Raises:
@@ -278,7 +278,7 @@ def load_runs(
 
 
 def rows(table: pd.DataFrame) -> Iterator[Any]:
-    """The rows of a table as named tuples."""
+    """Return the rows of a table as named tuples."""
     return table.itertuples(index=False)
 
 
@@ -302,14 +302,14 @@ def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _token_sum(told: RunRecord) -> int | None:
+def _token_sum(record: RunRecord) -> int | None:
     """Return tokens in and out; None as soon as either is unknown."""
-    sent, got = told.total("prompt_tokens"), told.total("completion_tokens")
+    sent, got = record.total("prompt_tokens"), record.total("completion_tokens")
     return None if sent is None or got is None else int(sent) + int(got)
 
 
 def _instants(values: pd.Series[Any]) -> pd.Series[Any]:
-    """UTC instants from ISO text or Unix seconds."""
+    """Return UTC instants from ISO text or Unix seconds."""
     parsed = [
         pd.Timestamp(v, unit="s", tz="UTC")
         if isinstance(v, int | float) and not pd.isna(v)

@@ -43,16 +43,16 @@ class Totals:
             self.adjusted += line["adjusted_return"]
 
     def __str__(self) -> str:
-        told = []
+        parts = []
         if self.decisions:
-            told.append(f"regret {self.regret / self.decisions:.4f} a decision")
-            told.append(f"{self.optimal / self.decisions:.1%} optimal")
+            parts.append(f"regret {self.regret / self.decisions:.4f} a decision")
+            parts.append(f"{self.optimal / self.decisions:.1%} optimal")
         if self.moves:
-            told.append(f"accuracy {self.accuracy / self.moves:.1f} %")
+            parts.append(f"accuracy {self.accuracy / self.moves:.1f} %")
         if self.episodes:
-            told.append(f"mean return {self.returns / self.episodes:+.4f}")
-            told.append(f"adjusted {self.adjusted / self.episodes:+.4f}")
-        return ", ".join(told) or "no decision"
+            parts.append(f"mean return {self.returns / self.episodes:+.4f}")
+            parts.append(f"adjusted {self.adjusted / self.episodes:+.4f}")
+        return ", ".join(parts) or "no decision"
 
 
 def totals_by_player(directory: Path) -> dict[str, Totals]:

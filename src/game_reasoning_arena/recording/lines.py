@@ -1,4 +1,4 @@
-"""The one reader of JSONL: lines as they stand, checked by type, with what is wrong with each.
+"""The one reader of JSONL: lines checked by type, with the problem of each damaged one.
 
 The lines of a run and of its assessment are checked against the fields of their records
 (:mod:`game_reasoning_arena.recording.decoding`); other files against being JSON objects.
@@ -16,10 +16,10 @@ import msgspec
 from game_reasoning_arena.process.files import open_to_read
 from game_reasoning_arena.recording.decoding import line_decoder, problem_of
 
-#: Told about each thing that could not be read, in one plain sentence.
+#: Called with one plain sentence for each thing that could not be read.
 Notice = Callable[[str], None]
 
-#: Bytes that no line of ours reaches: a conversation of millions of tokens has some ten million.
+#: The most bytes of a line: a conversation of millions of tokens has about ten million.
 LONGEST_LINE = 256 << 20
 
 _BOM = b"\xef\xbb\xbf"
@@ -30,15 +30,16 @@ class RunDataWarning(UserWarning):
 
 
 def warn(sentence: str) -> None:
-    """Tell by a :class:`RunDataWarning`."""
+    """Emit a :class:`RunDataWarning`."""
     warnings.warn(sentence, RunDataWarning, stacklevel=3)
 
 
 class Line(NamedTuple):
     """One line of a file.
 
-    ``offset`` and ``end`` are bytes, ``record`` is None where the line is damaged; then ``problem``
-    says why. ``ended`` is false for a last line without its newline.
+    ``offset`` and ``end`` are bytes. ``record`` is None for a damaged line, and ``problem`` then
+    gives
+    the reason. ``ended`` is false for a last line without its newline.
     """
 
     number: int
@@ -51,7 +52,7 @@ class Line(NamedTuple):
 
     @property
     def torn(self) -> bool:
-        """Whether it is the half of a line that a kill or a power failure leaves."""
+        """Whether it is an incomplete line, as a kill or a power failure leaves it."""
         return self.record is None and not self.ended
 
 
@@ -60,8 +61,8 @@ def scan(file: BinaryIO, name: str, *, offset: int = 0) -> Iterator[Line]:
 
     Args:
         file: opened for reading, in binary.
-        name: the file's name, which says what its lines are.
-        offset: of the first line to read, in bytes.
+        name: the file's name, which decides the type of its lines.
+        offset: offset of the first line to read, in bytes.
     """
     decode = line_decoder(name)
     file.seek(offset)
@@ -86,12 +87,12 @@ def scan(file: BinaryIO, name: str, *, offset: int = 0) -> Iterator[Line]:
 def read_lines(path: Path | str, *, notice: Notice | None = None) -> Iterator[dict[str, Any]]:
     """Yield the objects of a JSONL file, in the order they were written.
 
-    A torn last line, as a kill leaves it, damaged lines, and lines that stand there already, to the
-    last byte, are left out and reported.
+    Left out and reported are a torn last line, as a kill leaves it, damaged lines, and exact
+    repetitions of earlier lines.
 
     Args:
         path: the file. A missing file is an :class:`OSError`, as with ``open``.
-        notice: told what was left out; by default a :class:`RunDataWarning`.
+        notice: called with a sentence on what was left out; by default a :class:`RunDataWarning`.
     """
     for _, record in read_lines_at(path, notice=notice):
         yield record
@@ -100,8 +101,8 @@ def read_lines(path: Path | str, *, notice: Notice | None = None) -> Iterator[di
 def read_lines_at(
     path: Path | str, *, notice: Notice | None = None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Like :func:`read_lines`, with each line's offset in bytes, for coming back to it."""
-    tell = notice or warn
+    """Yield the same as :func:`read_lines`, with each line's offset in bytes."""
+    report = notice or warn
     damaged = repeated = 0
     first_damaged: Line | None = None
     first_repeated = 0
@@ -109,7 +110,7 @@ def read_lines_at(
     with open_to_read(path) as file:
         for line in scan(file, Path(path).name):
             if line.torn:
-                tell(f"{path}: the last line (line {line.number}) is torn and was left out.")
+                report(f"{path}: the last line (line {line.number}) is torn and was left out.")
             elif line.record is None:
                 damaged += 1
                 first_damaged = first_damaged or line
@@ -120,12 +121,12 @@ def read_lines_at(
                 seen.add(line.mark)
                 yield line.offset, line.record
     if first_damaged is not None:
-        told = _lines(damaged, "damaged line", "damaged lines")
+        count = _lines(damaged, "damaged line", "damaged lines")
         where = f"at line {first_damaged.number} ({first_damaged.problem})"
-        tell(f"{path}: {told} left out, the first {where}.")
+        report(f"{path}: {count} left out, the first {where}.")
     if repeated:
-        told = _lines(repeated, "line that stands", "lines that stand")
-        tell(f"{path}: {told} there twice left out, the first at line {first_repeated}.")
+        count = _lines(repeated, "line that stands", "lines that stand")
+        report(f"{path}: {count} there twice left out, the first at line {first_repeated}.")
 
 
 def _lines(count: int, one: str, many: str) -> str:

@@ -1,7 +1,7 @@
-"""Failures of a model that a setting would mend, found in its answers and put into a sentence.
+"""Failures of a model that a setting would fix, found in its answers and described in a sentence.
 
-A model that thinks 1,000 tokens under a limit of 250 loses every game, and nothing in its results
-tells that from weak play. Runs say so while they play, and comparisons of any run directory.
+A model that thinks 1,000 tokens under a limit of 250 loses every game, and its results look like
+weak play. Runs report this while they play, and comparisons for any run directory.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 
 from game_reasoning_arena.records import Outcome
 
-#: A failure is worth a sentence when at least this share of the answers failed so.
+#: A failure is reported if at least this share of the answers failed so.
 SHARE = 0.25
-#: And in at least so many of them, where there are a few answers.
+#: And if at least so many failed, where there are few answers.
 LEAST = 3
-#: The limits that are proposed for models that think, and the least for others.
+#: The limit proposed for models that think, and the smallest for others.
 FOR_THINKING = 4000
 FOR_WRITING = 1000
 
@@ -61,7 +61,7 @@ class Failures:
             self.limit = self.limit or limit
 
     def mendable(self, player: str, options: Mapping[str, Any]) -> dict[str, str]:
-        """Return a sentence for each cause of enough failures that a setting would mend.
+        """Return a sentence for each frequent cause of failures that a setting would fix.
 
         Args:
             player: the player's name, as in ``agents.player_0``.

@@ -1,8 +1,8 @@
-"""Reading run directories, whatever state they are in.
+"""Read run directories in any state.
 
-A line file is read from start to end without holding it; what cannot be read is said, never
-guessed. :class:`RunReader` gives one directory as it stands, :func:`find_runs` finds directories in
-sweeps and globs. Tables of many runs are made by :func:`game_reasoning_arena.recording.load_runs`.
+A line file is read from start to end without holding it in memory; problems are reported, never
+guessed away. :class:`RunReader` reads one directory, :func:`find_runs` finds directories in sweeps
+and globs. :func:`game_reasoning_arena.recording.load_runs` makes tables of many runs.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MARKS = (layout.RUN, layout.EPISODES, layout.RESPONSES)
 
 
 def is_run(path: Path) -> bool:
-    """Whether a directory holds a run, or what is left of one."""
+    """Return whether a directory holds a run, or the rest of one."""
     return any((path / mark).is_file() for mark in _MARKS)
 
 
@@ -62,8 +62,7 @@ class RunReader:
 
     Args:
         path: a directory that :func:`is_run` accepts.
-        notice: told what is missing or damaged, as it is met; by default a
-            :class:`RunDataWarning` each.
+        notice: called for each missing or damaged thing; by default a :class:`RunDataWarning` each.
 
     Raises:
         UserError: it is no run directory.
@@ -71,7 +70,7 @@ class RunReader:
 
     def __init__(self, path: Path | str, *, notice: Notice | None = None) -> None:
         self.path = Path(path)
-        self._tell = notice or warn
+        self._notice = notice or warn
         if not is_run(self.path):
             raise UserError(
                 f"{self.path} is no run directory: it holds none of {', '.join(_MARKS)}. "
@@ -88,20 +87,20 @@ class RunReader:
         try:
             record, problems = read_run(self.path)
         except FileNotFoundError:
-            self._tell(
+            self._notice(
                 f"{path} is missing: status, versions, git state and totals of the run are unknown."
             )
             return RunRecord()
         except (OSError, UserError) as error:
-            self._tell(f"{path} cannot be read ({_why(error)}): what it says is unknown.")
+            self._notice(f"{path} cannot be read ({_why(error)}): what it says is unknown.")
             return RunRecord()
         for problem in problems:
-            self._tell(f"{path} is damaged at {problem}; that value is taken as unknown.")
+            self._notice(f"{path} is damaged at {problem}; that value is taken as unknown.")
         version = record.format_version
         if version is None:
-            self._tell(f"{path} names no format_version: it is read as version {FORMAT_VERSION}.")
+            self._notice(f"{path} names no format_version: it is read as version {FORMAT_VERSION}.")
         elif version != FORMAT_VERSION:
-            self._tell(
+            self._notice(
                 f"{path} has format version {version}, this program knows {FORMAT_VERSION}: "
                 "fields it does not know are ignored, fields that are absent are null."
             )
@@ -116,10 +115,10 @@ class RunReader:
         try:
             content = load_yaml(read_file(path))
         except FileNotFoundError:
-            self._tell(f"{path} is missing: how the run was configured is unknown.")
+            self._notice(f"{path} is missing: how the run was configured is unknown.")
             return {}
         except (yaml.YAMLError, OSError, ValueError) as error:
-            self._tell(
+            self._notice(
                 f"{path} cannot be read ({_why(error)}): how the run was configured is unknown."
             )
             return {}
@@ -134,7 +133,7 @@ class RunReader:
         except FileNotFoundError:
             return None
         except (msgspec.MsgspecError, OSError) as error:
-            self._tell(f"{path} cannot be read ({_why(error)}): where time went is unknown.")
+            self._notice(f"{path} cannot be read ({_why(error)}): where time went is unknown.")
             return None
 
     @cached_property
@@ -152,37 +151,37 @@ class RunReader:
         return facts
 
     def decisions(self) -> Iterator[dict[str, Any]]:
-        """The lines of ``decisions.jsonl``; none where the run was not assessed."""
+        """Return the lines of ``decisions.jsonl``; none where the run was not assessed."""
         return self._judged(layout.DECISIONS)
 
     def luck(self) -> Iterator[dict[str, Any]]:
-        """The lines of ``luck.jsonl``; none where the run was not assessed."""
+        """Return the lines of ``luck.jsonl``; none where the run was not assessed."""
         return self._judged(layout.LUCK)
 
     def _judged(self, name: str) -> Iterator[dict[str, Any]]:
         path = self.path / name
         if self.assessment is not None and path.is_file():
-            yield from read_lines(path, notice=self._tell)
+            yield from read_lines(path, notice=self._notice)
 
     @property
     def run_id(self) -> str:
-        """The run's id; the directory's name where ``run.json`` does not tell."""
+        """The run's id; the directory's name if ``run.json`` holds none."""
         return self.run.run_id or self.path.name
 
     @property
     def status(self) -> Status | None:
-        """How the run ended, ``running`` while it goes on (or after a kill); None if unknown."""
+        """The run's status, ``running`` while it goes on (or after a kill); None if unknown."""
         try:
             return Status(self.run.status or "")
         except ValueError:
             return None
 
     def episodes(self) -> Iterator[dict[str, Any]]:
-        """The lines of ``episodes.jsonl``; none, reported, when the file is missing."""
+        """Return the lines of ``episodes.jsonl``; none, reported, when the file is missing."""
         return (record for _, record in self.episodes_at())
 
     def responses(self) -> Iterator[dict[str, Any]]:
-        """The lines of ``responses.jsonl``; none, reported, when the file is missing."""
+        """Return the lines of ``responses.jsonl``; none, reported, when the file is missing."""
         return (record for _, record in self.responses_at())
 
     def episodes_at(self) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -200,16 +199,16 @@ class RunReader:
     def _lines(self, name: str, loss: str) -> Iterator[tuple[int, dict[str, Any]]]:
         path = self.path / name
         if not path.is_file():
-            self._tell(f"{path} is missing: {loss}")
+            self._notice(f"{path} is missing: {loss}")
             return
-        yield from read_lines_at(path, notice=self._tell)
+        yield from read_lines_at(path, notice=self._notice)
 
 
 def find_runs(*paths: Path | str, notice: Notice | None = None) -> list[RunReader]:
-    """The run directories in ``paths``: runs, sweeps (at any depth below) and glob patterns.
+    """Return the run directories in ``paths``: runs, sweeps (at any depth) and glob patterns.
 
-    Each is given once, in the order asked for; inside a sweep in natural order (``2`` before
-    ``10``). A run below a run is not looked for.
+    Each is listed once, in the given order; inside a sweep in natural order (``2`` before ``10``).
+    Runs inside a run are not searched for.
 
     Raises:
         UserError: a path does not exist, a pattern matches nothing, or there is no run in it.
@@ -231,10 +230,10 @@ def find_runs(*paths: Path | str, notice: Notice | None = None) -> list[RunReade
 
 
 def each_once(readers: Sequence[RunReader], notice: Notice) -> list[RunReader]:
-    """Runs without copies of another, and without the parts of one that was merged from them.
+    """Return runs without copies of another, and without the parts of a merged run.
 
-    Of copies the one with the most episodes that came to their end stays: the others were left
-    behind by it.
+    Of copies the one with the most ended episodes is kept, as it went on after the others were
+    made.
     """
     kept: dict[str, RunReader] = {}
     for reader in readers:
@@ -288,7 +287,7 @@ def _is_pattern(path: Path | str) -> bool:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """Run directories at or below ``root``; links to directories are not followed."""
+    """Yield run directories at or below ``root``; links to directories are not followed."""
     if is_run(root):
         yield root
         return
@@ -300,7 +299,7 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sorts numbers inside names as numbers."""
+    """Return a sort key that orders numbers inside names as numbers."""
     return [
         (int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", str(path))
     ]
@@ -317,6 +316,6 @@ def _nothing_in(root: Path) -> str:
 
 
 def _why(error: Exception) -> str:
-    """Return what went wrong in a line, without the path that the sentence names already."""
+    """Return an error's reason in one line, without the path, which the sentence names already."""
     text = getattr(error, "strerror", None) or str(error)
     return " ".join(text.split())

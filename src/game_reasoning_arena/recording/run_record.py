@@ -1,7 +1,7 @@
-"""``run.json``: what a run says of itself, with a type for every key.
+"""``run.json``: the record of a run, with a type for every key.
 
-:func:`read_run` is its one reader, :func:`write_run` its one writer. A key that is absent, as in
-older runs, has its default; one of another type is reported and has its default too, so that a
+:func:`read_run` is its one reader, :func:`write_run` its one writer. A missing key, as in older
+runs, has its default; a value of another type is reported and has its default, too, so that a
 damaged value costs no more than itself.
 """
 
@@ -27,14 +27,14 @@ Instant = float | str
 
 
 class GitState(Struct, frozen=True, kw_only=True):
-    """The commit that a run was played by, and whether there were changes beside it."""
+    """The commit with which a run was played, and whether there were uncommitted changes."""
 
     commit: str | None = None
     dirty: bool | None = None
 
 
 class Provenance(Struct, frozen=True, kw_only=True):
-    """By what a sitting of a run was played."""
+    """The software and machine of one sitting of a run."""
 
     git: GitState | None = None
     packages: dict[str, str] = field(default_factory=dict)
@@ -61,9 +61,9 @@ class Part(Struct, frozen=True, kw_only=True):
 
 
 class ProbeRecord(Struct, frozen=True, kw_only=True):
-    """What a model answered to a tiny call before a run; ``question`` says which of its ways.
+    """A model's answer to a tiny call before a run; ``question`` is the probe's key.
 
-    ``learned`` is what that told of it, in plain words.
+    ``learned`` holds the findings, in plain words.
     """
 
     model: str
@@ -82,12 +82,15 @@ class ProbeRecord(Struct, frozen=True, kw_only=True):
 class RunRecord(Struct, frozen=True, kw_only=True):
     """The content of ``run.json``.
 
-    ``identity`` is a hash of what is asked; ``contents`` are hashes of the files that the
-    configuration names; ``players`` holds type, model and backend of each, and what it says of
-    itself; ``engines`` is what those in the process chose, by model; ``episodes`` counts them by
-    status, beside those ``planned``; ``totals`` are those of
-    :class:`game_reasoning_arena.metering.budget.Totals`; ``sittings`` are when the run was played,
-    begun and ended (null while it goes on, or after a kill).
+    ``identity`` is a hash of the questions; ``contents`` are hashes of the files that the
+    configuration
+    names; ``players`` holds type, model, backend and facts of each; ``engines`` holds the choices
+    of
+    engines in this process, by model; ``episodes`` counts episodes by status, beside those
+    ``planned``;
+    ``totals`` are those of :class:`game_reasoning_arena.metering.budget.Totals`; ``sittings`` are
+    the
+    start and end of each sitting (null while it goes on, or after a kill).
     """
 
     run_id: str | None = None
@@ -98,7 +101,7 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     utility: tuple[float | None, float | None] | None = None  # least and greatest return
     seed: Whole | None = None
     overrides: tuple[str, ...] = ()
-    cwd: str | None = None  # relative paths of the configuration begin here
+    cwd: str | None = None  # folder for relative paths of the configuration
     config_dir: str | None = None
     resumed: Count = 0
     extended: tuple[Extension, ...] = ()
@@ -123,22 +126,22 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     episodes: dict[str, Count] = field(default_factory=dict)
     totals: dict[str, int | float | dict[str, Count] | None] = field(default_factory=dict)
     probe: tuple[ProbeRecord, ...] = ()
-    notes: tuple[str, ...] = ()  # what was told while it played
+    notes: tuple[str, ...] = ()  # notices during the run
     event_loop_lag_s: dict[str, float | None] = field(default_factory=dict)
 
     @property
     def planned(self) -> int | None:
-        """The number of episodes that were to be played; None if unknown."""
+        """The number of planned episodes; None if unknown."""
         return self.episodes.get("planned")
 
     @property
     def counts(self) -> dict[str, int]:
-        """The episodes that ended, by status."""
+        """The number of ended episodes, by status."""
         return {status: n for status, n in self.episodes.items() if status != "planned"}
 
     @property
     def provenance(self) -> Provenance:
-        """By what the run's last sitting was played."""
+        """The provenance of the last sitting."""
         return Provenance(
             git=self.git,
             packages=self.packages,
@@ -169,33 +172,33 @@ def template_of(player: Mapping[str, Any]) -> TemplateRecord | None:
 
 
 _FIELDS = {found.name: found.type for found in msgspec.structs.fields(RunRecord)}
-#: Keys of a player that readers use, and their type.
+#: Keys of a player that readers use, and their types.
 _OF_A_PLAYER = {"type": str | None, "model": str | None, "backend": str | None}
 
 
 def decode_run(content: bytes) -> tuple[RunRecord, list[str]]:
-    """Return the record in a ``run.json``, and what is wrong with single keys.
+    """Return the record in a ``run.json``, and the problems with single keys.
 
     Raises:
         DamagedRecordError: it holds no JSON object.
     """
     try:
-        told = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"))
+        found = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedRecordError(f"it is no JSON: {error}") from error
-    if not isinstance(told, dict):
+    if not isinstance(found, dict):
         raise DamagedRecordError("it holds no JSON object")
     problems: list[str] = []
-    values = dict(_converted(told, problems))
+    values = dict(_converted(found, problems))
     return RunRecord(**values), problems
 
 
-def _converted(told: Mapping[str, Any], problems: list[str]) -> Iterator[tuple[str, Any]]:
+def _converted(found: Mapping[str, Any], problems: list[str]) -> Iterator[tuple[str, Any]]:
     for name, kind in _FIELDS.items():
-        if told.get(name) is None:  # absent, as in older runs, or unknown
+        if found.get(name) is None:  # absent, as in older runs, or unknown
             continue
         try:
-            value = msgspec.convert(told[name], kind)
+            value = msgspec.convert(found[name], kind)
             if name == "players":
                 _check_players(value)
         except (msgspec.ValidationError, OverflowError) as error:
@@ -215,7 +218,7 @@ def _check_players(players: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def read_run(directory: Path) -> tuple[RunRecord, list[str]]:
-    """Return a run directory's ``run.json``, and what is wrong with single keys of it.
+    """Return a run directory's ``run.json``, and the problems with single keys.
 
     Raises:
         FileNotFoundError: there is none.
@@ -226,7 +229,7 @@ def read_run(directory: Path) -> tuple[RunRecord, list[str]]:
 
 
 def run_or_none(directory: Path) -> RunRecord | None:
-    """Return a run directory's ``run.json``, or None where it cannot be read."""
+    """Return a run directory's ``run.json``, or None if it cannot be read."""
     try:
         return read_run(directory)[0]
     except (OSError, DamagedRecordError):
@@ -239,7 +242,7 @@ def encode_run(record: RunRecord) -> bytes:
 
 
 def write_run(directory: Path, record: RunRecord) -> None:
-    """Replace a run directory's ``run.json``; the caller knows that no one else writes to it.
+    """Replace a run directory's ``run.json``; the caller ensures that no one else writes to it.
 
     Raises:
         OSError: it cannot be written.

@@ -1,4 +1,4 @@
-"""The running tally of a run: one row per player and seat, for ``summary.csv`` and the table."""
+"""Running totals of a run: one row per player and seat, for ``summary.csv`` and the table."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Player(Protocol):
     def model(self) -> Model | None: ...
 
 
-# An enumeration's member takes as long to look up as a move to count.
+# Looking up an enumeration's member takes as long as counting a move.
 _SUBSTITUTE, _COMPLETED = MoveBy.SUBSTITUTE, Status.COMPLETED
 
 
@@ -62,12 +62,12 @@ class _Row:
 
 
 class Summary:
-    """Takes every response and episode of a run, once."""
+    """Counts every response and episode of a run, once."""
 
     def __init__(self, players: Sequence[_Player]) -> None:
         self._players = {player.name: player for player in players}
         self._rows: dict[tuple[str, int], _Row] = {}
-        # The rows of those who sit so, and whether anybody is among them who can fail.
+        # The rows of a seat order, and whether any player in it can fail.
         self._orders: dict[tuple[str, ...], tuple[list[_Row], bool]] = {}
         self.failures: Counter[str] = Counter()
 
@@ -80,7 +80,7 @@ class Summary:
         row.outcomes[record.outcome] += 1
         if record.outcome in FAILURES:
             self.failures[record.outcome] += 1
-        if record.from_cache:  # its times, tokens and cost are an earlier run's
+        if record.from_cache:  # its times, tokens and cost belong to an earlier run
             row.from_cache += 1
             return
         row.calls += 1
@@ -95,10 +95,10 @@ class Summary:
         row.unpriced += record.cost_usd is None
 
     def episode(self, record: EpisodeRecord) -> None:
-        """Count one episode for everybody who sat in it."""
+        """Count one episode for every player in it."""
         status, returns = record.status, record.returns
         rows, fallible = self._seated(record.seats)
-        # Chance moves too; nobody sits at their seat, -1.
+        # Chance moves have seat -1, at which no player sits.
         moved = [move.seat for move in record.moves]
         substitutes: list[int] = []
         if fallible:
@@ -135,7 +135,7 @@ class Summary:
         row.returns += mine
         row.returned += 1
         row.cut += record.move_limit
-        if best is None:  # one seat alone neither wins nor loses
+        if best is None:  # a single seat neither wins nor loses
             return
         if mine < best:
             row.losses += 1
@@ -156,7 +156,7 @@ class Summary:
             row.unfinished += 1
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row per player and seat, in order; None where a number is unknown."""
+        """Return one row per player and seat, in order; None where a number is unknown."""
         return [
             self._as_dict(player, seat, row) for (player, seat), row in sorted(self._rows.items())
         ]
@@ -179,7 +179,7 @@ class Summary:
     def _as_dict(self, name: str, seat: int, row: _Row) -> dict[str, Any]:
         player = self._players[name]
         asked = player.model is not None
-        # Nobody says what calls without an answer cost.
+        # The cost of calls without an answer is unknown.
         unanswered = row.outcomes[Outcome.CONTEXT_OVERFLOW]
         known = asked and (row.calls > unanswered or not (row.outages or unanswered))
         return {

@@ -1,13 +1,13 @@
-"""Which differences between the versions that played two runs matter."""
+"""Relevant differences between the versions with which two runs were played."""
 
 from __future__ import annotations
 
 from game_reasoning_arena.recording.run_record import Provenance
 
-#: Packages whose version can change what is asked or how it is judged.
+#: Packages whose version can change the questions or their judgement.
 MATTERS = ("game-reasoning-arena", "open-spiel", "litellm", "vllm", "torch", "transformers")
 
-#: What an engine chose that its answers can depend on; the rest is room and speed.
+#: Choices of an engine that can change its answers; the others concern memory and speed.
 CHOICES_THAT_MATTER = (
     *("device", "attention", "sampler", "runner", "graphs", "compilation"),
     *("dtype", "kv_cache_dtype"),
@@ -15,9 +15,10 @@ CHOICES_THAT_MATTER = (
 
 
 def changed_versions(before: Provenance, now: Provenance) -> list[str]:
-    """Return what matters and differs between two provenances, as ``NAME OLD -> NEW``.
+    """Return the relevant differences between two provenances, as ``NAME OLD -> NEW``.
 
-    Packages, and what the engine of a model chose. What one of the two does not know is left out.
+    Compared are packages and the choices of a model's engine. Values that either lacks are left
+    out.
     """
     old, new = before.packages, now.packages
     changed = [

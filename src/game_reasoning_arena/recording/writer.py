@@ -1,4 +1,4 @@
-"""Writing a run directory: appended and flushed as it happens, readable whenever it stops.
+"""Write a run directory: appended and flushed as results arrive, readable whenever it stops.
 
 A line is one ``write`` on a descriptor opened for appending, so a kill leaves at most one torn
 line, the last. ``run.json``, ``config.yaml`` and ``summary.csv`` are replaced as a whole.
@@ -41,11 +41,11 @@ from game_reasoning_arena.records import CallKey, EpisodeRecord, ResponseRecord
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks whether a file is still there; a look costs as much as a write.
-#: Gathered lines wait no longer than this for the next one.
+#: Seconds between two checks that a file still exists; a check costs as much as a write. Gathered
+#: lines are written after this time at the latest.
 LOOK_EVERY_S = 0.02
 
-#: Bytes of gathered lines that are written without waiting.
+#: Gathered lines are written at once beyond so many bytes.
 GATHERED = 1 << 16
 
 Redact = Callable[[str], str]
@@ -56,7 +56,7 @@ def _plain(text: str) -> str:
 
 
 class _LineFile:
-    """A file that only grows, one line a write."""
+    """A file that only grows, by one line per write."""
 
     def __init__(self, path: Path, redact: Redact) -> None:
         self.path = path
@@ -95,15 +95,15 @@ class _LineFile:
             ) from error
 
     def flush(self) -> None:
-        """Write what is gathered."""
+        """Write the gathered lines."""
         if self._gathered:
             lines, self._gathered = bytes(self._gathered), bytearray()
             self._write(lines)
 
     def sync(self) -> None:
-        """Have all lines on the disk."""
+        """Write all lines to the disk."""
         self.flush()
-        with suppress(OSError):  # a file system that cannot
+        with suppress(OSError):  # a file system without fsync
             os.fsync(self._fd)
 
     def close(self) -> None:
@@ -116,7 +116,7 @@ class _LineFile:
 
 
 class DirectoryLock:
-    """Held by the one process that writes a run directory; freed by the system when it dies.
+    """Held by the one process that writes a run directory; the system frees it when that dies.
 
     Raises:
         UserError: another process holds it, or it cannot be held.
@@ -143,7 +143,7 @@ class DirectoryLock:
         remove_leftovers(directory)
 
     def close(self) -> None:
-        """Let go."""
+        """Release the lock."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -165,7 +165,7 @@ def _reason(error: OSError) -> str:
 
 
 def refuse_begun(directory: Path, option: str) -> None:
-    """Refuse a directory in which a run was begun already: runs are never added to another.
+    """Refuse a directory that already holds a run: runs are never added to another.
 
     Raises:
         UserError: it holds a run, or lines of one whose ``run.json`` is lost.
@@ -189,15 +189,15 @@ class RunWriter:
     """The one writer of a run directory.
 
     Args:
-        directory: made if it is missing; must not hold a run yet unless ``resume`` is set.
+        directory: created if it is missing; must hold no run unless ``resume`` is set.
         redact: applied to every text before it is written.
-        resume: go on with what is there; the caller holds the directory's lock.
-        known: calls whose answers were taken from disk (a live set); they are not written again.
-        gather: all players are random: lines of episodes may wait a moment for others.
-        option: how another directory is chosen, for the errors that advise it.
+        resume: continue the run that is there; the caller holds the directory's lock.
+        known: calls with recorded answers (a live set); they are not written again.
+        gather: whether all players are random, so that lines of episodes may wait for others.
+        option: the option that chooses another directory, for advice in errors.
 
     Raises:
-        UserError: the directory holds a run, or cannot be made.
+        UserError: the directory holds a run, or cannot be created.
         RunStorageError: (any method) the disk is full, read-only, or the directory is gone.
     """
 
@@ -229,7 +229,7 @@ class RunWriter:
             ) from error
 
     def response(self, record: ResponseRecord) -> None:
-        """Append one attempt; does nothing for an answer that is on disk already."""
+        """Append one attempt; do nothing for an answer that is already on disk."""
         if self._known and record.outcome is not None and record.key in self._known:
             return
         self._responses.append(record)
@@ -239,7 +239,7 @@ class RunWriter:
         self._episodes.append(record, gather=self._gather)
 
     def run(self, record: RunRecord) -> None:
-        """Replace ``run.json``; the lines are written first, and are on the disk at the end."""
+        """Replace ``run.json``; the lines are written first, and reach the disk at the end."""
         if record.finished_at is None:
             self._episodes.flush()
         else:
@@ -294,7 +294,7 @@ class RunWriter:
 
 
 def is_locked(directory: Path) -> bool:
-    """Whether a process of this machine writes to the run now."""
+    """Return whether a process of this machine is writing to the run."""
     try:
         with open_to_read(directory / layout.LOCK) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -49,7 +49,7 @@ async def assess_played(directory: Path, stop: Stop, shown: Progress) -> list[st
     shown.say(f"assessing {directory}")
     assessing = asyncio.get_running_loop().run_in_executor(_ASSESSING, work)
     try:
-        told = list(sentences(await asyncio.shield(assessing)))
+        summary = list(sentences(await asyncio.shield(assessing)))
     except asyncio.CancelledError:
         halted.set()
         why = stop.reason
@@ -66,6 +66,6 @@ async def assess_played(directory: Path, stop: Stop, shown: Progress) -> list[st
     except Exception as error:
         log.exception("not assessed because of a fault")
         return [f"not assessed: {fault_of(error)}"]
-    for sentence in told:
+    for sentence in summary:
         log.info("%s", sentence)
-    return told
+    return summary

@@ -1,4 +1,4 @@
-"""What an assessment came to, in sentences for people."""
+"""Sentences about the result of an assessment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from game_reasoning_arena.recording.judgement_totals import totals_by_player
 
 
 def sentences(assessed: Assessed) -> Iterator[str]:
-    """Yield what was done with a run, and how its players did."""
+    """Yield sentences about the assessment of a run and about its players' decisions."""
     facts = assessed.facts
     counts = facts.get("counts", {})
     before = assessed.episodes - assessed.judged
@@ -27,9 +27,9 @@ def sentences(assessed: Assessed) -> Iterator[str]:
 
 def _evaluator(facts: Any) -> str:
     evaluator = facts.get("evaluator", {})
-    told = [str(evaluator.get("method", facts.get("by")))]
+    parts = [str(evaluator.get("method", facts.get("by")))]
     for key in ("engine", "nodes", "simulations", "exploitability"):
         if evaluator.get(key):
             value = evaluator[key]
-            told.append(f"{key} {value:.1e}" if isinstance(value, float) else f"{key} {value}")
-    return ", ".join(told)
+            parts.append(f"{key} {value:.1e}" if isinstance(value, float) else f"{key} {value}")
+    return ", ".join(parts)
