@@ -89,7 +89,7 @@ class Experiment:
         return whole if self.shard is None else self.shard.take(whole)
 
     def begins_like(self, episodes: int) -> bool:
-        """Return whether this run and the same with ``episodes`` episodes begin with the same ones."""
+        """Return whether the same run with so many episodes and this one begin with the same ones."""
         if self.shard is not None:
             return False
         other = self.simulation.plan(
@@ -201,7 +201,7 @@ def _digest(content: object) -> str:
 
 
 def _without_default_seeds(node: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a node without ``sampling.seed: auto``, the behaviour of runs before this key existed."""
+    """Return a node without ``sampling.seed: auto``, as runs did before this key existed."""
     sampling = node.get("sampling")
     if not isinstance(sampling, Mapping) or sampling.get("seed") != "auto":
         return dict(node)
