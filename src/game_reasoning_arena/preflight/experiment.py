@@ -89,7 +89,7 @@ class Experiment:
         return whole if self.shard is None else self.shard.take(whole)
 
     def begins_like(self, episodes: int) -> bool:
-        """Return whether the same run with so many episodes and this one begin with the same ones."""
+        """Return whether this run and one of ``episodes`` episodes begin with the same episodes."""
         if self.shard is not None:
             return False
         other = self.simulation.plan(
