@@ -143,11 +143,11 @@ class RunReader:
         content = read_json(path)
         if content is None:
             if path.exists():
-                self._tell(f"{path} cannot be read: the run counts as not assessed.")
+                self._notice(f"{path} cannot be read: the run counts as not assessed.")
             return None
         facts, damaged = checked_facts(content)
         if damaged:
-            self._tell(f"{path} is damaged at {', '.join(damaged)}: taken as unknown.")
+            self._notice(f"{path} is damaged at {', '.join(damaged)}: taken as unknown.")
         return facts
 
     def decisions(self) -> Iterator[dict[str, Any]]:
