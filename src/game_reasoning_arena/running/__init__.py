@@ -1,4 +1,4 @@
-"""Playing an experiment: ``run(experiment, directory)``."""
+"""Play an experiment: ``run(experiment, directory)``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Assessing a run at its end (``assess=true``), off the event loop and in processes of its own."""
+"""Assess a run at its end (``assess=true``), off the event loop and in processes of its own."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _ASSESSING = ThreadPoolExecutor(max_workers=1, thread_name_prefix="assess")
 
 
 async def assess_played(directory: Path, stop: Stop, shown: Progress) -> list[str]:
-    """Assess a run that was just played; return what came of it, in sentences.
+    """Assess a run that was just played; return sentences on the result.
 
-    The run is what it is whatever happens here: what goes wrong is a sentence, too.
+    An error here does not change the run's result; it becomes a sentence, too.
 
     Args:
         directory: the run, whose lock the caller holds.
-        stop: leaves the assessment as it is; ``arena assess`` goes on with it.
-        shown: where its beginning is told.
+        stop: stops the assessment; ``arena assess`` continues it.
+        shown: the display for its start.
     """
     go_on = f"go on with: arena assess {directory}"
     if stop.requested:
@@ -46,7 +46,7 @@ async def assess_played(directory: Path, stop: Stop, shown: Progress) -> list[st
         settings = EvaluatorSettings()
         return assess_run(directory, settings, workers=workers, locked=True, stopping=stopping)
 
-    shown.say(f"assessing {directory}")
+    shown.show_message(f"assessing {directory}")
     assessing = asyncio.get_running_loop().run_in_executor(_ASSESSING, work)
     try:
         summary = list(sentences(await asyncio.shield(assessing)))

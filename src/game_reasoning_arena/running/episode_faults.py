@@ -1,4 +1,4 @@
-"""Episodes that end by an exception of the engine or of a program, which the run survives."""
+"""Episodes that end by an exception of the engine or of a user's class; the run continues."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_IN_A_ROW = 8
 
 
 class EpisodeFaults:
-    """Records each fault as the end of its episode, and tells when it is the run that is broken."""
+    """Records each fault as the end of its episode, and detects when the run itself is broken."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -33,7 +33,7 @@ class EpisodeFaults:
         self._ledger.episode(record)
 
     def take(self, plan: EpisodePlan, error: Exception) -> None:
-        """Record an episode that ended by ``error``; stop the run where nothing else happens."""
+        """Record an episode that ended by ``error``; stop the run after many faults in a row."""
         ledger = self._ledger
         log.error("episode %d ended by a fault", plan.episode, exc_info=error)
         cause = str(error) if isinstance(error, UserError) else f"fault: {describe_fault(error)}"
@@ -64,7 +64,7 @@ class EpisodeFaults:
             ledger.meter.stop(f"{self._in_a_row} episodes in a row ended by a fault")
 
     def close(self) -> None:
-        """Make the last fault the run's where no episode ended in any other way."""
+        """Make the last fault the run's if no episode ended in any other way."""
         if self._last is not None and self._others == 0:
             self._fail(self._last)
 

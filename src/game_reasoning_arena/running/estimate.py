@@ -1,9 +1,10 @@
-"""What a run would use, from a few episodes played by a stand-in; nothing is asked or written.
+"""Estimate a run's use from a few episodes played by a stand-in; nothing is asked or written.
 
-Calls are counted over dry episodes in which ``scripted_random`` sits where the models will. Prompt
-tokens are characters divided by four, which is within some 20 % for English on current tokenizers;
-completion tokens are ``max_tokens``, the most that an answer can have. Most runs cost less, and
-none is bound to: models may need rethinks, and play longer games than a stand-in.
+Calls are counted over dry episodes in which ``scripted_random`` replaces the models. Prompt tokens
+are
+characters divided by four, which is within about 20 % for English on current tokenizers; completion
+tokens are ``max_tokens``, the most that an answer can have. Most runs cost less, but none is
+guaranteed to: models may need rethinks, and play longer games than a stand-in.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ STAND_IN = Model(name="scripted_random", backend="scripted", model_id="random")
 
 @dataclass
 class Usage:
-    """Of one model, over the dry episodes."""
+    """The use of one model over the dry episodes."""
 
     calls: int = 0
     prompt_tokens: float = 0.0
     completion_tokens: float = 0.0
 
     def scaled(self, factor: float) -> Usage:
-        """For a whole run."""
+        """Return the use of a whole run."""
         return Usage(
             calls=round(self.calls * factor),
             prompt_tokens=self.prompt_tokens * factor,
@@ -49,7 +50,7 @@ class Usage:
         )
 
     def plus(self, other: Usage) -> Usage:
-        """Both together."""
+        """Return the sum of both."""
         return Usage(
             calls=self.calls + other.calls,
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
@@ -84,7 +85,7 @@ def estimate(experiment: Experiment) -> dict[str, Usage]:
     dry = plans[:DRY_EPISODES]
 
     def ignore(_: ResponseRecord) -> None:
-        """A dry episode is recorded nowhere."""
+        """Ignore a record: dry episodes are not recorded."""
 
     async def play() -> None:
         asker = _Counting(ScriptedBackend(), usage)
@@ -118,10 +119,10 @@ def estimate(experiment: Experiment) -> dict[str, Usage]:
 
 
 def print_estimate(jobs: Mapping[str, Experiment]) -> int:
-    """Show what each job would use, and all together; exit code 0.
+    """Print the use of each job and of all together; return exit code 0.
 
     Args:
-        jobs: by what sets them apart; a single run has nothing to set it apart.
+        jobs: by what distinguishes them; a single run has the empty name.
     """
     from rich.console import Console
     from rich.table import Table
@@ -137,7 +138,7 @@ def print_estimate(jobs: Mapping[str, Experiment]) -> int:
         table.add_column(column, justify="left" if named else "right", overflow="fold")
     unknown: list[str] = []
     all_used, dry = Usage(), 0
-    prices: dict[str, float] = dict.fromkeys(jobs, 0.0)  # as far as they are known
+    prices: dict[str, float] = dict.fromkeys(jobs, 0.0)  # sum of the known prices
     for name, experiment in jobs.items():
         usage = estimate(experiment)
         dry = max(dry, min(DRY_EPISODES, len(experiment.plans())))
@@ -190,7 +191,7 @@ def _numbers(used: Usage, price: float | None) -> tuple[str, str, str, str]:
 
 
 def _price(model: Model, used: Usage) -> float | None:
-    """Return USD, None where the price is unknown."""
+    """Return USD; None where the price is unknown."""
     from game_reasoning_arena.backends import prices
     from game_reasoning_arena.backends.openai.usage import Usage as Tokens
 

@@ -1,4 +1,4 @@
-"""What happens in one run, gathered as it happens, for the files, the display and the result."""
+"""The state of one run while it plays, for its files, the display and the result."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from game_reasoning_arena.running.verification import last_verification
 
 @dataclass(kw_only=True)
 class Ledger:
-    """What happens in one run, gathered as it happens."""
+    """Collects what happens in one run, as it happens."""
 
     experiment: Experiment
     writer: RunWriter
@@ -78,7 +78,7 @@ class Ledger:
         self.shown.episode_done(record, self.meter.totals)
 
     def status(self) -> tuple[Status, str | None]:
-        """How the run ended, if it ends now, and why."""
+        """Return the status of the run if it ended now, and the reason."""
         if isinstance(self.failure, BudgetReached):
             return Status.BUDGET, str(self.failure)
         if self.failure is not None:
@@ -93,12 +93,12 @@ class Ledger:
 
     @property
     def begun(self) -> bool:
-        """Whether a question was answered or an episode ended otherwise than by an outage."""
+        """Return whether a question was answered or an episode ended without an outage."""
         answered = any(row["calls"] or row["from_cache"] for row in self.summary.rows())
         return answered or any(n for status, n in self.counts.items() if status != Status.ERROR)
 
     def recount(self) -> None:
-        """Count what an earlier part of this run played."""
+        """Count what an earlier sitting of this run played."""
         for episode in self.past.episodes:
             self.summary.episode(episode)
             self.counts[episode.status] += 1
@@ -107,7 +107,7 @@ class Ledger:
             self.notices.answered(response, quiet=True)
 
     def keep_unplayed(self) -> None:
-        """What an earlier part had and this one did not come to stays recorded and counted."""
+        """Record and count the episodes of an earlier sitting that this one did not get to."""
         for episode in self.past.replaced:
             if episode.episode not in self.played:
                 self.episode(episode)
@@ -116,7 +116,7 @@ class Ledger:
                 self.summary.response(response_of(line))
 
     def totals(self) -> dict[str, Any]:
-        """What the run has used, earlier parts included."""
+        """Return what the run has used, earlier sittings included."""
         used = Totals()
         used.merge(self.past.totals)
         used.merge(self.meter.totals)
@@ -131,8 +131,8 @@ class Ledger:
             replace(
                 self.head,
                 players={
-                    name: told | (self.agents[name].facts() if name in self.agents else {})
-                    for name, told in self.head.players.items()
+                    name: facts | (self.agents[name].facts() if name in self.agents else {})
+                    for name, facts in self.head.players.items()
                 },
                 status=status,
                 reason=reason,
@@ -150,11 +150,11 @@ class Ledger:
 
 
 def ended(counts: Counter[str], outages: Counter[str]) -> tuple[Status, str | None]:
-    """How a run ended that nothing has stopped, and why.
+    """Return the status of a run that was not stopped, and the reason.
 
     Args:
         counts: episodes by status.
-        outages: what episodes ended by, how often.
+        outages: messages of outages with the number of episodes they ended.
     """
     if counts[Status.INTERRUPTED]:
         return Status.INTERRUPTED, f"{counts[Status.INTERRUPTED]} episodes were interrupted"
@@ -169,9 +169,9 @@ def ended(counts: Counter[str], outages: Counter[str]) -> tuple[Status, str | No
 def run_head(
     experiment: Experiment, run_id: str, overrides: Sequence[str], past: Past
 ) -> RunRecord:
-    """Return the part of ``run.json`` that stays as it is while the run plays."""
-    told = provenance(experiment)
-    earlier = [one for one in past.provenances if one not in (Provenance(), told)]
+    """Return the part of ``run.json`` that does not change while the run plays."""
+    current = provenance(experiment)
+    earlier = [one for one in past.provenances if one not in (Provenance(), current)]
     return RunRecord(
         run_id=run_id,
         format_version=FORMAT_VERSION,
@@ -199,18 +199,18 @@ def run_head(
             judge.name: {"model": judge.model.name if judge.model else None}
             for judge in experiment.judges
         },
-        git=told.git,
-        packages=told.packages,
-        python=told.python,
-        platform=told.platform,
-        engines=told.engines,
+        git=current.git,
+        packages=current.packages,
+        python=current.python,
+        platform=current.platform,
+        engines=current.engines,
         determinism=tuple(determinism(experiment)),
         verified=last_verification(),
     )
 
 
 def each_once(provenances: Iterable[Provenance]) -> tuple[Provenance, ...]:
-    """Return provenances without those that stand there already."""
+    """Return provenances without repetitions."""
     found: list[Provenance] = []
     for one in provenances:
         if one not in found:

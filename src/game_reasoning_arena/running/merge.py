@@ -1,4 +1,4 @@
-"""Shards of one run, put together into a run directory like that of the unsplit run."""
+"""Merge the shards of one run into a run directory like that of the unsplit run."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from game_reasoning_arena.running.runner import RunResult
 def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunResult:
     """Write the union of runs that are parts of one run.
 
-    Episodes come in the order of the unsplit run, answers shard by shard. What no shard has played
-    is left for `arena resume`. Totals are those of the lines, and of the probes before.
+    Episodes are in the order of the unsplit run, answers shard by shard. Episodes that no shard has
+    played are left for `arena resume`. Totals are those of the lines, and of the probes before.
 
     Args:
         directories: run directories, or sweeps of them.
         output: the new run directory.
-        notices: gets what was torn or damaged.
+        notices: receives sentences about torn or damaged lines.
 
     Raises:
         UserError: the runs are not parts of one run, overlap, or are still being played; or
@@ -57,10 +57,10 @@ def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunR
 
 @contextmanager
 def _beside(output: Path) -> Iterator[Path]:
-    """Yield a new directory beside ``output`` that takes its place when it is complete.
+    """Yield a new directory beside ``output`` that replaces it when it is complete.
 
     Raises:
-        UserError: ``output`` holds something, or cannot be made.
+        UserError: ``output`` is not empty, or cannot be created.
     """
     refuse_begun(output, "--output DIR")
     if output.is_dir() and any(output.iterdir()):
@@ -70,7 +70,7 @@ def _beside(output: Path) -> Iterator[Path]:
         output.parent.mkdir(parents=True, exist_ok=True)
         for left in output.parent.glob(f".{glob.escape(output.name)}.*.merging"):
             if not is_locked(left):
-                shutil.rmtree(left)  # by a merge that was killed
+                shutil.rmtree(left)  # left by a merge that was killed
         yield fresh
         os.replace(fresh, output)
         sync_directory(output.parent)
@@ -187,7 +187,7 @@ def _origin(part: RunReader) -> Part:
 
 
 def _history(parts: Sequence[RunReader]) -> dict[str, Any]:
-    """Return how the parts were extended, and by what they were played where not as the first."""
+    """Return how the parts were extended, and the provenances that differ from the first part's."""
     first = parts[0].run.provenance
     extended: list[Extension] = []
     earlier: list[Provenance] = []

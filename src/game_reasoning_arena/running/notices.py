@@ -1,4 +1,4 @@
-"""What is said once, before and while a run plays: what the probe learned, failures to mend."""
+"""Notices that are given once, before and during a run: the probe's findings, fixable failures."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 from game_reasoning_arena.recording.mendable import Failures, limit_of
 from game_reasoning_arena.records import Outcome, ResponseRecord
 
-#: How a note of failures begins.
+#: The beginning of a notice about failures.
 _COUNTED = re.compile(r"\S+: \d+ of \d+ answers ")
 
 log = logging.getLogger(__name__)
 
-#: Answers of a player after which they are looked at.
+#: A player's failures are examined after so many answers.
 LOOKS = (8, 16, 32, 64)
-#: Causes that may be chance in a few answers wait for the second look.
+#: Causes that may be chance in a few answers wait for the second examination.
 _LATER = frozenset({Outcome.ILLEGAL, Outcome.UNPARSABLE})
 
 
 @dataclass(slots=True)
 class Notices:
-    """Failures that a setting would mend, by player.
+    """Failures that a setting would fix, by player.
 
     Args:
         options: each player's configuration.
@@ -36,7 +36,7 @@ class Notices:
 
     @property
     def notes(self) -> list[str]:
-        """What was said, with the counts as they are now, for ``run.json``."""
+        """Return all notices with their current counts, for ``run.json``."""
         now = {
             (player, cause): f"{player}: {sentence}"
             for player in {player for player, _ in self._said if player}
@@ -44,17 +44,17 @@ class Notices:
         }
         return [now.get(key, text) for key, text in self._said.items()]
 
-    def say(self, note: str) -> None:
-        """Say something of the run before it plays; kept for ``run.json``."""
+    def add(self, note: str) -> None:
+        """Log a notice about the run before it plays; keep it for ``run.json``."""
         self._said["", note] = note
         log.warning("%s", note)
 
     def keep(self, notes: Iterable[str]) -> None:
-        """Keep what an earlier sitting said, but for failures, which are counted again."""
+        """Keep the notices of an earlier sitting, except failures, which are counted again."""
         self._said.update({("", note): note for note in notes if not _COUNTED.match(note)})
 
     def answered(self, record: ResponseRecord, *, quiet: bool = False) -> None:
-        """Count an answer; say what its player's answers have in common after some of them."""
+        """Count an answer; after some answers log what a player's failures have in common."""
         failures = self._failures.setdefault(record.player, Failures())
         before = failures.answers
         failures.add(
@@ -67,7 +67,7 @@ class Notices:
             self._look(record.player, failures, quiet=quiet)
 
     def ended(self) -> None:
-        """Look at players that gave fewer answers than are looked at."""
+        """Examine players with fewer answers than the first threshold."""
         for player, failures in self._failures.items():
             if failures.answers < LOOKS[0]:
                 self._look(player, failures, last=True)

@@ -1,4 +1,4 @@
-"""Opening backends before a run or a sweep plays: sessions, engines that load for minutes."""
+"""Open backends before a run or a sweep plays: sessions, engines that load for minutes."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ async def open_backends(
     wanted: Iterable[tuple[BaseLLMBackend, Sequence[Model]]],
     stack: AsyncExitStack,
     stop: Stop,
-    say: Callable[[str], None],
+    message: Callable[[str], None],
 ) -> None:
     """Open backends for their models until the stack is closed, one after the other.
 
     Args:
-        wanted: each backend once, with all the models that it is to serve.
+        wanted: each backend once, with all models that it is to serve.
         stack: closes what was opened, also after a failure.
         stop: listens for signals meanwhile.
-        say: tells the person who waits what takes long.
+        message: called with a text about what takes long.
 
     Raises:
-        Interrupted: it came to a stop.
+        Interrupted: the run was stopped.
         UserError, BackendError, Fault: a backend cannot serve.
     """
     for backend, models in wanted:
         try:
-            await stack.enter_async_context(_closed_in_the_end(backend, say))
+            await stack.enter_async_context(_closed_in_the_end(backend, message))
             loading = backend.loading(models)
             if loading is not None:
-                say(loading)
+                message(loading)
             with stop.while_loading(loading is not None):
                 await backend.start(models)
         except ArenaError:
@@ -50,9 +50,9 @@ async def open_backends(
 
 @asynccontextmanager
 async def _closed_in_the_end(
-    backend: BaseLLMBackend, say: Callable[[str], None]
+    backend: BaseLLMBackend, message: Callable[[str], None]
 ) -> AsyncIterator[None]:
-    """A backend that fails to close takes nothing from the run that it served."""
+    """Close a backend at the end; log a failure, as the run itself is complete."""
     async with AsyncExitStack() as own:
         await own.enter_async_context(backend)
         try:
@@ -62,4 +62,4 @@ async def _closed_in_the_end(
                 await own.aclose()
             except Exception as error:
                 log.exception("%s cannot be closed", type(backend).__name__)
-                say(f"{type(backend).__name__} cannot be closed: {describe_fault(error)}")
+                message(f"{type(backend).__name__} cannot be closed: {describe_fault(error)}")

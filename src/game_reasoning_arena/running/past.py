@@ -1,7 +1,7 @@
-"""What an unfinished run directory holds already, ready to go on from.
+"""Continue an unfinished run directory.
 
-Episodes that ended by an outage or by a spent budget are taken out of ``episodes.jsonl`` and
-played again; the answers that their players gave are used again.
+Episodes that ended by an outage or by a spent budget are removed from ``episodes.jsonl`` and
+played again; the recorded answers of their players are used again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from game_reasoning_arena.running.repair import damage_reported, repaired_lines,
 if TYPE_CHECKING:
     from game_reasoning_arena.preflight.experiment import Experiment
 
-#: Where two runs ask different things though their configurations are the same.
+#: Where two runs ask different questions though their configurations are the same.
 UNSEEN_CHANGE = (
     "nothing that stands in it; so a file that it names was changed (prompt template, prompts, "
     "policy table), or another version of this program wrote it"
@@ -46,12 +46,12 @@ UNSEEN_CHANGE = (
 
 @dataclass(kw_only=True)
 class Past:
-    """A run's past; the empty one belongs to a new run."""
+    """What an unfinished run directory holds; empty for a new run."""
 
     run_id: str | None = None
     started_at: float | None = None
     sittings: list[tuple[float, float]] = field(default_factory=list)  # Unix times, begun and ended
-    overrides: tuple[str, ...] = ()  # the words that it was begun with
+    overrides: tuple[str, ...] = ()  # the words with which it was begun
     times_resumed: int = 0
     episodes: list[EpisodeRecord] = field(default_factory=list)
     responses: list[ResponseRecord] = field(default_factory=list)
@@ -62,11 +62,11 @@ class Past:
     extended: list[Extension] = field(default_factory=list)
     provenances: list[Provenance] = field(default_factory=list)  # the last sitting's is last
     probes: tuple[ProbeRecord, ...] = ()
-    said: tuple[str, ...] = ()  # notes of ``run.json``
+    earlier_notices: tuple[str, ...] = ()  # notes of ``run.json``
     notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        """What there is, in a line."""
+        """Return the contents in one line."""
         answers = len(self.answers) + len(self.responses)
         return f"{len(self.episodes)} episodes and {answers} answers are there already"
 
@@ -75,15 +75,16 @@ def load_past(directory: Path, experiment: Experiment | None = None) -> Past:
     """Read and repair a run directory.
 
     A torn last line, which a kill or a power failure leaves, is cut off and reported in ``notes``.
-    An episode of which answers were lost is played again.
+    An
+    episode with lost answers is played again.
 
     Args:
         directory: of the run; the caller holds its lock.
-        experiment: what the run plays, to check its lines against; None checks them by themselves.
+        experiment: the run's experiment, to check its lines against; None checks only the lines.
 
     Raises:
-        UserError: there is no run in ``directory``, or something in it is damaged so that going on
-            could give other results than an undisturbed run.
+        UserError: there is no run in ``directory``, or damage in it could give other results than
+            an undisturbed run.
     """
     record, notes = recovered_run(directory)
     past = Past(
@@ -94,7 +95,7 @@ def load_past(directory: Path, experiment: Experiment | None = None) -> Past:
         extended=list(record.extended),
         provenances=[*record.earlier_provenance, record.provenance],
         probes=record.probe,
-        said=record.notes,
+        earlier_notices=record.notes,
         notes=notes,
     )
     for probe in record.probe:
@@ -111,12 +112,12 @@ def load_past(directory: Path, experiment: Experiment | None = None) -> Past:
     _sort_episodes(path, past, episodes, lost)
     _sort_answers(directory / layout.RESPONSES, past, answers)
     answered = max((_end_of(r) for r, _ in answers if r.started_at is not None), default=0.0)
-    # A copied file is younger than what stands in it.
+    # A copied file is newer than its contents.
     past.sittings = _sittings(record, min(written, answered) if answered else written)
     return past
 
 
-#: A record and the line that it stands in.
+#: A record and its line.
 _Episodes = list[tuple[EpisodeRecord, dict[str, Any]]]
 _Responses = list[tuple[ResponseRecord, dict[str, Any]]]
 
@@ -178,7 +179,7 @@ def _check_plans(
 def incomplete(
     experiment: Experiment, episodes: _Episodes, responses: Sequence[ResponseRecord]
 ) -> set[int]:
-    """Return the finished episodes of which answers are missing, as after a power failure."""
+    """Return the finished episodes with missing answers, as after a power failure."""
     asked = {player.name for player in experiment.players if player.model is not None}
     answered = {(r.episode, r.seat, r.turn) for r in responses if r.outcome is not None}
     seats = {(episode, seat) for episode, seat, _ in answered}
@@ -199,7 +200,7 @@ def incomplete(
 
 
 def _sort_episodes(path: Path, past: Past, episodes: _Episodes, lost: Set[int]) -> None:
-    """Keep the finished episodes; the others leave the file, to be played again."""
+    """Keep the finished episodes; remove the others from the file, to be played again."""
     kept = [(e, line) for e, line in episodes if e.status in FINAL and e.episode not in lost]
     numbers = {episode.episode for episode, _ in kept}
     unfinished = {
@@ -222,9 +223,9 @@ def _sort_episodes(path: Path, past: Past, episodes: _Episodes, lost: Set[int]) 
 
 
 def _sort_answers(path: Path, past: Past, answers: _Responses) -> None:
-    """Count what was used; keep the answers of finished episodes, and those to be used again."""
+    """Count all use; keep the answers of finished episodes, and those to be used again."""
     ended = {record.episode for record in past.episodes}
-    first_end = None  # of an answer; they stand in the order in which they came
+    first_end = None  # of an answer; they are in the order of arrival
     for response, line in answers:
         if response.started_at is not None and response.outcome is not None and first_end is None:
             first_end = _end_of(response)
@@ -251,16 +252,15 @@ def _end_of(response: ResponseRecord) -> float:
 
 @contextmanager
 def where_begun(directory: Path) -> Iterator[Path]:
-    """Work where a run or sweep was begun, if that is still there, so that files that its
-    configuration names by relative paths are found again; yield its directory as called there.
+    """Work in the directory where a run or sweep was begun, if it still exists; yield its name.
 
-    Modules, ``.env`` and ``conf/`` are still those of where the user stands: the run directory may
-    be somebody else's.
+    Relative paths in its configuration are then found again. Modules, ``.env`` and ``conf/`` are
+    still those of the user's working directory: the run directory may be somebody else's.
     """
-    told = directory / layout.SWEEP
-    if not told.is_file():
-        told = directory / layout.RUN
-    begun = (read_json(told) or {}).get("cwd")
+    file = directory / layout.SWEEP
+    if not file.is_file():
+        file = directory / layout.RUN
+    begun = (read_json(file) or {}).get("cwd")
     if not isinstance(begun, str) or not Path(begun).is_dir() or Path(begun) == Path.cwd():
         yield directory
         return
@@ -279,15 +279,15 @@ def _last_written(directory: Path) -> float:
 
 
 def _sittings(record: RunRecord, last_sign: float) -> list[tuple[float, float]]:
-    """Return when the run was played, each begun and ended (Unix times).
+    """Return the start and end of each sitting of the run (Unix times).
 
     Args:
         record: the content of ``run.json``.
-        last_sign: when a sitting that was killed wrote its last line.
+        last_sign: time of the last line of a sitting that was killed.
     """
-    told = record.sittings or ((_seconds(record.started_at), _seconds(record.finished_at)),)
+    sittings = record.sittings or ((_seconds(record.started_at), _seconds(record.finished_at)),)
     return [
         (begun, max(begun, last_sign if ended is None else ended))
-        for begun, ended in told
+        for begun, ended in sittings
         if begun is not None
     ]

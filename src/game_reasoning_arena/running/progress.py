@@ -1,4 +1,4 @@
-"""What the terminal shows while a run plays: a live display, or plain lines elsewhere."""
+"""Progress on the terminal while a run plays: a live display, or plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Progress:
         return None
 
     def expect(self, episodes: int, *, done: int = 0) -> None:
-        """So many more episodes belong to this display, some of them played before."""
+        """Add episodes to this display, some of them played before."""
         self.total += episodes
         self.done += done
 
     def answered(self, record: ResponseRecord, totals: Totals) -> None:
-        """A model answered, or could not."""
+        """Count an answer or an outage."""
         self.calls += 1
         if record.outcome is None:
             self.outages += 1
@@ -59,18 +59,18 @@ class Progress:
         self.update(totals)
 
     def episode_done(self, record: EpisodeRecord, totals: Totals) -> None:
-        """An episode ended."""
+        """Count an episode that ended."""
         self.done += 1
         self.update(totals)
 
     def update(self, totals: Totals) -> None:
         """Show the new state."""
 
-    def say(self, text: str) -> None:
-        """One line for the person at the terminal."""
+    def show_message(self, text: str) -> None:
+        """Show one line of text."""
 
     def line(self, totals: Totals) -> str:
-        """The state in one line."""
+        """Return the state in one line."""
         elapsed = max(time.monotonic() - self.began, 1e-9)
         cost = f"${totals.cost_usd:.4f}" + ("+?" if totals.unpriced else "")
         text = f"{self.calls / elapsed:.1f} calls/s  {self.failures} failures  {cost}"
@@ -83,7 +83,7 @@ class PlainProgress(Progress):
     def __init__(self) -> None:
         super().__init__()
         self._next = time.monotonic() + PLAIN_EVERY_S
-        self._handler = _Warnings(self.say)
+        self._handler = _Warnings(self.show_message)
 
     def __enter__(self) -> Self:
         logging.getLogger().addHandler(self._handler)
@@ -95,9 +95,9 @@ class PlainProgress(Progress):
     def update(self, totals: Totals) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + PLAIN_EVERY_S
-            self.say(f"{self.done}/{self.total} episodes  {self.line(totals)}")
+            self.show_message(f"{self.done}/{self.total} episodes  {self.line(totals)}")
 
-    def say(self, text: str) -> None:
+    def show_message(self, text: str) -> None:
         sys.stderr.write(plain(text) + "\n")
         sys.stderr.flush()
 
@@ -123,7 +123,7 @@ class LiveProgress(Progress):
         )
         self._task = self._bar.add_task(title, total=None, state="")
         self._next = 0.0
-        self._handler = _Warnings(self.say)
+        self._handler = _Warnings(self.show_message)
 
     def __enter__(self) -> Self:
         super().__enter__()
@@ -145,12 +145,12 @@ class LiveProgress(Progress):
                 self._task, completed=self.done, total=self.total, state=self.line(totals)
             )
 
-    def say(self, text: str) -> None:
+    def show_message(self, text: str) -> None:
         self._console.print(plain(text), markup=False, highlight=False)
 
 
 class _Warnings(logging.Handler):
-    """Warnings of the log appear on the terminal too, above a live display."""
+    """Shows warnings of the log on the terminal, too, above a live display."""
 
     def __init__(self, show: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)
@@ -162,7 +162,7 @@ class _Warnings(logging.Handler):
 
 
 def make_progress(experiment: Experiment, *, quiet: bool) -> Progress:
-    """The display that fits: live on a terminal, plain lines elsewhere, none when quiet."""
+    """Return the display: live on a terminal, plain lines elsewhere, none when quiet."""
     if quiet or any(player.type == "human" for player in experiment.players):
         return Progress()
     if sys.stderr.isatty():

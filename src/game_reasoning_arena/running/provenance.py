@@ -1,4 +1,4 @@
-"""Where a run comes from: versions, git state, platform, and what its numbers depend on."""
+"""Provenance of a run: versions, git state, platform, and the limits of its determinism."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PACKAGES = ("game-reasoning-arena", "hydra-core", "omegaconf", "open-spiel", "nu
 
 
 def new_run_id() -> str:
-    """Twelve hexadecimal digits, unique without any coordination."""
+    """Return twelve hexadecimal digits, unique without any coordination."""
     return secrets.token_hex(6)
 
 
@@ -46,7 +46,7 @@ def provenance(experiment: Experiment) -> Provenance:
 
 
 def _engines(experiment: Experiment) -> dict[str, dict[str, Any]]:
-    """Return what the engines in this process chose, by model."""
+    """Return the choices of the engines in this process, by model."""
     found: dict[str, dict[str, Any]] = {}
     for backend, models in experiment.served:
         found |= {name: dict(chosen) for name, chosen in backend.choices(models).items()}
@@ -68,7 +68,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-@functools.cache  # the code that runs is what was there when the process began
+@functools.cache  # the running code is the one at the process's start
 def git_state(where: Path) -> GitState | None:
     """Return commit and uncommitted changes; None outside a checkout or without git."""
     if not (where.parent / ".git").exists():
@@ -92,7 +92,7 @@ def git_state(where: Path) -> GitState | None:
 
 
 def determinism(experiment: Experiment) -> list[str]:
-    """Return what a run's repeatability depends on, a sentence each."""
+    """Return sentences on the conditions for repeating a run."""
     notes = ["Seats, deals and random players derive from the seed and do not depend on timing."]
     for prefix, (backend, models) in zip(experiment.backends, experiment.served, strict=True):
         if backend.repeats is not None:

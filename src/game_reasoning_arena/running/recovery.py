@@ -1,4 +1,4 @@
-"""What a damaged or lost ``run.json`` or ``config.yaml`` said, as far as the rest tells."""
+"""Reconstruct a damaged or lost ``run.json`` or ``config.yaml`` from the rest of the directory."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from game_reasoning_arena.running.provenance import new_run_id
 
 
 def recovered_run(directory: Path) -> tuple[RunRecord, list[str]]:
-    """Return a run's ``run.json``, what is lost of it filled in from its lines, and what was lost.
+    """Return a run's ``run.json`` with lost keys filled in from its lines, and notes on them.
 
-    ``identity`` stays None where it is lost: whoever knows the configuration computes it.
+    A lost ``identity`` stays None; a caller that knows the configuration computes it.
 
     Raises:
-        UserError: there is nothing of a run.
+        UserError: the directory holds nothing of a run.
     """
     path = directory / layout.RUN
     notes: list[str] = []
@@ -50,7 +50,7 @@ def recovered_run(directory: Path) -> tuple[RunRecord, list[str]]:
 
 
 def _from_lines(directory: Path, record: RunRecord) -> RunRecord:
-    """Fill in who the run is and when it began."""
+    """Fill in the run's id and start."""
     ids: Counter[str] = Counter()
     began: list[float] = []
     for name in (layout.EPISODES, layout.RESPONSES):

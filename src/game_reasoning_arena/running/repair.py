@@ -1,4 +1,4 @@
-"""Line files of a run that goes on: read strictly, mended where a kill or power loss tore one."""
+"""Line files of a resumed run: read strictly, repaired where a kill or power loss tore a line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from game_reasoning_arena.recording.lines import scan
 
 @contextmanager
 def damage_reported(path: Path, number: int) -> Iterator[None]:
-    """Tell of a damaged line with its file and number, and what can be done."""
+    """Report a damaged line with its file, its number and a next step."""
     try:
         yield
     except DamagedRecordError as error:
@@ -32,7 +32,7 @@ def repaired_lines(path: Path, notes: list[str]) -> list[tuple[int, dict[str, An
 
     Raises:
         DamagedRecordError: a line before the end is damaged.
-        UserError: the file cannot be read or mended.
+        UserError: the file cannot be read or repaired.
     """
     lines: list[tuple[int, dict[str, Any]]] = []
     seen: set[int] = set()

@@ -1,4 +1,4 @@
-"""What is shown when a run has ended: a table per player, the directory, the next step."""
+"""The output at the end of a run: a table per player, the directory, the next step."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from game_reasoning_arena.analysis.tables.forms import Table
     from game_reasoning_arena.running.runner import RunResult
 
-#: What a pipe gets is one line a row, one line a sentence.
+#: In a pipe, each row and each sentence is one line.
 PLAIN_WIDTH = 10_000
-#: Columns that prompts without a game have no use for.
+#: Columns that prompts without a game do not have.
 _OF_GAMES = ("win", "draw", "loss", "return")
-#: What is said below a table in which some episodes were cut.
+#: Note below a table in which some episodes were cut.
 CUT_NOTE = (
     "cut: ended by simulation.max_moves; they count by the returns as they stood, which in most "
     "games is a draw"
@@ -28,12 +28,13 @@ CUT_NOTE = (
 
 
 def show_result(result: RunResult, *, words: Sequence[str] = (), next_step: bool = True) -> None:
-    """Print the table on stdout and what matters beside it.
+    """Print the table on stdout, with notes and the next step.
 
     Args:
         result: of a run.
-        words: those of this sitting alone, which the next one would need again.
-        next_step: say why it is not finished, and how it can be; without, the caller does.
+        words: words of this sitting alone, which the next one would need again.
+        next_step: whether to print why it is not finished and how to finish it; else the caller
+            does.
     """
     show(lambda: _print_result(result, words, next_step=next_step), result.directory)
 
@@ -49,12 +50,12 @@ def _print_result(result: RunResult, words: Sequence[str], *, next_step: bool) -
     lines = [*_notes_on_columns(result.summary), *_notes_on_the_run(result)]
     lines += _what_is_next(result, words) if next_step else _recording_is_over(result)
     for line in (*lines, f"directory: {result.directory}"):
-        # What is to be copied stays in one piece; the rest is wrapped at words.
+        # Text to copy is not wrapped; the rest is wrapped at words.
         console.print(line, markup=False, soft_wrap=str(result.directory) in line)
 
 
 def _notes_on_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What a reader of the table has to know of its columns."""
+    """Return what a reader needs to know about the table's columns."""
     lines = []
     if any(row["episodes"] > row["episodes_with_return"] > 0 for row in rows):
         lines.append("return: the mean over episodes that were played to their end")
@@ -66,7 +67,7 @@ def _notes_on_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def stand_in_note(rows: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return what scripted players are, where there are any.
+    """Return a note on scripted players, if there are any.
 
     Args:
         rows: of ``summary.csv``.
@@ -80,7 +81,7 @@ def stand_in_note(rows: Sequence[Mapping[str, Any]]) -> str | None:
 
 
 def _notes_on_the_run(result: RunResult) -> list[str]:
-    """How the episodes ended, who played, and what held the run up."""
+    """Return how the episodes ended, the players, and what delayed the run."""
     played = ", ".join(f"{count} {status}" for status, count in sorted(result.episodes.items()))
     lines = [f"episodes: {played or 'none'}"]
     if note := stand_in_note(result.summary):
@@ -101,7 +102,7 @@ def _notes_on_the_run(result: RunResult) -> list[str]:
 
 
 def _recording_is_over(result: RunResult) -> list[str]:
-    """Why a recording could not answer on, if that ended the run."""
+    """Return why a recording could not answer further questions, if that ended the run."""
     if not isinstance(result.cause, ReplayMiss):
         return []
     return [
@@ -111,7 +112,7 @@ def _recording_is_over(result: RunResult) -> list[str]:
 
 
 def _what_is_next(result: RunResult, words: Sequence[str]) -> list[str]:
-    """Why a run is not finished, and the command that finishes it."""
+    """Return why a run is not finished, and the command that finishes it."""
     lines = []
     if result.status is not Status.COMPLETED:
         lines.append(f"{result.status}: {result.reason}")
@@ -132,7 +133,7 @@ def _what_is_next(result: RunResult, words: Sequence[str]) -> list[str]:
 
 
 def _words_to_finish(result: RunResult, words: Sequence[str]) -> list[str]:
-    """The command that goes on with a run, a larger budget in place of the one that is spent."""
+    """Return the command that continues a run, with a larger budget if one is spent."""
     spent = ""
     if result.status is Status.BUDGET and result.reason:
         spent = result.reason.partition("=")[0]
@@ -142,8 +143,8 @@ def _words_to_finish(result: RunResult, words: Sequence[str]) -> list[str]:
 
 
 def cache_note(rows: Sequence[Mapping[str, Any]]) -> str | None:
-    """What is said below a table in which answers came from the cache; None where none did."""
-    cached = sum(row.get("from_cache") or 0 for row in rows)  # older runs do not say
+    """Return the note below a table with answers from the cache; None if there are none."""
+    cached = sum(row.get("from_cache") or 0 for row in rows)  # missing in older runs
     if not cached:
         return None
     answers = cached + sum(row["calls"] or 0 for row in rows)
@@ -154,12 +155,12 @@ def cache_note(rows: Sequence[Mapping[str, Any]]) -> str | None:
 
 
 def _held_up(calls: int, of: int, instead: str) -> str:
-    """Many calls waited for this process; the system decides whether their latencies hold it.
+    """Return a note on calls that waited for this process; the system decides if latencies hold it.
 
     Args:
-        calls: that waited.
-        of: all calls.
-        instead: what makes more calls a second, if anything does.
+        calls: number of calls that waited.
+        of: number of all calls.
+        instead: settings with which more calls a second are possible, if any.
     """
     from game_reasoning_arena.backends.openai.stamped_socket import arrivals_are_stamped
 
@@ -175,7 +176,7 @@ def _held_up(calls: int, of: int, instead: str) -> str:
 
 
 def _where_time_went(profile: Mapping[str, Any]) -> str:
-    """The parts of a profile, the largest first; shares of the wall time where they add up."""
+    """Return the parts of a profile, largest first; shares of the wall time where they add up."""
     wall = profile["wall_s"]
     parts = sorted(profile["parts"].items(), key=lambda item: -item[1]["seconds"])
     own = [f"{name} {part['seconds'] / wall:.0%}" for name, part in parts if not part["overlaps"]]
@@ -185,11 +186,11 @@ def _where_time_went(profile: Mapping[str, Any]) -> str:
 
 
 def result_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """One line per player and seat."""
+    """Return one row per player and seat."""
     from game_reasoning_arena.analysis.tables.forms import Column, Table
 
     left_out = set(_OF_GAMES) if any(row["answered"] for row in rows) else {"answered"}
-    if not any(row.get("scored") for row in rows):  # older runs do not say
+    if not any(row.get("scored") for row in rows):  # missing in older runs
         left_out.add("score %")
     if not any(row["cut_at_limit"] for row in rows):
         left_out.add("cut")
@@ -225,7 +226,7 @@ _COLUMNS = (
 
 
 def _cells(row: Mapping[str, Any]) -> dict[str, str]:
-    """The cells of a row by column; what a player cannot have is empty, what is unknown is "?"."""
+    """Return a row's cells by column; empty if not applicable, "?" if unknown."""
     asked = row["calls"] is not None
     failures = [row[key] for key in _FAILURE_COLUMNS if row[key] is not None]
     tokens = (

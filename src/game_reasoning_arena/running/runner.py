@@ -1,4 +1,4 @@
-"""run(experiment, directory): the function behind the command; it reads as the story of a run.
+"""run(experiment, directory): play an experiment from its first file to its last.
 
 experiment = prepare(cfg)
 result = run(experiment, Path("outputs/mine"))
@@ -57,7 +57,7 @@ STARTED_TOGETHER = 8
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """How a run ended."""
+    """The result of a run."""
 
     directory: Path
     status: Status
@@ -65,13 +65,13 @@ class RunResult:
     summary: list[dict[str, Any]]
     totals: Mapping[str, Any]
     episodes: Mapping[str, int]
-    outages: Mapping[str, int] = field(default_factory=dict)  # what episodes ended by, how often
+    outages: Mapping[str, int] = field(default_factory=dict)  # messages of outages, with numbers
     profile: Mapping[str, Any] | None = None  # with profile=true
-    unpaired: Sequence[str] = ()  # what keeps deals from being paired
-    cause: BaseException | None = None  # what ended it, if anything did
-    assessed: Sequence[str] = ()  # with assess=true: what came of it, in sentences
-    begun: bool = True  # whether anything is there to go on from
-    quicker: Sequence[str] = ()  # what makes more calls a second than these backends
+    unpaired: Sequence[str] = ()  # reasons why deals are not paired
+    cause: BaseException | None = None  # the exception that ended it, if any
+    assessed: Sequence[str] = ()  # with assess=true: sentences on the result
+    begun: bool = True  # whether there is anything to resume
+    quicker: Sequence[str] = ()  # settings with which more calls a second are possible
 
     @property
     def exit_code(self) -> int:
@@ -88,18 +88,18 @@ def run(
     replace_askers: Callable[[Asker], Asker] | None = None,
     quiet: bool = False,
 ) -> RunResult:
-    """Play an experiment and write it down.
+    """Play an experiment and record it.
 
     Args:
         experiment: from ``preflight.prepare``.
-        directory: where the run directory is; made if missing.
+        directory: the run directory; created if missing.
         overrides: the command line's words, for the record.
-        past: what an unfinished run in ``directory`` holds already (``arena resume``).
-        replace_askers: put something in place of every backend (``arena replay``).
+        past: the contents of an unfinished run in ``directory`` (``arena resume``).
+        replace_askers: replaces every backend (``arena replay``).
         quiet: show no progress.
 
     Raises:
-        Interrupted: it came to a stop while an engine was loading; nothing was asked.
+        Interrupted: the run was stopped while an engine was loading; nothing was asked.
         UserError: the directory holds another run or cannot be written.
         RunStorageError: writing failed; nothing that was flushed is lost.
     """
@@ -111,9 +111,9 @@ def run(
             backends: Mapping[str, Asker] = experiment.backends
             if replace_askers is not None:
                 backends = {name: replace_askers(b) for name, b in experiment.backends.items()}
-            with stop.listening(shown.say):
+            with stop.listening(shown.show_message):
                 if replace_askers is None:
-                    await open_backends(experiment.served, stack, stop, shown.say)
+                    await open_backends(experiment.served, stack, stop, shown.show_message)
                 with shown:
                     return await run_async(
                         experiment,
@@ -142,19 +142,20 @@ async def run_async(
     replayed: bool = False,
     claims: Claims | None = None,
 ) -> RunResult:
-    """Play on the running loop, over backends that are open already; see :func:`run`.
+    """Play on the running loop with open backends; see :func:`run`.
 
     Args:
         experiment: from ``preflight.prepare``.
-        directory: where the run directory is; made if missing.
+        directory: the run directory; created if missing.
         askers: open backends by prefix.
-        stop: stops this run with others.
-        shown: where progress is shown.
+        stop: stops this run together with others.
+        shown: the display of progress.
         overrides: the command line's words, for the record.
-        past: what an unfinished run in ``directory`` holds already.
+        past: the contents of an unfinished run in ``directory``.
         shared_budgets: budgets of a sweep.
-        replayed: the askers answer from a recording: nothing is metered, probed or cached.
-        claims: who probes which model of a sweep.
+        replayed: whether the askers answer from a recording: then nothing is metered, probed or
+            cached.
+        claims: assigns the probes in a sweep.
     """
     redactor = _redactor(experiment)
     past = past or Past()
@@ -194,13 +195,13 @@ async def run_async(
         if experiment.assess and not replayed and any(ledger.counts[kind] for kind in FINAL):
             from game_reasoning_arena.running.assessing import assess_played
 
-            told = await assess_played(writer.directory, stop, shown)
-            result = replace(result, assessed=tuple(map(redactor.redact, told)))
+            sentences = await assess_played(writer.directory, stop, shown)
+            result = replace(result, assessed=tuple(map(redactor.redact, sentences)))
         return result
 
 
 def _redactor(experiment: Experiment) -> Redactor:
-    """Return what takes the keys of the run's providers out of everything that is written."""
+    """Return the redactor of the keys of the run's providers."""
     providers = [model.provider for model in experiment.models if model.provider]
     return Redactor(
         variables=[variable for p in providers for variable in p.variables],
@@ -209,7 +210,7 @@ def _redactor(experiment: Experiment) -> Redactor:
 
 
 def _begin(ledger: Ledger, plans: Sequence[EpisodePlan]) -> Iterator[EpisodePlan]:
-    """Write the first files, count what is there already; return the episodes to play.
+    """Write the first files, count what is already there; return the episodes to play.
 
     They are planned as they are taken, so that memory does not grow with their number.
     """
@@ -224,10 +225,10 @@ def _begin(ledger: Ledger, plans: Sequence[EpisodePlan]) -> Iterator[EpisodePlan
     ledger.shown.expect(len(plans), done=len(done))
     if past.run_id is not None:
         log.info("resumed (%d): %s", past.times_resumed, past)
-    ledger.notices.keep(past.said)
+    ledger.notices.keep(past.earlier_notices)
     for player in ledger.experiment.asked:
         for note in player.notes:
-            ledger.notices.say(note)
+            ledger.notices.add(note)
     for note in past.notes:
         log.info("%s", note)  # the terminal has it from the command that resumes
     log.info("run %s: %d of %d episodes to play", ledger.run_id, left, len(plans))
@@ -243,15 +244,15 @@ async def _play_to_the_end(
     *,
     replayed: bool,
 ) -> None:
-    """Play; whatever stops the run becomes its failure in the ledger.
+    """Play; an exception that stops the run is recorded in the ledger as its failure.
 
     Raises:
         RunStorageError: writing failed.
         BaseException: the process is to end; ``run.json`` names the cause.
     """
     ledger.lag.start()
-    # What is loaded by now outlives the run: the collector need not go through it again and
-    # again, some 40 ms each time.
+    # Objects loaded by now outlive the run, so the garbage collector need not scan them repeatedly,
+    # about 40 ms each time.
     gc.freeze()
     try:
         with profiled(ledger.profile):
@@ -278,7 +279,7 @@ async def _play_to_the_end(
 
 
 def _close(ledger: Ledger, redactor: Redactor) -> RunResult:
-    """Write the last files; return how the run ended."""
+    """Write the last files; return the result."""
     ledger.keep_unplayed()
     ledger.notices.ended()
     status, reason = ledger.status()
@@ -318,7 +319,7 @@ async def _play_all(
     *,
     replayed: bool,
 ) -> None:
-    """Seat the players, play the episodes, free everything whatever happens."""
+    """Seat the players, play the episodes, and free everything in any case."""
     experiment = ledger.experiment
     async with AsyncExitStack() as stack:
         askers = dict(backends)
@@ -352,15 +353,15 @@ async def _play_all(
             probed = await probe(requests, backends, ledger.meter, claims)
             ledger.probes += probed
             for note in learned_by(probed):
-                ledger.notices.say(note)
-            ledger.write_run(Status.RUNNING, None)  # a kill forgets no probe
+                ledger.notices.add(note)
+            ledger.write_run(Status.RUNNING, None)  # a kill must not lose the probes
         await _workers(ledger, todo, agents)
 
 
 async def _workers(
     ledger: Ledger, todo: Iterator[EpisodePlan], agents: Mapping[str, Agent]
 ) -> None:
-    """As many tasks as ``concurrency`` allows take episodes from one list."""
+    """Let as many tasks as ``concurrency`` allows take episodes from one list."""
     play = ledger.experiment.simulation.play
     rest = Rest()
     faults = EpisodeFaults(ledger)
@@ -372,12 +373,12 @@ async def _workers(
                 return
             try:
                 faults.ended(await play(plan, agents, ledger.run_id))
-            except Interrupted as error:  # by the meter, or by a person who leaves
+            except Interrupted as error:  # by the meter, or by a person who quits
                 ledger.meter.stop(str(error))
-            except CacheError as error:  # what is in flight is paid for: it finishes
+            except CacheError as error:  # calls in flight are paid for, so they finish
                 ledger.failure = ledger.failure or error
                 ledger.meter.stop(str(error))
-            except UserError as error:  # the engine cannot go on with this episode
+            except UserError as error:  # the engine cannot continue this episode
                 faults.take(plan, error)
             except ArenaError:
                 raise
@@ -392,7 +393,7 @@ async def _workers(
         for number in range(min(at_once, ledger.planned)):
             tasks.append(asyncio.create_task(worker(), name=f"worker {number}"))
             if number % STARTED_TOGETHER == 0:
-                # Else all prompts would be written and all connections opened before the first
+                # Otherwise all prompts would be written and all connections opened before the first
                 # request is sent.
                 await asyncio.sleep(0)
         await asyncio.gather(*tasks)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first lets what is in flight finish, the second stops at once."""
+"""Ctrl-C and SIGTERM: the first lets calls in flight finish, the second stops at once."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from game_reasoning_arena.errors import Interrupted
 from game_reasoning_arena.metering.meter import Meter
 
-#: Seconds that calls in flight get to finish after the first signal.
+#: Seconds for calls in flight to finish after the first signal.
 GRACE_S = 10.0
-#: Seconds between looks at whether any is left: a person at the terminal, or an engine that
-#: computes, is not waited for.
+#: Seconds between checks for calls in flight. People at the terminal and computing engines are not
+#: waited for.
 LOOK_S = 0.05
 
 
@@ -28,8 +28,9 @@ class Stop:
 
     @contextmanager
     def while_closing(self) -> Iterator[None]:
-        """Around what comes after the last answer: a stop leaves it to its end, and what is called
-        off after a second signal is no failure."""
+        """Surround the work after the last answer: a stop lets it finish, and a cancellation after
+        a second signal is no failure.
+        """
         self._closing = True
         try:
             yield
@@ -41,10 +42,10 @@ class Stop:
 
     @contextmanager
     def while_loading(self, long: bool) -> Iterator[None]:
-        """Around what comes before any question; ``long`` where it cannot be left at once.
+        """Surround the work before the first question; ``long`` where it cannot be left at once.
 
         Raises:
-            Interrupted: it came to a stop; nothing had begun yet.
+            Interrupted: the run was stopped; nothing had begun yet.
         """
         self._loading = long
         try:
@@ -58,17 +59,17 @@ class Stop:
 
     @property
     def requested(self) -> bool:
-        """Whether it has come to it; another task may change that at any await."""
+        """Whether a stop was requested; another task may change this at any await."""
         return self.reason is not None
 
     def watch(self, meter: Meter) -> None:
-        """Stop this run too when it comes to it."""
+        """Stop this run, too, when a stop is requested."""
         self._meters.append(meter)
         if self.reason is not None:
             meter.stop(self.reason)
 
     def request(self, why: str) -> None:
-        """Stop without a signal: what is in flight finishes, nothing new begins."""
+        """Stop without a signal: calls in flight finish, nothing new begins."""
         if self.reason is None:
             self.reason = why
             for meter in self._meters:
@@ -78,11 +79,12 @@ class Stop:
         return sum(meter.in_flight for meter in self._meters)
 
     @contextmanager
-    def listening(self, say: Callable[[str], None]) -> Iterator[None]:
+    def listening(self, message: Callable[[str], None]) -> Iterator[None]:
         """Listen for signals around the current task's work.
 
-        A stop that does not wait cancels the task; the work is to swallow that cancellation when
-        ``reason`` is set, write down how far it came, and end as usual.
+        An immediate stop cancels the task. The work must swallow that cancellation when ``reason``
+        is
+        set, record how far it got, and end as usual.
         """
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
@@ -96,16 +98,16 @@ class Stop:
                 return
             self.request(f"stopped by {name}")
             if waiting := self._in_flight():
-                say(
+                message(
                     f"Stopping: waiting up to {GRACE_S:.0f} s for {waiting} calls in flight. "
                     "Once more stops at once."
                 )
             elif self._loading:
-                say("Stopping: the loading is called off, which takes a few seconds.")
+                message("Stopping: the loading is called off, which takes a few seconds.")
             timer = loop.call_soon(look, loop.time() + GRACE_S)
 
         def look(until: float) -> None:
-            """Answers are recorded in the step that takes them in, so none is lost here."""
+            """Cancel when nothing is in flight; answers are recorded at once, so none is lost."""
             nonlocal timer
             if self._in_flight() and loop.time() < until:
                 timer = loop.call_later(LOOK_S, look, until)
@@ -124,7 +126,7 @@ class Stop:
 
 @contextmanager
 def _routed(loop: asyncio.AbstractEventLoop, stop: Callable[[str], None]) -> Iterator[None]:
-    """Route SIGINT and SIGTERM; where that is impossible (threads, Windows) leave them alone."""
+    """Route SIGINT and SIGTERM; leave them alone where that is impossible (threads, Windows)."""
     routed = []
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError, RuntimeError, ValueError):

@@ -1,4 +1,4 @@
-"""The last verification of this installation, kept so that every run can say that there was one."""
+"""The last verification of this installation, kept so that every run can report it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from game_reasoning_arena.process.paths import cache_directory
 
 
 def verification_file() -> Path:
-    """Where the result is kept."""
+    """Return the path of the result."""
     return cache_directory() / "verify.json"
 
 
 def keep_verification(*, checks: int, failed: int, open_spiel: str) -> None:
-    """Remember how a verification went; a directory that cannot be written is no failure of it."""
+    """Keep the result of a verification, if its directory can be written."""
     path = verification_file()
     make_directory(path.parent)
     content = {
@@ -33,5 +33,5 @@ def keep_verification(*, checks: int, failed: int, open_spiel: str) -> None:
 
 
 def last_verification() -> dict[str, Any] | None:
-    """How the last one went, None if there was none on this machine."""
+    """Return the last result; None if there was none on this machine."""
     return read_json(verification_file())

@@ -1,1 +1,1 @@
-"""The parts of a sweep; ``game_reasoning_arena.sweeping.sweep`` tells its story."""
+"""Sweeps; ``game_reasoning_arena.sweeping.sweep`` is the main module."""

@@ -25,11 +25,11 @@ from game_reasoning_arena.sweeping.launchers import Launcher
 from game_reasoning_arena.sweeping.states import mark_failed, refresh_job, used
 from game_reasoning_arena.sweeping.store import PENDING, Job, Sweep
 
-#: Seconds between looks at the jobs.
+#: Seconds between checks of the jobs.
 LOOK_S = 0.5
-#: Seconds that a file written on another machine gets to appear here.
+#: Seconds for a file written on another machine to appear here.
 APPEAR_S = 15.0
-#: Seconds that workers get after a stop before they are ended, and then to be gone.
+#: Seconds after a stop before workers are ended, and then for them to be gone.
 STOP_S = GRACE_S + 5.0
 GONE_S = 30.0
 
@@ -42,7 +42,7 @@ class _Signals:
 
 @dataclass
 class _State:
-    """Who is still out there."""
+    """The jobs that still run."""
 
     sweep: Sweep
     launcher: Launcher
@@ -59,7 +59,7 @@ class _State:
 def play_elsewhere(
     sweep: Sweep, jobs: Sequence[Job], launcher: Launcher, shown: Progress
 ) -> str | None:
-    """Play the jobs through a launcher; what stopped them, if something did."""
+    """Play the jobs through a launcher; return why they were stopped, or None."""
     out = {sweep.job_file(job).absolute(): job for job in jobs}
     budget = Budget(**sweep.settings.budget, totals=used(sweep, skip=jobs), name="sweep.budget")
     tails = {file: _Tail(sweep.run_directory(job)) for file, job in out.items()}
@@ -68,7 +68,7 @@ def play_elsewhere(
     state = _State(sweep, launcher, shown, budget, out, tails)
     with shown, launcher:
         if len(jobs) > 1 and any(limit is not None for limit in sweep.settings.budget.values()):
-            shown.say(
+            shown.show_message(
                 "sweep.budget is counted twice a second over all jobs: those that run at once may "
                 "pass it by what they ask in about a second, none by more than was left when it "
                 "began. budget.* is each job's own."
@@ -88,7 +88,7 @@ def play_elsewhere(
 
 
 def _look(state: _State) -> None:
-    """What happened since the last look."""
+    """Handle what happened since the last check."""
     for file, job in state.out.items():
         if state.tails[file].read(state.shown, state.budget) and job.status == PENDING:
             job.status = Status.RUNNING
@@ -131,7 +131,7 @@ def _stop_if_asked(state: _State, signals: _Signals) -> None:
     if state.stopped is None:
         state.stopped = f"stopped by {signals.name}"
         state.stop_at = now + STOP_S
-        state.shown.say(
+        state.shown.show_message(
             f"Stopping: running jobs get {STOP_S:.0f} s to finish what is in flight. "
             "Once more stops at once."
         )
@@ -145,7 +145,7 @@ def _stop_if_asked(state: _State, signals: _Signals) -> None:
 def _listening(sweep: Sweep) -> Iterator[_Signals]:
     """Count SIGINT and SIGTERM instead of being interrupted by them.
 
-    The stop file is written at once: a worker that heard the signal too may ask for its next job.
+    The stop file is written at once: a worker that also got the signal may ask for its next job.
     """
     seen = _Signals()
 
@@ -163,7 +163,7 @@ def _listening(sweep: Sweep) -> Iterator[_Signals]:
 
 
 class _Tail:
-    """Reads what a job appends to its files, as far as whole lines are there."""
+    """Reads what a job appends to its files, in whole lines."""
 
     def __init__(self, directory: Path) -> None:
         self._episodes = directory / layout.EPISODES
@@ -171,13 +171,15 @@ class _Tail:
         self._read: dict[Path, int] = {}
 
     def skip_what_is_there(self, budget: Budget) -> int:
-        """Count an earlier part's answers for the budget; the number of its final episodes."""
+        """Count an earlier sitting's answers for the budget; return the number of its final
+        episodes.
+        """
         for line in self._new_lines(self._responses):
             budget.totals.add_line(line)
         return sum(line["status"] in FINAL for line in self._new_lines(self._episodes))
 
     def read(self, shown: Progress, budget: Budget) -> bool:
-        """Show what is new; whether there was anything."""
+        """Show what is new; return whether there was anything."""
         answers = self._new_lines(self._responses)
         for line in answers:
             budget.totals.add_line(line)
@@ -200,5 +202,5 @@ class _Tail:
         if lines and not lines[-1].ended:
             del lines[-1]  # it is being written
         self._read[path] = lines[-1].end if lines else start
-        # A damaged one is the job's own to report.
+        # The job itself reports a damaged line.
         return [line.record for line in lines if line.record is not None]

@@ -1,4 +1,4 @@
-"""From the words of a sweep to its jobs, each composed and checked; all problems at once.
+"""From the words of a sweep to its jobs, each composed and checked, with all problems at once.
 
 The grammar is that of Hydra's basic sweeper: ``a,b``, ``choice()``, ``range()`` and ``glob()``, and
 ``hydra.sweeper.params`` of a preset. ``shard=all/8`` stands for ``shard=0/8,1/8,...,7/8``.
@@ -41,7 +41,7 @@ class Candidate:
 
 @dataclass(kw_only=True)
 class _Words:
-    """Words sorted by what they are about."""
+    """Words sorted by their kind."""
 
     hydra: list[str]
     task: list[str]
@@ -49,7 +49,7 @@ class _Words:
 
 @dataclass
 class _Problems:
-    """What is wrong, each once, with the jobs that have it."""
+    """Problems, each once, with the jobs that have it."""
 
     found: dict[str, list[int]] = field(default_factory=dict)
 
@@ -59,18 +59,18 @@ class _Problems:
             if job not in jobs:
                 jobs.append(job)
 
-    def told(self, values: Sequence[Mapping[str, str]]) -> list[str]:
+    def lines(self, values: Sequence[Mapping[str, str]]) -> list[str]:
         return [text + _where(jobs, values) for text, jobs in self.found.items()]
 
 
 def master_config(
     compose: Compose, words: Sequence[str]
 ) -> tuple[DictConfig, list[str], list[str]]:
-    """The configuration of the sweep itself: its directory, its launcher, its sweeper.
+    """Return the configuration of the sweep itself: its directory, its launcher, its sweeper.
 
     Returns:
-        The configuration; the words without those about Hydra that do not compose; and what is
-        wrong with these. Other words that do not compose are told of job by job.
+        The configuration; the words without those about Hydra that do not compose; and the problems
+        with these. Other words that do not compose are reported job by job.
     """
     parts = _sorted(words)
     kept, wrong = list(words), list[str]()
@@ -102,17 +102,17 @@ def expand(
     check_backends: bool,
     catalog: Catalog | None = None,
 ) -> list[Candidate]:
-    """All jobs, in the order of Hydra's basic sweeper: the last key varies fastest.
+    """Return all jobs in the order of Hydra's basic sweeper: the last key varies fastest.
 
     Args:
         compose: makes configurations.
         words: overrides for Hydra, sweeps included.
         cfg: from :func:`master_config`.
-        check_backends: ask the backends whether they could serve, here and now.
-        catalog: read already.
+        check_backends: whether to ask the backends if they can serve here and now.
+        catalog: a catalog already read.
 
     Raises:
-        ConfigProblems: everything that is wrong with any job, each once, with the jobs it is in.
+        ConfigProblems: all problems, each once, with the jobs that have it.
     """
     parts = _sorted(words)
     presets = [f"{key}={value}" for key, value in (cfg.hydra.sweeper.get("params") or {}).items()]
@@ -127,16 +127,16 @@ def expand(
     candidates = []
     serving = Serving()
     composer = Composer(compose, parts.hydra)
-    wrong: dict[str, str] = {}  # words that do not compose, told once and left out from then on
+    wrong: dict[str, str] = {}  # words that do not compose; reported once, then left out
     for number, job in enumerate(overrides):
         problems.add(number, [wrong[word] for word in job if word in wrong])
         try:
             job_cfg = composer([word for word in job if word not in wrong])
         except ConfigProblems as error:
             problems.add(number, error.problems)
-            told = [(w, f"{as_typed(w)}: ") for w in job]
+            heads = [(w, f"{as_typed(w)}: ") for w in job]
             wrong |= {
-                w: text for w, head in told for text in error.problems if text.startswith(head)
+                w: text for w, head in heads for text in error.problems if text.startswith(head)
             }
             continue
         try:
@@ -149,12 +149,12 @@ def expand(
         experiment.config["sweep"]["resume"] = None
         candidates.append(Candidate(overrides=job, values=values[number], experiment=experiment))
     if unreadable or problems.found:
-        raise ConfigProblems([*unreadable, *problems.told(values)])
+        raise ConfigProblems([*unreadable, *problems.lines(values)])
     return candidates
 
 
 def share_backends(experiments: Sequence[Experiment]) -> list[Experiment]:
-    """The experiments with one backend object for each distinct backend configuration."""
+    """Return the experiments with one backend object per distinct backend configuration."""
     shared: dict[str, BaseLLMBackend] = {}
     return [
         replace(
@@ -179,8 +179,9 @@ def _sorted(words: Sequence[str]) -> _Words:
 
 
 def _choices(words: list[str]) -> tuple[dict[str, list[str]], set[str], list[str]]:
-    """Each key with its values, later words winning; the keys that were given as a sweep; and what
-    is wrong with the words that are left out."""
+    """Return each key with its values, later words winning; the keys given as a sweep; and the
+    problems with words that are left out.
+    """
     from hydra.core.global_hydra import GlobalHydra
 
     loader = GlobalHydra.instance().config_loader()
@@ -225,7 +226,7 @@ def _plain(key: str) -> str:
 
 
 def _where(jobs: list[int], values: Sequence[Mapping[str, str]]) -> str:
-    """In which jobs: nothing when in all, the value that they share and no other has, or some."""
+    """Return the jobs of a problem: nothing for all, a value that exactly they share, or some."""
     if len(jobs) == len(values):
         return ""
     inside, outside = set(jobs), set(range(len(values))) - set(jobs)

@@ -1,7 +1,7 @@
 """The files of a sweep, with a type for every key: ``sweep.json`` and those in ``.jobs``.
 
-``.jobs/N.json`` says what job N is to run, ``.jobs/N.end.json`` how its process ended, and
-``.jobs/stop.json`` is present while all workers are to stop.
+``.jobs/N.json`` holds the configuration of job N, ``.jobs/N.end.json`` how its process ended, and
+``.jobs/stop.json`` exists while all workers are to stop.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class BudgetEntry(Struct, frozen=True, kw_only=True):
 
 
 class SettingsEntry(Struct, frozen=True, kw_only=True):
-    """How a sweep is carried out."""
+    """The settings for carrying out a sweep."""
 
     parallel_jobs: Count
     budget: BudgetEntry
@@ -67,7 +67,7 @@ class SweepFile(Struct, frozen=True, kw_only=True):
     started_at: float
     finished_at: float | None = None
     command: list[str]
-    cwd: str | None = None  # relative paths of the command begin here
+    cwd: str | None = None  # folder for relative paths of the command
     config_dir: str | None = None
     axes: dict[str, list[str]] = field(default_factory=dict)
     settings: SettingsEntry
@@ -75,7 +75,7 @@ class SweepFile(Struct, frozen=True, kw_only=True):
 
 
 class JobFile(Struct, frozen=True, kw_only=True):
-    """What a job is to run, resolved and without secrets."""
+    """The configuration of a job, resolved and without secrets."""
 
     number: Count
     directory: str
@@ -87,21 +87,21 @@ class JobFile(Struct, frozen=True, kw_only=True):
 
 
 class EndFile(Struct, frozen=True, kw_only=True):
-    """How the process of a job ended."""
+    """The end of a job's process."""
 
     status: str
     reason: str | None = None
 
 
 class StopFile(Struct, frozen=True, kw_only=True):
-    """Why all workers are to stop: ``interrupted`` or ``budget``."""
+    """The reason why all workers are to stop: ``interrupted`` or ``budget``."""
 
     kind: str
     reason: str
 
 
 class SweepClaims:
-    """Who asks which probe of a sweep: one job, on whatever machine, whoever is first.
+    """Assigns each probe of a sweep to the first job that asks, on any machine.
 
     Args:
         sweep: the sweep's directory.
@@ -114,7 +114,7 @@ class SweepClaims:
         return self._folder / f"probed-{question}"
 
     def claim(self, question: str) -> bool:
-        """Return whether no other job has asked it."""
+        """Return whether no other job has asked the probe."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             os.close(os.open(self._mark(question), flags, 0o666))
@@ -125,18 +125,18 @@ class SweepClaims:
         return True
 
     def release(self, question: str) -> None:
-        """Let another job ask it."""
+        """Let another job ask the probe."""
         with suppress(OSError):
             self._mark(question).unlink()
 
 
 def end_file(job_file: Path) -> Path:
-    """Return the path beside a job's file that says how its process ended."""
+    """Return the path of the file that records the end of a job's process."""
     return job_file.with_suffix(".end.json")
 
 
 def stop_file(job_file: Path) -> Path:
-    """Return the path beside a job's file that is present while all workers are to stop."""
+    """Return the path of the file that exists while all workers are to stop."""
     return job_file.with_name(STOP_NAME)
 
 
@@ -158,7 +158,7 @@ def read_record(path: Path, kind: type[_T]) -> _T:
 
 
 def record_or_none(path: Path, kind: type[_T]) -> _T | None:
-    """Return the content of a file of a sweep, or None where there is none to be read (yet)."""
+    """Return the content of a file of a sweep, or None if it cannot be read (yet)."""
     try:
         return read_record(path, kind)
     except (OSError, DamagedRecordError):

@@ -34,14 +34,14 @@ _current: ContextVar[int | None] = ContextVar("job", default=None)
 
 
 def play_here(sweep: Sweep, jobs: Sequence[Job], shown: Progress) -> str | None:
-    """Play the jobs; what stopped them, if something did.
+    """Play the jobs; return why they were stopped, or None.
 
     Args:
-        sweep: is written whenever a job ends.
-        jobs: those to play, with their experiments.
+        sweep: written whenever a job ends.
+        jobs: the jobs to play, with their experiments.
         shown: the display of the whole sweep.
     """
-    with job_log(sweep.path, only=lambda: _current.get() is None):  # engines, and what joins jobs
+    with job_log(sweep.path, only=lambda: _current.get() is None):  # engines, and shared lines
         return run_coroutine(_play_all(sweep, jobs, shown))
 
 
@@ -52,14 +52,14 @@ async def _play_all(sweep: Sweep, jobs: Sequence[Job], shown: Progress) -> str |
     experiments = [job.experiment for job in jobs if job.experiment is not None]
     for job, shared in zip(jobs, share_backends(experiments), strict=True):
         job.experiment = shared
-    with shown, stop.listening(shown.say):
+    with shown, stop.listening(shown.show_message):
         for shift in _shifts(jobs):
             if stop.requested:
                 break
             stack = AsyncExitStack()
             try:
                 try:
-                    await open_backends(_wanted(shift), stack, stop, shown.say)
+                    await open_backends(_wanted(shift), stack, stop, shown.show_message)
                 except Interrupted:
                     break
                 except ArenaError as error:  # an engine that does not start
@@ -99,7 +99,7 @@ async def _play_shift(
 
 
 async def _play(sweep: Sweep, job: Job, stop: Stop, shown: Progress, budget: Budget) -> None:
-    """One job; whatever goes wrong in it stays in it."""
+    """Play one job; its errors do not affect the others."""
     experiment = job.experiment
     assert experiment is not None
     directory = sweep.run_directory(job)
@@ -112,7 +112,7 @@ async def _play(sweep: Sweep, job: Job, stop: Stop, shown: Progress, budget: Bud
                 past = load_past(directory, experiment)
                 budget.totals.merge(past.totals)
                 for note in past.notes:
-                    shown.say(f"job {job.number}: {note}")
+                    shown.show_message(f"job {job.number}: {note}")
             try:
                 result = await run_async(
                     experiment,
@@ -129,7 +129,7 @@ async def _play(sweep: Sweep, job: Job, stop: Stop, shown: Progress, budget: Bud
                 if lock is not None:
                     lock.close()
         if result.status is Status.INTERRUPTED and stop.reason is None:
-            stop.request(result.reason or "interrupted")  # a person left: the whole sweep ends
+            stop.request(result.reason or "interrupted")  # a person quit: the whole sweep ends
         refresh_job(sweep, job)
     except ArenaError as error:
         mark_failed(sweep, job, str(error))
@@ -140,7 +140,7 @@ async def _play(sweep: Sweep, job: Job, stop: Stop, shown: Progress, budget: Bud
 
 
 def _loads(jobs: Sequence[Job]) -> dict[type[BaseLLMBackend], dict[str, Any]]:
-    """What the jobs have loaded into this process, by the kind of backend."""
+    """Return what the jobs load into this process, by the kind of backend."""
     found: dict[type[BaseLLMBackend], dict[str, Any]] = {}
     for backend, models in _wanted(jobs):
         if loads := backend.loads(models):
@@ -149,9 +149,9 @@ def _loads(jobs: Sequence[Job]) -> dict[type[BaseLLMBackend], dict[str, Any]]:
 
 
 def _shifts(jobs: Sequence[Job]) -> list[list[Job]]:
-    """All jobs at once, unless what they have loaded does not fit beside each other.
+    """Return groups of jobs to play together: one, unless their loads do not fit side by side.
 
-    Then those that need the same go together, one set of engines after the other.
+    In that case jobs that need the same load form a group, and the groups are played in turn.
     """
     if not any(kind.no_room_for(loads) for kind, loads in _loads(jobs).items()):
         return [list(jobs)]
@@ -163,7 +163,7 @@ def _shifts(jobs: Sequence[Job]) -> list[list[Job]]:
 
 
 def _wanted(jobs: Sequence[Job]) -> list[tuple[BaseLLMBackend, list[Model]]]:
-    """Each distinct backend of the jobs with all the models that they ask it for."""
+    """Return each distinct backend of the jobs with all the models that they need of it."""
     found: dict[int, tuple[BaseLLMBackend, dict[str, Model]]] = {}
     for job in jobs:
         assert job.experiment is not None
@@ -174,7 +174,7 @@ def _wanted(jobs: Sequence[Job]) -> list[tuple[BaseLLMBackend, list[Model]]]:
 
 
 class _JobProgress(Progress):
-    """Passes one job's progress on to the display of all, with the sweep's totals."""
+    """Passes one job's progress to the display of all, with the sweep's totals."""
 
     def __init__(self, whole: Progress, totals: Totals) -> None:
         super().__init__()
@@ -182,17 +182,17 @@ class _JobProgress(Progress):
         self._totals = totals
 
     def expect(self, episodes: int, *, done: int = 0) -> None:
-        """All episodes of the sweep were expected at its start; only what is there counts."""
+        """Count only played episodes: all episodes of the sweep were expected at its start."""
         self._whole.expect(0, done=done)
 
     def answered(self, record: ResponseRecord, totals: Totals) -> None:
-        """A model answered, or could not."""
+        """Count an answer or an outage."""
         self._whole.answered(record, self._totals)
 
     def episode_done(self, record: EpisodeRecord, totals: Totals) -> None:
-        """An episode ended."""
+        """Count an episode that ended."""
         self._whole.episode_done(record, self._totals)
 
-    def say(self, text: str) -> None:
-        """One line for the person at the terminal."""
-        self._whole.say(text)
+    def show_message(self, text: str) -> None:
+        """Show one line of text."""
+        self._whole.show_message(text)

@@ -18,7 +18,7 @@ _FORM = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class _LogFile(logging.FileHandler):
-    """A log that is appended to, and no link or pipe in its place."""
+    """A log that is appended to; refuses a link or a pipe in its place."""
 
     def _open(self) -> TextIOWrapper:
         return os.fdopen(open_to_append(self.baseFilename), "a", encoding="utf-8")
@@ -26,7 +26,7 @@ class _LogFile(logging.FileHandler):
 
 @contextmanager
 def job_log(directory: Path, only: Callable[[], bool] | None = None) -> Iterator[None]:
-    """Write what is logged to the run directory, made if missing; ``only`` when that is true."""
+    """Log into the run directory, created if missing; with ``only``, while that returns true."""
     try:
         make_directory(directory)
         handler = _LogFile(directory / layout.LOG)

@@ -1,4 +1,4 @@
-"""Which jobs of a sweep's directory are those that the words of today describe."""
+"""Match the jobs in a sweep's directory to those that the present words describe."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from game_reasoning_arena.sweeping.store import Job, Sweep
 def match(
     jobs: Sequence[Job], candidates: Sequence[Candidate]
 ) -> Iterator[tuple[Job | None, Candidate]]:
-    """Each candidate with its job, or None for a new one.
+    """Yield each candidate with its job, or None for a new one.
 
-    Jobs are known by their identity, the content hash of what they ask. Jobs of one identity, which
-    differ in how they are carried out (shards, concurrency), are told apart by their swept values.
+    Jobs are matched by their identity, the content hash of their questions. Jobs of one identity,
+    which
+    differ in how they are carried out (shards, concurrency), are matched by their swept values.
     """
     left = list(jobs)
     taken: dict[int, Job] = {}
@@ -49,15 +50,15 @@ def _alike(job: Job, candidate: Candidate, *, exact: bool) -> bool:
 
 
 def refuse_changes(sweep: Sweep, matched: Sequence[tuple[Job | None, Candidate]]) -> None:
-    """Let a sweep grow by values of its axes, and by nothing else.
+    """Allow new values of the sweep's axes, and no other change.
 
     Args:
         sweep: as it is on disk.
-        matched: the jobs of today's words, each with the one on disk that it is.
+        matched: the jobs of the present words, each with its job on disk.
 
     Raises:
-        UserError: a new job would have no place in the sweep's table: it has no value for an axis,
-            or the same values as another job that asks something else. Names what is different.
+        UserError: a new job has no place in the sweep's table: it has no value for an axis, or the
+            same values as another job with other questions. Names the difference.
     """
     known = [{**job.values, **candidate.values} for job, candidate in matched if job is not None]
     known += [job.values for job in sweep.jobs]
@@ -65,17 +66,17 @@ def refuse_changes(sweep: Sweep, matched: Sequence[tuple[Job | None, Candidate]]
         blank = [key for key in sweep.axes if key not in candidate.values]
         if job is None and (blank or candidate.values in known):
             changes = _changes(sweep, candidate, blank) or [UNSEEN_CHANGE]
-            told = "".join(f"\n  {change}" for change in changes)
+            listed = "".join(f"\n  {change}" for change in changes)
             raise UserError(
                 f"{sweep.path}: these words change what the sweep asks, so the job would be none "
-                f"of its own:{told}\nTake the changes back, or start a new sweep. A sweep grows "
+                f"of its own:{listed}\nTake the changes back, or start a new sweep. A sweep grows "
                 "by new values of its axes: give its command again with all values that the axis "
                 f"is to have (KEY=a,b,c) and sweep.resume={sweep.path}"
             )
 
 
 def _changes(sweep: Sweep, candidate: Candidate, blank: Sequence[str]) -> list[str]:
-    """What a job asks otherwise than the jobs on disk, apart from the axes."""
+    """Return the settings in which a job differs from the jobs on disk, apart from the axes."""
     now = flatten(candidate.experiment.config)
     found = []
     for key in blank:
@@ -92,15 +93,15 @@ def _changes(sweep: Sweep, candidate: Candidate, blank: Sequence[str]) -> list[s
 
 
 def _below(key: str, axis: str) -> bool:
-    """Whether a swept key sets ``key``, directly or as the group that it belongs to."""
+    """Return whether a swept key sets ``key``, directly or through its group."""
     return key == axis or key.startswith(f"{axis}.")
 
 
 def find_last(directory: Path, identities: Collection[str]) -> Path:
-    """The newest sweep beside ``directory`` that has one of these jobs.
+    """Return the newest sweep beside ``directory`` that has one of these jobs.
 
     Args:
-        directory: where a new sweep would be: ``outputs/multirun/DATE/TIME``.
+        directory: the directory of a new sweep: ``outputs/multirun/DATE/TIME``.
         identities: of the jobs.
 
     Raises:

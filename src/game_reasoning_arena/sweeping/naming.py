@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-#: Characters of one value in a directory's name, and of the whole name after its number.
+#: The most characters of one value in a directory's name, and of the whole name after its number.
 VALUE_LENGTH = 32
 SLUG_LENGTH = 80
 
@@ -13,14 +13,14 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._+]+")
 
 
 def plain_value(value: str) -> str:
-    """A value as a person would write it, without Hydra's quotes."""
+    """Return a value as a person would write it, without Hydra's quotes."""
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         return value[1:-1]
     return value
 
 
 def short_keys(keys: Iterable[str]) -> dict[str, str]:
-    """Each dotted key by as few of its last parts as tell it from the others."""
+    """Return each dotted key's shortest unique ending."""
     whole = list(keys)
     short = {}
     for key in whole:
@@ -34,9 +34,9 @@ def short_keys(keys: Iterable[str]) -> dict[str, str]:
 
 
 def slug(values: Mapping[str, str]) -> str:
-    """A short name for a directory, safe in any shell and file system.
+    """Return a short name for a directory, safe in any shell and file system.
 
-    A model is named by what follows its last slash; other values follow their key's last part.
+    A model is named by the part after its last slash; other values follow their key's last part.
     """
     parts = []
     for key, short in short_keys(values).items():

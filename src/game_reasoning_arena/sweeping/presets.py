@@ -9,9 +9,9 @@ from omegaconf import DictConfig, OmegaConf
 
 
 def sweep_without_m(cfg: DictConfig, overrides: Sequence[str]) -> list[str]:
-    """What is wrong with playing the chosen preset as one run; nothing for other presets.
+    """Return why the chosen preset cannot be played as one run; empty for other presets.
 
-    A preset whose axes all have a value on the command line makes sense as one run.
+    A preset whose axes all have a value on the command line can be one run.
 
     Args:
         cfg: composed, with Hydra's part.
@@ -23,16 +23,16 @@ def sweep_without_m(cfg: DictConfig, overrides: Sequence[str]) -> list[str]:
     axes = {str(key).lstrip("+"): value for key, value in params.items()}
     if preset is None or not axes.keys() - given:
         return []
-    told = "; ".join(f"{key}={value}" for key, value in axes.items())
+    listed = "; ".join(f"{key}={value}" for key, value in axes.items())
     return [
-        f"experiment={preset} is a sweep (over {told}), and without -m only one run would be "
+        f"experiment={preset} is a sweep (over {listed}), and without -m only one run would be "
         f"played. Play it: arena -m {shlex.join(overrides)}\n"
         f"For one run give a value to each: {' '.join(f'{key}=...' for key in axes)}"
     ]
 
 
 def words_of_the_other_kind(overrides: Sequence[str], *, sweeping: bool) -> list[str]:
-    """Words that only a sweep, or only a single run, would heed."""
+    """Return words that have an effect only in a sweep, or only in a single run."""
     found = []
     for word in overrides:
         key = word.partition("=")[0].lstrip("+~")
@@ -45,7 +45,7 @@ def words_of_the_other_kind(overrides: Sequence[str], *, sweeping: bool) -> list
     return found
 
 
-#: What Hydra's own sweeper would heed, and why ours does not.
+#: Words that Hydra's own sweeper uses, and why ours does not.
 _UNHEEDED = {
     "hydra.sweep.subdir": "the directories of its jobs are numbered",
     "hydra.sweeper.max_batch_size": "sweep.parallel_jobs=... says how many jobs play at once",

@@ -1,4 +1,4 @@
-"""How the jobs of a sweep stand, read from what they left on disk."""
+"""States of a sweep's jobs, read from their directories."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from game_reasoning_arena.records import Status
 from game_reasoning_arena.sweeping.files import EndFile, end_file, record_or_none
 from game_reasoning_arena.sweeping.store import PENDING, Job, Sweep
 
-#: Statuses of ``run.json`` after which nobody writes to the run any more.
+#: Statuses of ``run.json`` after which no process writes to the run any more.
 ENDED = frozenset({Status.COMPLETED, Status.ERROR, Status.BUDGET, Status.INTERRUPTED})
 _TEXTS = frozenset({"player", "type", "model"})
 
@@ -44,17 +44,17 @@ class _Player:
 
 
 def refresh(sweep: Sweep) -> None:
-    """Take every job's state and numbers from its directory."""
+    """Read every job's state and numbers from its directory."""
     for job in sweep.jobs:
         refresh_job(sweep, job)
 
 
 def refresh_job(sweep: Sweep, job: Job) -> None:
-    """Take one job's state and numbers from its directory."""
+    """Read one job's state and numbers from its directory."""
     directory = sweep.run_directory(job)
     run = run_or_none(directory)
     end = record_or_none(end_file(sweep.job_file(job)), EndFile)
-    if end is not None:  # written after run.json, or where there could be none
+    if end is not None:  # written after run.json, or instead of it
         job.status, job.reason = end.status, end.reason
     elif run is not None and run.status in ENDED:
         job.status, job.reason = run.status or "", run.reason
@@ -72,12 +72,12 @@ def refresh_job(sweep: Sweep, job: Job) -> None:
 
 
 def mark_failed(sweep: Sweep, job: Job, reason: str, *, status: str = Status.ERROR) -> None:
-    """Write an end that the job could not write itself into its run.json and the sweep."""
+    """Record the end of a job that could not do so itself, in its run.json and the sweep."""
     job.status, job.reason = status, reason
     directory = sweep.run_directory(job)
     run = run_or_none(directory)
     if run is not None and run.status not in ENDED and not is_locked(directory):
-        with suppress(OSError):  # the sweep's own file has it
+        with suppress(OSError):  # the sweep's own file holds it
             totals = {**run.totals, **totals_on_disk(directory).as_dict()}
             ended = structs.replace(run, status=status, reason=reason, totals=totals)
             write_run(directory, ended)
@@ -85,9 +85,9 @@ def mark_failed(sweep: Sweep, job: Job, reason: str, *, status: str = Status.ERR
 
 
 def used(sweep: Sweep, skip: Collection[Job] = ()) -> Totals:
-    """What the jobs have used so far, for a budget that is shared; ``skip`` are counted by others.
+    """Return what the jobs have used, for a shared budget, without those in ``skip``.
 
-    Runs that were killed did not write down their totals: their answers are counted.
+    Killed runs did not write their totals; their answers are counted.
     """
     totals = Totals()
     for job in sweep.jobs:
@@ -101,7 +101,7 @@ def used(sweep: Sweep, skip: Collection[Job] = ()) -> Totals:
 
 
 def totals_of(run: RunRecord) -> Totals:
-    """Return the ``totals`` of a run.json as numbers to go on from."""
+    """Return the ``totals`` of a run.json as totals to continue."""
     return Totals(
         calls=run.total("calls") or 0,
         requests=run.total("requests") or 0,
@@ -116,7 +116,7 @@ def totals_of(run: RunRecord) -> Totals:
 
 
 def totals_on_disk(directory: Path) -> Totals:
-    """Return what a run has used, from its answers and probes: run.json may be of before a kill."""
+    """Return a run's totals by its answers and probes; run.json may be older, after a kill."""
     totals = Totals()
     run = run_or_none(directory)
     for probe in run.probe if run is not None else ():
@@ -128,7 +128,7 @@ def totals_on_disk(directory: Path) -> Totals:
 
 
 def summary_rows(directory: Path, *, ended: bool) -> list[dict[str, Any]]:
-    """A run's rows per player and seat, counted anew where it could not write them itself."""
+    """Return a run's rows per player and seat, counted from its lines if it wrote none itself."""
     file = directory / layout.SUMMARY
     if ended and (rows := _rows_on_disk(file)):
         return rows
@@ -155,7 +155,7 @@ def summary_rows(directory: Path, *, ended: bool) -> list[dict[str, Any]]:
 
 
 def _rows_on_disk(file: Path) -> list[dict[str, Any]]:
-    """Return the rows of ``summary.csv``; none where it is missing or not as it was written."""
+    """Return the rows of ``summary.csv``; none if it is missing or was changed."""
     try:
         text = read_file(file).decode()
         return [

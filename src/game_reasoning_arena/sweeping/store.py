@@ -3,13 +3,14 @@
     outputs/multirun/2026-11-22/10-23-45-123456/
       sweep.json  sweep.csv
       0_gpt-4o-mini_seed-1/   a run directory
-      arena.log               what belongs to no single job, such as a shared engine's start
-      .jobs/0.json            what job 0 is to run, resolved and without secrets
-      .jobs/0.end.json        how its process said it ended
+      arena.log               log lines of no single job, such as a shared engine's start
+      .jobs/0.json            the configuration of job 0, resolved and without secrets
+      .jobs/0.end.json        the end of its process
       .jobs/stop.json         present while the sweep is being stopped
 
 All of it can be rebuilt from the jobs' directories, so that jobs that ran elsewhere or were killed
-are told of as they are.
+are
+reported correctly.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Job:
     """One run of a sweep.
 
     ``values`` are its values of the swept keys, as typed. ``status`` is ``pending`` or a Status.
-    ``experiment`` is there while this process prepares or plays it.
+    ``experiment`` is set while this process prepares or plays it.
     """
 
     number: int
@@ -70,11 +71,11 @@ class Job:
 
     @property
     def finished(self) -> bool:
-        """Whether there is nothing left to do for it."""
+        """Whether nothing is left to do for it."""
         return self.status == Status.COMPLETED
 
     def entry(self) -> JobEntry:
-        """Return what ``sweep.json`` says of it."""
+        """Return its entry in ``sweep.json``."""
         return JobEntry(
             number=self.number,
             directory=self.directory,
@@ -89,7 +90,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How the sweep is carried out, kept so that it can be resumed without its words."""
+    """The settings for carrying out the sweep, kept so that it can be resumed without its words."""
 
     parallel_jobs: int
     budget: Mapping[str, Any]
@@ -120,15 +121,15 @@ class Sweep:
         return {key: list(values) for key, values in found.items()}
 
     def run_directory(self, job: Job) -> Path:
-        """Where a job's run is."""
+        """Return the directory of a job's run."""
         return self.path / job.directory
 
     def job_file(self, job: Job) -> Path:
-        """The file that says what a job is to run."""
+        """Return the path of a job's configuration."""
         return self.path / _JOBS / f"{job.number}.json"
 
     def new_number(self) -> int:
-        """The number of the next job."""
+        """Return the number of the next job."""
         return max((job.number for job in self.jobs), default=-1) + 1
 
     def write(self) -> None:
@@ -159,7 +160,7 @@ class Sweep:
         write_file(self.path / layout.SWEEP_TABLE, self._table(), durable=False)
 
     def write_job(self, job: Job) -> None:
-        """Write down what a new job is to run, for workers and for resuming."""
+        """Write the configuration of a new job, for workers and for resuming."""
         assert job.experiment is not None
         content = JobFile(
             number=job.number,
@@ -177,11 +178,11 @@ class Sweep:
 
     @property
     def stop_file(self) -> Path:
-        """Present while workers are to stop."""
+        """The file that exists while workers are to stop."""
         return self.path / _JOBS / STOP_NAME
 
     def ask_to_stop(self, kind: str, reason: str) -> None:
-        """Have every worker stop, wherever it runs. ``kind`` is ``interrupted`` or ``budget``."""
+        """Stop every worker on any machine. ``kind`` is ``interrupted`` or ``budget``."""
         if not self.stop_file.exists():
             write_file(self.stop_file, encode_record(StopFile(kind=kind, reason=reason)))
 
@@ -198,7 +199,7 @@ class Sweep:
 
 
 def load_sweep(path: Path) -> Sweep:
-    """Read ``sweep.json``; the jobs' states are as it says, see ``states.refresh``.
+    """Read ``sweep.json``; the jobs' states are the stored ones, see ``states.refresh``.
 
     Raises:
         UserError: there is no sweep, or its file is damaged.
@@ -239,7 +240,7 @@ def load_sweep(path: Path) -> Sweep:
 
 
 def directory_name(number: int, values: Mapping[str, str]) -> str:
-    """``3_gpt-4o-mini_seed-1``."""
+    """Return a name such as ``3_gpt-4o-mini_seed-1``."""
     name = slug(values)
     return f"{number}_{name}" if name else str(number)
 
@@ -259,7 +260,7 @@ _OWN = ("job", "directory", "status", "reason")
 
 
 def csv_rows(sweep: Sweep) -> list[dict[str, Any]]:
-    """One row per job, player and seat; a job that has no numbers (yet) has one row without."""
+    """Return one row per job, player and seat; a job without numbers (yet) has one row."""
     columns = {key: _column(key) for key in sweep.axes}
     rows = []
     for job in sweep.jobs:
@@ -279,5 +280,5 @@ def csv_rows(sweep: Sweep) -> list[dict[str, Any]]:
 
 
 def _column(key: str) -> str:
-    """The key itself, unless it is a column of another meaning (``episodes``, ``model``)."""
+    """Return the column of a swept key: itself unless that name has another meaning."""
     return f"swept_{key}" if key in SUMMARY_COLUMNS or key in _OWN else key

@@ -1,4 +1,4 @@
-"""The experiment of a job's file again: in a worker, or when a sweep goes on."""
+"""Prepare the experiment of a stored job: in a worker, or when a sweep is resumed."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from game_reasoning_arena.sweeping.files import JobFile
 def stored_experiment(
     job: JobFile, *, check_backends: bool = True, catalog: Catalog | None = None
 ) -> Experiment:
-    """What the job was to run when its sweep was checked.
+    """Return the experiment of a job as its sweep checked it.
 
-    Its configuration stands by itself but for the files that it names, and what catalogs say of
-    models that it does not describe; what they make another experiment by now is refused.
+    Its configuration is complete except for the files that it names, and the catalog entries of
+    models
+    that it does not describe. If these have changed the experiment, it is refused.
 
     Args:
-        job: the content of ``.jobs/N.json``; relative paths begin in the working directory.
-        check_backends: ask the backends whether they could serve, here and now.
-        catalog: read already.
+        job: the content of ``.jobs/N.json``; relative paths start in the working directory.
+        check_backends: whether to ask the backends if they can serve here and now.
+        catalog: a catalog already read.
 
     Raises:
         ConfigProblems: it cannot be run here.

@@ -1,4 +1,4 @@
-"""A sweep, told as a story: words to jobs, jobs to a directory, play, one table.
+"""Carry out a sweep: words to jobs, jobs to a directory, play, one table.
 
 arena -m agents.player_0.model=a,b sampling.temperature=0,0.7 seed=1,2,3
 arena resume outputs/multirun/2026-11-22/10-23-45-123456
@@ -57,7 +57,7 @@ log = logging.getLogger(__name__)
 def run_sweep(
     session: Session, config_name: str, overrides: list[str], command: Sequence[str]
 ) -> int:
-    """Run all jobs that the words describe; the exit code.
+    """Run all jobs that the words describe; return the exit code.
 
     Args:
         session: Hydra, initialised.
@@ -66,7 +66,7 @@ def run_sweep(
         command: the words as typed, for resuming.
 
     Raises:
-        ConfigProblems: everything that is wrong with any job; nothing was run or written.
+        ConfigProblems: all problems of all jobs; nothing was run or written.
     """
     words = ["sweep.resume=last" if word == "sweep=resume" else word for word in overrides]
 
@@ -113,7 +113,7 @@ def _checked(
     """Return the jobs, their launcher and the sweep's directory.
 
     Raises:
-        ConfigProblems: ``problems`` and everything else that is wrong with any of them.
+        ConfigProblems: ``problems`` and all others of any job.
     """
     from game_reasoning_arena.sweeping.launchers import make_launcher
 
@@ -165,7 +165,7 @@ def _begun(cfg: DictConfig, directory: Path, command: Sequence[str], settings: S
 
 
 def _gone_on_with(directory: Path, command: Sequence[str], settings: Settings) -> Sweep:
-    """Return a sweep from its directory, under the words and settings of today."""
+    """Return a sweep from its directory, with the present words and settings."""
     sweep = load_sweep(directory)
     sweep.settings, sweep.command = settings, list(command)
     sweep.config_dir = added_conf_dir()
@@ -173,10 +173,10 @@ def _gone_on_with(directory: Path, command: Sequence[str], settings: Settings) -
 
 
 def words_to_resume(directory: Path, words: Sequence[str]) -> list[str]:
-    """Return the command line that goes on with a sweep under further words.
+    """Return the command line that continues a sweep with further words.
 
-    The words add values to the sweep's axes or change how it is carried out; they replace what
-    the sweep's own command sets for the same keys.
+    The words add values to the sweep's axes or change how it is carried out; they replace the words
+    of the sweep's own command for the same keys.
 
     Raises:
         UserError: the directory holds no sweep.
@@ -203,7 +203,7 @@ def resume_sweep(directory: Path) -> int:
 
 
 def _finish(sweep: Sweep, launcher: Launcher | None) -> int:
-    """Play what is not finished, and say what came of it all."""
+    """Play the unfinished jobs, and print the result."""
     todo = [job for job in sweep.jobs if not job.finished]
     _prepare_stored(sweep, todo, check_backends=launcher is None or launcher.same_machine)
     finished = len(sweep.jobs) - len(todo)
@@ -235,7 +235,7 @@ def _finish(sweep: Sweep, launcher: Launcher | None) -> int:
 
 
 def _take_in(sweep: Sweep, job: Job | None, candidate: Candidate) -> None:
-    """A new job, or an old one that is not finished and goes on with the words of today."""
+    """Add a new job, or update an unfinished one to the present words."""
     if job is None:
         number = sweep.new_number()
         job = Job(
@@ -255,10 +255,10 @@ def _take_in(sweep: Sweep, job: Job | None, candidate: Candidate) -> None:
 
 
 def _prepare_stored(sweep: Sweep, jobs: Sequence[Job], *, check_backends: bool) -> None:
-    """Make the experiments of jobs that the words of today do not describe.
+    """Make the experiments of jobs that the present words do not describe.
 
     Raises:
-        ConfigProblems: a job's file is gone, a file that it names was changed, or this machine
+        ConfigProblems: a job's file is missing, a file that it names was changed, or this machine
             cannot run it.
     """
     problems: list[str] = []
@@ -284,7 +284,7 @@ def _prepare_stored(sweep: Sweep, jobs: Sequence[Job], *, check_backends: bool) 
 
 
 def _display(jobs: Sequence[Job]) -> Progress:
-    """One display for all; none where a person sits at the terminal."""
+    """Return one display for all; none if a person sits at the terminal."""
     experiments = [job.experiment for job in jobs if job.experiment is not None]
     people = [e for e in experiments if any(p.type == "human" for p in e.players)]
     if not experiments:
@@ -300,7 +300,7 @@ def _resume_word(words: Sequence[str]) -> str | None:
 
 
 def _resumed(asked: str | None, default: Path, candidates: Sequence[Candidate]) -> Path | None:
-    """The directory of the sweep to go on with, if one was asked for."""
+    """Return the directory of the sweep to resume, if one was asked for."""
     if asked is None:
         return None
     if asked != "last":
@@ -310,13 +310,13 @@ def _resumed(asked: str | None, default: Path, candidates: Sequence[Candidate]) 
 
 
 def _without_keys(command: Sequence[str], words: Sequence[str]) -> list[str]:
-    """The command without what the new words say anew."""
+    """Return the command without the keys that the new words set."""
     anew = {word.partition("=")[0].lstrip("+~") for word in words}
     return [word for word in command if word.partition("=")[0].lstrip("+~") not in anew]
 
 
 def _not_elsewhere(candidates: Sequence[Candidate]) -> list[str]:
-    """What keeps jobs from running in other processes."""
+    """Return why jobs cannot run in other processes."""
     problems = []
     redact = Redactor().redact
     for candidate in candidates:
@@ -334,7 +334,7 @@ def _not_elsewhere(candidates: Sequence[Candidate]) -> list[str]:
 
 
 def _on_the_same_gpus(candidates: Sequence[Candidate], launcher: Launcher) -> list[str]:
-    """Whether processes that know nothing of each other would load more than a GPU holds."""
+    """Return problems if separate processes would load more than a GPU holds."""
     sharing = launcher.sharing(len(candidates))
     if sharing is None:
         return []
@@ -356,15 +356,15 @@ def _on_the_same_gpus(candidates: Sequence[Candidate], launcher: Launcher) -> li
 
 
 def _twice(candidates: Sequence[Candidate]) -> list[str]:
-    """Jobs that would be played, and paid, more than once."""
+    """Return problems for jobs that would be played and paid more than once."""
     often = Counter(
         ", ".join(f"{key}={value}" for key, value in candidate.values.items())
         for candidate in candidates
     )
     return [
-        f"{said or 'the job'} stands {count} times in the sweep, and would give the same run. Give "
-        "each value once; repeats are other seeds (seed=0,1,2)."
-        for said, count in often.items()
+        f"{values or 'the job'} stands {count} times in the sweep, and would give the same run. "
+        "Give each value once; repeats are other seeds (seed=0,1,2)."
+        for values, count in often.items()
         if count > 1
     ]
 

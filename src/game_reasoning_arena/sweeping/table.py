@@ -1,4 +1,4 @@
-"""What a sweep came to: the rows of ``sweep.csv``, and one table for people."""
+"""The results of a sweep: the rows of ``sweep.csv``, and one table for people."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHOWN = 60
 
 
 def show_sweep(sweep: Sweep) -> None:
-    """Print the table on stdout, what failed, where it all is, and the next step."""
+    """Print the table on stdout, the failures, the directory, and the next step."""
     show(lambda: _print_sweep(sweep), sweep.path)
 
 
@@ -74,8 +74,8 @@ def _print_sweep(sweep: Sweep) -> None:
     counts: dict[str, int] = {}
     for job in sweep.jobs:
         counts[job.status] = counts.get(job.status, 0) + 1
-    told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-    console.print(f"jobs: {told}")
+    listed = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    console.print(f"jobs: {listed}")
     if sweep.status != Status.COMPLETED:
         if sweep.reason:
             console.print(f"{sweep.status}: {sweep.reason}", markup=False, soft_wrap=True)
@@ -88,7 +88,7 @@ def _print_sweep(sweep: Sweep) -> None:
 
 
 def _is_swept(lines: Sequence[tuple[Job, Mapping[str, str]]], keys: Iterable[str]) -> bool:
-    """Whether a swept column tells each row's model already."""
+    """Return whether a swept column already holds each row's model."""
     return any(
         all(plain_value(job.values.get(key, "")) == line["model"] for job, line in lines)
         for key in keys
@@ -111,7 +111,7 @@ _NUMBERS = (
 
 
 def _lines(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """A line per player that was asked (per any player if none was), all its seats together."""
+    """Return a row per player that was asked (or any if none was), all its seats together."""
     players: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         players.setdefault(row["player"], []).append(row)
@@ -131,7 +131,7 @@ def _line(name: str, seats: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     else:
         for column, key in (("win", "wins"), ("draw", "draws"), ("loss", "losses")):
             line[column] = str(sum(row[key] for row in seats))
-    # Runs that were made before there was this column do not say.
+    # Missing in runs made before this column existed.
     cuts = [row["cut_at_limit"] for row in seats if row.get("cut_at_limit") is not None]
     line["cut"] = str(sum(cuts)) if len(cuts) == len(seats) else "?"
     if first["calls"] is None:
@@ -146,14 +146,14 @@ def _line(name: str, seats: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _score(seats: Sequence[Mapping[str, Any]]) -> str:
-    """The mean score over all seats, in per cent; older runs do not say."""
+    """Return the mean score over all seats, in per cent; missing in older runs."""
     scored = [(row["mean_score"], row["scored"]) for row in seats if row.get("scored")]
     total = sum(count for _, count in scored)
     return f"{100 * sum(mean * count for mean, count in scored) / total:.1f}" if total else ""
 
 
 def _return(seats: Sequence[Mapping[str, Any]]) -> str:
-    """The mean return over all seats, each weighing as much as it has episodes with one."""
+    """Return the mean return over all seats, weighted by their episodes with a return."""
     played = [(row["mean_return"], row["episodes_with_return"]) for row in seats]
     total = sum(count for _, count in played)
     if not total:
@@ -162,9 +162,9 @@ def _return(seats: Sequence[Mapping[str, Any]]) -> str:
 
 
 def worst(jobs: Sequence[Job]) -> tuple[str, str | None]:
-    """The sweep's status from its jobs', unless it was itself stopped: error before budget.
+    """Return the sweep's status from its jobs' (error before budget), unless it was itself stopped.
 
-    A job that somebody interrupted (``scancel``, a time limit) is one that did not do its work.
+    A job that was interrupted (``scancel``, a time limit) counts as failed.
     """
     failed = [job for job in jobs if job.status in (Status.ERROR, Status.INTERRUPTED)]
     budget = [job for job in jobs if job.status == Status.BUDGET]

@@ -1,7 +1,7 @@
 """One job of a sweep in a process of its own: on another core, another machine, later.
 
-It plays what the job's file says, with the keys of its own environment, and writes beside that file
-how it ended. It stops when the sweep's stop file appears.
+It plays the configuration in the job's file with the keys of its own environment, and writes beside
+that file how it ended. It stops when the sweep's stop file appears.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ from game_reasoning_arena.sweeping.stored import stored_experiment
 
 log = logging.getLogger(__name__)
 
-#: Seconds between looks at the stop file.
+#: Seconds between checks of the stop file.
 LOOK_S = 0.5
 
 
 def play_job(job_file: str) -> None:
-    """Play the job; never raises what belongs to the job.
+    """Play the job; never raises errors of the job itself.
 
     Args:
         job_file: absolute path of ``.jobs/N.json`` in a sweep's directory.
@@ -102,7 +102,7 @@ def _play(file: Path) -> tuple[Status, str | None]:
 
 
 def status_of(result: RunResult) -> tuple[Status, str | None]:
-    """A run's status in its sweep: outages are errors of the job."""
+    """Return a run's status in its sweep: outages are errors of the job."""
     errors = result.episodes.get("error")
     if result.status is Status.COMPLETED and errors:
         return Status.ERROR, f"{errors} episodes ended without an answer (an outage)"
@@ -121,10 +121,10 @@ async def _run(
     task = asyncio.current_task()
     assert task is not None
     async with AsyncExitStack() as stack:
-        with stop.listening(shown.say):
+        with stop.listening(shown.show_message):
             watching = asyncio.create_task(_watch(stop_file(file), stop, budget, task))
             stack.callback(watching.cancel)
-            await open_backends(experiment.served, stack, stop, shown.say)
+            await open_backends(experiment.served, stack, stop, shown.show_message)
             return await run_async(
                 experiment,
                 directory,
@@ -140,9 +140,10 @@ async def _run(
 
 @dataclass(kw_only=True)
 class _SweepBudget(Budget):
-    """The sweep's budget as a worker sees it: what others had used of it when the job began.
+    """The sweep's budget as a worker sees it: the use by others when the job began.
 
-    Whoever counts for all says when it is spent; it is by the job alone at the latest.
+    The process that counts for all stops the sweep when it is spent; the job itself stops at the
+    latest when it alone has spent it.
     """
 
     spent: str | None = None
@@ -168,9 +169,9 @@ def _left_of_the_sweeps(job_file: Path, number: int) -> _SweepBudget:
 async def _watch(
     stop_file: Path, stop: Stop, budget: _SweepBudget, task: asyncio.Task[Any]
 ) -> None:
-    """Stop with the sweep: at once nothing new begins, after a grace everything ends.
+    """Stop with the sweep: nothing new begins at once, everything ends after a grace period.
 
-    A sweep whose own process was killed on this machine holds its lock no more.
+    If the sweep's own process was killed on this machine, its lock is free.
     """
     sweep = stop_file.parent.parent
     held = is_locked(sweep)
@@ -187,7 +188,9 @@ async def _watch(
 
 
 def _end_gently_at_time_limits() -> None:
-    """SLURM through submitit announces the end of a job's time by SIGUSR2: stop as at SIGTERM."""
+    """Stop at SIGUSR2 as at SIGTERM; SLURM through submitit announces the end of a job's time by
+    it.
+    """
     if threading.current_thread() is threading.main_thread():
         with suppress(ValueError):
             signal.signal(signal.SIGUSR2, lambda *_: os.kill(os.getpid(), signal.SIGTERM))

@@ -1,4 +1,4 @@
-"""What a sweep knows of a launcher."""
+"""The interface between a sweep and its launcher."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Ended:
-    """A job's process has ended; ``problem`` says why if it could not end by itself."""
+    """The end of a job's process; ``problem`` gives the reason if it could not end by itself."""
 
     job_file: Path
     problem: str | None = None
 
 
 class Launcher(ABC):
-    """Starts jobs in other processes. Used as a context manager; nothing in it blocks for long."""
+    """Starts jobs in other processes. Used as a context manager; no method blocks for long."""
 
     #: Whether the jobs run on this machine, so that keys and engines can be checked here.
     same_machine: ClassVar[bool] = True
@@ -53,21 +53,21 @@ class Launcher(ABC):
 
     @abstractmethod
     def ended(self) -> list[Ended]:
-        """Jobs that ended since the last call."""
+        """Return the jobs that ended since the last call."""
 
     @abstractmethod
     def cancel(self) -> None:
-        """End at once whatever still runs or waits."""
+        """End all running and waiting jobs at once."""
 
     def sharing(self, jobs: int) -> tuple[int, str] | None:
-        """How many of so many jobs may use the same GPUs at once, and the setting against it.
+        """Return how many jobs may use the same GPUs at once, and the setting that prevents it.
 
-        None where each has GPUs of its own, as a scheduler gives them.
+        None if each job has GPUs of its own, as a scheduler assigns them.
         """
         return None
 
     def close(self) -> None:
-        """Let go of the cluster; jobs that still run go on."""
+        """Release the cluster; running jobs continue."""
 
     def __enter__(self) -> Launcher:
         return self
@@ -80,8 +80,8 @@ def make_launcher(conf: Mapping[str, Any]) -> Launcher | None:
     """Return the launcher that ``hydra.launcher`` describes; None for jobs in this process.
 
     Raises:
-        ConfigProblems: it is not known, not installed, has other settings, or would run what a
-            sweep of somebody else's says.
+        ConfigProblems: it is not known, not installed, has other settings, or would run what
+            somebody else's sweep names.
     """
     if refused := current_trust().refused(launcher_demands(conf)):
         raise ConfigProblems(refused)

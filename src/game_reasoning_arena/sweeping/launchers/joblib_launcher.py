@@ -14,10 +14,11 @@ from game_reasoning_arena.sweeping.worker import play_job
 
 
 class JoblibLauncher(Launcher):
-    """Jobs in worker processes, each of which is used again for the next job.
+    """Jobs in worker processes, each of which is reused for the next job.
 
-    Every worker is an executor of its own: when a process dies, loky ends all workers of the
-    executor, and the others' jobs are to go on.
+    Every worker is an executor of its own: when a process dies, loky ends all workers of its
+    executor,
+    and the other jobs must go on.
 
     Args:
         n_jobs: processes at once; -1 is one per CPU core, or per group of GPUs.
@@ -57,7 +58,7 @@ class JoblibLauncher(Launcher):
         self._queue: list[Path] = []
 
     def sharing(self, jobs: int) -> tuple[int, str] | None:
-        """All workers see all GPUs unless they were dealt out."""
+        """Return all jobs, as all workers see all GPUs unless ``gpus`` assigns them."""
         if self._dealt_out:
             return None
         return min(jobs, len(self._idle) + len(self._busy)), "hydra.launcher.gpus=[0,1,...]"
@@ -68,7 +69,7 @@ class JoblibLauncher(Launcher):
         self._fill()
 
     def ended(self) -> list[Ended]:
-        """Jobs that ended since the last call; their workers take the next ones."""
+        """Return the jobs that ended since the last call; their workers take the next ones."""
         found = []
         for worker in list(self._busy):
             if worker.future.done():
@@ -79,7 +80,7 @@ class JoblibLauncher(Launcher):
         return found
 
     def cancel(self) -> None:
-        """End the workers with what they do, and forget what waits."""
+        """Kill the workers and drop the queue."""
         self._queue.clear()
         for worker in self._busy:
             worker.kill()
@@ -138,7 +139,7 @@ class _Worker:
 
 
 def _begin(gpus: str | None) -> None:
-    """In a new worker: Ctrl-C is the parent's, who asks workers to stop; some GPUs are ours."""
+    """Set up a new worker: ignore Ctrl-C, which the parent handles, and set its GPUs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if gpus is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus

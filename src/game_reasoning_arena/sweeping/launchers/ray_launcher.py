@@ -50,14 +50,16 @@ class RayLauncher(Launcher):
         self._tasks: dict[Any, Path] = {}
 
     def sharing(self, jobs: int) -> tuple[int, str] | None:
-        """Ray deals out GPUs to those who ask for them; who does not sees all."""
+        """Return all jobs if they request no GPUs, as each then sees all; Ray assigns requested
+        ones.
+        """
         share = self._wanted["GPU"]
         if share >= 1:
             return None
         return min(jobs, int(1 / share)) if share else jobs, "hydra.launcher.num_gpus=1"
 
     def submit(self, job_files: Sequence[Path]) -> None:
-        """Hand the jobs to Ray, which starts each when there is room for it.
+        """Submit the jobs to Ray, which starts each when there is room for it.
 
         Raises:
             UserError: the cluster cannot be reached, or has no node that fits.
@@ -75,7 +77,7 @@ class RayLauncher(Launcher):
             self._tasks[play.remote(str(file))] = file
 
     def ended(self) -> list[Ended]:
-        """Jobs that ended since the last call."""
+        """Return the jobs that ended since the last call."""
         import ray
 
         if not self._tasks:
@@ -93,7 +95,7 @@ class RayLauncher(Launcher):
         return found
 
     def cancel(self) -> None:
-        """End the tasks, running or not."""
+        """Cancel the tasks, running or not."""
         import ray
 
         for task in self._tasks:

@@ -1,7 +1,7 @@
-"""SLURM through submitit, and the same without SLURM for trying it out.
+"""SLURM through submitit, and the same without SLURM to try it out.
 
-submitit asks ``sacct`` how a job is; on a cluster without accounting that never answers, so that a
-cancelled job would be waited for for ever. Here ``squeue`` is asked.
+submitit asks ``sacct`` for a job's state, which never answers on a cluster without accounting, so
+that it would wait forever for a cancelled job. Here ``squeue`` is asked.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ OVER = frozenset(
 GONE = "not in SLURM's queue any more: cancelled, out of time or memory, or its node failed"
 
 
-#: Seconds before the end of its time at which a job is told to stop.
+#: Seconds before a job's time limit at which it is asked to stop.
 NOTICE_S = 120
 
 
 class _SubmititLauncher(Launcher):
-    """What both have in common.
+    """The part that both launchers share.
 
     Args:
-        timeout_min: minutes that a job may take; it is told to stop two minutes before.
+        timeout_min: minutes that a job may take; it is asked to stop two minutes before.
         cpus_per_task: CPU cores.
         gpus_per_node: GPUs.
         mem_gb: memory.
-        name: of the jobs, as the queue shows it.
+        name: name of the jobs in the queue.
     """
 
     package: ClassVar[str] = "submitit"
@@ -79,7 +79,7 @@ class _SubmititLauncher(Launcher):
         """Queue the jobs as one array.
 
         Raises:
-            UserError: the cluster refuses; says what it said.
+            UserError: the cluster refuses; the message quotes its answer.
         """
         import submitit
 
@@ -91,14 +91,14 @@ class _SubmititLauncher(Launcher):
             )
             jobs = executor.map_array(play_job, [str(file) for file in job_files])
         except (RuntimeError, ValueError, NameError, TypeError, OSError) as error:
-            # submitit's own errors derive from RuntimeError and quote what sbatch said.
+            # submitit's own errors derive from RuntimeError and quote sbatch's message.
             raise UserError(f"The jobs could not be submitted: {error}") from error
         except submitit.core.utils.FailedJobError as error:
             raise UserError(f"The jobs could not be submitted: {error}") from error
         self._jobs = dict(zip(job_files, jobs, strict=True))
 
     def ended(self) -> list[Ended]:
-        """Jobs that ended since the last call."""
+        """Return the jobs that ended since the last call."""
         found = []
         for file, job in list(self._jobs.items()):
             ended = self._look_at(file, job)
@@ -108,7 +108,7 @@ class _SubmititLauncher(Launcher):
         return found
 
     def cancel(self) -> None:
-        """Take the jobs out of the queue, running or not."""
+        """Remove the jobs from the queue, running or not."""
         for job in self._jobs.values():
             job.cancel(check=False)
 
@@ -121,15 +121,15 @@ class _SubmititLauncher(Launcher):
         state = self._state(job)
         if state is None:
             return None
-        return Ended(file, f"job {job.job_id} is {state}{_said_last(Path(job.paths.stderr))}")
+        return Ended(file, f"job {job.job_id} is {state}{_last_words(Path(job.paths.stderr))}")
 
     def _state(self, job: Any) -> str | None:
-        """Why nothing more will come of a job; None while something may."""
+        """Return why a job has ended; None while it may still run."""
         raise NotImplementedError
 
 
 class SubmititLocalLauncher(_SubmititLauncher):
-    """Processes of submitit's on this machine, all at once: SLURM's road without SLURM."""
+    """Processes of submitit on this machine, all at once: like SLURM, without SLURM."""
 
     _cluster = "local"
 
@@ -149,7 +149,7 @@ class SlurmLauncher(_SubmititLauncher):
         array_parallelism: jobs at once.
         setup: shell lines before a job, such as ``module load cuda``.
         additional_parameters: further options of sbatch by their long names.
-        poll_s: seconds between looks at the queue.
+        poll_s: seconds between checks of the queue.
         common: see the base class.
 
     Raises:
@@ -206,34 +206,36 @@ class SlurmLauncher(_SubmititLauncher):
         self._missed: dict[str, int] = {}
 
     def ended(self) -> list[Ended]:
-        """Jobs that ended since the last call."""
+        """Return the jobs that ended since the last call."""
         if time.monotonic() >= self._next and self._jobs:
             self._next = time.monotonic() + self._poll_s
             self._ask_queue()
         return super().ended()
 
     def _state(self, job: Any) -> str | None:
-        """A job is over when two looks at the queue say so, or it is not there any more."""
+        """Return why a job has ended: two checks of the queue report it, or it is not there any
+        more.
+        """
         return self._states.get(job.job_id) if self._missed.get(job.job_id, 0) >= 2 else None
 
     def _ask_queue(self) -> None:
         arrays = {job.job_id.split("_")[0] for job in self._jobs.values()}
-        told: dict[str, str] = {}
+        states: dict[str, str] = {}
         try:
             for array in arrays:
-                told |= _queue(array)
+                states |= _queue(array)
         except (OSError, subprocess.SubprocessError) as error:
             log.warning("squeue did not answer, which says nothing about the jobs: %s", error)
             return
         for job in self._jobs.values():
-            state = told.get(job.job_id, GONE)
+            state = states.get(job.job_id, GONE)
             over = state == GONE or state in OVER
             self._missed[job.job_id] = self._missed.get(job.job_id, 0) + 1 if over else 0
             self._states[job.job_id] = state
 
 
 def _queue(array: str) -> dict[str, str]:
-    """The states of an array's jobs; an array that SLURM has forgotten has none."""
+    """Return the states of an array's jobs; none for an array that SLURM has forgotten."""
     asked = subprocess.run(  # noqa: S603
         ["squeue", "--noheader", "--array", "--states=all", "--format=%i %T", f"--jobs={array}"],  # noqa: S607
         capture_output=True,
@@ -249,8 +251,8 @@ def _queue(array: str) -> dict[str, str]:
     return {words[0]: words[1] for words in lines if len(words) == 2}
 
 
-def _said_last(log_file: Path) -> str:
-    """What the job's log ends with, without secrets."""
+def _last_words(log_file: Path) -> str:
+    """Return the last line of the job's log, without secrets."""
     try:
         with log_file.open("rb") as file:
             file.seek(max(0, log_file.stat().st_size - 4096))
