@@ -114,7 +114,8 @@ class BaseLLMBackend(ABC):
         self.most_bytes = most_bytes
         self._lanes: dict[str, Lane] = {}
         self._logged: set[tuple[str, str]] = set()
-        self._announced: dict[str, float] = {}  # by endpoint, the end of waits already logged
+        # By endpoint, the end of waits already logged and the name of who is waited for.
+        self._announced: dict[str, tuple[float, str]] = {}
         # Only the length of waits comes from here, nothing that a result depends on.
         self._jitter = random.Random()
 
@@ -278,11 +279,17 @@ class BaseLLMBackend(ABC):
         if pause < LONG_WAIT_S:
             return
         until = time.monotonic() + pause
-        if until > self._announced.get(model.endpoint, 0.0) + LONG_WAIT_S / 2:
-            self._announced[model.endpoint] = until
-            reason = "as it asks" if failure.retry_after is not None else "after several failures"
+        logged_until, _ = self._announced.get(model.endpoint, (0.0, ""))
+        if until > logged_until + LONG_WAIT_S / 2:
             waiting = model.provider.name if model.provider else model.name
+            self._announced[model.endpoint] = (until, waiting)
+            reason = "as it asks" if failure.retry_after is not None else "after several failures"
             log.warning("Waiting %.0f s for %s, %s.", pause, waiting, reason)
+
+    def waits(self) -> dict[str, float]:
+        """Return the seconds left of the long waits in progress, by provider or model."""
+        now = time.monotonic()
+        return {name: until - now for until, name in self._announced.values() if until > now}
 
     def _kept_to_contract(self, reply: object) -> Reply:
         if not isinstance(reply, Reply):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,6 +31,7 @@ class Progress:
         self.outages = 0
         self.began = time.monotonic()
         self.calls = 0
+        self._waits: list[Callable[[], Mapping[str, float]]] = []
 
     def __enter__(self) -> Self:
         self.began = time.monotonic()
@@ -48,6 +49,11 @@ class Progress:
         """Add episodes to this display, some of them played before."""
         self.total += episodes
         self.done += done
+
+    def watch(self, waits: Callable[[], Mapping[str, float]]) -> None:
+        """Show these waits while they last: the seconds left, by provider or model."""
+        if waits not in self._waits:
+            self._waits.append(waits)
 
     def answered(self, record: ResponseRecord, totals: Totals) -> None:
         """Count an answer or an outage."""
@@ -74,7 +80,9 @@ class Progress:
         elapsed = max(time.monotonic() - self.began, 1e-9)
         cost = f"${totals.cost_usd:.4f}" + ("+?" if totals.unpriced else "")
         text = f"{self.calls / elapsed:.1f} calls/s  {self.failures} failures  {cost}"
-        return text + (f"  {self.outages} outages" if self.outages else "")
+        text += f"  {self.outages} outages" if self.outages else ""
+        waits = {name: left for waits in self._waits for name, left in waits().items()}
+        return "".join(f"waiting {left:.0f} s for {name}  " for name, left in waits.items()) + text
 
 
 class PlainProgress(Progress):
@@ -108,20 +116,35 @@ class LiveProgress(Progress):
     def __init__(self, title: str) -> None:
         super().__init__()
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            ProgressColumn,
+            TextColumn,
+            TimeElapsedColumn,
+        )
         from rich.progress import Progress as RichProgress
+        from rich.table import Column
+        from rich.text import Text
+
+        class State(ProgressColumn):
+            """The state at this moment: a wait goes on while nothing is answered."""
+
+            def render(column, _: Any) -> Text:
+                return Text(self.line(self._totals) if self.total else "")
 
         self._console = Console(stderr=True)
         self._bar = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[state]}"),
+            State(table_column=Column(no_wrap=True)),
             TimeElapsedColumn(),
             console=self._console,
             refresh_per_second=8,
         )
-        self._task = self._bar.add_task(title, total=None, state="")
+        self._task = self._bar.add_task(title, total=None)
+        self._totals = Totals()
         self._next = 0.0
         self._handler = _Warnings(self.show_message)
 
@@ -139,11 +162,10 @@ class LiveProgress(Progress):
 
     def update(self, totals: Totals) -> None:
         now = time.monotonic()
+        self._totals = totals
         if now >= self._next or self.done >= self.total:
             self._next = now + 0.1
-            self._bar.update(
-                self._task, completed=self.done, total=self.total, state=self.line(totals)
-            )
+            self._bar.update(self._task, completed=self.done, total=self.total)
 
     def show_message(self, text: str) -> None:
         self._console.print(plain(text), markup=False, highlight=False)

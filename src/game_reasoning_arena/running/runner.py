@@ -171,6 +171,8 @@ async def run_async(
         own = Budget(**experiment.budget, totals=replace(past.totals))  # type: ignore[arg-type]
         meter = Meter(own, *shared_budgets, redact=redactor.redact)
         stop.watch(meter)
+        for backend in experiment.backends.values():
+            shown.watch(backend.waits)
         run_id = past.run_id or new_run_id()
         now = time.time()
         ledger = Ledger(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from typing import Any
@@ -184,6 +184,10 @@ class _JobProgress(Progress):
     def expect(self, episodes: int, *, done: int = 0) -> None:
         """Count only played episodes: all episodes of the sweep were expected at its start."""
         self._whole.expect(0, done=done)
+
+    def watch(self, waits: Callable[[], Mapping[str, float]]) -> None:
+        """The display of all shows the waits."""
+        self._whole.watch(waits)
 
     def answered(self, record: ResponseRecord, totals: Totals) -> None:
         """Count an answer or an outage."""
