@@ -28,7 +28,7 @@ LONGEST_NAME = 200
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point; ends the process with the exit code."""
     make_writable()
-    _say_warnings_plainly()
+    _show_warnings_as_notes()
     sys.exit(run_command(list(sys.argv[1:] if argv is None else argv)))
 
 
@@ -81,10 +81,10 @@ def _refuse_nowhere() -> None:
         ) from None
 
 
-def _say_warnings_plainly() -> None:
-    """What was left out of a run's files is news for people, not a warning about code."""
+def _show_warnings_as_notes() -> None:
+    """Show warnings about a run's files as notes for people, not as warnings about code."""
     usual = warnings.showwarning
-    said: set[str] = set()
+    shown_messages: set[str] = set()
 
     def show(
         message: Warning | str,
@@ -95,9 +95,9 @@ def _say_warnings_plainly() -> None:
         line: str | None = None,
     ) -> None:
         if category.__name__ == "RunDataWarning":
-            if str(message) not in said:
+            if str(message) not in shown_messages:
                 sys.stderr.write(f"note: {message}\n")
-            said.add(str(message))
+            shown_messages.add(str(message))
         else:
             usual(message, category, filename, lineno, file, line)
 
@@ -105,7 +105,7 @@ def _say_warnings_plainly() -> None:
 
 
 def show_error(error: ArenaError) -> None:
-    """An error for people: no traceback, every problem on its own."""
+    """Print an error for people: no traceback, a number before each of several problems."""
     problems = getattr(error, "problems", None)
     if problems and len(problems) > 1:
         sys.stderr.write(f"arena: {len(problems)} problems, nothing was run:\n")

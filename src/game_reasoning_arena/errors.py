@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as types.
+"""The types of all errors.
 
 ArenaError
 ├── UserError               the user's input; exit code 2, printed without a traceback
@@ -9,10 +9,10 @@ ArenaError
 ├── PlayerFailure           a player failed and on_failure.policy is raise
 ├── ScorerFailure           a scorer of the user's own failed; the answers are kept
 ├── ReplayMiss              a replayed run was asked for an answer that it does not hold
-├── CacheError              the response cache cannot be read; nothing is asked that it may hold
+├── CacheError              the response cache cannot be read; no answer is paid for twice
 ├── RunStorageError         the run directory cannot be written (disk full, removed, read-only)
-├── Fault                   an exception that nobody raised on purpose ended a run
-└── BackendError            no answer could be had: an outage, never a bad move
+├── Fault                   an unexpected exception ended a run
+└── BackendError            there is no answer: an outage, never a bad move
     ├── AuthError           401, 403, a missing key            fatal: stops the run
     ├── BadRequestError     400, 422, refused parameters   fatal for this call
     │   └── NotFoundError   404: no such model or address  fatal: stops the run
@@ -41,7 +41,7 @@ class ArenaError(Exception):
 
 
 class UserError(ArenaError):
-    """The user's input is wrong: the message says what, the value, what is possible, what to do."""
+    """The user's input is wrong: its message gives the value, what is possible, the next step."""
 
     exit_code: ClassVar[int] = 2
 
@@ -62,7 +62,7 @@ class ConfigProblems(UserError):
 
 
 def problems_of(error: UserError) -> Sequence[str]:
-    """What a user's error tells, one sentence or paragraph each."""
+    """Return the problems of a user's error, one sentence or paragraph each."""
     return error.problems if isinstance(error, ConfigProblems) else (str(error),)
 
 
@@ -87,7 +87,7 @@ class PlayerFailure(ArenaError):
 
 
 class ScorerFailure(ArenaError):
-    """A scorer of the user's own raised something, or returned no score."""
+    """A user's scorer raised an exception, or returned no score."""
 
 
 class ReplayMiss(ArenaError):
@@ -95,7 +95,7 @@ class ReplayMiss(ArenaError):
 
 
 class CacheError(ArenaError):
-    """The response cache cannot be read: what it may hold is not paid for once more."""
+    """The response cache cannot be read; its answers must not be paid for again."""
 
 
 class RunStorageError(ArenaError):
@@ -103,11 +103,11 @@ class RunStorageError(ArenaError):
 
 
 class Fault(ArenaError):
-    """A program, ours or the user's, failed in a way that nobody foresaw."""
+    """An unexpected exception in our code or the user's."""
 
 
 class BackendError(ArenaError):
-    """No answer could be had.
+    """There is no answer.
 
     Args:
         message: what happened, already free of secrets.
@@ -155,7 +155,7 @@ class BadRequestError(BackendError):
 
 
 class NotFoundError(BadRequestError):
-    """There is no such model, or nothing at this address: no other call would fare better."""
+    """There is no such model, or nothing at this address: every call would fail."""
 
     kind = "not_found"
     stops_run = True
@@ -203,9 +203,9 @@ class EngineDeadError(BackendError):
 
 
 def near(value: str, options: Iterable[str], *, n: int = 3) -> list[str]:
-    """Options that look like ``value``, best first, compared without regard to case.
+    """Return options similar to ``value``, best first, without regard to case.
 
-    Those whose part after the last slash is ``value`` come before any that only look like it.
+    Options with ``value`` after their last slash come before those that are only similar.
     """
     by_lower = {option.lower(): option for option in options}
     tails = [by_lower[o] for o in by_lower if "/" in o and o.rpartition("/")[2] == value.lower()]
@@ -217,7 +217,7 @@ def near(value: str, options: Iterable[str], *, n: int = 3) -> list[str]:
 
 
 def choose_from(value: str, options: Iterable[str], *, limit: int = 12) -> str:
-    """The tail of an error about an unknown name: a near match if any, then the options."""
+    """Return the end of an error about an unknown name: a near match if any, then the options."""
     listed = sorted(options)
     close = near(value, listed)
     shown = ", ".join(listed[:limit]) + (

@@ -4,8 +4,8 @@ The dataclasses ending in ``Record`` are the lines of a run directory: their fie
 contract between running and analysing. Times are seconds unless a name says otherwise; a value
 that is not known is None, never 0.
 
-What is made for every call or move is a msgspec Struct: frozen like a dataclass, and made, changed
-and encoded in a tenth to a third of its time.
+Records of every call or move are msgspec Structs: frozen like dataclasses, but three to ten times
+faster to make, change and encode.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class Message(TypedDict):
 
 
 class Outcome(StrEnum):
-    """What an answer was. Each attempt that got an answer has exactly one."""
+    """The outcome of an answer. Each attempt with an answer has exactly one."""
 
     LEGAL = "legal"
     ILLEGAL = "illegal"  # well-formed, but no legal move
     UNPARSABLE = "unparsable"  # no well-formed final answer, or an ambiguous one
     TRUNCATED = "truncated"  # cut by max_tokens before a final answer
     EMPTY = "empty"  # nothing but white space
-    REFUSED = "refused"  # the provider says that the model refused or filtered
+    REFUSED = "refused"  # the provider reports that the model refused or a filter acted
     CONTEXT_OVERFLOW = "context_overflow"  # the prompt did not fit the model
     ANSWERED = "answered"  # prompts without a game: any text
 
@@ -63,7 +63,7 @@ FAILURES = (
 
 
 class MoveBy(StrEnum):
-    """Who chose a move."""
+    """The chooser of a move."""
 
     PLAYER = "player"
     CHANCE = "chance"
@@ -71,7 +71,7 @@ class MoveBy(StrEnum):
 
 
 class Status(StrEnum):
-    """How an episode or a run ended."""
+    """The status of an episode or a run."""
 
     RUNNING = "running"
     COMPLETED = "completed"
@@ -89,11 +89,11 @@ EXIT_CODES = {
     Status.INTERRUPTED: 130,
 }
 
-#: Episodes that ended so came to their end; a resumed run plays others again.
+#: Final statuses of episodes; a resumed run plays the others again.
 FINAL = frozenset({Status.COMPLETED, Status.FORFEIT})
 
 
-#: The value of ``Sampling.seed`` by which none is sent; ``sampling.seed: null`` in configurations.
+#: The value of ``Sampling.seed`` for sending none; ``sampling.seed: null`` in configurations.
 NO_SEED = "none"
 
 
@@ -112,7 +112,7 @@ class Sampling:
     seed: str | None = None
 
     def merged(self, fallback: Sampling) -> Sampling:
-        """This, with what is not set here taken from ``fallback``."""
+        """Return these parameters, with unset ones taken from ``fallback``."""
         return Sampling(
             temperature=fallback.temperature if self.temperature is None else self.temperature,
             max_tokens=fallback.max_tokens if self.max_tokens is None else self.max_tokens,
@@ -128,13 +128,13 @@ class Sampling:
         return self.seed != NO_SEED
 
     def as_config(self) -> dict[str, Any]:
-        """Return all parameters as a configuration has them; a seed that is sent goes unsaid."""
+        """Return all parameters as a configuration has them; without ``seed`` if seeds are sent."""
         names = ("temperature", "max_tokens", "top_p", "top_k", "stop")
         conf = dict.fromkeys(names) | self.as_dict()
         return conf if self.seeded else conf | {"seed": None}
 
     def as_dict(self) -> dict[str, Any]:
-        """Only what is set, in the OpenAI protocol's names."""
+        """Return the parameters that are set, by the OpenAI protocol's names."""
         pairs = {
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
@@ -147,7 +147,7 @@ class Sampling:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Provider:
-    """An API provider: where it is and the *name* of the variable that holds its key.
+    """An API provider: its address and the *name* of the variable that holds its key.
 
     ``requests_per_minute``, ``tokens_per_minute`` and ``max_concurrency`` are None when unlimited.
     ``api_key_env`` is None for a keyless server.
@@ -172,7 +172,7 @@ class Provider:
         return [*([self.api_key_env] if self.api_key_env else []), *self.headers.values()]
 
 
-#: What a model's entry may say of its prices, with the names that LiteLLM's table has for them.
+#: Prices in a model's entry, with their names in LiteLLM's table.
 PRICES = {
     "input": "input_cost_per_token",
     "output": "output_cost_per_token",
@@ -183,7 +183,7 @@ PRICES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Model:
-    """A model as it is called: the catalog's entry, resolved.
+    """A model ready to be called: the catalog's entry, resolved.
 
     ``name`` is the full name with its prefix (``litellm_groq/openai/gpt-oss-20b``), ``backend``
     the prefix, ``model_id`` the name on the wire (``openai/gpt-oss-20b``; for vLLM the served
@@ -201,21 +201,21 @@ class Model:
     chat_template: str | None = None
     #: Engine settings by the engine's own argument names (vLLM).
     engine: Mapping[str, Any] = field(default_factory=dict)
-    #: More fields of the request body, passed as they are (``reasoning_effort``, ...).
+    #: More fields of the request body, passed unchanged (``reasoning_effort``, ...).
     extra: Mapping[str, Any] = field(default_factory=dict)
     #: USD per million tokens, by the names in ``PRICES``; empty: as LiteLLM's table has it.
     prices: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def endpoint(self) -> str:
-        """The thing that has limits: one provider at one address, or one local engine."""
+        """The unit of limits: one provider at one address, or one local engine."""
         if self.provider is None:
             return self.name
         return f"{self.provider.name}@{self.provider.api_base or 'default'}"
 
 
 class CallKey(Struct, frozen=True, kw_only=True):
-    """Which question of a run this is; with ``seed`` it decides all randomness of the call."""
+    """The place of a question in a run; with ``seed`` it decides all randomness of the call."""
 
     episode: int = 0
     seat: int = 0
@@ -243,15 +243,15 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 class Reply(Struct, frozen=True, kw_only=True):
-    """One answer, with all that the provider told.
+    """One answer, with everything that the provider reported.
 
     ``latency_s`` is the provider's time: from the request on the wire to the last byte.
-    ``queue_s`` is what the client made it wait before that (limits, back-off, a full engine queue),
-    ``client_s`` what the client's own processing added. ``decode_s`` is last token minus first.
-    ``sent`` is what really went out, ``dropped`` the names of parameters that did not.
+    ``queue_s`` is the client's wait before that (limits, back-off, a full engine queue),
+    ``client_s`` the client's own processing. ``decode_s`` is last token minus first.
+    ``sent`` holds the parameters sent, ``dropped`` the names of those left out.
     ``retries`` counts the failed requests before this one. ``finish_reason`` is the protocol's word
     (stop, length, content_filter, tool_calls), or the provider's own where none of them fits;
-    ``details`` holds what else was said: the provider's own ``finish_reason`` where it differs, the
+    ``details`` holds the rest: the provider's own ``finish_reason`` where it differs, the
     text of a ``refusal``, the names of ``parts`` that hold no text, and the ``reported_usd`` where
     ``cost_usd`` is the provider's own word and not tokens at known prices.
     """
@@ -280,7 +280,7 @@ class Reply(Struct, frozen=True, kw_only=True):
 
 
 class EpisodePlan(Struct, frozen=True, kw_only=True):
-    """One episode to be played: its number, its seed, and who sits where.
+    """One episode to be played: its number, its seed, and the player at each seat.
 
     Episodes with the same ``seed`` have the same chance outcomes; seat rotation makes such groups.
     """
@@ -293,7 +293,7 @@ class EpisodePlan(Struct, frozen=True, kw_only=True):
 class ResponseRecord(Struct, frozen=True, kw_only=True):
     """One line of ``responses.jsonl``: one attempt (one sample of it, when votes are taken).
 
-    ``outcome`` is None when no answer could be had; ``error`` then holds ``kind``, ``message`` and
+    ``outcome`` is None if there was no answer; ``error`` then holds ``kind``, ``message`` and
     ``status``. ``seed`` is the episode's; the request's own is in ``sent``.
 
     Of prompts with right answers, ``score`` is what the answer is worth (0 to 1; None where a judge
@@ -348,7 +348,7 @@ class ResponseRecord(Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> CallKey:
-        """Which question of the run this answers."""
+        """The place in the run of the question that this answers."""
         return CallKey(
             episode=self.episode,
             seat=self.seat,
@@ -373,10 +373,10 @@ class Move(Struct, frozen=True, kw_only=True):
 
 
 class Forfeit(Struct, frozen=True, kw_only=True):
-    """Who lost by failing, and why: the outcome of the last attempt.
+    """The player that lost by failing, and the outcome of its last attempt.
 
-    ``also`` holds the others who failed in the same turn, where players move at the same time: they
-    lost too, and nobody won by it who failed.
+    ``also`` holds the others that failed in the same turn, where players move at the same time;
+    they lost, too, and none of them counts as winner.
     """
 
     seat: Place
@@ -386,7 +386,7 @@ class Forfeit(Struct, frozen=True, kw_only=True):
 
     @property
     def seats(self) -> tuple[int, ...]:
-        """Everybody who failed."""
+        """All players that failed."""
         return (self.seat, *(other.seat for other in self.also))
 
 

@@ -16,14 +16,14 @@ from omegaconf import MISSING
 
 
 class Seats(StrEnum):
-    """How players are seated over the episodes."""
+    """The seating of players over the episodes."""
 
     rotate = "rotate"
     fixed = "fixed"
 
 
 class FailurePolicy(StrEnum):
-    """What happens when a player has no legal move left to offer."""
+    """The policy when a player has given no legal move in all its attempts."""
 
     forfeit = "forfeit"
     random = "random"
@@ -31,7 +31,7 @@ class FailurePolicy(StrEnum):
 
 
 class CacheMode(StrEnum):
-    """Whether answers are stored and used again."""
+    """The use of the response cache."""
 
     off = "off"
     record = "record"
@@ -40,7 +40,7 @@ class CacheMode(StrEnum):
 
 @dataclass
 class SamplingConf:
-    """Sampling parameters; null is not set, but for the seed: null sends none."""
+    """Sampling parameters; null means not set, except for the seed: null sends none."""
 
     temperature: float | None = None
     max_tokens: int | None = None
@@ -52,7 +52,7 @@ class SamplingConf:
 
 @dataclass
 class OnFailureConf:
-    """What happens after an answer that is no legal move."""
+    """The policy after an answer that is no legal move."""
 
     policy: str = "forfeit"  # FailurePolicy; checked in preflight, since `raise` is a keyword
     rethinks: int = 2
@@ -61,7 +61,7 @@ class OnFailureConf:
 
 @dataclass
 class BudgetConf:
-    """Where to stop; null is no limit."""
+    """Limits of a run; null is no limit."""
 
     usd: float | None = None
     tokens: int | None = None
@@ -70,11 +70,11 @@ class BudgetConf:
 
 @dataclass
 class SweepConf:
-    """How a sweep (``arena -m``) is carried out."""
+    """Settings for carrying out a sweep (``arena -m``)."""
 
     # Jobs at once in this process; other launchers have settings of their own.
     parallel_jobs: int = 8
-    # A sweep directory to go on with, or `last`.
+    # A sweep directory to resume, or `last`.
     resume: str | None = None
     # Of all jobs together; `budget` is each job's own.
     budget: BudgetConf = field(default_factory=BudgetConf)
@@ -82,7 +82,7 @@ class SweepConf:
 
 @dataclass
 class CatalogConf:
-    """More models and providers than the shipped ones."""
+    """Models and providers beside the shipped ones."""
 
     files: list[str] = field(default_factory=list)
     models: list[Any] = field(default_factory=list)
@@ -90,7 +90,7 @@ class CatalogConf:
 
 @dataclass
 class ModelConf:
-    """A model: its name, whose prefix picks the backend, and settings that go with it."""
+    """A model: its name, whose prefix selects the backend, and its settings."""
 
     name: str = MISSING
     description: str | None = None
@@ -107,7 +107,7 @@ class ModelConf:
 
 @dataclass
 class ProviderConf:
-    """An API provider; the key itself never stands in a configuration."""
+    """An API provider; a configuration never holds the key itself."""
 
     api_key_env: str | None = None
     api_base: str | None = None
@@ -136,7 +136,7 @@ class LLMAgentConf:
 
 @dataclass
 class RandomAgentConf:
-    """Uniform over the legal moves."""
+    """A player that is uniform over the legal moves."""
 
     type: str = "random"
 
@@ -218,7 +218,7 @@ class OpenSpielConf:
     type: str = "openspiel"
     game: str = MISSING
     max_moves: int | None = None
-    # The rules as told to a language model; null tells none.
+    # The rules that language models are shown; null for none.
     rules: str | None = None
     # auto | observation | information_state: which of the engine's texts a seat is shown.
     state: str = "auto"
@@ -228,7 +228,7 @@ class OpenSpielConf:
 
 @dataclass
 class ColumnsConf:
-    """Which column of a prompts file holds what; null looks for the usual names, false is none."""
+    """The columns of a prompts file by what they hold; null for the usual names, false for none."""
 
     prompt: Any = None
     answer: Any = None
@@ -255,7 +255,7 @@ class PromptsConf:
     repeats: int = 1
     # file | shuffled: the order in which rows are asked.
     order: str = "file"
-    # So many rows, drawn by the run's seed.
+    # The number of rows to draw by the run's seed.
     sample: int | None = None
     limit: int | None = None
     # Examples shown before each question, drawn by the run's seed.
@@ -264,7 +264,7 @@ class PromptsConf:
     shots_template: str | None = None
 
 
-#: What ``simulation.type`` takes, with the settings of each.
+#: Values of ``simulation.type``, with the settings of each.
 SIMULATION_TYPES: dict[str, type] = {"openspiel": OpenSpielConf, "prompts": PromptsConf}
 
 

@@ -52,7 +52,7 @@ def _a_game_before(games: Lines, answers: Lines) -> None:
 @pytest.mark.parametrize(
     ("tamper", "told"),
     [
-        (_delete_an_episode, ["tells of 8 episodes with status completed", "holds 7"]),
+        (_delete_an_episode, ["counts 8 episodes with status completed", "holds 7"]),
         (_call_it_an_outage, ["status completed, episodes.jsonl holds 7", "holds 1"]),
         (_call_it_legal, ["recorded as legal, but is illegal"]),
         (_move_elsewhere, ["the answer is recorded as legal (move "]),

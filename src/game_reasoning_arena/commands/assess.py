@@ -1,4 +1,4 @@
-"""`arena assess DIR...`: every recorded decision measured against the best one, luck taken out.
+"""`arena assess DIR...`: compare every recorded decision with the best one, and take out luck.
 
 arena assess outputs/2026-11-22/* --by mcts --simulations 2000
 """
@@ -77,7 +77,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Assess and say what came of it; 1 if some of the runs could not be assessed, else 0.
+    """Assess and print the results; return 1 if some of the runs could not be assessed, else 0.
 
     Raises:
         UserError: an argument is wrong, or no run can be assessed.
@@ -114,7 +114,7 @@ def _options(word: str) -> str:
 
 @contextmanager
 def _progress() -> Iterator[ProgressCallback]:
-    """A bar per run on a terminal; nothing elsewhere."""
+    """Yield a function that shows a progress bar per run on a terminal, and nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda run, done, total: None
         return

@@ -1,4 +1,4 @@
-"""`arena compare DIR...`: which is better, by how much, how sure, at what cost, what else differed.
+"""`arena compare DIR...`: which model is better, by how much, how surely, and at what cost.
 
 arena compare outputs/2026-11-22/* --csv table.csv --plots plots/
 """
@@ -83,7 +83,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare and write; 1 if a judge gave no verdict at all, else 0.
+    """Compare and write; return 1 if a judge gave no verdict at all, else 0.
 
     Raises:
         UserError: there is no run to read, or a file cannot be written.
@@ -119,10 +119,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _comparison(args: argparse.Namespace) -> Comparison:
-    """Return the comparison that the words ask for.
+    """Return the comparison for the arguments.
 
     Raises:
-        UserError: words that do not fit together, a file that cannot be written, no run to read.
+        UserError: arguments that contradict each other, a file that cannot be written, no run.
     """
     from game_reasoning_arena.analysis.compare import Comparison
     from game_reasoning_arena.recording.frames import load_runs
@@ -150,7 +150,7 @@ def _comparison(args: argparse.Namespace) -> Comparison:
 
 
 def _chosen_tables(comparison: Comparison, args: argparse.Namespace) -> list[Table]:
-    """Return the tables to print: all, those of some names, and those that options ask for."""
+    """Return the tables to print: all, those of some names, or those that options ask for."""
     if args.all:
         return comparison.tables
     tables = comparison.chosen(_names(args.table))
@@ -162,7 +162,9 @@ def _chosen_tables(comparison: Comparison, args: argparse.Namespace) -> list[Tab
 
 
 def _print_head(comparison: Comparison, console: Console, width: int | None) -> None:
-    """Print the answer: a sentence and a leaderboard per game, and what could turn them."""
+    """Print the answer: a sentence and a leaderboard per game, and the caveats that could change
+    it.
+    """
     from rich.text import Text
 
     from game_reasoning_arena.analysis.statistics.judged_tables import judged_sentences
@@ -176,18 +178,18 @@ def _print_head(comparison: Comparison, console: Console, width: int | None) -> 
         console.print(Text(line, style="yellow" if line.startswith("! ") else ""))
 
 
-#: What the head ends with.
+#: The last line of the head.
 _REST = "More: --all, --table NAME, --games A,B, --only A,B, --against A; --json, --csv, --plots."
 
 
 def _names(text: str | None) -> list[str]:
-    """The names in a list with commas, those in parentheses left whole."""
+    """Return the names in a list with commas; those in parentheses stay whole."""
     parts = re.split(r",(?![^(]*\))", text or "")
     return [part.strip() for part in parts if part.strip()]
 
 
 def _all_caveats(comparison: Comparison, console: Console) -> None:
-    """Print what differs between prompts, and everything that the runs cannot tell."""
+    """Print the differences between prompts, and everything unknown about the runs."""
     from rich.text import Text
 
     from game_reasoning_arena.analysis.statistics.differences import prompt_diffs
@@ -205,7 +207,7 @@ def _all_caveats(comparison: Comparison, console: Console) -> None:
 def _reasoning(
     comparison: Comparison, args: argparse.Namespace, console: Console, width: int | None
 ) -> Judgement | None:
-    """Write features of the answers' reasoning; return what a judge found, if one was asked."""
+    """Write features of the answers' reasoning; return a judge's result, if one was asked."""
     from rich.text import Text
 
     from game_reasoning_arena.analysis.statistics import reasoning
@@ -222,7 +224,7 @@ def _reasoning(
         every = list(reasoning.passages(loaded, seen))
         words, judgement = with_judge(words, every, args.judge, most=args.judge_most)
         failed = judgement.asked - judgement.verdicts
-        for line in judgement.told():
+        for line in judgement.sentences():
             console.print(Text(plain(line), style="yellow" if failed else "dim"))
     write_text(args.reasoning, str(words.map(as_cell).to_csv(index=False)))
     console.print(to_rich(reasoning.reasoning_summary(words), width))
@@ -234,7 +236,7 @@ def _write_all(
     comparison: Comparison,
     judgement: Judgement | None,
     args: argparse.Namespace,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> None:
     from game_reasoning_arena.analysis.tables import forms as tables
 
@@ -247,16 +249,16 @@ def _write_all(
     for path, make in forms:
         if path is not None:
             write_text(path, make())
-            tell(f"wrote {path}")
+            report(f"wrote {path}")
     if args.plots is not None:
         from game_reasoning_arena.analysis.plots.figures import save_plots
 
         for path in save_plots(comparison, args.plots):
-            tell(f"wrote {path}")
+            report(f"wrote {path}")
 
 
 def check_writable(path: Path) -> None:
-    """Fail if a file could not be written there, before anything is computed or a judge is paid.
+    """Raise if a file cannot be written there, before anything is computed or a judge is paid.
 
     Raises:
         UserError: it is a directory or a run's own record, or the nearest directory above is not

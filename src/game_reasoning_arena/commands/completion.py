@@ -1,6 +1,6 @@
-"""Words that complete a command line: commands, settings, options, names of models.
+"""Complete a command line: commands, settings, options, names of models.
 
-The shell asks while somebody types, so nothing but the words may be printed, whatever is wrong.
+The shell asks while the user types, so only the words may be printed, even after an error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _OPTIONS = ("--cfg", "--config", "--config-dir", "--help", "--hydra-help", "--mu
 
 
 def complete(shell: str, config_name: str) -> None:
-    """Print what could come, in the form that the shell wants, for its ``COMP_LINE``."""
+    """Print the possible words for ``COMP_LINE`` in the form that the shell expects."""
     line = os.environ.get("COMP_LINE", "")
     with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
         found = completions(line, config_name)
@@ -26,7 +26,7 @@ def complete(shell: str, config_name: str) -> None:
 
 
 def completions(line: str, config_name: str) -> list[str]:
-    """The words that the last one of the line could become.
+    """Return the words to which the last one of the line can be completed.
 
     Args:
         line: from the program's name on.
@@ -37,7 +37,7 @@ def completions(line: str, config_name: str) -> list[str]:
     before = line.split()[1:]
     word = before.pop() if before and not line[-1:].isspace() else ""
     if before and before[0] in COMMANDS:
-        return []  # files and directories: the shell knows them
+        return []  # the shell completes files and directories
     if word.startswith("-"):
         return [option for option in _OPTIONS if option.startswith(word)]
     if model := _MODEL.fullmatch(word):
@@ -62,4 +62,4 @@ def _of_hydra(line: str, config_name: str) -> list[str]:
         with Session() as session:
             return completions(session.hydra, config_name, line)
     except (*COMPOSITION_ERRORS, ArenaError, AssertionError, SystemExit):
-        return []  # half a line may well be wrong
+        return []  # half a line may be invalid

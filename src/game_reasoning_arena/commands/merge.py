@@ -1,4 +1,4 @@
-"""`arena merge DIR... --output DIR`: the shards of a run as one run.
+"""`arena merge DIR... --output DIR`: merge the shards of a run into one run.
 
 arena -m shard=all/8 episodes=100000 hydra/launcher=slurm
 arena merge outputs/multirun/2026-11-22/10-23-45-123456 --output outputs/whole
@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Merge; 0 when the run is whole, 1 when episodes are missing or failed.
+    """Merge; return 0 if the run is whole, 1 if episodes are missing or failed.
 
     Raises:
         UserError: the directories are not parts of one run, or the output holds one.
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _advice(args: argparse.Namespace, merged: Path) -> str:
-    """Which shards were not given, or that all were and some are not finished; what to do."""
+    """Return the missing shards, or that some are not finished, and the next step."""
     from game_reasoning_arena.preflight.sharding import Shard
     from game_reasoning_arena.recording.reader import find_runs
 

@@ -1,4 +1,4 @@
-"""`arena models [FILTER]`: the listed models, and whether they could be called from here.
+"""`arena models [FILTER]`: the listed models, and whether they can be called from here.
 
 arena models groq
 arena models --provider groq --all
@@ -15,7 +15,7 @@ from typing import Any
 from game_reasoning_arena.backends.factory import default_backend_confs
 from game_reasoning_arena.backends.price_table import ListedModel, chat_models
 from game_reasoning_arena.catalog.catalog import Catalog
-from game_reasoning_arena.commands.tables import say, show_table
+from game_reasoning_arena.commands.tables import print_line, show_table
 from game_reasoning_arena.errors import UserError, near
 from game_reasoning_arena.process.environment import key_is_set
 from game_reasoning_arena.process.paths import user_conf
@@ -45,10 +45,10 @@ def add_files(parser: argparse.ArgumentParser) -> None:
 
 
 def load_what_can_be(files: Sequence[Path]) -> tuple[Catalog, dict[str, dict[str, Any]]]:
-    """Return the catalog and the backends without what is wrong in a ``conf/``, told on stderr.
+    """Return the catalog and the backends without broken entries of a ``conf/``, noted on stderr.
 
     Raises:
-        ConfigProblems: what is wrong in ``files``.
+        ConfigProblems: the problems in ``files``.
     """
     broken: list[str] = []
     catalog = Catalog.load(files=files, broken=broken)
@@ -65,10 +65,10 @@ def load_what_can_be(files: Sequence[Path]) -> tuple[Catalog, dict[str, dict[str
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the table; 1 if nothing matches.
+    """Print the table; return 1 if nothing matches.
 
     Raises:
-        ConfigProblems: what is wrong in the catalog's files.
+        ConfigProblems: the problems in the catalog's files.
         UserError: there is no such provider.
     """
     catalog, backends = load_what_can_be(args.files)
@@ -92,23 +92,23 @@ def run(args: argparse.Namespace) -> int:
         hint = f" Near: {', '.join(close)}." if close else ""
         if "=" in args.filter:
             hint = " It takes a word to look for, and lists of your own by --files FILE."
-        say(f"No listed model contains {args.filter!r}.{hint} `arena models` lists all.")
+        print_line(f"No listed model contains {args.filter!r}.{hint} `arena models` lists all.")
         return 1
     show_table(("model", "ready", "description", "listed in"), shown)
-    say(f"\n{len(shown)} of {len(rows)} listed models. Use one: arena model=NAME")
+    print_line(f"\n{len(shown)} of {len(rows)} listed models. Use one: arena model=NAME")
     return 0
 
 
 def _show_all(provider: str | None, wanted: str) -> int:
-    """Print the table of LiteLLM's models; 1 if nothing matches."""
+    """Print the table of LiteLLM's models; return 1 if nothing matches."""
     models = [m for m in chat_models(provider) if wanted.lower() in m.name.lower()]
     if not models:
-        whose = f" of {provider!r}" if provider else ""
-        say(f"LiteLLM's table has no chat model{whose} that contains {wanted!r}.")
+        suffix = f" of {provider!r}" if provider else ""
+        print_line(f"LiteLLM's table has no chat model{suffix} that contains {wanted!r}.")
         return 1
     head = ("model", "USD per M in", "out", "context", "thinks", "retires")
     show_table(head, [_figures(model) for model in models])
-    say(
+    print_line(
         f"\n{len(models)} chat models in the installed LiteLLM's table. Use one: arena model=NAME; "
         "direct_ in the place of litellm_ where the provider speaks the OpenAI protocol."
     )
@@ -148,6 +148,6 @@ def _ready(model: Model) -> str:
 
 
 def _short(where: str) -> str:
-    """A file below the working directory relative to it."""
+    """Return a file below the working directory as a relative path."""
     path = Path(where)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else where

@@ -12,7 +12,7 @@ from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.factory import default_backend_confs, make_backend
 from game_reasoning_arena.catalog.catalog import Catalog, own_addresses
 from game_reasoning_arena.catalog.sampling import sampling_from_environment
-from game_reasoning_arena.commands.tables import say, show_table
+from game_reasoning_arena.commands.tables import print_line, show_table
 from game_reasoning_arena.configuration.command_line import read_command_line
 from game_reasoning_arena.configuration.trust import (
     Trust,
@@ -28,20 +28,20 @@ from game_reasoning_arena.process.faults import describe_fault
 from game_reasoning_arena.process.targets import look_in_working_directory
 from game_reasoning_arena.records import Model, Reply, Sampling
 
-#: Tokens of an answer that are asked for where nothing sets another number.
+#: The most tokens of an answer if no setting limits them.
 PING_TOKENS = 16
 
 
 def ping(name: str, *, files: Sequence[Path] = (), overrides: Sequence[str] = ()) -> int:
-    """Ask a model once with the settings of the configuration; 1 if it gives no answer.
+    """Ask a model once with the settings of the configuration; return 1 if it gives no answer.
 
     Args:
-        name: of the model.
+        name: the model's name.
         files: further lists of models and providers.
         overrides: ``KEY=VALUE`` words, as for a run.
 
     Raises:
-        UserError: the model is not known, or could not be called, such as without its key.
+        UserError: the model is not known, or cannot be called, for example without its key.
     """
     with trusting(_trust(overrides)):
         settings = _composed(files, overrides) if overrides else _shipped(files)
@@ -66,7 +66,7 @@ def ping(name: str, *, files: Sequence[Path] = (), overrides: Sequence[str] = ()
         raise Fault(f"{model.name}: a fault in the program: {describe_fault(error)}.") from error
     show_table(("ping", model.name), list(_rows(model, reply).items()))
     if choices:
-        say()
+        print_line()
         chosen = [(name, _shown(value)) for name, value in choices.items()]
         show_table(("what the engine chose", ""), chosen)
     return 0

@@ -1,7 +1,8 @@
-"""Composing a run with Hydra, and starting it: the road from words on a command line to ``run``.
+"""Compose a run with Hydra and start it: from the words of a command line to ``run``.
 
-Hydra's own main is taken apart here, so that everything is checked before a directory exists and
-every problem is told at once.
+The steps of Hydra's own main are called one by one, so that everything is checked before a
+directory
+exists and all problems are reported at once.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ log = logging.getLogger(__name__)
 
 
 def run_hydra(words: list[str]) -> int:
-    """Run, sweep or show what the words say; the exit code."""
+    """Run, sweep or show what the words ask for; return the exit code."""
     if words[:1] in (["-sc"], ["--shell-completion"]) and words[1:2] and "query=" in words[1]:
         return _complete(words[1].partition("=")[2])
     line = read_command_line(words)
@@ -95,7 +96,7 @@ def _run_hydra_words(words: list[str], line: CommandLine) -> int:
         except ConfigProblems as error:
             if not broken:
                 raise
-            # Models of a broken list are not known, which is no second mistake.
+            # Unknown models of a broken list are no further mistake.
             others = [p for p in error.problems if not p.startswith("model=")]
             raise ConfigProblems(list(dict.fromkeys([*broken, *others]))) from error
 
@@ -103,11 +104,11 @@ def _run_hydra_words(words: list[str], line: CommandLine) -> int:
 def _register_catalog(
     files: list[str], args: argparse.Namespace
 ) -> tuple[Catalog, tuple[str, ...]]:
-    """Make the catalog known; return it with what is wrong with the user's list files.
+    """Register the catalog with Hydra; return it with the problems in the user's list files.
 
     Raises:
-        ConfigProblems: something is wrong and nothing is going to be run, or the catalog is of no
-            use without those files either.
+        ConfigProblems: something is wrong and nothing will be run, or the catalog cannot be used
+            even without those files.
     """
     try:
         return catalog_source.register(files=files, config_dir=args.config_dir), ()
@@ -128,16 +129,16 @@ def _complete(shell: str) -> int:
     try:
         catalog_source.register()
     except UserError:
-        return 0  # told when something is run
+        return 0  # reported when something is run
     complete(shell, CONFIG_NAME)
     return 0
 
 
 def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
-    """Options may stand between the overrides.
+    """Parse options, which may stand between the overrides.
 
     Raises:
-        UserError: an option that there is not, or without its value.
+        UserError: an unknown option, or one without its value.
     """
 
     def refuse(message: str) -> NoReturn:
@@ -187,8 +188,8 @@ def _show_configuration(
 
 
 def _hydra_itself(args: argparse.Namespace, parser: argparse.ArgumentParser, name: str) -> int:
-    """What Hydra's own main does well: help, completion, information."""
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to the terminal
+    """Leave help, completion and information to Hydra's own main."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # we report errors, not Hydra
     try:
         run_hydra_itself(args, parser, _no_task, shipped_conf(), name)
     except COMPOSITION_ERRORS as error:
@@ -197,13 +198,13 @@ def _hydra_itself(args: argparse.Namespace, parser: argparse.ArgumentParser, nam
 
 
 def _no_task(cfg: DictConfig) -> None:
-    """Hydra wants a task to name the application after."""
+    """Serve as the task function after which Hydra names the application."""
 
 
 def _prefer_our_launchers() -> None:
-    """Take Hydra's own launcher plugins out of its store where ours have the same names.
+    """Remove Hydra's own launcher plugins from its store where ours have the same names.
 
-    Somebody may have them installed for another project; Hydra would merge both into one.
+    They may be installed for another project; Hydra would merge both into one.
     """
     from hydra.core.config_store import ConfigStore
 
@@ -217,7 +218,7 @@ def _prefer_our_launchers() -> None:
 def _run_once(
     session: Session, config_name: str, overrides: list[str], config_file: Path | None
 ) -> int:
-    """Check everything, claim a directory, play; return the exit code."""
+    """Check everything, create a directory, play; return the exit code."""
     cfg = session.compose(config_name, overrides, RunMode.RUN)
     experiment, directory = _checked(cfg, overrides, config_file, session.catalog)
     if config_file is not None:
@@ -240,10 +241,10 @@ def _run_once(
 def _checked(
     cfg: DictConfig, overrides: list[str], config_file: Path | None, catalog: Catalog | None
 ) -> tuple[Experiment, Path]:
-    """Return the experiment and the directory that it will be written to.
+    """Return the experiment and its output directory.
 
     Raises:
-        ConfigProblems: everything that is wrong with the words, the files and the directory.
+        ConfigProblems: all problems with the words, the files and the directory.
     """
     from game_reasoning_arena.preflight.preparation import prepare
     from game_reasoning_arena.preflight.recorded_files import files_elsewhere
@@ -282,7 +283,7 @@ def _play(
     """Play as a job of Hydra, which writes its own files beside the run's; return the exit code.
 
     Raises:
-        ArenaError: what ended the run; Hydra would print it in its own way.
+        ArenaError: the error that ended the run; Hydra would print it in its own way.
     """
     from game_reasoning_arena.running.result_table import show_result
     from game_reasoning_arena.running.runner import run

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 from game_reasoning_arena.commands.models import add_files, load_what_can_be
-from game_reasoning_arena.commands.tables import say, show_table
+from game_reasoning_arena.commands.tables import print_line, show_table
 from game_reasoning_arena.errors import near
 from game_reasoning_arena.process.environment import key_is_set
 from game_reasoning_arena.records import Provider
@@ -26,10 +26,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the table; 1 if nothing matches.
+    """Print the table; return 1 if nothing matches.
 
     Raises:
-        ConfigProblems: what is wrong in the catalog's files.
+        ConfigProblems: the problems in the catalog's files.
     """
     catalog, _ = load_what_can_be(args.files)
     every = catalog.providers()
@@ -48,7 +48,9 @@ def run(args: argparse.Namespace) -> int:
     if not shown:
         close = near(args.filter, [provider.name for provider in every])
         hint = f" Near: {', '.join(close)}." if close else ""
-        say(f"No provider contains {args.filter!r}.{hint} `arena providers --all` lists all.")
+        print_line(
+            f"No provider contains {args.filter!r}.{hint} `arena providers --all` lists all."
+        )
         return 1
     show_table(
         ("provider", "key", "variable", "address", "description"),
@@ -57,12 +59,14 @@ def run(args: argparse.Namespace) -> int:
             for p in shown
         ],
     )
-    say(f"\n{len(shown)} of {len(every)} providers. Keys are read from the environment or .env.")
+    print_line(
+        f"\n{len(shown)} of {len(every)} providers. Keys are read from the environment or .env."
+    )
     return 0
 
 
 def key_state(provider: Provider) -> str:
-    """``set``, ``missing``, or ``none needed`` where the provider names no variable."""
+    """Return ``set``, ``missing``, or ``none needed`` if the provider names no variable."""
     if provider.api_key_env is None:
         return "none needed" if provider.api_base else "no single key"
     return "set" if key_is_set(provider.api_key_env) else "missing"

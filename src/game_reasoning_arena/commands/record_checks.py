@@ -1,4 +1,4 @@
-"""What a record must agree with: what its run told of it, itself, and its replay."""
+"""Checks of a record against its ``run.json``, against itself, and against its replay."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ _Line = Mapping[str, Any]
 
 
 def not_as_written(directory: Path) -> list[str]:
-    """Where the lines of a run are not those that it wrote: other numbers of episodes than
-    ``run.json`` tells, and numbers that stand twice."""
+    """Return where the lines of a run are not those it wrote: counts of episodes that differ from
+    ``run.json``, and repeated numbers.
+    """
     statuses: dict[int, str] = {}
     twice: dict[str, None] = {}
     for line in _lines(directory / layout.EPISODES):
@@ -29,7 +30,7 @@ def not_as_written(directory: Path) -> list[str]:
     asked: dict[CallKey, Any] = {}
     for line in _answers(directory):
         key = key_of(line)
-        if asked.get(key) == line["messages"]:  # another question: asked anew when resumed
+        if asked.get(key) == line["messages"]:  # another question, asked again when resumed
             twice[f"{_where(key)} stands twice in {layout.RESPONSES}"] = None
         asked[key] = line["messages"]
     return [*_other_numbers(directory, Counter(statuses.values())), *twice]
@@ -39,19 +40,19 @@ def _other_numbers(directory: Path, found: Counter[str]) -> list[str]:
     run = run_or_none(directory)
     if run is None:
         return [f"{layout.RUN} cannot be read, so the number of its episodes is unknown"]
-    if run.finished_at is None:  # it was killed before it could tell them
+    if run.finished_at is None:  # it was killed before it wrote them
         return []
-    told = run.counts
+    counts = run.counts
     return [
-        f"{layout.RUN} tells of {told.get(status, 0)} episodes with status {status}, "
+        f"{layout.RUN} counts {counts.get(status, 0)} episodes with status {status}, "
         f"{layout.EPISODES} holds {found[status]}"
-        for status in sorted(told.keys() | found.keys())
-        if told.get(status, 0) != found[status]
+        for status in sorted(counts.keys() | found.keys())
+        if counts.get(status, 0) != found[status]
     ]
 
 
 def judged_otherwise(directory: Path, replayed: Path) -> list[str]:
-    """The answers of a run that its replay found to be something else.
+    """Return the answers of a run whose verdict differs in its replay.
 
     Args:
         directory: the run.
@@ -72,7 +73,7 @@ def _answers(directory: Path) -> Iterator[_Line]:
 
 
 def _lines(path: Path) -> Iterator[_Line]:
-    return read_lines(path, notice=lambda _: None)  # told by whoever replays them
+    return read_lines(path, notice=lambda _: None)  # reported by the replay
 
 
 def _verdict(line: _Line) -> str:

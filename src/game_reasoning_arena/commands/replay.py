@@ -34,8 +34,8 @@ HELP = """Play a recorded run again from its own answers: no network, no key. Ev
 out the same, and every answer be judged the same; the command says so, or what differs from the
 record (exit code 1)."""
 
-#: Differences that are told one by one.
-MOST_TOLD = 20
+#: The most differences that are listed.
+MOST_LISTED = 20
 
 _NEEDED = (
     "A replay needs what {} names as it was when the run was begun: files (prompts, policy tables) "
@@ -43,7 +43,7 @@ _NEEDED = (
 )
 _AS_RECORDED = f"its text in {layout.RUN} is used"
 
-#: Fields of an episode that belong to the playing, not to the game; a prompt's name is no question.
+#: Fields of an episode that do not belong to the game; a prompt's name is no part of a question.
 _OF_THE_RUN = ("run_id", "duration_s", "prompt")
 
 
@@ -57,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replay; 0 when all that is recorded came out the same, 1 otherwise.
+    """Replay; return 0 if everything recorded came out the same, else 1.
 
     Raises:
         UserError: there is no recorded run, or ``--output`` holds one already.
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _templates(directory: Path) -> dict[str, dict[str, str]]:
-    """The texts of the run's own templates, by path; what is not there is said to be its."""
+    """Return the texts of the run's own templates, by path; note on stderr those without a file."""
     record = run_or_none(directory)
     found: dict[str, dict[str, str]] = {}
     for player in record.players.values() if record is not None else ():
@@ -146,26 +146,26 @@ def _replay(directory: Path, output: Path) -> int:
         for number in sorted(differing + missing)
     ]
     found = [*not_as_written(directory), *found, *judged_otherwise(directory, output)]
-    for sentence in found[:MOST_TOLD]:
+    for sentence in found[:MOST_LISTED]:
         sys.stdout.write(f"  {sentence}\n")
-    if len(found) > MOST_TOLD:
+    if len(found) > MOST_LISTED:
         sys.stdout.write(f"  ... ({len(found)} in all)\n")
     return 1 if found else 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Recorded(Experiment):
-    """An experiment of which only what was played to its end is played again."""
+    """An experiment of which only finished episodes are played again."""
 
     finished: frozenset[int]
 
     def plans(self) -> list[EpisodePlan]:
-        """The recorded episodes."""
+        """Return the recorded episodes."""
         return [plan for plan in super().plans() if plan.episode in self.finished]
 
 
 def _recorded(experiment: Experiment, directory: Path, finished: frozenset[int]) -> _Recorded:
-    """The finished episodes, with the moves that people made in them."""
+    """Return the finished episodes, with the moves of people in them."""
     moves: dict[tuple[int, int], list[int]] = {}
     last = {
         line["episode"]: line.get("moves") or () for line in read_lines(directory / layout.EPISODES)

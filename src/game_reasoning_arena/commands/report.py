@@ -1,4 +1,4 @@
-"""`arena report DIR`: one HTML page on which every game can be replayed move by move.
+"""`arena report DIR`: one HTML page to replay every game move by move.
 
 arena report outputs/2026-11-22/10-23-45-123456
 arena report outputs/random outputs/sloppy --output pages/duel.html
@@ -17,7 +17,7 @@ HELP = """Write one self-contained HTML page: summary, plots, and every game of 
 replayed with board, prompt, answer and reasoning. It needs no network to open. A run's page is
 its report.html, a sweep's likewise; several runs get a page named after them where they lie."""
 
-#: So many runs are named in the page's file name and title; more are counted.
+#: The most runs named in the page's file name and title; more are counted.
 _NAMED = 3
 
 
@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the page and say where.
+    """Write the page and print its path.
 
     Raises:
         UserError: there is no run to read, or the page cannot be written.
@@ -63,9 +63,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _place(words: Sequence[str], runs: Sequence[Path]) -> tuple[Path, str]:
-    """Where the page goes, and what it is of.
+    """Return the path of the page, and its title.
 
-    A page of several runs must not take the place of a page of one of them, nor of a sweep's.
+    A page of several runs must not replace that of one of them, or of a sweep.
     """
     if len(words) == 1 and Path(words[0]).is_dir():
         home = Path(words[0])
@@ -77,9 +77,9 @@ def _place(words: Sequence[str], runs: Sequence[Path]) -> tuple[Path, str]:
     names = [str(path.relative_to(home)) for path in paths]
     if len(names) > _NAMED:
         file = f"report-{names[0]}-to-{names[-1]}-{len(names)}-runs.html"
-        told = f"{len(names)} runs in {home.name}"
+        title = f"{len(names)} runs in {home.name}"
     else:
-        file, told = f"report-{'-'.join(names)}.html", ", ".join(names)
+        file, title = f"report-{'-'.join(names)}.html", ", ".join(names)
     if home.is_relative_to(Path.cwd()):
         home = home.relative_to(Path.cwd())
-    return home / file.replace(os.sep, "_"), told
+    return home / file.replace(os.sep, "_"), title

@@ -1,4 +1,4 @@
-"""`arena resume DIR`: finish a run or a sweep without asking again for anything it has.
+"""`arena resume DIR`: finish a run or a sweep without asking any recorded question again.
 
 arena resume outputs/2026-11-22/10-23-45-123456
 """
@@ -38,10 +38,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Resume; the run's exit code.
+    """Resume; return the run's exit code.
 
     Raises:
-        UserError: no run is there, or the words change what it asks.
+        UserError: there is no run, or the words change its questions.
     """
     directory: Path = args.directory
     with trusting(Trust.of_file(directory, args.overrides, args.trust, TRUST_OPTION)):
@@ -67,7 +67,7 @@ def _resume(directory: Path, overrides: list[str]) -> int:
     from game_reasoning_arena.running.runner import run as play
     from game_reasoning_arena.sweeping.logs import job_log
 
-    recovered_run(directory)  # raises where there is nothing of a run
+    recovered_run(directory)  # raises if the directory holds nothing of a run
     with DirectoryLock(directory), where_begun(directory) as directory:
         if not (directory / layout.CONFIG).exists():
             sys.stderr.write(f"{_config_again(directory)}\n")
@@ -90,12 +90,12 @@ def _resume(directory: Path, overrides: list[str]) -> int:
 def experiment_of(
     directory: Path, overrides: list[str] | None = None, *, checked: bool = True
 ) -> Experiment:
-    """The experiment that a run directory's ``config.yaml`` describes.
+    """Return the experiment of a run directory's ``config.yaml``.
 
     Args:
         directory: a run directory.
         overrides: further ``KEY=VALUE`` words.
-        checked: ask the backends whether they could serve now (keys, engines).
+        checked: whether to ask the backends if they can serve now (keys, engines).
 
     Raises:
         UserError: there is no config.yaml, or it cannot be used.
@@ -130,7 +130,7 @@ def experiment_of(
 
 
 def files_changed_since(directory: Path, experiment: Experiment) -> list[str]:
-    """The settings that name files which were changed since a run was begun, as ``KEY=PATH``."""
+    """Return the settings of files that changed since a run was begun, as ``KEY=PATH``."""
     from game_reasoning_arena.preflight.experiment import changed_files
 
     then = run_or_none(directory) or RunRecord()
@@ -138,10 +138,10 @@ def files_changed_since(directory: Path, experiment: Experiment) -> list[str]:
 
 
 def _config_again(directory: Path) -> str:
-    """Write a lost ``config.yaml`` anew; return what to tell of it.
+    """Write a lost ``config.yaml`` anew; return a note on it.
 
     Raises:
-        UserError: it cannot be known what it held.
+        UserError: its content cannot be reconstructed.
     """
     from game_reasoning_arena.preflight.preparation import prepare
     from game_reasoning_arena.preflight.session import compose_words
@@ -176,7 +176,7 @@ def _config_again(directory: Path) -> str:
 
 
 def _reached(directory: Path) -> int:
-    """Return one more than the last episode of which anything is there."""
+    """Return one more than the number of the last episode with any line."""
     reader = RunReader(directory, notice=lambda _: None)
     numbers = [line["episode"] for line in (*reader.episodes(), *reader.responses())]
     return max(numbers, default=-1) + 1
@@ -189,7 +189,7 @@ def _refuse_changes(directory: Path, experiment: Experiment, record: RunRecord) 
     before = flatten(read_plain_file(directory / layout.CONFIG))
     same_shard = before.get("shard") == experiment.config["shard"]
     if same_shard and record.identity in (None, experiment.identity):
-        return  # a lost identity is made anew
+        return  # a lost identity is computed anew
     planned = record.planned
     if (
         planned is not None
@@ -227,7 +227,7 @@ def _refuse_changes(directory: Path, experiment: Experiment, record: RunRecord) 
 
 
 def _asked_for(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether a person changed what is asked by this key; other models bring other entries."""
+    """Return whether the user changed a question by this key; other models bring other entries."""
     from game_reasoning_arena.preflight.experiment import BACKEND_NOT_IDENTITY, NOT_IDENTITY
 
     group, _, rest = key.partition(".")
@@ -239,7 +239,7 @@ def _asked_for(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> b
 
 
 def _set_length(directory: Path, experiment: Experiment, record: RunRecord, past: Past) -> None:
-    """Write down another number of episodes, and nothing else that was said for this sitting."""
+    """Record another number of episodes, and no other setting of this sitting."""
     from game_reasoning_arena.configuration.command_line import read_plain_file
     from game_reasoning_arena.recording.config_text import as_yaml
     from game_reasoning_arena.recording.run_record import Extension

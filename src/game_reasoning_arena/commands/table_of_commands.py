@@ -1,8 +1,8 @@
-"""The commands of `arena` and what the overview shows of each."""
+"""The commands of `arena` and their lines in the overview."""
 
 from __future__ import annotations
 
-#: Commands by name: the module under ``commands`` and what the overview says.
+#: Commands by name: the module under ``commands`` and the line in the overview.
 COMMANDS = {
     "compare": "compare runs and sweeps: rates with intervals, ratings, latency, cost",
     "assess": "measure every decision against the best one, and take luck out of results",

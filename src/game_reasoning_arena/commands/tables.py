@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """Print rows of texts under columns; a pipe gets every text whole, one row a line."""
+    """Print rows of texts under columns; in a pipe every text is whole, one row a line."""
     if sys.stdout.isatty():
         from rich.console import Console
 
@@ -34,6 +34,6 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
 
 
-def say(text: str = "") -> None:
+def print_line(text: str = "") -> None:
     """Print a line."""
     sys.stdout.write(text + "\n")

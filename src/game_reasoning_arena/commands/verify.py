@@ -1,4 +1,4 @@
-"""`arena verify`: does this installation reproduce what is known?
+"""`arena verify`: check that this installation reproduces known results.
 
 arena verify
 """
@@ -22,24 +22,24 @@ is off. The result is noted in the run.json of later runs."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """There are no arguments."""
+    """Add no arguments."""
 
 
 def run(args: argparse.Namespace) -> int:
-    """Verify; 0 when everything is as known, 1 otherwise."""
+    """Verify; return 0 if everything is as known, else 1."""
     from rich.console import Console
 
     from game_reasoning_arena.analysis.tables.terminal import to_rich
     from game_reasoning_arena.running.verification import keep_verification, verification_file
     from game_reasoning_arena.simulation.open_spiel.known_answers import verify
 
-    def tell(name: str) -> None:
+    def report(name: str) -> None:
         if sys.stderr.isatty():
             sys.stderr.write(f"\r\x1b[K{name}")
             sys.stderr.flush()
 
-    checks = verify(tell)
-    tell("")
+    checks = verify(report)
+    report("")
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else 10_000, highlight=False)
     console.print(to_rich(checks_table(checks), console.width if terminal else None))
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def checks_table(checks: Sequence[Check]) -> Table:
-    """What was expected, what came, how far it is off and how far it may be."""
+    """Print expected and measured values, the difference and the largest allowed one."""
     from game_reasoning_arena.analysis.tables.forms import Column, Table
     from game_reasoning_arena.simulation.open_spiel.answer_checks import BAND, EXACT
 

@@ -1,4 +1,4 @@
-"""The command line before Hydra sees it: plain files, catalog files, and keys typed by mistake."""
+"""The command line before Hydra reads it: plain files, catalog files, and keys typed by mistake."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from game_reasoning_arena.recording import layout
 from game_reasoning_arena.schema import AGENT_TYPES
 
 PLAIN_FILE = "plain_file"
-#: Mappings and lists in one another; OmegaConf takes some 90 before Python's stack ends.
+#: The deepest nesting of mappings and lists; OmegaConf takes about 90 before Python's stack ends.
 DEEPEST = 50
 _TOO_DEEP = f"it is nested more than {DEEPEST} levels deep, which no setting is"
 _GROUPS = ("model", "agents", "simulation", "experiment")
 
 #: Dictionaries whose keys the user chooses and whose entries have settings that a preset need not
-#: name: a setting of theirs is added where it is missing, and checked in preflight.
+#: name; missing ones are added, and checked in preflight.
 _OPEN = re.compile(
     r"(?:agents\.player_\d+=\{|agents\.player_\d+\.[\w.]+="
     r"|(?:provider\.[\w-]+|backend\.\w+\.(?:engine|chat_template_kwargs))\.[\w.]+=)"
@@ -36,10 +36,10 @@ _OPEN = re.compile(
 _PLAYER = re.compile(r"\+{0,2}agents\.([\w-]+)(?:\.(\w+)[\w.]*)?=")
 _GAME = re.compile(r"(\+{0,2}simulation\.game=)([^'\"].*\(.*)", re.DOTALL)
 _MODEL = re.compile(r"(\+{0,2}(?:model|model\.name|agents\.[\w-]+\.model)=)([^'\"\[\](){}]+)")
-#: What Hydra would take for a truth value or a number where a model is named.
+#: Texts that Hydra would read as a truth value or a number where a model is named.
 _NO_NAME = re.compile(r"(?:true|false|nan|[+-]?inf|[+-]?[\d_.]+(?:e[+-]?\d+)?)", re.IGNORECASE)
 
-#: Keys as providers issue them; only the beginning is shown to anybody.
+#: Keys as providers issue them; only the beginning is ever shown.
 _LOOKS_LIKE_A_KEY = re.compile(
     r"(?:sk-|gsk_|pplx-|xai-|hf_|AIza|AKIA|ghp_|Bearer\s)[A-Za-z0-9_\-]{12,}|://[^/\s:@]+:[^/\s@]+@"
 )
@@ -50,14 +50,14 @@ _KEY_SETTING = re.compile(
 
 @dataclass
 class CommandLine:
-    """What was typed: the words for Hydra, a plain configuration file, more catalog files."""
+    """The parsed command line: words for Hydra, a plain configuration file, more catalog files."""
 
     words: list[str]
     config_file: Path | None = None
     catalog_files: list[str] = field(default_factory=list)
 
     def store_plain_file(self) -> str | None:
-        """Make the plain file a configuration that Hydra can compose; its name, None without one.
+        """Make the plain file a configuration that Hydra can compose; return its name, or None.
 
         Raises:
             UserError: the file cannot be read, or is no mapping.
@@ -91,26 +91,26 @@ def read_command_line(words: list[str]) -> CommandLine:
 
 
 def _for_hydra(word: str) -> str:
-    """The word in Hydra's grammar, where what a person types is not in it already."""
+    """Return a word in Hydra's grammar, for forms that people type and Hydra does not know."""
     if named := _MODEL.fullmatch(word):
         names = [f"'{n}'" if _NO_NAME.fullmatch(n) else n for n in named.group(2).split(",")]
         word = named.group(1) + ",".join(names)
     if _OPEN.match(word):
         return f"++{word}"
-    if game := _GAME.fullmatch(word):  # parentheses would be a function of Hydra's
+    if game := _GAME.fullmatch(word):  # Hydra would read parentheses as a function
         return game.group(1) + ",".join(f"'{name}'" for name in _split_games(game.group(2)))
     return word
 
 
 def as_typed(word: str) -> str:
-    """The word without the ``++`` that was put before it for Hydra."""
+    """Return a word without the ``++`` that was added for Hydra."""
     return word[2:] if word.startswith("++") and _OPEN.match(word[2:]) else word
 
 
 def drop_settings_of_old_types(cfg: DictConfig, words: Sequence[str]) -> None:
-    """Where the words change an agent's type or class, drop what a preset had set for the old one.
+    """Drop a preset's settings of the old class where the words change an agent's type or class.
 
-    What the words set themselves is kept, and told of in preflight where it is wrong.
+    Settings in the words themselves stay; preflight reports wrong ones.
     """
     typed: dict[str, set[str]] = {}
     for word in words:
@@ -135,7 +135,7 @@ def drop_settings_of_old_types(cfg: DictConfig, words: Sequence[str]) -> None:
 
 
 def _keys_in(word: str) -> set[str]:
-    """The keys of a dictionary that is set as a whole."""
+    """Return the keys of a dictionary that is set as a whole."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     value = OverridesParser.create().parse_override(word).value()
@@ -156,10 +156,10 @@ def _split_games(text: str) -> list[str]:
 
 
 def refuse_keys(words: list[str]) -> None:
-    """Stop before a key on the command line reaches a file, a log or another process.
+    """Refuse a key on the command line before it reaches a file, a log or another process.
 
     Raises:
-        UserError: says how to do it instead; never shows the key.
+        UserError: explains what to do instead; never shows the key.
     """
     redact = Redactor().redact
     for word in words:
@@ -182,7 +182,7 @@ def refuse_keys(words: list[str]) -> None:
 
 
 def read_plain_file(path: Path) -> dict[str, Any]:
-    """A JSON or YAML file as a mapping.
+    """Return a JSON or YAML file as a mapping.
 
     Raises:
         UserError: with the file, the line and the cause.
@@ -201,8 +201,8 @@ def read_plain_file(path: Path) -> dict[str, Any]:
         if path.suffix == ".json":
             content = json.loads(text, object_pairs_hook=_each_once)
         else:
-            load_yaml(text)  # refuses what its aliases would make too much of
-            # Hydra's reading of YAML, which takes no key twice.
+            load_yaml(text)  # refuses aliases that expand too far
+            # Hydra's own reading of YAML, which refuses repeated keys.
             content = OmegaConf.to_container(OmegaConf.create(with_names_as_texts(text)))
         _check_depth(content)
     except RecursionError:
@@ -234,7 +234,7 @@ def read_plain_file(path: Path) -> dict[str, Any]:
 
 
 def _check_depth(content: object) -> None:
-    """Refuse content that OmegaConf, which recurses over it, could not take.
+    """Refuse content that is too deep for OmegaConf, which is recursive.
 
     Raises:
         UserError: mappings and lists are nested deeper than ``DEEPEST``.
@@ -253,7 +253,7 @@ def _check_depth(content: object) -> None:
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object whose keys differ."""
+    """Return a JSON object; raise for repeated keys."""
     content = dict(pairs)
     if len(content) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -263,14 +263,14 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def store_content(content: Mapping[str, Any]) -> None:
-    """Let Hydra know a plain file's content, with its defaults, as ``PLAIN_FILE``."""
+    """Register a plain file's content, with its defaults, as ``PLAIN_FILE``."""
     from hydra.core.config_store import ConfigStore
 
     ConfigStore.instance().store(name=PLAIN_FILE, node=dict(content))
 
 
 def plain_file_content() -> dict[str, Any] | None:
-    """What :func:`store_content` stored last."""
+    """Return the content that :func:`store_content` stored last."""
     from hydra.core.config_store import ConfigStore
 
     stored = ConfigStore.instance().repo.get(f"{PLAIN_FILE}.yaml")
@@ -281,11 +281,12 @@ def plain_file_content() -> dict[str, Any] | None:
 
 
 def as_primary_config(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The file's content on top of the shipped defaults.
+    """Return the file's content on top of the shipped defaults.
 
-    A word where a group is meant chooses an option (``simulation: kuhn_poker``), as does an entry
-    of ``defaults`` where that holds nothing else. ``agents`` are exactly those of the file, and a
-    game without parameters brings its preset's rules with it.
+    A word in place of a group chooses an option (``simulation: kuhn_poker``), as does an entry of
+    ``defaults`` if the file has no content for that group. ``agents`` are exactly those of the
+    file,
+    and a game without parameters brings its preset's rules with it.
     """
     body = dict(content)
     options = _options_chosen(body.get("defaults"))
@@ -305,7 +306,7 @@ def as_primary_config(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _options_chosen(defaults: object) -> dict[str, str] | None:
-    """The options that a defaults list chooses; None for one that builds a whole configuration."""
+    """Return the options that a defaults list chooses; None for one of a whole configuration."""
     if not isinstance(defaults, list):
         return None
     chosen: dict[str, str] = {}
@@ -324,7 +325,7 @@ def _preset_for(simulation: Mapping[str, Any]) -> str:
     if simulation.get("type") == "prompts" or "file" in simulation:
         return "prompts"
     game = str(simulation.get("game", ""))
-    for directory in conf_dirs():  # rules are told of their own parameters only
+    for directory in conf_dirs():  # rules hold for their own parameters only
         if game and "(" not in game and (directory / "simulation" / f"{game}.yaml").is_file():
             return game
     return "openspiel" if game else "tic_tac_toe"
@@ -337,5 +338,5 @@ def _file_list(word: str) -> list[str]:
     try:
         value = OverridesParser.create().parse_override(word).value()
     except HydraException:
-        return []  # Hydra will tell
+        return []  # Hydra will report it
     return [str(item) for item in value] if isinstance(value, list) else [str(value)]

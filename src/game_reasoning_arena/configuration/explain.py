@@ -1,4 +1,4 @@
-"""Hydra's and OmegaConf's composition errors, said for people: value, options, next step."""
+"""Explain composition errors of Hydra and OmegaConf to people: value, options, next step."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ _FULL_KEY = re.compile(r"full_key: (\S+)")
 
 
 def explain_composition(error: Exception, word: str | None, cfg: DictConfig | None) -> str:
-    """One paragraph about why a configuration could not be composed.
+    """Return a paragraph on why a configuration could not be composed.
 
     Args:
-        error: what Hydra or OmegaConf raised.
-        word: the override that did it, if it is known.
-        cfg: a configuration that composes, to look for near keys in.
+        error: the exception of Hydra or OmegaConf.
+        word: the override that caused it, if known.
+        cfg: a configuration that composes, in which to look for similar keys.
     """
     text = _chain(error)
     at_word = f"{as_typed(word)}: " if word else ""
@@ -61,7 +61,7 @@ def explain_composition(error: Exception, word: str | None, cfg: DictConfig | No
 
 
 def _several_values(text: str, word: str) -> str | None:
-    """A comma where one value is wanted: a sweep without -m, or a text without quotes."""
+    """Explain a comma where one value is wanted: a sweep without -m, or a text without quotes."""
     if "Ambiguous value for argument" not in text:
         return None
     key, _, value = as_typed(word).partition("=")
@@ -70,7 +70,7 @@ def _several_values(text: str, word: str) -> str | None:
 
 
 def _value_of_a_group(text: str, word: str, cfg: DictConfig | None) -> str | None:
-    """A value given to a group of settings."""
+    """Explain a value given to a group of settings."""
     if cfg is None or not _NO_GROUP_VALUE.search(text):
         return None
     key = word.partition("=")[0].lstrip("+")
@@ -78,7 +78,7 @@ def _value_of_a_group(text: str, word: str, cfg: DictConfig | None) -> str | Non
 
 
 def _missing_option(text: str) -> str | None:
-    """An option that its group does not have, or a group that does not exist."""
+    """Explain an option that its group does not have, or a group that does not exist."""
     missing = _NO_OPTION.search(text)
     options = _OPTIONS.search(text)
     if options is None:
@@ -100,7 +100,7 @@ def _missing_option(text: str) -> str | None:
 
 
 def _missing_key(text: str, word: str | None, cfg: DictConfig | None) -> str | None:
-    """A setting that does not exist, in a word or in the file that a word chooses."""
+    """Explain a setting that does not exist, in a word or in the file that a word chooses."""
     found = _NO_KEY.search(text)
     if found is None or cfg is None:
         return None
@@ -119,7 +119,7 @@ def _missing_key(text: str, word: str | None, cfg: DictConfig | None) -> str | N
 
 
 def _unreadable_word(text: str, word: str) -> str | None:
-    """A word that is no KEY=VALUE in Hydra's grammar, or no list where one is wanted."""
+    """Explain a word that is no KEY=VALUE in Hydra's grammar, or no list where one is wanted."""
     if spaced := _SPACED.fullmatch(word):
         return f"write no spaces around the = sign: {spaced.group(1)}={spaced.group(2)}"
     if "=" in word and _NO_GRAMMAR.search(text):
@@ -137,7 +137,7 @@ def _unreadable_word(text: str, word: str) -> str | None:
 
 
 def _refused_value(text: str, at_word: str, word: str | None) -> str:
-    """A value of a wrong type, or else the first line that says anything."""
+    """Explain a value of a wrong type, or return the first informative line."""
     full_key = _FULL_KEY.search(text)
     if (wanted := wanted_value(text)) is not None:
         value, wish = wanted
@@ -151,7 +151,7 @@ def _refused_value(text: str, at_word: str, word: str | None) -> str:
 
 
 def _grammar(word: str) -> str:
-    """Why Hydra cannot read a word, as far as that can be guessed, and how to write it."""
+    """Explain why Hydra probably cannot read a word, and how to write it."""
     key, _, value = as_typed(word).partition("=")
     if not _KEY.fullmatch(key):
         return f"{key!r} is no name of a setting. Write KEY=VALUE, as in episodes=5."
@@ -166,7 +166,7 @@ def _grammar(word: str) -> str:
 
 
 def quoted(key: str, value: str) -> str:
-    """How to write a word whose value Hydra is to take as it stands, on a command line."""
+    """Return advice on quoting a word so that Hydra takes its value literally."""
     # Backslashes count for Hydra only before a quote.
     inner = re.sub(r'(\\*)"', r'\1\1\\"', value)
     inner = re.sub(r"(\\+)$", r"\1\1", inner)
@@ -181,25 +181,25 @@ def quoted(key: str, value: str) -> str:
 
 
 def no_value_itself(key: str, cfg: DictConfig) -> str:
-    """What is told of a group of settings that was given a value."""
+    """Return the message for a group of settings that was given a value."""
     settings = ", ".join(f"{key}.{name}" for name in map(str, OmegaConf.select(cfg, key)))
     return f"{key} is a group of settings and takes no value itself. Set {settings}."
 
 
 def key_of(error: Exception) -> str:
-    """The key that a composition error is about; empty if it names none."""
+    """Return the key that a composition error names, or an empty text."""
     found = _FULL_KEY.search(_chain(error))
     return found.group(1) if found else ""
 
 
 def missing_option(error: Exception) -> str | None:
-    """``GROUP/OPTION`` of an option that does not exist; None for other errors."""
+    """Return ``GROUP/OPTION`` of an option that does not exist; None for other errors."""
     found = _NO_OPTION.search(_chain(error))
     return found.group(0).split("'")[1] if found else None
 
 
 def wanted_value(text: str) -> tuple[str, str] | None:
-    """The value that OmegaConf refused, and what it would have taken; None for other errors."""
+    """Return the value that OmegaConf refused, and possible ones; None for other errors."""
     if found := _NO_NUMBER.search(text):
         kind = "a whole number" if found.group(2) == "Integer" else "a number"
         return found.group(1), f"give {kind}."
@@ -217,9 +217,9 @@ def wanted_value(text: str) -> tuple[str, str] | None:
 
 
 def unknown_keys(content: Mapping[str, Any], cfg: DictConfig, where: str = "") -> list[str]:
-    """Why each key of a file that has no place in the configuration has none.
+    """Return why keys of a file have no place in the configuration.
 
-    Only where keys are fixed: not below what a choice of the file's own may bring.
+    Only where keys are fixed: not below nodes that a choice in the file may fill.
     """
     found = []
     for key, value in content.items():
@@ -239,7 +239,7 @@ def unknown_keys(content: Mapping[str, Any], cfg: DictConfig, where: str = "") -
 
 
 def _without_package(option: str) -> Path | None:
-    """The file of an experiment that does not say that its settings stand at the top."""
+    """Return the file of an experiment that lacks the package line for settings at the top."""
     for folder in reversed(conf_dirs()):
         file = folder / "experiment" / f"{option}.yaml"
         if file.is_file():
@@ -248,7 +248,7 @@ def _without_package(option: str) -> Path | None:
 
 
 def _broken_file(error: BaseException | None) -> str | None:
-    """A file of the configuration that is no YAML or cannot be read: file, line and cause."""
+    """Explain a configuration file that is no YAML or cannot be read: file, line and cause."""
     while error is not None:
         if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
             mark = error.problem_mark
@@ -275,7 +275,7 @@ def _chain(error: BaseException) -> str:
 
 
 def _unknown_key(key: str, cfg: DictConfig) -> str:
-    """Where the path leaves the configuration, and what there is instead."""
+    """Return where the path leaves the configuration, and what exists there."""
     node: object = cfg
     walked: list[str] = []
     for part in key.split("."):

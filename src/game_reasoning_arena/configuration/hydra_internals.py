@@ -33,13 +33,13 @@ __all__ = [
     "run_hydra_itself",
 ]
 
-#: The ``_target_`` of what Hydra uses unless another is chosen.
+#: Hydra's default ``_target_``.
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
 
 def new_hydra(shipped: Path, first: Path | None) -> Hydra:
-    """Return Hydra over the shipped configuration and a directory that wins over it."""
+    """Return Hydra over the shipped configuration and a directory that takes precedence."""
     search_path = create_config_search_path(str(shipped))
     if first is not None:
         search_path.prepend("command-line", f"file://{first.resolve()}")
@@ -57,7 +57,7 @@ class _Hydra(Hydra):
         *more: Any,
         **how: Any,
     ) -> DictConfig:
-        """Return what is run, or shown by ``--cfg``."""
+        """Return the configuration to run, or to show with ``--cfg``."""
         cfg: DictConfig = super().compose_config(config_name, overrides, run_mode, *more, **how)
         if run_mode is RunMode.RUN:
             drop_settings_of_old_types(cfg, overrides)
@@ -71,7 +71,7 @@ def args_parser() -> argparse.ArgumentParser:
 
 
 def context(hydra: Hydra, cfg: DictConfig) -> HydraContext:
-    """Return what Hydra's ``run_job`` wants to know of the application."""
+    """Return the task function's parameters for Hydra's ``run_job``."""
     return HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(cfg))
 
 
@@ -87,7 +87,7 @@ def run_hydra_itself(
     shipped: Path,
     config_name: str,
 ) -> None:
-    """Let Hydra's own main do what it does well: its help, completion, information."""
+    """Let Hydra's own main handle its help, completion and information."""
     _run_hydra(
         args=args,
         args_parser=parser,
@@ -98,7 +98,7 @@ def run_hydra_itself(
 
 
 def completions(hydra: Hydra, config_name: str, line: str) -> list[str]:
-    """Return what Hydra would complete the last word of a line to."""
+    """Return Hydra's completions for the last word of a line."""
     from hydra._internal.core_plugins.bash_completion import BashCompletion
 
     found: list[str] = BashCompletion(hydra.config_loader)._query(config_name, line)

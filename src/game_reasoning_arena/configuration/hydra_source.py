@@ -1,9 +1,11 @@
-"""The catalog as Hydra sees it: every model is an option of group ``model``.
+"""The catalog as a configuration source of Hydra: every model is an option of group ``model``.
 
-Hydra's own store copies everything it holds for every group it lists, so that hundreds of models
-make it slow; a configuration source of our own answers from a dictionary instead. The source also
-has the option ``backend/all``, every backend file that there is, and the user's ``conf`` is put
-before the shipped one, so that it adds to and replaces what is shipped.
+Hydra's own store copies all its content for every group that it lists, which is slow with hundreds
+of
+models; this source answers from a dictionary. It also has the option ``backend/all`` (every backend
+file), and it puts the user's ``conf`` before the shipped one, so that it adds to and replaces what
+is
+shipped.
 """
 
 from __future__ import annotations
@@ -31,14 +33,14 @@ ALL = "all"
 
 
 def register(files: Sequence[str] = (), config_dir: str | None = None) -> Catalog:
-    """Make the catalog known to Hydra, and return it. May be called again.
+    """Register the catalog with Hydra, and return it. May be called again.
 
     Args:
         files: further lists.
         config_dir: a further configuration directory, Hydra's ``--config-dir``.
 
     Raises:
-        ConfigProblems: everything that is wrong in the catalog's files.
+        ConfigProblems: all problems in the catalog's files.
     """
     add_conf_dir(Path(config_dir) if config_dir else None)
     catalog = Catalog.load(files=files)
@@ -57,30 +59,31 @@ def register(files: Sequence[str] = (), config_dir: str | None = None) -> Catalo
 class CatalogSource(ConfigSource):
     """Answers Hydra's questions about groups ``model`` and ``backend`` from the catalog."""
 
-    # Hydra makes the objects itself, several a run, so what they know is kept here.
+    # Hydra makes these objects itself, several a run, so their data is kept in the class.
     models: ClassVar[dict[str, ModelEntry]] = {}
     backends: ClassVar[list[str]] = []
     catalog: ClassVar[Catalog | None] = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self  # Hydra copies its sources for every group that it lists
+        return self  # Hydra copies its sources for every listed group
 
     @staticmethod
     def scheme() -> str:
-        """What the search path's entry begins with."""
+        """Return the prefix of its entry in the search path."""
         return "arena"
 
     def available(self) -> bool:
-        """Always: it needs no place."""
+        """Return True: the source needs no path."""
         return True
 
     def load_config(self, config_path: str) -> ConfigResult:
-        """The configuration of ``model/NAME`` or ``backend/all``."""
+        """Return the configuration of ``model/NAME`` or ``backend/all``."""
         group, _, option = _trimmed(config_path).partition("/")
         if group == "model" and (body := self._model(option)) is not None:
             content: dict[str, Any] = {"defaults": ["/schema/model/base@_here_", "_self_"], **body}
         elif group == "backend" and option == ALL:
-            # Each under its own name, whether or not its file says `# @package backend.NAME`.
+            # Each under its own name, whether or not its file has the line `# @package
+            # backend.NAME`.
             content = {"defaults": [f"{name}@{name}" for name in self.backends]}
         else:
             raise ConfigLoadError(f"The catalog has no {config_path!r}.")
@@ -92,7 +95,7 @@ class CatalogSource(ConfigSource):
         )
 
     def is_group(self, config_path: str) -> bool:
-        """Whether options lie below this path; slashes in names make groups of their parts."""
+        """Return whether options lie below a path; slashes in names make groups of their parts."""
         group, _, rest = config_path.strip("/").partition("/")
         if group == "backend":
             return not rest
@@ -101,14 +104,14 @@ class CatalogSource(ConfigSource):
         return not rest or any(name.startswith(rest + "/") for name in self.models)
 
     def is_config(self, config_path: str) -> bool:
-        """Whether this is a listed model, one whose provider is known, or ``backend/all``."""
+        """Return whether this is a listed model, one of a known provider, or ``backend/all``."""
         group, _, option = _trimmed(config_path).partition("/")
         if group == "model":
             return self._model(option) is not None
         return group == "backend" and option == ALL
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
-        """The options of a group (all models, slash names too), or the groups at the top."""
+        """Return the options of a group (all models, slash names too), or the groups at the top."""
         path = config_path.strip("/")
         if results_filter is ObjectType.GROUP:
             return ["backend", "model"] if not path else []
@@ -134,7 +137,7 @@ class CatalogSearchPath(SearchPathPlugin):
     """Puts the user's ``conf`` before the shipped one, and the catalog behind both."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Called by Hydra whenever it makes a search path."""
+        """Edit the search path; Hydra calls this whenever it makes one."""
         mine = user_conf()
         if mine is not None:
             search_path.prepend(provider="working directory", path=str(mine))
@@ -147,7 +150,7 @@ def _trimmed(config_path: str) -> str:
 
 
 def _as_conf(entry: ModelEntry) -> dict[str, Any]:
-    """An entry in the form of ``ModelConf``, only what it sets."""
+    """Return an entry in the form of ``ModelConf``, with only its own settings."""
     body: dict[str, Any] = {"name": entry.name}
     for key, value in asdict(entry).items():
         if key in ("name", "where", "sampling") or not value:

@@ -1,4 +1,4 @@
-"""Where a run or a sweep is written: which directory, whether it can be, and nobody else's."""
+"""The output directory of a run or a sweep: its path, its checks, and its exclusive creation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from game_reasoning_arena.recording.writer import refuse_begun
 
 
 def chosen_directory(cfg: DictConfig, key: str) -> Path:
-    """The directory that ``key`` names, absolute.
+    """Return the absolute directory that ``key`` names.
 
     Raises:
         UserError: it is empty, which would be the working directory.
@@ -30,14 +30,14 @@ def chosen_directory(cfg: DictConfig, key: str) -> Path:
 
 
 def check_directory(directory: Path, key: str = "hydra.run.dir") -> None:
-    """Fail if a run or sweep could not be written there; makes nothing.
+    """Raise if a run or sweep cannot be written there; creates nothing.
 
     Args:
         directory: absolute.
         key: the setting that names it.
 
     Raises:
-        UserError: a run is there, or files that it would overwrite; it is the root or a home
+        UserError: it holds a run, or files that would be overwritten; it is the root or a home
             directory; its name is too long; or the nearest existing parent is not writable.
     """
     try:
@@ -59,14 +59,14 @@ def check_directory(directory: Path, key: str = "hydra.run.dir") -> None:
 
 
 def _not_for_files(parent: Path) -> str | None:
-    """Why nothing can be made in a place that exists, if so."""
+    """Return why nothing can be created in an existing place, or None."""
     if not parent.is_dir():
         return "is not a directory"
     return None if os.access(parent, os.W_OK | os.X_OK) else "is not writable"
 
 
 def _refuse_places(directory: Path, key: str) -> None:
-    """Nobody means the root of all files or all that somebody owns; and Hydra reads paths."""
+    """Refuse the root, home directories, and paths that Hydra would read otherwise."""
     if "${" in str(directory) and key == "hydra.run.dir":
         raise UserError(
             f"A run cannot be written to {directory}: Hydra takes what begins with ${{ for a "
@@ -83,9 +83,9 @@ def _refuse_places(directory: Path, key: str) -> None:
 
 
 def _refuse_files_of_others(directory: Path, key: str) -> None:
-    """What a run or sweep would write over must not be there."""
+    """Refuse a directory with files that a run or sweep would overwrite."""
     if key == "hydra.sweep.dir" and os.path.lexists(directory / layout.SWEEP):
-        return  # a sweep of ours; whoever goes on with it looks into it
+        return  # a sweep of ours; resuming it checks it
     names = {*layout.RECORDS, *_OF_HYDRA}
     found = sorted(name for name in names if os.path.lexists(directory / name))
     if not found or (layout.LOG in found and {*found} <= _LEFT_BY_A_START):
@@ -102,24 +102,24 @@ def _shown(path: Path) -> str:
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
-#: What Hydra writes beside our files.
+#: Files that Hydra writes beside ours.
 _OF_HYDRA = (".hydra", "multirun.yaml")
 
-#: What a run leaves that ended before it began, and that the next may write over.
+#: Files of a run that ended before it began; the next one may overwrite them.
 _LEFT_BY_A_START = frozenset({layout.LOG, layout.LOCK, ".hydra"})
 
-#: Characters of a path that a message shows.
+#: The most characters of a path that a message shows.
 _LONGEST_SHOWN = 200
 
 
 def claim_directory(cfg: DictConfig, key: str, directory: Path) -> Path:
-    """Make the directory so that no other run of the same moment has it, and set ``key`` to it.
+    """Create the directory for this run alone, and set ``key`` to it.
 
-    A default name carries microseconds; where another process was as fast, the next free
+    A default name holds microseconds; if another process had the same moment, the next free
     microsecond is taken. A name that the user chose is taken as it is.
 
     Raises:
-        UserError: it cannot be made.
+        UserError: it cannot be created.
     """
     chosen = any(word.startswith(key) for word in cfg.hydra.overrides.hydra)
     try:

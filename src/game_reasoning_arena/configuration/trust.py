@@ -1,8 +1,8 @@
-"""What may run code, start programs or get keys: what the user says today, never what a file says.
+"""Trust: what may run code, start programs or get keys is decided by the user, never by a file.
 
-A run directory or a configuration file may be somebody else's. What it names counts only when it
-stands among the words of the command too, in the user's own ``conf/``, or in the list
-``trusted`` of the user's configuration directory: one dotted name of a module, path of a program or
+A run directory or a configuration file may be somebody else's. What it names is allowed only if it
+is also among the words of the command, in the user's own ``conf/``, or in the list ``trusted`` of
+the user's configuration directory: one dotted name of a module, path of a program or
 ``VARIABLE@ADDRESS`` a line.
 
     with trusting(Trust.of_file(Path("config.yaml"), words)):
@@ -29,7 +29,7 @@ from game_reasoning_arena.process.yaml_text import load_yaml
 from game_reasoning_arena.recording.config_text import flatten
 from game_reasoning_arena.records import Model
 
-#: The setting by which the words of a command allow something.
+#: The setting through which the words of a command allow something.
 KEY = "trusted_targets"
 
 #: Settings of vLLM's engine that name code, or let a model bring its own.
@@ -39,7 +39,7 @@ _ENGINE_CODE = (
     *("reasoning_parser_plugin", "io_processor_plugin", "additional_config", "compilation_config"),
     *("executor_class", "distributed_executor_backend", "ec_transfer_config", "hf_overrides"),
 )
-#: Of these, values that name no code.
+#: Values of these settings that name no code.
 _PLAIN_EXECUTORS: tuple[Any, ...] = (
     "mp",
     "ray",
@@ -53,15 +53,15 @@ _PLAIN_EXECUTORS: tuple[Any, ...] = (
     (),
 )
 
-#: The program that an agent of type uci starts when none is named.
+#: The default program of an agent of type uci.
 _DEFAULT_ENGINE = "stockfish"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Demand:
-    """Something in a configuration that needs the user's word.
+    """Something in a configuration that the user must allow.
 
-    ``where`` is the setting, ``item`` what would have to be allowed, ``effect`` what it would do.
+    ``where`` is the setting, ``item`` the text to allow, ``effect`` what it would do.
     """
 
     where: str
@@ -71,12 +71,12 @@ class Demand:
 
 @dataclass(frozen=True, kw_only=True)
 class Trust:
-    """What the user allows.
+    """The things that the user allows.
 
     Attributes:
-        source: the file that describes the run; None where the user's words and own files do.
+        source: the file that describes the run; None for the user's words and own files.
         allowed: names of modules, paths of programs, ``VARIABLE@ADDRESS``.
-        settings: those that the user typed today, by dotted key.
+        settings: the settings that the user typed now, by dotted key.
         option: how to allow more in this command.
     """
 
@@ -255,7 +255,7 @@ def _engine_demands(where: str, engine: Mapping[str, Any]) -> Iterator[Demand]:
 
 
 def _covers(allowed: str, item: str) -> bool:
-    """Whether an item is what the user allowed, or lies below it."""
+    """Return whether an item is what the user allowed, or lies below it."""
     if allowed == item:
         return True
     if "://" in item:

@@ -45,11 +45,11 @@ class Problems:
             raise ConfigProblems(self.found)
 
     def replace(self, beginning: str, text: str) -> None:
-        """Say ``text`` instead of the problem that begins so."""
-        self.found = [text if said.startswith(beginning) else said for said in self.found]
+        """Replace the problem that begins so by ``text``."""
+        self.found = [text if problem.startswith(beginning) else problem for problem in self.found]
 
     def attempt(self, make: Callable[[], T]) -> T | None:
-        """The result, or None after noting the user errors that came instead."""
+        """Return the result, or None after noting the user errors that it raised."""
         try:
             return make()
         except ConfigProblems as error:
@@ -62,7 +62,7 @@ class Problems:
 
 
 def explain_value(error: OmegaConfBaseException, key: str | None = None) -> str:
-    """An OmegaConf error about one value, in one sentence with its key."""
+    """Explain an OmegaConf error about one value in one sentence with its key."""
     message = str(error.msg or error).splitlines()[0]
     key = error.full_key or "" if key is None else key
     if (wanted := wanted_value(message)) is not None:
@@ -72,7 +72,7 @@ def explain_value(error: OmegaConfBaseException, key: str | None = None) -> str:
 
 
 def check_completeness(config: Mapping[str, Any]) -> None:
-    """A main configuration of the user's own may replace ours, but must have what a run needs."""
+    """Check that a main configuration of the user's own has all keys that a run needs."""
     missing = [field.name for field in fields(ArenaConf) if field.name not in config]
     if missing:
         own = user_conf()
@@ -98,7 +98,7 @@ def check_names(cfg: DictConfig, problems: Problems) -> None:
     if not unknown:
         return
     known = [field.name for field in fields(ArenaConf)]
-    said = written(cfg)
+    text = written(cfg)
     homes = {
         name: f"{group}.{name}"
         for group in known
@@ -106,7 +106,7 @@ def check_names(cfg: DictConfig, problems: Problems) -> None:
         for name in map(str, node)
     }
     for key in unknown:
-        if refers_to(said, key):
+        if refers_to(text, key):
             continue
         meant = near(key, known) or [homes[name] for name in near(key, homes, n=1)]
         problems.add(
@@ -116,18 +116,20 @@ def check_names(cfg: DictConfig, problems: Problems) -> None:
 
 
 def unknown_names(cfg: DictConfig) -> list[str]:
-    """The keys of a configuration that no setting has."""
+    """Return the keys of a configuration that no setting has."""
     known = {field.name for field in fields(ArenaConf)} | {"hydra"}
     return [str(key) for key in cfg if key not in known]
 
 
 def written(cfg: DictConfig) -> str:
-    """A configuration as text, with its references as they were written."""
+    """Return a configuration as text, with its references as they were written."""
     return repr(OmegaConf.to_container(cfg, resolve=False))
 
 
 def refers_to(text: str, key: str) -> bool:
-    """Whether a reference (``${key}``, ``${..key.below}``, ``${oc.select:key}``) names the key."""
+    """Return whether a reference (``${key}``, ``${..key.below}``, ``${oc.select:key}``) names the
+    key.
+    """
     return re.search(rf"\$\{{[^}}]*\b{re.escape(key)}\b", text) is not None
 
 
@@ -169,12 +171,12 @@ def check_ranges(config: Mapping[str, Any], problems: Problems) -> None:
 
 
 def _at_least(least: int, value: object) -> bool:
-    """Whether a whole number; a stored configuration of another version may hold anything."""
+    """Return whether a value is a whole number; other versions' files may hold anything."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _whole_numbers(node: object, where: str = "") -> Iterator[tuple[str, int]]:
-    """Each whole number of a configuration, with its key."""
+    """Yield each whole number of a configuration, with its key."""
     if isinstance(node, Mapping):
         for key, below in node.items():
             yield from _whole_numbers(below, f"{where}.{key}" if where else str(key))
@@ -230,7 +232,7 @@ def _merge_each(node: DictConfig, values: Mapping[Any, Any], where: str) -> list
 
 
 def check_providers(node: Any, problems: Problems) -> dict[str, dict[str, Any]]:
-    """The ``provider`` node, without what its entries do not set or set wrongly."""
+    """Return the ``provider`` node, without what its entries do not set or set wrongly."""
     if not isinstance(node, Mapping):
         problems.add(f"provider={node!r}: give +provider.NAME.api_base=... and the like.")
         return {}
