@@ -19,7 +19,7 @@ from game_reasoning_arena.analysis.statistics.factors import effects, effects_ta
 from game_reasoning_arena.analysis.statistics.hypotheses import Hypotheses, hypotheses
 from game_reasoning_arena.analysis.statistics.intervals import CONFIDENCE
 from game_reasoning_arena.analysis.statistics.judged import Judged, judged_of
-from game_reasoning_arena.analysis.statistics.judged_tables import judged_tables
+from game_reasoning_arena.analysis.statistics.judged_tables import judged_sentences, judged_tables
 from game_reasoning_arena.analysis.statistics.labels import with_labels
 from game_reasoning_arena.analysis.statistics.leaderboard import (
     Leaderboard,
@@ -205,8 +205,10 @@ class Comparison:
 
     @cached_property
     def sections(self) -> list[Section]:
-        """The head: a sentence and a leaderboard per game, and one over all games."""
-        return sections(self.leaderboard)
+        """The head: a sentence and a leaderboard per game, one over all games, and, of runs that
+        were assessed, sentences about decisions."""
+        judged = [Section(text, (), ()) for text in judged_sentences(self.judged_tables)]
+        return [*sections(self.leaderboard), *judged]
 
     def chosen(self, keys: Sequence[str]) -> list[Table]:
         """Return the tables of some names.

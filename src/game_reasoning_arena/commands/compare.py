@@ -167,14 +167,10 @@ def _print_head(comparison: Comparison, console: Console, width: int | None) -> 
     """
     from rich.text import Text
 
-    from game_reasoning_arena.analysis.statistics.judged_tables import judged_sentences
-    from game_reasoning_arena.analysis.tables.head import WIDTH, Section, head_lines
+    from game_reasoning_arena.analysis.tables.head import WIDTH, head_lines
 
-    judged = [Section(text, (), ()) for text in judged_sentences(comparison.judged_tables)]
     notes = [*comparison.caveats, *(f"note: {notice}" for notice in comparison.loaded.notices)]
-    for line in head_lines(
-        [*comparison.sections, *judged], notes, _REST, width=min(WIDTH, width or WIDTH)
-    ):
+    for line in head_lines(comparison.sections, notes, _REST, width=min(WIDTH, width or WIDTH)):
         console.print(Text(line, style="yellow" if line.startswith("! ") else ""))
 
 

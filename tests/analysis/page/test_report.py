@@ -409,10 +409,103 @@ def test_at_a_desktop_width_no_table_scrolls_sideways(tmp_path: Path) -> None:
         assert told.startswith("in every row: game tic_tac_toe")
         # A name is broken between its parts only, an interval never.
         lines = one.eval(
-            "[...document.querySelectorAll('.wide-table span')].filter((s) => "
+            "[...document.querySelectorAll('.whole')].filter((s) => "
             "s.getClientRects().length > 1).length"
         )
         assert lines == 0
+
+
+#: Tables wider than their frame.
+WIDER = (
+    "[...document.querySelectorAll('.wide-table, .ranking')]"
+    ".filter((t) => t.offsetParent && t.scrollWidth > t.clientWidth).length"
+)
+
+
+@pytest.fixture(scope="module")
+def league(tmp_path_factory: pytest.TempPathFactory) -> tuple[Comparison, Path]:
+    """Twelve models of long names, two of them at two games, and a game of three players."""
+    home = tmp_path_factory.mktemp("league")
+    for number in range(12):
+        model = f"litellm_openrouter/some-laboratory/model-{number}-of-a-long-name-instruct"
+        players = {"player_0": Player(model, fail=number / 24), "player_1": Player()}
+        for game in ("tic_tac_toe", "kuhn_poker")[number > 1 :]:
+            make_run(home / f"a-long-name-of-a-run-{number}-{game}", players, game=game, episodes=4)
+    three = {f"player_{i}": Player(f"vllm_of-three-{i}") for i in range(3)}
+    game = "kuhn_poker(players=3)"
+    make_run(home / "three", three, game=game, episodes=6, seats=3)
+    comparison = Comparison(load_runs(home, moves=True, notice=lambda _: None))
+    write_report(comparison, home / "report.html", title="A league")
+    return comparison, home / "report.html"
+
+
+@needs_browser
+def test_the_answer_stands_first_on_the_page(league: tuple[Comparison, Path]) -> None:
+    comparison, page = league
+    with Browser(width=1280) as one:
+        one.open(page)
+        sentences = one.eval(
+            "[...document.querySelectorAll('#summary .verdict h2')].map((h) => h.textContent)"
+        )
+        assert sentences == [section.sentence for section in comparison.sections]
+        first = comparison.sections[0]
+        shown = one.eval(
+            "[...document.querySelectorAll('#summary .verdict:first-child tbody tr')].map((r) =>"
+            "[...r.cells].map((c) => c.textContent))"
+        )
+        assert shown == [list(row) for row in (*first.rows, *first.marked)]
+        assert one.eval("document.querySelectorAll('.verdict tr.reference').length") == len(
+            [row for section in comparison.sections for row in section.marked]
+        )
+        tops = one.eval(
+            "['.verdict', '.contents', '.wide-table'].map((s) =>"
+            "document.querySelector('#summary ' + s).getBoundingClientRect().top)"
+        )
+        assert tops == sorted(tops)
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_column_is_hidden_and_no_word_is_broken(
+    league: tuple[Comparison, Path], width: int
+) -> None:
+    with Browser(width=width) as one:
+        for part in ("", "#episodes-top"):
+            one.open(league[1], part)
+            assert one.eval("document.documentElement.scrollWidth <= innerWidth"), part
+            if width == 1280:
+                assert one.eval(WIDER) == 0, part
+            # Text nodes end at marks or spaces: one that takes two lines has a space within it.
+            broken = one.eval(
+                "(() => { const found = []; const walk = document.createTreeWalker("
+                "document.querySelector('main'), NodeFilter.SHOW_TEXT); let node;"
+                "while ((node = walk.nextNode())) { const text = node.textContent.trim();"
+                "if (!node.parentElement.closest('table') || /[\\s-]/.test(text)) continue;"
+                "const range = document.createRange(); range.selectNodeContents(node);"
+                "if (new Set([...range.getClientRects()].map((r) => r.top)).size > 1)"
+                "found.push(text); } return found; })()"
+            )
+            assert broken == [], part
+
+
+@needs_browser
+def test_tables_are_reached_by_keys_and_players_are_known_by_model(
+    league: tuple[Comparison, Path],
+) -> None:
+    with Browser(width=1280) as one:
+        one.open(league[1])
+        one.eval("document.querySelector('.contents a[href=\"#table-pairs\"]').focus()")
+        one.press("Enter")
+        one.wait(
+            "Math.abs(document.getElementById('table-pairs').getBoundingClientRect().top) < 99"
+        )
+        one.open(league[1], "#episodes-top")
+        one.eval("document.getElementById('f-game').value = index.games.length - 1; filtered()")
+        results = one.eval("view.rows.map(outcomeText)")
+        assert results
+        assert all("player_" not in text for text in results)
+        assert any("of-three-" in text for text in results)
+        assert one.faults == []
 
 
 @needs_browser

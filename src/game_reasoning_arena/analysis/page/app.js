@@ -23,35 +23,6 @@ function chunk(number) {
   return chunks.get(number);
 }
 
-// Control characters and those that turn the direction of text are shown by their numbers.
-const HIDDEN = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200B-\u200F\u2028-\u202E\u2060-\u2069\uFEFF]|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g;
-
-function shown(text) {
-  const fragment = document.createDocumentFragment();
-  let from = 0;
-  for (const found of String(text).matchAll(HIDDEN)) {
-    fragment.append(text.slice(from, found.index));
-    const code = found[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
-    fragment.append(element("span", { class: "hidden-mark", title: "invisible character" }, `U+${code}`));
-    from = found.index + found[0].length;
-  }
-  fragment.append(String(text).slice(from));
-  return fragment;
-}
-
-function element(name, attributes, ...children) {
-  const node = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes || {})) {
-    if (key === "on") for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
-    else if (value !== null && value !== false) node.setAttribute(key, value === true ? "" : value);
-  }
-  for (const child of children.flat()) if (child !== null) node.append(typeof child === "string" ? shown(child) : child);
-  return node;
-}
-
-const seconds = (value) => (value === null || value === undefined ? "–" : `${value > 0 && value < 0.1 ? Number(value.toPrecision(2)) : value.toFixed(value < 10 ? 3 : 1)} s`);
-const known = (value) => (value === null || value === undefined ? "–" : String(value));
-
 // ---- the list -------------------------------------------------------------------------------
 
 const RESULT_NAMES = { w: "win", d: "draw", l: "loss" };
@@ -60,16 +31,18 @@ function seatsOf(i) {
   return index.seatings[index.episodes.seating[i]];
 }
 
+// Who sits there: the model, or the kind of player, and what tells it from others.
+const whoAt = (i, seat) => index.labels[seatsOf(i)[seat]?.[0]] ?? "?";
+
 function outcomeText(i) {
   const e = index.episodes;
   const status = index.statuses[e.status[i]];
   const results = e.results[i];
-  const seats = seatsOf(i);
-  if (status === "forfeit") return `${seats[e.forfeit[i]]?.[1] ?? "?"} forfeits (${index.causes[e.cause[i]] ?? "?"})`;
+  if (status === "forfeit") return `${whoAt(i, e.forfeit[i])} forfeits (${index.causes[e.cause[i]] ?? "?"})`;
   if (status !== "completed") return status;
   const cut = e.cut[i] ? ", cut at limit" : "";
   const winner = results.indexOf("w");
-  if (winner >= 0) return `${seats[winner][1]} wins${cut}`;
+  if (winner >= 0) return `${whoAt(i, winner)} wins${cut}`;
   return results.includes("d") ? `draw${cut}` : index.games[e.game[i]].short === "prompts" ? "answered" : `played${cut}`;
 }
 
@@ -131,10 +104,10 @@ function listed() {
       "tr",
       { on: { click: (event) => { if (!event.target.closest("a")) location.hash = link(i); } } },
       element("td", {}, element("a", { href: link(i) }, `${e.number[i]}`)),
-      index.runs.length > 1 ? element("td", {}, index.runs[e.run[i]]) : null,
-      element("td", {}, e.prompt[i] === null ? index.games[e.game[i]].name : `${index.games[e.game[i]].name}: ${e.name[i]}`),
-      element("td", {}, seatsOf(i).flatMap(([label], s) => [s ? (e.prompt[i] === null ? " v " : ", ") : "", markOf(i, s), element(e.results[i][s] === "w" ? "b" : "span", {}, index.labels[label])])),
-      element("td", {}, element("span", { class: `chip${kind}` }, outcomeText(i))),
+      index.runs.length > 1 ? element("td", {}, named(index.runs[e.run[i]])) : null,
+      element("td", {}, named(e.prompt[i] === null ? index.games[e.game[i]].name : `${index.games[e.game[i]].name}: ${e.name[i]}`)),
+      element("td", {}, seatsOf(i).flatMap(([label], s) => [s ? (e.prompt[i] === null ? " v " : ", ") : "", markOf(i, s), element(e.results[i][s] === "w" ? "b" : "span", {}, named(index.labels[label]))])),
+      element("td", {}, element("span", { class: `chip${kind}` }, named(outcomeText(i)))),
       element("td", { class: "number" }, known(e.turns[i])),
       element("td", {}, failureNames(i).join(", ")),
       element("td", { class: "number" }, seconds(e.duration[i]))
@@ -297,12 +270,12 @@ function stepped(i) {
 function detail(step, i) {
   if (view.step === 0) return [element("h3", {}, "Start"), element("p", { class: "soft" }, `${view.steps.length - 1} steps. Step forward to see each decision with its prompt, answer and reasoning.`)];
   const seat = step.move ? step.move.seat : step.responses[0].seat;
-  const who = seat < 0 ? "chance" : `${seatsOf(i)[seat]?.[1] ?? "?"} (${index.labels[seatsOf(i)[seat]?.[0]] ?? "?"})`;
+  const who = seat < 0 ? "chance" : `${whoAt(i, seat)} (seat ${seat})`;
   const what = step.move ? step.move.text : step.lone;
   const heading = element("h3", {}, `Step ${view.step}: ${who}: `, element("code", {}, what));
   const nodes = [heading];
   if (step.move && step.move.by === "substitute") nodes.push(element("p", { class: "caveat" }, "This move was put in by the run after the player failed; the player did not choose it."));
-  if (step.decision) nodes.push(judgement(step.decision, seatsOf(i)[seat]?.[1] ?? "?"));
+  if (step.decision) nodes.push(judgement(step.decision, whoAt(i, seat)));
   if (!step.responses.length && seat >= 0) nodes.push(element("p", { class: "soft" }, "No model was asked for this move."));
   step.responses.forEach((response, k) => nodes.push(attempt(response, k, step.responses.length)));
   return nodes;
@@ -341,7 +314,7 @@ function attempt(response, k, n) {
 // ---- routes, keys, theme --------------------------------------------------------------------
 
 function marked(target) {
-  for (const a of document.querySelectorAll("nav a")) {
+  for (const a of document.querySelectorAll("header nav a")) {
     if (a.getAttribute("href") === target) a.setAttribute("aria-current", "page");
     else a.removeAttribute("aria-current");
   }
@@ -355,7 +328,9 @@ async function route() {
   $("list").hidden = !episodes;
   $("summary").hidden = episodes;
   marked(episodes ? "#episodes-top" : "#summary-top");
-  window.scrollTo(0, 0);
+  const part = $(location.hash.slice(1));
+  if (part && $("summary").contains(part)) part.scrollIntoView();
+  else window.scrollTo(0, 0);
 }
 
 function keyed(event) {

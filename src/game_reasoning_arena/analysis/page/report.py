@@ -16,11 +16,12 @@ from tempfile import TemporaryFile
 from typing import Any, Final
 
 from jinja2 import Environment
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from game_reasoning_arena import __version__
 from game_reasoning_arena.analysis.compare import Comparison
 from game_reasoning_arena.analysis.page.episodes import EpisodeStore
+from game_reasoning_arena.analysis.page.markup import answer, markup, visible
 from game_reasoning_arena.analysis.statistics.differences import prompt_diffs
 from game_reasoning_arena.analysis.statistics.reasoning import (
     Passages,
@@ -28,14 +29,17 @@ from game_reasoning_arena.analysis.statistics.reasoning import (
     reasoning_summary,
     reasoning_table,
 )
-from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
+from game_reasoning_arena.analysis.tables.forms import Table
 from game_reasoning_arena.analysis.tables.plain import plain
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.process.files import replacing
 
 _PAGE: Final = Path(__file__).parent
-_SCRIPTS: Final = ("chess.js", "boards.js", "judgements.js", "answers.js", "app.js")
+_SCRIPTS: Final = ("text.js", "chess.js", "boards.js", "judgements.js", "answers.js", "app.js")
 _DATA: Final = "<!-- data -->"
+
+#: Tables that the head of the page shows, game by game.
+_IN_HEAD: Final = ("leaderboard", "overall")
 
 #: Tables above the plots; the rest is below.
 _FIRST: Final = ("results", "accuracy", "accuracy_pairs", "pairs")
@@ -92,7 +96,11 @@ def _frame(comparison: Comparison, title: str, reasoning: Table) -> str:
     script = script.replace('"use strict";', "")
     script = f'"use strict";\n{script}'
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    tables = [table for table in [*comparison.tables, reasoning] if table.rows or table.notes]
+    tables = [
+        table
+        for table in [*comparison.tables, reasoning]
+        if (table.rows or table.notes) and table.key not in _IN_HEAD
+    ]
     template = Environment(autoescape=True).from_string(
         (_PAGE / "page.html").read_text(encoding="utf-8")
     )
@@ -105,7 +113,9 @@ def _frame(comparison: Comparison, title: str, reasoning: Table) -> str:
         script_hash=_own(f"sha256-{digest}"),
         style=_own((_PAGE / "style.css").read_text(encoding="utf-8")),
         script=_own(script),
+        answers=Markup("\n").join(answer(section) for section in comparison.sections),
         caveats=_caveats(comparison.caveats),
+        contents=[(t.key, re.split("[(:,]", plain(t.title))[0].strip()) for t in tables],
         tables_first=_tables([t for t in tables if t.key in _FIRST]),
         tables_rest=_tables([t for t in tables if t.key not in _FIRST]),
         plots=Markup("").join(
@@ -140,65 +150,4 @@ def _notices(notices: Sequence[str], diffs: Sequence[str]) -> Markup:
 
 
 def _tables(tables: Sequence[Table]) -> Markup:
-    return Markup("\n").join(_table(table) for table in tables)
-
-
-def _table(table: Table) -> Markup:
-    table = table.by_value()
-    columns = table.shown_columns()
-    parts = [Markup("<h2>{}</h2>").format(visible(table.title))]
-    if table.rows:
-        same, columns = table.same_everywhere(columns)
-        if same:
-            told = " · ".join(f"{c.heading} {c.show(table.rows[0].get(c.key))}" for c in same)
-            parts.append(Markup('<p class="note">in every row: {}</p>').format(visible(told)))
-        head = Markup("").join(
-            Markup('<th scope="col"{}>{}</th>').format(_right(c.kind), _whole(visible(c.heading)))
-            for c in columns
-        )
-        body = Markup("\n").join(
-            Markup("<tr>{}</tr>").format(
-                Markup("").join(
-                    Markup("<td{}>{}</td>").format(_right(c.kind), _cell(c, row.get(c.key)))
-                    for c in columns
-                )
-            )
-            for row in table.rows
-        )
-        parts.append(
-            Markup(
-                '<div class="wide-table" tabindex="0" role="region" aria-label="{}"><table>'
-                "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
-            ).format(visible(table.title), head, body)
-        )
-    parts += [Markup('<p class="note">{}</p>').format(visible(note)) for note in table.notes]
-    return Markup("\n").join(parts)
-
-
-def _cell(column: Column, value: Value) -> Markup:
-    """A cell that may be broken between the parts of a name, and between value and interval."""
-    text = visible(column.show(value))
-    if column.kind != "text":
-        return _whole(text)
-    if not re.search("[A-Za-z]{2}", text):  # counts beside each other
-        return Markup("<span>{}</span>").format(text)
-    return Markup(_BREAKS.sub(r"\1<wbr>", str(text)))  # noqa: S704 (escaped above)
-
-
-def _whole(text: Markup) -> Markup:
-    """A text whose interval in brackets is not broken."""
-    before, bracket, interval = text.partition(" [")
-    return Markup("{} <span>{}{}</span>").format(before, "[", interval) if bracket else text
-
-
-#: Marks inside names after which a line may end; an entity such as ``&lt;`` has none of them.
-_BREAKS: Final = re.compile(r"([/_:,-])(?=\S)")
-
-
-def _right(kind: str) -> Markup:
-    return Markup("") if kind == "text" else Markup(' class="number"')
-
-
-def visible(text: str) -> Markup:
-    """Escaped, with control characters and those that turn text around shown by number."""
-    return escape(plain(text))
+    return Markup("\n").join(markup(table) for table in tables)
