@@ -14,7 +14,8 @@ import pytest
 
 from game_reasoning_arena.analysis.compare import Comparison
 from game_reasoning_arena.analysis.page.episodes import game_parameters
-from game_reasoning_arena.analysis.page.report import visible, write_report
+from game_reasoning_arena.analysis.page.markup import visible
+from game_reasoning_arena.analysis.page.report import write_report
 from game_reasoning_arena.cli import run_command
 from game_reasoning_arena.recording import load_runs
 from tests.analysis.make_runs import Player, make_run
