@@ -194,6 +194,7 @@ class Model:
     backend: str
     model_id: str
     provider: Provider | None = None
+    display_name: str | None = None
     description: str = ""
     sampling: Sampling = field(default_factory=Sampling)
     model_path: str | None = None

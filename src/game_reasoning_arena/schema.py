@@ -93,6 +93,8 @@ class ModelConf:
     """A model: its name, whose prefix selects the backend, and its settings."""
 
     name: str = MISSING
+    # What tables, plots and papers call it; null makes a short name of `name`.
+    display_name: str | None = None
     description: str | None = None
     model_path: str | None = None
     tokenizer_path: str | None = None
@@ -120,7 +122,15 @@ class ProviderConf:
 
 
 @dataclass
-class LLMAgentConf:
+class AgentConf:
+    """What a player of any type has."""
+
+    # What tables, plots and papers call it; null takes the model's, or makes one.
+    display_name: str | None = None
+
+
+@dataclass
+class LLMAgentConf(AgentConf):
     """A language model at a seat."""
 
     type: str = "llm"
@@ -135,21 +145,21 @@ class LLMAgentConf:
 
 
 @dataclass
-class RandomAgentConf:
+class RandomAgentConf(AgentConf):
     """A player that is uniform over the legal moves."""
 
     type: str = "random"
 
 
 @dataclass
-class HumanAgentConf:
+class HumanAgentConf(AgentConf):
     """A person at this terminal."""
 
     type: str = "human"
 
 
 @dataclass
-class MCTSAgentConf:
+class MCTSAgentConf(AgentConf):
     """Monte-Carlo tree search; information-set search where information is hidden."""
 
     type: str = "mcts"
@@ -160,7 +170,7 @@ class MCTSAgentConf:
 
 
 @dataclass
-class SolverAgentConf:
+class SolverAgentConf(AgentConf):
     """Optimal play where it can be computed."""
 
     type: str = "solver"
@@ -169,7 +179,7 @@ class SolverAgentConf:
 
 
 @dataclass
-class BotAgentConf:
+class BotAgentConf(AgentConf):
     """A bot of OpenSpiel's registry by name."""
 
     type: str = "bot"
@@ -178,7 +188,7 @@ class BotAgentConf:
 
 
 @dataclass
-class UCIAgentConf:
+class UCIAgentConf(AgentConf):
     """A chess engine that speaks UCI, such as Stockfish."""
 
     type: str = "uci"
@@ -190,7 +200,7 @@ class UCIAgentConf:
 
 
 @dataclass
-class PolicyAgentConf:
+class PolicyAgentConf(AgentConf):
     """A table file, or a Python callable from a trusted module."""
 
     type: str = "policy"

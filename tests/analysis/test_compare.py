@@ -49,7 +49,7 @@ def _results(of: Path | Comparison) -> Table:
 def test_rates_add_up_over_every_episode_that_began(tmp_path: Path) -> None:
     make_run(tmp_path / "a", _versus_random("vllm_a", fail=0.05), episodes=80, outages=0.1)
     comparison = _quiet(tmp_path / "a")
-    (row,) = [r for r in _results(comparison).rows if r["who"] == "vllm_a"]
+    (row,) = [r for r in _results(comparison).rows if r["who"] == "a"]
     total = row["win"].value + row["draw"] + row["loss"].value + row["error"] + row["open"]
     assert total == pytest.approx(1.0)
     assert row["began"] == 80
@@ -78,7 +78,7 @@ def test_policies_differ_just_where_a_player_failed(tmp_path: Path) -> None:
     table = standings(load_runs(tmp_path / "a")).table
     touched = table.groupby("episode")["substituted"].transform("any")
     assert touched.any()
-    mine = table[table["who"] == "vllm_a"]
+    mine = table[table["who"] == "a"]
     mine_touched = touched[mine.index]
     assert (mine.loc[mine_touched, "loss"] == "loss").all()
     assert mine.loc[mine_touched, "drop"].isna().all()
@@ -94,12 +94,12 @@ def test_models_are_paired_by_deal_and_a_real_difference_is_found(tmp_path: Path
     make_run(tmp_path / "good", _versus_random("vllm_good"), episodes=120)
     make_run(tmp_path / "bad", _versus_random("vllm_bad", fail=0.4), episodes=120)
     comparison = _quiet(tmp_path)
-    (pair,) = [p for p in comparison.pairs if {p.a, p.b} == {"vllm_good", "vllm_bad"}]
+    (pair,) = [p for p in comparison.pairs if {p.a, p.b} == {"good", "bad"}]
     assert pair.basis == "same deals"
     assert (pair.met, pair.matched, pair.n) == (0, 120, 120)
     assert (pair.deals, pair.tested) == (60, 60)
     assert pair.resolved
-    assert pair.verdict().startswith("vllm_good is better")
+    assert pair.verdict().startswith("good is better")
     assert pair.depends_on_policy
     assert "depends on how forfeits count" in pair.verdict()
     assert comparison.differences.rows
@@ -129,7 +129,7 @@ def test_the_same_settings_twice_are_told_apart_by_run(tmp_path: Path) -> None:
         make_run(tmp_path / name, _versus_random("vllm_a"), episodes=60)
     comparison = _quiet(tmp_path)
     labels = {pair.a for pair in comparison.pairs} | {pair.b for pair in comparison.pairs}
-    assert {"vllm_a [first]", "vllm_a [second]"} <= labels
+    assert {"a [first]", "a [second]"} <= labels
     (pair,) = [p for p in comparison.pairs if "random" not in (p.a, p.b)]
     assert pair.basis == "same deals"
     assert not pair.resolved
@@ -139,7 +139,7 @@ def test_the_same_settings_twice_are_told_apart_by_run(tmp_path: Path) -> None:
 def test_more_deals_of_the_same_settings_are_one_competitor(tmp_path: Path) -> None:
     make_run(tmp_path / "first", _versus_random("vllm_a"), episodes=40, seed=1)
     make_run(tmp_path / "second", _versus_random("vllm_a"), episodes=40, seed=2)
-    (row,) = [r for r in _results(tmp_path).rows if r["who"] == "vllm_a"]
+    (row,) = [r for r in _results(tmp_path).rows if r["who"] == "a"]
     assert row["began"] == 80
 
 
@@ -150,10 +150,10 @@ def test_labels_name_what_differs(tmp_path: Path) -> None:
     make_run(tmp_path / "self", {f"player_{i}": Player("vllm_b") for i in (0, 1)}, episodes=10)
     labels = {c.label for c in standings(load_runs(tmp_path)).who.values()}
     assert labels == {
-        "vllm_a (temperature=0.0)",
-        "vllm_a (temperature=0.9)",
-        "vllm_b as player_0",
-        "vllm_b as player_1",
+        "a T=0",
+        "a T=0.9",
+        "b as player_0",
+        "b as player_1",
         "random",
     }
 
@@ -180,11 +180,11 @@ def test_unknown_cost_stays_unknown(tmp_path: Path) -> None:
     make_run(tmp_path / "a", _versus_random("vllm_a"), episodes=10)
     make_run(tmp_path / "b", _versus_random("litellm_b", cost_usd=0.01), episodes=10)
     rows = {r["who"]: r for r in _quiet(tmp_path).chosen(["cost"])[0].rows}
-    assert rows["vllm_a"]["cost"] is None
-    assert rows["vllm_a"]["per_win"] is None
+    assert rows["a"]["cost"] is None
+    assert rows["a"]["per_win"] is None
     asked = len(load_runs(tmp_path / "b").responses)
-    assert rows["litellm_b"]["cost"] == pytest.approx(0.01 * asked)
-    assert rows["litellm_b"]["per_game"] == pytest.approx(0.01 * asked / 10)
+    assert rows["b"]["cost"] == pytest.approx(0.01 * asked)
+    assert rows["b"]["per_game"] == pytest.approx(0.01 * asked / 10)
 
 
 def test_answers_from_the_cache_cost_and_time_nothing(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_answers_from_the_cache_cost_and_time_nothing(tmp_path: Path) -> None:
     assert latency["calls"] == len(kept) - 7
     assert latency["p99"] is None or latency["p99"] < 99
     assert tables["failures"].rows[0]["answers"] == len(kept)
-    said = f"litellm_a: 7 of {len(kept)} answers came from the cache"
+    said = f"a: 7 of {len(kept)} answers came from the cache"
     assert any(note.startswith(said) for note in tables["cost"].notes)
     assert any(note.startswith(said) for note in tables["latency"].notes)
     axis = plot_spread.latency_distributions(comparison).axes[0]
@@ -217,7 +217,7 @@ def test_what_cannot_be_told_is_said(tmp_path: Path) -> None:
     other = make_run(tmp_path / "other", _versus_random("vllm_b"), game="connect_four", episodes=10)
     assert any("share no game" in c for c in _quiet(one, other).caveats)
     deals = make_run(tmp_path / "deals", _versus_random("vllm_c"), episodes=10, seed=5)
-    (pair,) = [p for p in _quiet(one, deals).pairs if {p.a, p.b} == {"vllm_a", "vllm_c"}]
+    (pair,) = [p for p in _quiet(one, deals).pairs if {p.a, p.b} == {"a", "c"}]
     assert pair.basis == "same opponents"
     assert "unpaired" in pair.verdict()
     empty = make_run(tmp_path / "empty", _versus_random("vllm_d"), episodes=0)
@@ -230,7 +230,7 @@ def test_a_run_in_progress_counts_what_began(tmp_path: Path) -> None:
     (path / "episodes.jsonl").write_bytes(b"".join(lines[:15]) + lines[15][:30])
     comparison = _quiet(path)
     assert any("in progress" in c and "15 of 20" in c for c in comparison.caveats)
-    (row,) = [r for r in _results(comparison).rows if r["who"] == "vllm_a"]
+    (row,) = [r for r in _results(comparison).rows if r["who"] == "a"]
     assert row["began"] == 20
     assert row["open"] == pytest.approx(5 / 20)
     assert any("torn" in notice for notice in comparison.loaded.notices)
@@ -266,7 +266,7 @@ def test_what_was_interrupted_is_no_random_sample(tmp_path: Path) -> None:
 def test_poker_is_judged_by_its_returns(tmp_path: Path) -> None:
     for name in ("a", "b"):
         make_run(tmp_path / name, _versus_random(f"vllm_{name}"), game="leduc_poker", episodes=40)
-    (pair,) = [p for p in _quiet(tmp_path).pairs if {p.a, p.b} == {"vllm_a", "vllm_b"}]
+    (pair,) = [p for p in _quiet(tmp_path).pairs if {p.a, p.b} == {"a", "b"}]
     assert pair.measure is Measure.RETURN
     assert pair.p is not None
     assert pair.difference == pair.returns
@@ -347,20 +347,20 @@ def test_every_model_against_every_model_is_one_competitor_each(tmp_path: Path) 
     comparison = _quiet(tmp_path)
     results = {row["who"]: row for row in _results(comparison).rows}
     assert set(results) == {
-        "vllm_a", "vllm_b", "vllm_a as player_0", "vllm_a as player_1", "vllm_b as player_0",
-        "vllm_b as player_1",
+        "a", "b", "a as player_0", "a as player_1", "b as player_0",
+        "b as player_1",
     }  # fmt: skip
-    assert results["vllm_a"]["began"] == results["vllm_b"]["began"] == 80
-    assert results["vllm_a as player_0"]["began"] == 40
+    assert results["a"]["began"] == results["b"]["began"] == 80
+    assert results["a as player_0"]["began"] == 40
     pairs = {(pair.a, pair.b): pair for pair in comparison.pairs}
     assert {frozenset(key) for key in pairs} == {
-        frozenset({"vllm_a", "vllm_b"}),
-        frozenset({"vllm_a as player_0", "vllm_a as player_1"}),
-        frozenset({"vllm_b as player_0", "vllm_b as player_1"}),
+        frozenset({"a", "b"}),
+        frozenset({"a as player_0", "a as player_1"}),
+        frozenset({"b as player_0", "b as player_1"}),
     }
-    assert pairs["vllm_a", "vllm_b"].verdict().startswith("vllm_a is better")
+    assert pairs["a", "b"].verdict().startswith("a is better")
     (fit,) = comparison.ratings["tic_tac_toe"]
-    assert list(fit.ratings) == ["vllm_a", "vllm_b"]
+    assert list(fit.ratings) == ["a", "b"]
     assert fit.games == 80
 
 
@@ -368,11 +368,11 @@ def test_only_runs_that_repeat_deals_are_told_apart(tmp_path: Path) -> None:
     for name in ("first", "second"):
         make_run(tmp_path / name, _versus_random("vllm_a"), episodes=10)
     make_run(tmp_path / "third", _versus_random("vllm_a"), game="leduc_poker", episodes=10)
-    labels = {row["who"] for row in _results(tmp_path).rows if "vllm" in row["who"]}
-    assert labels == {"vllm_a [first]", "vllm_a [second]", "vllm_a [third]"}
+    labels = {row["who"] for row in _results(tmp_path).rows} - {"random"}
+    assert labels == {"a [first]", "a [second]", "a [third]"}
     make_run(tmp_path / "fourth", _versus_random("vllm_a"), game="chess", episodes=10)
-    labels = {row["who"] for row in _results(tmp_path).rows if "vllm" in row["who"]}
-    assert labels == {"vllm_a [first]", "vllm_a [second]", "vllm_a [other runs]"}
+    labels = {row["who"] for row in _results(tmp_path).rows} - {"random"}
+    assert labels == {"a [first]", "a [second]", "a [other runs]"}
 
 
 def test_rows_that_do_not_compare_are_named(tmp_path: Path) -> None:
@@ -383,7 +383,7 @@ def test_rows_that_do_not_compare_are_named(tmp_path: Path) -> None:
     assert "met different opponents" not in " ".join(_results(alike).notes)
     make_run(tmp_path / "c", {"player_0": strong, "player_1": Player("vllm_c")}, episodes=10)
     (note,) = [n for n in _results(tmp_path).notes if "met different opponents" in n]
-    assert note.startswith("tic_tac_toe: vllm_a and vllm_b (one of 2 such pairs)")
+    assert note.startswith("tic_tac_toe: a and b (one of 2 such pairs)")
 
 
 def test_a_row_of_runs_that_differ_says_so(tmp_path: Path) -> None:
@@ -403,15 +403,15 @@ def test_a_row_of_runs_that_differ_says_so(tmp_path: Path) -> None:
 
 def test_pairs_that_share_nothing_are_named_and_fill_no_rows(tmp_path: Path) -> None:
     for number, model in enumerate(("vllm_a", "vllm_b")):
-        players = {"player_0": Player(model), "player_1": Player(f"vllm_other_{model}")}
+        players = {"player_0": Player(model), "player_1": Player(f"other_{model}")}
         make_run(tmp_path / model, players, episodes=10, seed=number)
     (table,) = [table for table in _quiet(tmp_path).tables if table.key == "pairs"]
     assert {frozenset((row["a"], row["b"])) for row in table.rows} == {
-        frozenset({"vllm_a", "vllm_other_vllm_a"}),
-        frozenset({"vllm_b", "vllm_other_vllm_b"}),
+        frozenset({"a", "other_vllm_a"}),
+        frozenset({"b", "other_vllm_b"}),
     }
     (note,) = [note for note in table.notes if "cannot be compared" in note]
-    assert note.startswith("vllm_a and vllm_b; vllm_a and vllm_other_vllm_b; ")
+    assert note.startswith("a and b; a and other_vllm_b; ")
 
 
 def test_control_characters_of_others_reach_no_terminal_and_no_file(
@@ -493,14 +493,14 @@ def test_only_those_are_named_between_whom_a_setting_differs(tmp_path: Path) -> 
     both = {"player_0": Player("vllm_a"), "player_1": Player("vllm_b")}
     assert line("one", (both, 4), (_versus_random("vllm_c"), 9)) == (
         "CONFOUNDED: besides who played, these differ between the runs: "
-        "config simulation.max_moves (4: vllm_a, vllm_b; 9: vllm_c). "
+        "config simulation.max_moves (4: a, b; 9: c). "
         "A difference between competitors with different values may come from that."
     )
     # Only one of the values stood where the two met; the other is of games against somebody else.
     assert line("met", (both, 4), (_versus_random("vllm_a"), 9)) == ""
     players = [("vllm_a", 0.1), ("vllm_b", 0.1), ("vllm_c", 0.9)]
     runs = [(_versus_random(model, temperature=at), 4) for model, at in players]
-    assert "temperature of the players (0.1: vllm_a, vllm_b; 0.9: vllm_c). " in line("own", *runs)
+    assert "temperature of the players (0.1: a, b; 0.9: c). " in line("own", *runs)
 
 
 def test_a_plot_that_cannot_show_all_says_so(
@@ -621,10 +621,10 @@ def test_games_against_several_opponents_are_counted_apart(tmp_path: Path) -> No
     make_run(tmp_path / "b", players, episodes=6)
     comparison = _quiet(tmp_path)
     (note,) = [note for note in _results(comparison).notes if "several opponents" in note]
-    assert note == ("one row of games against several opponents: vllm_a (random 10, vllm_b 6).")
+    assert note == ("one row of games against several opponents: a (random 10, b 6).")
     ratings = next(table for table in comparison.tables if table.key == "ratings")
     assert {row["who"]: row["games"] for row in ratings.rows} == {
-        "vllm_a": 16, "random": 10, "vllm_b": 6,
+        "a": 16, "random": 10, "b": 6,
     }  # fmt: skip
 
 

@@ -94,7 +94,7 @@ def test_games_that_are_copies_are_no_evidence(arena: Arena) -> None:
         assert (row["began"], row["distinct"]) == (40, 2)
         assert row["score"].low is None
     (caveat,) = [c for c in comparison.caveats if "nothing in them is random" in c]
-    assert caveat.startswith("tic_tac_toe: 40 games of scripted_first (temperature=0")
+    assert caveat.startswith("tic_tac_toe: 40 games of scripted_first T=0")
     assert "are only 2 different ones" in caveat
     (fit,) = comparison.ratings["tic_tac_toe"]
     assert all(rating.low is None for rating in fit.ratings.values())

@@ -25,7 +25,7 @@ def test_a_model_that_thinks_beyond_its_limit_is_told_live_and_by_compare(lab: L
     compared = lab.arena("compare", str(ran.directory))
     shown = " ".join(compared.out.split())
     first = shown[shown.index("! ") :]  # the first of what could turn the answer
-    assert first.startswith("! direct_my_lab/small: 15 of 15 answers were cut at max_tokens=250")
+    assert first.startswith("! small: 15 of 15 answers were cut at max_tokens=250")
     assert setting in first.partition("More: ")[0]
 
 

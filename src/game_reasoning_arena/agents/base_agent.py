@@ -31,8 +31,9 @@ class PlayerSpec:
     """A player as configured, everything resolved.
 
     ``options`` holds the rest of the agent's configuration (``template``, ``memory``, ...). For a
-    class of the user's own, ``make`` constructs it and ``type`` is its dotted name. ``notes`` are
-    sentences for the user about how it was resolved.
+    class of the user's own, ``make`` constructs it and ``type`` is its dotted name.
+    ``display_name`` is its name in tables, None for its model's. ``notes`` are sentences for the
+    user about how it was resolved.
     """
 
     name: str
@@ -40,6 +41,7 @@ class PlayerSpec:
     model: Model | None = None
     sampling: Sampling = field(default_factory=Sampling)
     options: Mapping[str, Any] = field(default_factory=dict)
+    display_name: str | None = None
     make: Constructor[Agent] | None = None
     notes: tuple[str, ...] = ()
 

@@ -373,6 +373,7 @@ def _settings(entry: ModelEntry | None, check_paths: bool) -> dict[str, Any]:
     if entry is None:
         return {}
     return {
+        "display_name": entry.display_name,
         "description": entry.description,
         "sampling": entry.sampling,
         "model_path": _usable(entry, "model_path", check_paths),

@@ -62,6 +62,7 @@ class ModelEntry:
 
     name: str
     where: str
+    display_name: str | None = None
     description: str = ""
     model_path: str | None = None
     tokenizer_path: str | None = None
@@ -208,7 +209,10 @@ _KEY_ADVICE = (
     "a key never stands in a configuration. Set it in the environment or in .env and give the "
     "variable's name: `api_key_env: NAME_API_KEY`."
 )
-_TEXTS = ("description", "model_path", "tokenizer_path", "chat_template", "api_base", "api_key_env")
+_TEXTS = (
+    "display_name", "description", "model_path", "tokenizer_path", "chat_template", "api_base",
+    "api_key_env",
+)  # fmt: skip
 
 
 def _check_settings(settings: dict[str, Any], where: str, problems: list[str]) -> None:
@@ -218,6 +222,8 @@ def _check_settings(settings: dict[str, Any], where: str, problems: list[str]) -
         if value is not None and not isinstance(value, str):
             problems.append(f"{where}: {key} is {value!r}; it must be a text.")
             settings.pop(key)
+    if (problem := display_name_problem(settings.get("display_name"))) is not None:
+        problems.append(f"{where}: display_name {problem}")
     for key in ("sampling", "engine", "extra", "prices"):
         if key in settings and not isinstance(settings[key], Mapping):
             problems.append(f"{where}: {key} holds {kind(settings[key])}; it must be a mapping.")
@@ -241,6 +247,13 @@ def _check_settings(settings: dict[str, Any], where: str, problems: list[str]) -
                 f"{where}: {key} is {value!r}; it must be an absolute path, such as "
                 f"{str(Path.cwd() / value)!r}."
             )
+
+
+def display_name_problem(name: str | None) -> str | None:
+    """Return what is wrong with a name that tables and plots are to show; None if nothing is."""
+    if name is None or (name.strip() and all(ord(character) >= 32 for character in name)):
+        return None
+    return f"is {name!r}; it must be a text of one line, such as 'Atlas 70B'."
 
 
 def _check_headers(settings: dict[str, Any], where: str, problems: list[str]) -> None:

@@ -75,7 +75,7 @@ def _resume(directory: Path, overrides: list[str]) -> int:
         record, _ = recovered_run(directory)
         _refuse_changes(directory, experiment, record)
         past = load_past(directory, experiment)
-        _set_length(directory, experiment, record, past)
+        _write_down(directory, experiment, record, past)
         if changed := changed_versions(past.provenances[-1], provenance(experiment)):
             past.notes.append(f"what is there was played with other versions: {', '.join(changed)}")
         for note in past.notes:
@@ -231,6 +231,8 @@ def _asked_for(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> b
     from game_reasoning_arena.preflight.experiment import BACKEND_NOT_IDENTITY, NOT_IDENTITY
 
     group, _, rest = key.partition(".")
+    if rest.endswith("display_name"):
+        return False
     if group == "backend":
         prefix, _, setting = rest.partition(".")
         kept = f"backend.{prefix}._target_"
@@ -238,8 +240,8 @@ def _asked_for(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> b
     return group == "shard" or group not in (*NOT_IDENTITY, "catalog")
 
 
-def _set_length(directory: Path, experiment: Experiment, record: RunRecord, past: Past) -> None:
-    """Record another number of episodes, and no other setting of this sitting."""
+def _write_down(directory: Path, experiment: Experiment, record: RunRecord, past: Past) -> None:
+    """Record another number of episodes and display names, and no other setting of this sitting."""
     from game_reasoning_arena.configuration.command_line import read_plain_file
     from game_reasoning_arena.recording.config_text import as_yaml
     from game_reasoning_arena.recording.run_record import Extension
@@ -250,6 +252,13 @@ def _set_length(directory: Path, experiment: Experiment, record: RunRecord, past
         past.extended.append(step)
         past.notes.append(f"{before} episodes were planned, now {experiment.episodes}")
     path = directory / layout.CONFIG
-    config = read_plain_file(path)
-    if config.get("episodes") != experiment.episodes:
-        replace_file(path, as_yaml({**config, "episodes": experiment.episodes}))
+    written = read_plain_file(path)
+    config: dict[str, Any] = {**written, "episodes": experiment.episodes}
+    named = {p.name: p.display_name for p in experiment.players if p.display_name is not None}
+    if named and isinstance(agents := config.get("agents"), Mapping):
+        config["agents"] = {
+            name: {**agent, "display_name": named[name]} if name in named else agent
+            for name, agent in agents.items()
+        }
+    if config != written:
+        replace_file(path, as_yaml(config))

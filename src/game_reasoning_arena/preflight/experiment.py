@@ -137,11 +137,14 @@ class Experiment:
         if isinstance(kept.get("model"), Mapping):
             kept["model"] = _without_default_seeds(kept["model"])
         kept["backend"] = {prefix: self.asked_through(prefix) for prefix in self.config["backend"]}
+        kept["model"] = _asked_of(kept["model"])
+        kept["agents"] = {name: _asked_of(agent) for name, agent in kept["agents"].items()}
         kept["catalog"] = {
             **kept["catalog"],
             "models": [
-                {k: v for k, v in entry.items() if k != "prices"}
+                _asked_of(entry, "prices")
                 for entry in kept["catalog"]["models"]
+                if entry.keys() != {"name", "display_name"}  # as a model without an entry
             ],
         }
         if self.contents:
@@ -198,6 +201,13 @@ def changed_files(
 
 def _digest(content: object) -> str:
     return hashlib.sha256(orjson.dumps(content)).hexdigest()
+
+
+def _asked_of(node: Any, *more: str) -> Any:
+    """Return a node without the keys that change no question, such as its name in tables."""
+    if not isinstance(node, Mapping):
+        return node
+    return {key: value for key, value in node.items() if key not in ("display_name", *more)}
 
 
 def _without_default_seeds(node: Mapping[str, Any]) -> dict[str, Any]:

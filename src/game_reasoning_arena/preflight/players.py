@@ -11,6 +11,7 @@ from game_reasoning_arena.agents.base_agent import Agent, OnFailure, PlayerSpec
 from game_reasoning_arena.agents.checks import option_problems
 from game_reasoning_arena.backends.prices import known_to_think
 from game_reasoning_arena.catalog.catalog import Catalog
+from game_reasoning_arena.catalog.entries import display_name_problem
 from game_reasoning_arena.configuration.value_checks import Problems, against_schema, check_sampling
 from game_reasoning_arena.errors import UserError, choose_from
 from game_reasoning_arena.process.targets import PACKAGE, check_target, follow, parameters_of
@@ -112,11 +113,11 @@ class _Checks:
         options = self._options(AGENT_TYPES[kind], values, where)
         _report_type(where, kind, values, self.problems)
         options.pop("type")
+        shown = self._display_name(options.pop("display_name"), where)
+        player = PlayerSpec(name=name, type=kind, options=options, display_name=shown)
         if kind == "llm":
-            return self._asking(PlayerSpec(name=name, type=kind, options=options))
-        if not self._trusts_callable(options.get("callable"), where):
-            return None
-        return PlayerSpec(name=name, type=kind, options=options)
+            return self._asking(player)
+        return player if self._trusts_callable(options.get("callable"), where) else None
 
     def _of_own_class(self, name: str, values: Mapping[str, Any]) -> PlayerSpec | None:
         """Return a player of a class that ``_target_`` names."""
@@ -133,7 +134,7 @@ class _Checks:
                 trusted_targets=self.config["trusted_targets"],
                 first=1,
                 given=GIVEN,
-                beside=_settings_of_models,
+                beside=_beside,
             )
         )
         if make is None:
@@ -144,7 +145,10 @@ class _Checks:
                 "nor sit, so it cannot choose a move."
             )
             return None
-        player = PlayerSpec(name=name, type=make.target, options=make.settings, make=make)
+        shown = self._display_name(values.get("display_name"), where)
+        player = PlayerSpec(
+            name=name, type=make.target, options=make.settings, make=make, display_name=shown
+        )
         if ASKS not in make.parameters:
             return player
         asking = _settings_of_models(make.cls)
@@ -153,6 +157,14 @@ class _Checks:
         options = self._options(LLMAgentConf, given, where)
         kept = {key: value for key, value in options.items() if key in asking}
         return self._asking(replace(player, options={**kept, **make.settings}))
+
+    def _display_name(self, name: object, where: str) -> str | None:
+        if name is not None and not isinstance(name, str):
+            self.problems.add(f"{where}.display_name is {name!r}; it must be a text.")
+            return None
+        if (problem := display_name_problem(name)) is not None:
+            self.problems.add(f"{where}.display_name {problem}")
+        return name
 
     def _options(self, schema: type, values: Mapping[str, Any], where: str) -> dict[str, Any]:
         options, wrong = against_schema(schema, values, where)
@@ -195,12 +207,17 @@ class _Checks:
         return True
 
 
+def _beside(cls: type[Agent]) -> Collection[str]:
+    """Return the settings of a class's players that are not for its constructor."""
+    return {"display_name", *_settings_of_models(cls)}
+
+
 def _settings_of_models(cls: type[Agent]) -> Collection[str]:
     """Return the settings of language models that such players have beside their class's own."""
     from game_reasoning_arena.agents.llm_agent import LLMAgent
 
     if issubclass(cls, LLMAgent):
-        return {field.name for field in fields(LLMAgentConf)} - {"type"}
+        return {field.name for field in fields(LLMAgentConf)} - {"type", "display_name"}
     return {"model", "sampling"} if ASKS in parameters_of(cls) else ()
 
 

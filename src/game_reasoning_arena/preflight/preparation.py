@@ -381,6 +381,8 @@ def _check_constraint(player: PlayerSpec, backend: BaseLLMBackend) -> None:
 def _player_config(player: PlayerSpec) -> dict[str, Any]:
     """Return a player's configuration as it is recorded: all values final."""
     conf: dict[str, Any] = {"type" if player.make is None else "_target_": player.type}
+    if player.display_name is not None:
+        conf["display_name"] = player.display_name
     if player.model is not None:
         conf["model"] = player.model.name
         conf["sampling"] = player.sampling.as_config()
@@ -393,7 +395,9 @@ def _add_catalog_entries(config: dict[str, Any], models: Sequence[Model], catalo
     providers: dict[str, Any] = dict(config["provider"] or {})
     for model in models:
         entry: dict[str, Any] = {"name": model.name}
-        for key in ("description", "model_path", "tokenizer_path", "chat_template"):
+        for key in (
+            "display_name", "description", "model_path", "tokenizer_path", "chat_template",
+        ):  # fmt: skip
             if getattr(model, key):
                 entry[key] = getattr(model, key)
         if model.engine:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from game_reasoning_arena.preflight.experiment import Experiment
 
 #: Settings of an agent that change no question.
-_OF_THE_ANSWER = ("model", "sampling", "constrain_to_legal")
+_OF_THE_ANSWER = ("model", "sampling", "constrain_to_legal", "display_name")
 
 
 def recording_problems(experiment: Experiment) -> list[str]:

@@ -87,7 +87,8 @@ def _changes(sweep: Sweep, candidate: Candidate, blank: Sequence[str]) -> list[s
     for key in sorted(before.keys() | now.keys()):
         top = key.partition(".")[0]
         swept = any(_below(key, axis) for axis in (*sweep.axes, *candidate.values))
-        if top not in NOT_IDENTITY and not swept and before.get(key) != now.get(key):
+        asked = top not in NOT_IDENTITY and not key.endswith("display_name")
+        if asked and not swept and before.get(key) != now.get(key):
             found.append(f"{key}: {before.get(key, 'not set')} -> {now.get(key, 'not set')}")
     return found
 

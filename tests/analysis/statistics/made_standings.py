@@ -78,5 +78,5 @@ class Table:
         """The standings; all but the others are models."""
         table = pd.DataFrame(self.rows)
         labels = list(dict.fromkeys(table["who"]))
-        who = {(0, name): Competitor(name, {}, name not in others, name) for name in labels}
+        who = {(0, name): Competitor(name, {}, name not in others, name, name) for name in labels}
         return Standings(table, who, limits={self.game: Limits(-13.0, 13.0, True)})

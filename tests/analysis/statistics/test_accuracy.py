@@ -199,8 +199,8 @@ def test_conditions_tell_the_same_model_apart(tmp_path: Path) -> None:
     ]
     found = tables(*runs)
     assert [row["who"] for row in found["accuracy"].rows] == [
-        "scripted_one (shots=4)",
-        "scripted_one (shots=0)",
+        "scripted_one shots=4",
+        "scripted_one shots=0",
     ]
 
 

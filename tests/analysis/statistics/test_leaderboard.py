@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from game_reasoning_arena.analysis.compare import Comparison
 from game_reasoning_arena.analysis.statistics.leaderboard import mean_of_estimates
 from game_reasoning_arena.analysis.statistics.letters import letters
-from game_reasoning_arena.analysis.statistics.names import short_names
 from game_reasoning_arena.analysis.tables.estimates import Estimate
 from game_reasoning_arena.analysis.tables.head import HEIGHT, WIDTH, Section, head_lines
 from game_reasoning_arena.errors import UserError
@@ -39,32 +38,6 @@ def test_names_share_a_letter_just_where_they_are_not_told_apart(
 def test_letters_of_a_chain() -> None:
     apart = {frozenset("ac"), frozenset("ad"), frozenset("bd")}
     assert letters("abcd", apart) == {"a": "a", "b": "ab", "c": "bc", "d": "c"}
-
-
-def test_short_names_keep_what_tells_competitors_apart() -> None:
-    assert short_names(
-        [
-            "direct_lab/atlas-70b (temperature=0.0)",
-            "direct_lab/atlas-70b (temperature=0.7)",
-            "litellm_openai/gpt-4o",
-            "vllm_Qwen2-7B",
-            "random",
-        ]
-    ) == {
-        "direct_lab/atlas-70b (temperature=0.0)": "atlas-70b T=0",
-        "direct_lab/atlas-70b (temperature=0.7)": "atlas-70b T=0.7",
-        "litellm_openai/gpt-4o": "gpt-4o",
-        "vllm_Qwen2-7B": "Qwen2-7B",
-        "random": "random",
-    }
-    same = ["litellm_a/m", "direct_b/m"]
-    assert short_names(same) == {name: name for name in same}
-
-
-@given(st.lists(st.text(), max_size=6))
-def test_short_names_are_as_many_as_names(labels: list[str]) -> None:
-    found = short_names(labels)
-    assert len(set(found.values())) == len(set(labels))
 
 
 def test_the_mean_of_estimates_covers() -> None:
@@ -119,11 +92,11 @@ def test_the_answer_stands_first(tmp_path: Path) -> None:
     found = comparison.leaderboard
     assert {board.game for board in found.boards} == {"tic_tac_toe", "kuhn_poker"}
     for board in found.boards:
-        assert [place.name for place in board.places] == ["strong", "weak"]
+        assert [place.who for place in board.places] == ["strong", "weak"]
         assert [place.letters for place in board.places] == ["a", "b"]
-        assert [place.name for place in board.baselines] == ["random"]
+        assert [place.who for place in board.baselines] == ["random"]
         assert board.sentence.startswith(f"{board.game}: strong leads with ")
-    assert [place.name for place in found.overall if not place.baseline] == ["strong", "weak"]
+    assert [place.who for place in found.overall if not place.baseline] == ["strong", "weak"]
     alone = Comparison(comparison.loaded.of_games(["kuhn_poker"])).leaderboard
     assert [board.game for board in alone.boards] == ["kuhn_poker"]
     assert not alone.overall
@@ -138,4 +111,4 @@ def test_what_does_not_exist_is_told_with_what_does(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="score"):
         Comparison(comparison.loaded, measure="scores")
     only = Comparison(comparison.loaded, only=["strong"]).leaderboard
-    assert [place.name for board in only.boards for place in board.places] == ["strong", "strong"]
+    assert [place.who for board in only.boards for place in board.places] == ["strong", "strong"]

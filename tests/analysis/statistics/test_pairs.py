@@ -364,7 +364,7 @@ def test_settings_that_met_themselves_are_corrected_apart() -> None:
     seen = table.standings()
     for place in (0, 1):
         name = f"c as player_{place}"
-        seen.who[0, name] = Competitor(name, {}, True, name, "c")
+        seen.who[0, name] = Competitor(name, {}, True, name, name, "c")
     pairs = compare_pairs(seen, "loss")
     assert [(pair.a, pair.family) for pair in pairs] == [("a", 1), ("c as player_0", 1)]
     assert pairs[0].adjusted == pairs[0].p

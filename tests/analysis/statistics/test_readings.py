@@ -28,10 +28,10 @@ def test_shares_per_form_are_those_of_the_answers(tmp_path: Path) -> None:
     first = Player("vllm_a", rethink=0.5)
     comparison = compared(tmp_path, first, Player("vllm_b", form="line+emphasis+remark"))
     rows = {row["who"]: row for row in table_of(comparison).rows}
-    answers = comparison.responses[comparison.responses["who"] == "vllm_a"]
+    answers = comparison.responses[comparison.responses["who"] == "a"]
     unparsable = (answers["outcome"] == "unparsable").mean()
     assert 0.2 < unparsable < 0.5
-    mine, theirs = rows["vllm_a"], rows["vllm_b"]
+    mine, theirs = rows["a"], rows["b"]
     assert mine["answers"] == len(answers)
     assert mine["unparsable"].value == unparsable
     assert mine["plain"] == 1 - unparsable
@@ -44,9 +44,9 @@ def test_a_warning_where_the_reading_could_decide(tmp_path: Path) -> None:
     first = Player("vllm_a", rethink=0.5)
     comparison = compared(tmp_path, first, Player("vllm_b", form="line+remark"))
     unread, judged = warnings(comparison)
-    assert "of vllm_a's answers could not be read, and 0.0% of vllm_b's" in unread
-    assert "0.0% of vllm_a's answers were read by forgiving words" in judged
-    assert "100.0% of vllm_b's" in judged
+    assert "of a's answers could not be read, and 0.0% of b's" in unread
+    assert "0.0% of a's answers were read by forgiving words" in judged
+    assert "100.0% of b's" in judged
 
 
 def test_no_warning_where_models_are_read_alike(tmp_path: Path) -> None:

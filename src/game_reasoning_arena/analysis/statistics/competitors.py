@@ -6,6 +6,9 @@ from others of the same name. Where settings meet themselves, the players' names
 When runs repeat the very same deals with the same settings and names, they are told apart by run,
 since then the runs are what is compared. The same two under exchanged names, as a sweep of every
 model against every model plays them, are more games of the same pairing.
+
+What is shown is a name: the ``display_name`` of the agent, or a short one with that of its model
+(see :mod:`names`). It tells competitors apart, and never decides who is one.
 """
 
 from __future__ import annotations
@@ -13,13 +16,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
+from game_reasoning_arena.analysis.statistics.names import apart, short_names
 from game_reasoning_arena.analysis.tables.plain import plain
 from game_reasoning_arena.recording.frames import LoadedRuns
 
@@ -43,10 +47,12 @@ ASKED_HOW: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Competitor:
-    """A label with the settings behind it; ``asked`` is True when a model is asked.
+    """A label, which is nobody else's, with the settings behind it.
 
-    ``unsplit`` is the label without the run, where runs are told apart.
-    ``twin_of`` is the label without the player's name where the settings met themselves, else None.
+    ``asked`` is True when a model is asked. ``full`` is the label with the whole name of the model
+    and the settings by their keys. ``unsplit`` is the label without the run, where runs are told
+    apart. ``twin_of`` is the label without the player's name where the settings met themselves,
+    else None. ``given`` and ``model_given`` are names that this player and its model were given.
     ``draws`` is False where the settings leave nothing to chance, so that the same player in the
     same place makes the same moves.
     """
@@ -55,7 +61,10 @@ class Competitor:
     settings: Mapping[str, Any]
     asked: bool
     unsplit: str
+    full: str
     twin_of: str | None = None
+    given: str | None = None
+    model_given: str | None = None
 
     @property
     def draws(self) -> bool:
@@ -73,16 +82,67 @@ def competitors(loaded: LoadedRuns) -> dict[Who, Competitor]:
         for run in range(len(loaded.readers))
         for name in players(loaded, run)
     }
-    labels = _labels(settings)
+    labels = {who: plain(label) for who, label in _labels(settings).items()}
+    given = {who: _given(loaded, *who) for who in settings}
+    models = _first_of((str(settings[who]["model"]), name) for who, (_, name) in given.items())
+    own = _first_of((labels[who], name) for who, (name, _) in given.items())
+    names = short_names(labels.values(), own, {plain(model): models[model] for model in models})
     often = Counter((run, label) for (run, _), label in labels.items())
+    # The same settings twice in one run are known by the players' names.
+    tails = {
+        (run, player): f" as {plain(player)}" if often[run, label] > 1 else ""
+        for (run, player), label in labels.items()
+    }
+    shown = {label + tails[who]: names[label] + tails[who] for who, label in labels.items()}
+    shown = apart({full: [name, f"{name} ({full})"] for full, name in shown.items()})
     found = {}
-    for who, own in settings.items():
-        (run, name), label = who, plain(labels[who])
-        twin = often[run, labels[who]] > 1  # the same settings twice in one run
-        asked = own.get("model") is not None
-        shown = f"{label} as {plain(name)}" if twin else label
-        found[who] = Competitor(shown, own, asked, shown, label if twin else None)
+    for who, mine in settings.items():
+        full = labels[who] + tails[who]
+        found[who] = Competitor(
+            label=shown[full],
+            settings=mine,
+            asked=mine.get("model") is not None,
+            unsplit=shown[full],
+            full=full,
+            twin_of=names[labels[who]] if tails[who] else None,
+            given=given[who][0],
+            model_given=given[who][1],
+        )
     return found
+
+
+def model_names(who: Mapping[Who, Competitor]) -> dict[str, str]:
+    """The name that is shown of each model, or of a type where there is no model."""
+    bases = {one: str(c.settings.get("model") or c.settings.get("type")) for one, c in who.items()}
+    given = _first_of((bases[one], c.model_given) for one, c in who.items())
+    return short_names(bases.values(), models=given)
+
+
+def _first_of(pairs: Iterable[tuple[str, str | None]]) -> dict[str, str]:
+    """The first name that each was given."""
+    found: dict[str, str] = {}
+    for key, name in pairs:
+        if name is not None:
+            found.setdefault(key, name)
+    return found
+
+
+def _given(loaded: LoadedRuns, run: int, player: str) -> tuple[str | None, str | None]:
+    """The names that a player and its model were given."""
+    config = loaded.readers[run].config
+    agents, catalog = config.get("agents"), config.get("catalog")
+    agent = agents.get(player) if isinstance(agents, Mapping) else None
+    agent = agent if isinstance(agent, Mapping) else {}
+    entries = catalog.get("models") if isinstance(catalog, Mapping) else None
+    model = loaded.readers[run].run.players.get(player, {}).get("model") or agent.get("model")
+    entry = next(
+        (one for one in entries or () if isinstance(one, Mapping) and one.get("name") == model), {}
+    )
+    return _name(agent.get("display_name")), _name(entry.get("display_name"))
+
+
+def _name(value: Any) -> str | None:
+    return " ".join(plain(value).split()) or None if isinstance(value, str) else None
 
 
 def players(loaded: LoadedRuns, run: int) -> list[str]:
@@ -113,6 +173,7 @@ def _settings(loaded: LoadedRuns, run: int, player: str) -> dict[str, Any]:
     agents = reader.config.get("agents")
     agent = dict((agents or {}).get(player) or {}) if isinstance(agents, dict) else {}
     agent.pop("sampling", None)
+    agent.pop("display_name", None)
     model = told.get("model") or agent.get("model")
     own_class = agent.pop("_target_", None)
     kind = told.get("type") or agent.get("type") or own_class or ("llm" if model else "unknown")

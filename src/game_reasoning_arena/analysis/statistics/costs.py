@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from game_reasoning_arena.analysis.statistics.competitors import model_names
 from game_reasoning_arena.analysis.statistics.intervals import clustered_rate
 from game_reasoning_arena.analysis.statistics.standings import Standings
 from game_reasoning_arena.analysis.tables.estimates import Estimate
@@ -101,7 +102,7 @@ def latency_table(responses: pd.DataFrame) -> Table:
                 f"{who}: this client's own work added {client:.3f} s to a median of "
                 f"{latency[0]:.3f} s. Episodes took longer by it; latencies too where the system "
                 "keeps no arrival times (all but Linux). Lower `concurrency`"
-                + (", or use direct_." if str(who).startswith("litellm_") else ".")
+                + (", or use direct_." if set(part["backend"]) == {"litellm"} else ".")
             )
     return table
 
@@ -267,6 +268,7 @@ def temperature_points(
         for who, competitor in standings.who.items()
         if competitor.asked
     }
+    names = model_names(standings.who)
     games: dict[tuple[str, str], dict[float, tuple[list[bool], list[int]]]] = {}
     decided = standings.table[standings.table[policy].notna()]
     for (run, player, game), part in decided.groupby(["run", "player", "game"], sort=False):
@@ -274,7 +276,7 @@ def temperature_points(
         at = temperature.get(one)
         if at is None:
             continue
-        model = str(standings.who[one].settings.get("model"))
+        model = names[str(standings.who[one].settings.get("model"))]
         cell = games.setdefault((model, str(game)), {}).setdefault(float(at), ([], []))
         cell[0].extend(part[policy] == "win")
         cell[1].extend(part["seed"])

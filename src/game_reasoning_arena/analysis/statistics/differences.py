@@ -202,7 +202,8 @@ def _config(loaded: LoadedRuns, mixed: Sequence[str]) -> Iterator[tuple[str, boo
         cells: Cells = [
             _text(values.get(key)) if i in known else None for i, values in enumerate(flat)
         ]
-        if len({cells[i] for i in known}) > 1 and not key.startswith("hydra."):
+        of_no_matter = key.startswith("hydra.") or key.endswith("display_name")
+        if len({cells[i] for i in known}) > 1 and not of_no_matter:
             having = used.get(_section(key))
             if having and len({cells[i] for i in having}) == 1:
                 continue  # told by which runs use the backend at all

@@ -126,7 +126,9 @@ class _Ending:
 def _seating(run: int, seats: Sequence[str], who: dict[Who, Competitor]) -> _Seating:
     for name in seats:
         if (run, name) not in who:
-            who[run, name] = Competitor(plain(name), {"type": "unknown"}, False, plain(name))
+            who[run, name] = Competitor(
+                plain(name), {"type": "unknown"}, False, plain(name), plain(name)
+            )
     labels = [who[run, name].label for name in seats]
     return _Seating(
         tuple(seats),

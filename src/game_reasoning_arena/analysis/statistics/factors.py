@@ -16,7 +16,11 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from game_reasoning_arena.analysis.statistics.competitors import Competitor, Who
+from game_reasoning_arena.analysis.statistics.competitors import (
+    Competitor,
+    Who,
+    model_names,
+)
 from game_reasoning_arena.analysis.statistics.intervals import student_mean
 from game_reasoning_arena.analysis.statistics.leaderboard import SHOWN
 from game_reasoning_arena.analysis.statistics.measures import (
@@ -26,7 +30,6 @@ from game_reasoning_arena.analysis.statistics.measures import (
     measure_of,
     values,
 )
-from game_reasoning_arena.analysis.statistics.names import short_names
 from game_reasoning_arena.analysis.statistics.sign_flips import holm, sign_flip_test
 from game_reasoning_arena.analysis.statistics.standings import Standings
 from game_reasoning_arena.analysis.tables.estimates import UNKNOWN, Estimate
@@ -205,7 +208,7 @@ def _units(who: Mapping[Who, Competitor], own: str) -> dict[Who, str]:
         frozen = _frozen(settings)
         if frozen not in by_base.setdefault(base, []):
             by_base[base].append(frozen)
-    short = short_names(by_base)
+    short = model_names(who)
     for base, every in by_base.items():
         for number, frozen in enumerate(every, 1):
             names[frozen] = short[base] if len(every) == 1 else f"{short[base]} #{number}"

@@ -73,7 +73,7 @@ def hypotheses(
     Raises:
         UserError: both are given, a name is nobody's or several competitors', or a pair is none.
     """
-    labels = list(dict.fromkeys(c.label for c in who.values()))
+    labels = {c.label: c.full for c in who.values()}
     if against is not None and pairs is not None:
         raise UserError("--against and --pairs each choose what is compared. Give one of them.")
     chosen_only = tuple(dict.fromkeys(_named(name, labels, "--only") for name in only))
@@ -87,13 +87,13 @@ def hypotheses(
     return Hypotheses(pairs=tuple(dict.fromkeys(chosen)), only=chosen_only)
 
 
-def _pair(text: str, labels: Sequence[str]) -> tuple[str, str]:
+def _pair(text: str, labels: Mapping[str, str]) -> tuple[str, str]:
     """Both labels of ``A:B``; names may hold colons themselves."""
     text = text.strip()
     places = [place for place, character in enumerate(text) if character == ":"]
     if not places:
         raise UserError(
-            f"--pairs: {text!r} is no pair. It takes A:B, such as {':'.join(labels[:2])}."
+            f"--pairs: {text!r} is no pair. It takes A:B, such as {':'.join(list(labels)[:2])}."
         )
     problem: UserError | None = None
     for place in places:
@@ -109,13 +109,15 @@ def _pair(text: str, labels: Sequence[str]) -> tuple[str, str]:
     raise problem
 
 
-def _named(name: str, labels: Sequence[str], option: str) -> str:
-    """The label that a name is, or is a part of."""
+def _named(name: str, labels: Mapping[str, str], option: str) -> str:
+    """The label that a name is, or is a part of; whole names of models with settings count, too."""
     name = name.strip()
     if name in labels:
         return name
-    found = [label for label in labels if name and name in label]
-    exact = [label for label in found if label.partition(" ")[0].rpartition("/")[2] == name]
+    found = [label for label, full in labels.items() if name == full] or [
+        label for label, full in labels.items() if name and (name in label or name in full)
+    ]
+    exact = [label for label in found if labels[label].partition(" ")[0].rpartition("/")[2] == name]
     found = exact if len(exact) == 1 else found
     if len(found) == 1:
         return found[0]

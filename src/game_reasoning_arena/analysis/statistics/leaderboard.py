@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from game_reasoning_arena.analysis.statistics.clusters import deals_of
 from game_reasoning_arena.analysis.statistics.letters import letters
 from game_reasoning_arena.analysis.statistics.measures import Measure, mean_of, measure_of, values
-from game_reasoning_arena.analysis.statistics.names import short_names
 from game_reasoning_arena.analysis.statistics.pairs import Pair
 from game_reasoning_arena.analysis.statistics.standings import Standings
 from game_reasoning_arena.analysis.tables.estimates import UNKNOWN, Estimate
@@ -30,16 +29,18 @@ class Place:
     """A competitor's place at one game, or over all.
 
     ``letters`` are shared by competitors that are not told apart; empty where nothing was tested.
-    ``baseline`` is a player that is no model, or settings that met themselves, which are a control:
-    shown apart, without a rank.
+    ``full`` is the whole name with the settings that differ. ``baseline`` is a player that is no
+    model, or settings that met themselves (``self_play``), which are a control: shown apart,
+    without a rank.
     """
 
     who: str
-    name: str
+    full: str
     value: Estimate
     episodes: int
     letters: str = ""
     baseline: bool = False
+    self_play: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,6 @@ def leaderboard(
     *,
     measure: Measure | None = None,
     only: Sequence[str] = (),
-    names: Mapping[str, str] | None = None,
 ) -> Leaderboard:
     """Return the leaderboards of all games.
 
@@ -82,9 +82,8 @@ def leaderboard(
         policy: how forfeits count.
         measure: what is shown; None for what is tested at each game.
         only: labels to show; empty for all.
-        names: display names by label; by default :func:`short_names`.
     """
-    shown = dict(short_names(c.label for c in standings.who.values())) | dict(names or {})
+    known = {c.label: c for c in standings.who.values()}
     boards = []
     scores: dict[str, dict[str, Place]] = {}
     for game, part in standings.table.groupby("game", sort=False):
@@ -92,20 +91,24 @@ def leaderboard(
         if what is None:
             continue
         limits = standings.limits.get(str(game))
-        ranked = {c.label for c in standings.who.values() if c.asked and c.twin_of is None}
+        ranked = {c.label for c in known.values() if c.asked and c.twin_of is None}
         places = []
         for who, rows in part.groupby("who", sort=False):
             if only and who not in only:
                 continue
-            label, deals = str(who), deals_of(rows)
-            name, baseline = shown.get(label, label), bool(ranked) and label not in ranked
-            value = mean_of(values(rows, policy, what), deals, what, limits)
-            places.append(Place(label, name, value, len(rows), baseline=baseline))
+            competitor, deals = known[str(who)], deals_of(rows)
             rate = Measure.ACCURACY if what is Measure.ACCURACY else Measure.SCORE
-            score = mean_of(values(rows, policy, rate), deals, rate)
-            scores.setdefault(label, {})[str(game)] = Place(
-                label, name, score, len(rows), baseline=baseline
+            place = Place(
+                competitor.label,
+                competitor.full,
+                mean_of(values(rows, policy, what), deals, what, limits),
+                len(rows),
+                baseline=bool(ranked) and competitor.label not in ranked,
+                self_play=competitor.twin_of is not None,
             )
+            places.append(place)
+            score = mean_of(values(rows, policy, rate), deals, rate)
+            scores.setdefault(competitor.label, {})[str(game)] = replace(place, value=score)
         boards.append(_board(str(game), what, places, [p for p in pairs if p.game == game]))
     return Leaderboard(boards, *_overall(scores, [board.game for board in boards]))
 
@@ -118,9 +121,7 @@ def _board(game: str, measure: Measure, places: list[Place], pairs: Sequence[Pai
     between = [p for p in pairs if p.p is not None and p.a in order and p.b in order]
     apart = {frozenset((p.a, p.b)) for p in between if p.resolved and not p.one_seat}
     shown = letters(order, apart) if _all_pairs(order, between) else {}
-    models = [
-        Place(p.who, p.name, p.value, p.episodes, shown.get(p.who, ""), p.baseline) for p in models
-    ]
+    models = [replace(place, letters=shown.get(place.who, "")) for place in models]
     baselines = [place for place in places if place.baseline]
     sentence = _sentence(game, measure, models, baselines, pairs)
     return Board(game, measure, models, baselines, sentence)
@@ -153,35 +154,35 @@ def _sentence(
     if not met:
         other = next((p for p in pairs if p.p is None and first.who in (p.a, p.b)), None)
         why = "no test compares it with another" if other is None else other.verdict()
-        return f"{game}: {first.name} has {_value(first, measure)}; {why}."
+        return f"{game}: {first.who} has {_value(first, measure)}; {why}."
     behind = [place for place, pair in met if _better(pair, first.who)]
     level = [(place, pair) for place, pair in met if not pair.resolved]
     fixed = [(place, pair) for place, pair in met if pair.resolved and pair.one_seat]
     if len(behind) == len(met):
         place, pair = met[0]
         return (
-            f"{game}: {first.name} leads with {_value(first, measure)}, "
-            f"{_gap(pair, first.who, measure)} ahead of {place.name} ({_sure(pair)})."
+            f"{game}: {first.who} leads with {_value(first, measure)}, "
+            f"{_gap(pair, first.who, measure)} ahead of {place.who} ({_sure(pair)})."
         )
     if level:
         place, pair = level[0]
-        others = place.name if len(level) == 1 else f"{place.name} and {len(level) - 1} more"
+        others = place.who if len(level) == 1 else f"{place.who} and {len(level) - 1} more"
         more = f"; {len(behind)} behind for sure" if behind else ""
         return (
-            f"{game}: no leader for sure. {first.name} is first with {_value(first, measure)}, not "
+            f"{game}: no leader for sure. {first.who} is first with {_value(first, measure)}, not "
             f"told apart from {others}{more}. {_needed(pair, first, place)}"
         )
     place, pair = (fixed or met)[0]
     if fixed:
         ahead = first if (pair.a == first.who) == (pair.lead() > 0) else place
         return (
-            f"{game}: {ahead.name} is ahead, but nobody changed seats, which may be the reason "
+            f"{game}: {ahead.who} is ahead, but nobody changed seats, which may be the reason "
             f"({_sure(pair)}). Play with seats=rotate to tell."
         )
     # Ahead by the mean of all its games, behind in those that can be compared.
     return (
-        f"{game}: {first.name} has the highest {SHOWN[measure][0].rstrip(' %')}, but in games "
-        f"that can be compared {place.name} is better ({_sure(pair)})."
+        f"{game}: {first.who} has the highest {SHOWN[measure][0].rstrip(' %')}, but in games "
+        f"that can be compared {place.who} is better ({_sure(pair)})."
     )
 
 
@@ -217,9 +218,9 @@ def _sure(pair: Pair) -> str:
 
 def _needed(pair: Pair, first: Place, other: Place) -> str:
     if pair.hopeless or pair.needed is None:
-        return f"Too few deals differ to tell {first.name} from {other.name}: play more."
+        return f"Too few deals differ to tell {first.who} from {other.who}: play more."
     return (
-        f"About {pair.needed:,} episodes of each would tell {first.name} from {other.name} "
+        f"About {pair.needed:,} episodes of each would tell {first.who} from {other.who} "
         f"(there are {pair.n:,})."
     )
 
@@ -234,18 +235,11 @@ def _overall(
     for who, by_game in scores.items():
         known = [by_game[game] for game in games if game in by_game]
         if len(known) < len(games) or any(place.value.value is None for place in known):
-            left_out.append(known[0].name if known else who)
+            left_out.append(who)
             continue
-        one = known[0]
-        places.append(
-            Place(
-                who,
-                one.name,
-                mean_of_estimates([place.value for place in known]),
-                sum(place.episodes for place in known),
-                baseline=one.baseline,
-            )
-        )
+        value = mean_of_estimates([place.value for place in known])
+        episodes = sum(place.episodes for place in known)
+        places.append(replace(known[0], value=value, episodes=episodes))
     places.sort(key=lambda place: -(place.value.value or 0.0))
     return places, left_out
 
@@ -301,11 +295,11 @@ def _row(board: Board, place: Place, rank: int | None) -> dict[str, Value]:
     return {
         "game": board.game,
         "rank": rank,
-        "who": place.name,
+        "who": place.who,
         "episodes": place.episodes,
         board.measure.value: place.value,
         "letters": place.letters or None,
-        "label": place.who if place.who != place.name else None,
+        "label": place.full if place.full != place.who else None,
     }
 
 
@@ -329,7 +323,7 @@ def overall_table(found: Leaderboard) -> Table:
         table.rows.append(
             {
                 "rank": None if place.baseline else rank,
-                "who": place.name,
+                "who": place.who,
                 "episodes": place.episodes,
                 "score": place.value,
                 "games": games,
@@ -370,14 +364,14 @@ def _section(sentence: str, headings: Sequence[str], places: Sequence[Place], ki
     return Section(
         sentence,
         headings,
-        [row(place, str(rank), place.name) for rank, place in enumerate(models, 1)],
-        [row(place, "", f"{place.name} ({_apart(place)})") for place in places if place.baseline],
+        [row(place, str(rank), place.who) for rank, place in enumerate(models, 1)],
+        [row(place, "", f"{place.who} ({_apart(place)})") for place in places if place.baseline],
     )
 
 
 def _apart(place: Place) -> str:
     """Why a place has no rank."""
-    return "self-play" if " as " in place.who else "baseline"
+    return "self-play" if place.self_play else "baseline"
 
 
 def _overall_sentence(found: Leaderboard, models: Sequence[Place]) -> str:
@@ -385,7 +379,7 @@ def _overall_sentence(found: Leaderboard, models: Sequence[Place]) -> str:
     if not models:
         return f"Over all {games} games: no model played all of them."
     text = (
-        f"Over all {games} games, each weighing the same: {models[0].name} has the highest mean "
+        f"Over all {games} games, each weighing the same: {models[0].who} has the highest mean "
         "score."
     )
     if found.left_out:

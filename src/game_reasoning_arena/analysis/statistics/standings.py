@@ -18,7 +18,7 @@ shown apart.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -111,10 +111,25 @@ def standings(loaded: LoadedRuns) -> Standings:
                     "Players with the same settings played the same deals in several runs, so "
                     f"these are told apart by run: {named}."
                 )
+    notes += _other_names(who)
     limits = _limits(loaded, table)
     _count_failures(table, limits)
     table["copy"] = _copies(table, who)
     return Standings(table, who, notes, limits)
+
+
+def _other_names(who: Mapping[Who, Competitor]) -> Iterator[str]:
+    """Competitors that runs gave several names."""
+    names: dict[str, dict[str, None]] = {}
+    for competitor in who.values():
+        if competitor.given is not None:
+            names.setdefault(competitor.label, {})[competitor.given] = None
+    for label, every in names.items():
+        if len(every) > 1:
+            yield (
+                f"{label}: its display_name is {' and '.join(every)}, and its settings are the "
+                "same under each, so it is one competitor."
+            )
 
 
 def of_prompts(games: pd.Series[Any]) -> pd.Series[bool]:

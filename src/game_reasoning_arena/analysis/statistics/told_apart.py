@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from game_reasoning_arena.analysis.statistics.competitors import Competitor, Who
+from game_reasoning_arena.analysis.statistics.names import apart
 
 _DEAL = ["who", "game", "deal", "seat", "player", "opponent"]
 
@@ -60,18 +61,43 @@ def split(
 ) -> None:
     """Put the runs' tails after their labels, in ``who`` and in the columns who and rival.
 
-    ``against`` keeps the label without the run, so that opponents with the same settings stay the
-    same opponents.
+    Runs that each gave the player a name of its own are known by that name. ``against`` keeps the
+    label without the run, so that opponents with the same settings stay the same opponents.
     """
+    named = _names(who, texts)
     for (run, player), competitor in list(who.items()):
         if (tail := texts.get((competitor.label, run))) is not None:
             twin = competitor.twin_of
             who[run, player] = replace(
-                competitor, label=competitor.label + tail, twin_of=twin and twin + tail
+                competitor,
+                label=named[competitor.label, tail],
+                full=competitor.full + tail,
+                twin_of=twin and twin + tail,
             )
     for column in ("rival", "who"):
-        named = table[[column, "run"]].drop_duplicates()
-        for label, run in zip(named[column], named["run"], strict=True):
+        seen = table[[column, "run"]].drop_duplicates()
+        for label, run in zip(seen[column], seen["run"], strict=True):
             if (tail := texts.get((label, run))) is not None:
                 mine = (table[column] == label) & (table["run"] == run)
-                table.loc[mine, column] = label + tail
+                table.loc[mine, column] = named[label, tail]
+
+
+def _names(
+    who: Mapping[Who, Competitor], texts: Mapping[tuple[str, int], str]
+) -> dict[tuple[str, str], str]:
+    """The new label for each label and tail."""
+    given: dict[tuple[str, str], set[str | None]] = {}
+    for (run, _), competitor in who.items():
+        if (tail := texts.get((competitor.label, run))) is not None:
+            given.setdefault((competitor.label, tail), set()).add(competitor.given)
+    known = {key: next(iter(names)) for key, names in given.items() if len(names) == 1}
+    taken = {c.label for (run, _), c in who.items() if (c.label, run) not in texts}
+    ways: dict[str, list[str]] = {}
+    for label, tail in given:
+        own = [known.get(key) for key in given if key[0] == label]
+        name = known.get((label, tail))
+        distinct = None not in own and len(set(own)) == len(own)
+        usable = name is not None and distinct and name not in taken
+        ways[label + tail] = [*([str(name)] if usable else []), label + tail]
+    names = apart(ways)
+    return {(label, tail): names[label + tail] for label, tail in given}
