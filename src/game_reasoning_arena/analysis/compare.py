@@ -30,6 +30,7 @@ from game_reasoning_arena.analysis.statistics.leaderboard import (
 )
 from game_reasoning_arena.analysis.statistics.measures import Measure
 from game_reasoning_arena.analysis.statistics.pairs import Pair, compare_pairs
+from game_reasoning_arena.analysis.statistics.paper_tables import paper_tables
 from game_reasoning_arena.analysis.statistics.readings import (
     mendable_failures,
     reading_caveats,
@@ -225,6 +226,12 @@ class Comparison:
         return [by_key[key] for key in keys]
 
     @property
+    def paper_tables(self) -> list[Table]:
+        """The tables that a paper prints, narrow, with display names."""
+        overall, failures = overall_table(self.leaderboard), costs.failures_table(self.responses)
+        return paper_tables(self.leaderboard, self.pairs, overall, failures)
+
+    @property
     def every_table(self) -> list[Table]:
         """All tables whole, and those that are too long to be shown: for files."""
         whole = [self.differences if t.key == "differences" else t for t in self.tables]
@@ -278,6 +285,7 @@ class Comparison:
         """For JSON; rates are fractions, times seconds, money US dollars, unknown null."""
         return {
             "confidence": CONFIDENCE,
+            "competitors": {c.label: c.as_dict() for c in self.standings.who.values()},
             "verdicts": [board.sentence for board in self.leaderboard.boards],
             "forfeits": self.policy,
             "caveats": self.caveats,

@@ -57,8 +57,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--by", metavar="KEY", help="the effect of a swept setting, such as temperature"
     )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="all tables in long form")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="all tables as Markdown")
-    parser.add_argument("--latex", type=Path, metavar="FILE", help="all tables with booktabs rules")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="a paper's tables as Markdown; all with --all"
+    )
+    parser.add_argument(
+        "--latex", type=Path, metavar="FILE", help="a paper's tables, with booktabs; all with --all"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="everything as JSON")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="plots as PNG and SVG")
     parser.add_argument(
@@ -235,11 +239,12 @@ def _write_all(
     report: Callable[[str], None],
 ) -> None:
     from game_reasoning_arena.analysis.tables import forms as tables
+    from game_reasoning_arena.analysis.tables.latex import to_latex
 
     forms: list[tuple[Path | None, Callable[[], str]]] = [
         (args.csv, lambda: tables.to_csv(comparison.every_table)),
-        (args.markdown, lambda: tables.to_markdown(comparison.tables)),
-        (args.latex, lambda: tables.to_latex(comparison.tables)),
+        (args.markdown, lambda: tables.to_markdown(_printed(comparison, args))),
+        (args.latex, lambda: to_latex(_printed(comparison, args))),
         (args.json, lambda: _json(comparison, judgement)),
     ]
     for path, make in forms:
@@ -251,6 +256,14 @@ def _write_all(
 
         for path in save_plots(comparison, args.plots):
             report(f"wrote {path}")
+
+
+def _printed(comparison: Comparison, args: argparse.Namespace) -> list[Table]:
+    """Return the tables for a paper: those that were named, all of them, or what papers print."""
+    if args.all or args.table:
+        return _chosen_tables(comparison, args)
+    factors = [comparison.factors] if comparison.factors is not None else []
+    return [*comparison.paper_tables, *factors]
 
 
 def check_writable(path: Path) -> None:

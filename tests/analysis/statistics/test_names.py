@@ -139,7 +139,7 @@ def test_a_name_changes_nothing_that_is_asked(arena: Arena) -> None:
     for shard in ("0/2", "1/2"):
         there = f"hydra.run.dir=part{shard[0]}"
         assert arena(there, *words, *named, f"shard={shard}").code == 0
-    assert arena("merge", "part1", "part2", "--output", "whole").code == 0
+    assert arena("merge", "part0", "part1", "--output", "whole").code == 0
     assert _names("whole") == {"Atlas 70B", "Uniform"}
 
 

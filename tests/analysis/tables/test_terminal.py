@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from game_reasoning_arena.analysis.compare import Comparison
-from game_reasoning_arena.analysis.tables.forms import Column, Table, to_latex, to_markdown
+from game_reasoning_arena.analysis.tables.forms import Column, Table, to_markdown
+from game_reasoning_arena.analysis.tables.latex import to_latex
 from game_reasoning_arena.analysis.tables.terminal import folded, to_rich
 from game_reasoning_arena.recording import load_runs
 from tests.analysis.make_runs import Player, make_run

@@ -74,6 +74,10 @@ class Competitor:
             return not steady and self.settings.get("model") not in _STEADY_MODELS
         return self.settings.get("type") not in _STEADY_TYPES
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return what the label stands for, for JSON."""
+        return {"full": self.full, "asked": self.asked, "settings": dict(self.settings)}
+
 
 def competitors(loaded: LoadedRuns) -> dict[Who, Competitor]:
     """The competitor behind every player of every run."""

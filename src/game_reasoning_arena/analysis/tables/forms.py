@@ -1,10 +1,10 @@
-"""Tables as data, and the forms they are written in as files: CSV, Markdown, LaTeX, JSON."""
+"""Tables as data, and the forms they are written in as files: CSV, Markdown, JSON."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,15 @@ Value = str | int | float | Estimate | None
 
 #: What stands where nothing is known, never 0.
 UNKNOWN_TEXT = "–"
+
+#: Characters of a text in a file's table before it is folded.
+LONGEST_TEXT = 32
+
+#: No text's column is made narrower to save a piece of a table.
+NARROW_TEXT = 16
+
+#: Characters of a line of a Markdown table.
+MARKDOWN_WIDTH = 110
 
 #: Columns of a table with one per run that anyone would read beside each other.
 MOST_RUNS = 6
@@ -97,6 +106,7 @@ class Table:
     """Rows under a title; ``notes`` are sentences that belong below it.
 
     ``per_run`` says that all columns but those that name the row hold the same thing, one per run.
+    Rows with the same value of the column ``group_by`` stand together.
     """
 
     key: str
@@ -105,6 +115,7 @@ class Table:
     rows: list[dict[str, Value]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     per_run: bool = False
+    group_by: str | None = None
 
     def shown_columns(self) -> list[Column]:
         """Without those in which nothing is known, except the first."""
@@ -124,6 +135,45 @@ class Table:
             if len(texts) == 1 and UNKNOWN_TEXT not in texts:
                 same.append(column)
         return same, [column for column in columns if column not in same]
+
+    def pieces(self, width: int) -> Iterator[Sequence[Column]]:
+        """Yield the columns in groups of at most ``width`` characters, texts folded to that end.
+
+        Each begins with those that name the rows.
+        """
+        columns = self.shown_columns()
+        if sum(map(self._least, columns)) > width:
+            columns = self.same_everywhere(columns)[1]
+        names = [column for column in columns if column.names_row] or list(columns[:1])
+        rest = [column for column in columns if column not in names]
+        used = sum(map(self._least, names))
+        group: list[Column] = []
+        for column in rest:
+            wide = used + sum(map(self._least, [*group, column]))
+            if group and wide > width:
+                yield [*names, *group]
+                group = []
+            group.append(column)
+        yield [*names, *group]
+
+    def said_once(self, width: int) -> str:
+        """Return what is equal in every row and left out of the pieces; nothing where none is."""
+        columns = self.shown_columns()
+        if sum(map(self._least, columns)) <= width:
+            return ""
+        same, _ = self.same_everywhere(columns)
+        values = (f"{c.heading} {c.show(self.rows[0].get(c.key))}" for c in same)
+        return f"in every row: {', '.join(values)}." if same else ""
+
+    def width_of(self, column: Column) -> int:
+        """Return the characters that a column takes beside others; a long text is folded."""
+        texts = [column.show(row.get(column.key)) for row in self.rows]
+        most = max(map(len, [*texts, *column.heading.split(), ""]))
+        return 2 + (min(most, LONGEST_TEXT) if column.kind == "text" else most)
+
+    def _least(self, column: Column) -> int:
+        wide = self.width_of(column)
+        return min(wide, 2 + NARROW_TEXT) if column.kind == "text" else wide
 
     def by_value(self) -> Table:
         """A table with many columns per run, told as values and the runs that have them."""
@@ -194,24 +244,27 @@ def to_csv(tables: Sequence[Table]) -> str:
 
 
 def to_markdown(tables: Sequence[Table]) -> str:
-    """GitHub-flavoured Markdown, one section per table."""
+    """GitHub-flavoured Markdown, one section per table; wide ones in pieces below each other."""
     parts = []
     for table in (table.by_value() for table in tables):
-        columns = table.shown_columns()
+        if not table.rows and not table.notes:
+            continue
         lines = [f"## {_markdown(table.title)}", ""]
         if table.rows:
-            lines.append("| " + " | ".join(_markdown(c.heading) for c in columns) + " |")
-            lines.append(
-                "|" + "|".join("---" if c.kind == "text" else "--:" for c in columns) + "|"
-            )
-            lines += [
-                "| " + " | ".join(_markdown(c.show(row.get(c.key))) for c in columns) + " |"
-                for row in table.rows
-            ]
-            lines.append("")
+            for columns in table.pieces(MARKDOWN_WIDTH):
+                lines += [*_markdown_grid(table, columns), ""]
+            if same := table.said_once(MARKDOWN_WIDTH):
+                lines.append(f"- {_markdown(same)}")
         lines += [f"- {_markdown(note)}" for note in table.notes]
         parts.append("\n".join(lines).rstrip() + "\n")
     return "\n".join(parts)
+
+
+def _markdown_grid(table: Table, columns: Sequence[Column]) -> Iterator[str]:
+    yield "| " + " | ".join(_markdown(c.heading) for c in columns) + " |"
+    yield "|" + "|".join("---" if c.kind == "text" else "--:" for c in columns) + "|"
+    for row in table.rows:
+        yield "| " + " | ".join(_markdown(c.show(row.get(c.key))) for c in columns) + " |"
 
 
 def _markdown(text: str) -> str:
@@ -220,50 +273,3 @@ def _markdown(text: str) -> str:
     for mark, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\n", " ")):
         text = text.replace(mark, entity)
     return text
-
-
-_LATEX: Mapping[str, str] = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--",
-    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "±": r"$\pm$",
-    "→": r"$\to$", "≥": r"$\ge$", "\n": " ",
-}  # fmt: skip
-
-
-def to_latex(tables: Sequence[Table]) -> str:
-    """Tables with booktabs rules; put ``\\usepackage{booktabs}`` into the preamble.
-
-    Names in other scripts than Latin need LuaLaTeX or XeLaTeX and a font that has them.
-    """
-    parts = []
-    for table in (table.by_value() for table in tables):
-        if not table.rows:
-            continue
-        columns = table.shown_columns()
-        shape = "".join("l" if column.kind == "text" else "r" for column in columns)
-        lines = [
-            r"\begin{table}",
-            r"  \centering",
-            rf"  \caption{{{_latex(table.title)}}}",
-            rf"  \label{{tab:{table.key}}}",
-            rf"  \begin{{tabular}}{{{shape}}}",
-            r"    \toprule",
-            "    " + " & ".join(_latex(c.heading) for c in columns) + r" \\",
-            r"    \midrule",
-        ]
-        lines += [
-            "    " + " & ".join(_latex(c.show(row.get(c.key))) for c in columns) + r" \\"
-            for row in table.rows
-        ]
-        lines += [r"    \bottomrule", r"  \end{tabular}"]
-        if table.notes:
-            lines.append(r"  \par\smallskip\footnotesize " + _latex(" ".join(table.notes)))
-        lines.append(r"\end{table}")
-        parts.append("\n".join(lines) + "\n")
-    return "\n".join(parts)
-
-
-def _latex(text: str) -> str:
-    # A leading bracket would be read as the optional argument of the line break before it.
-    escaped = "".join(_LATEX.get(character, character) for character in text)
-    return "{" + escaped + "}" if escaped.startswith("[") else escaped
