@@ -27,7 +27,7 @@ from game_reasoning_arena.analysis.plots.style import (
     new_figure,
 )
 from game_reasoning_arena.analysis.statistics.clusters import deals_of
-from game_reasoning_arena.analysis.statistics.costs import temperature_points
+from game_reasoning_arena.analysis.statistics.costs import outcome_rates, temperature_points
 from game_reasoning_arena.analysis.statistics.intervals import clustered_rate
 from game_reasoning_arena.analysis.statistics.results import groups
 from game_reasoning_arena.analysis.statistics.standings import decides
@@ -160,14 +160,8 @@ def failure_bars(comparison: Comparison) -> Figure | None:
     answered = responses[responses["outcome"].notna()]
     every = [(str(w), p) for w, p in answered.groupby("who", sort=False)]
     rows = every[:MOST_ROWS]
-    counts = [
-        (
-            who,
-            part["outcome"].value_counts(),
-            clustered_rate(part["outcome"].isin(FAILURES), part["seed"]),
-        )
-        for who, part in rows
-    ]
+    totals = outcome_rates(answered, FAILURES)
+    counts = [(who, part["outcome"].value_counts(), totals[who]) for who, part in rows]
     seen = [kind for kind in FAILURES if any(found.get(kind, 0) for _, found, _ in counts)]
     if not seen:
         return None

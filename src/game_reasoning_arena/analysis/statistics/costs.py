@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from game_reasoning_arena.analysis.statistics.competitors import model_names
-from game_reasoning_arena.analysis.statistics.intervals import clustered_rate
+from game_reasoning_arena.analysis.statistics.intervals import clustered_rate, rates_together
 from game_reasoning_arena.analysis.statistics.standings import Standings
 from game_reasoning_arena.analysis.tables.estimates import Estimate
 from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
@@ -120,15 +121,15 @@ def failures_table(responses: pd.DataFrame) -> Table:
             Column("first", "first tries failed %", "percent"),
         ],
     )
-    for who, part in responses.groupby("who", sort=False, dropna=True):
-        answered = part[part["outcome"].notna()]
+    every = responses[responses["outcome"].notna()]
+    rates = outcome_rates(every, FAILURES)
+    for who, answered in every.groupby("who", sort=False, dropna=True):
         counts = answered["outcome"].value_counts()
-        failed = answered["outcome"].isin(FAILURES)
         first = answered[answered["attempt"] == 0]
         row: dict[str, Value] = {
             "who": str(who),
             "answers": len(answered),
-            "failed": clustered_rate(failed, answered["seed"]),
+            "failed": rates[str(who)],
             "first": float(first["outcome"].isin(FAILURES).mean()) if len(first) else None,
         }
         for kind in map(str, FAILURES):
@@ -136,6 +137,16 @@ def failures_table(responses: pd.DataFrame) -> Table:
             row[kind] = seen / len(answered) if len(answered) else None
         table.rows.append(row)
     return table
+
+
+def outcome_rates(answered: pd.DataFrame, outcomes: Collection[str]) -> dict[str, Estimate]:
+    """Return the share of some outcomes among each competitor's answers, by deal."""
+    return rates_together(
+        {
+            str(who): (part["outcome"].isin(outcomes), part["seed"])
+            for who, part in answered.groupby("who", sort=False, dropna=True)
+        }
+    )
 
 
 def cost_table(responses: pd.DataFrame, standings: Standings, policy: str) -> Table:

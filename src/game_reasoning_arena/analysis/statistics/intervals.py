@@ -7,7 +7,7 @@ episodes alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Union
 
@@ -72,6 +72,49 @@ def clustered_rate(hits: ArrayLike, clusters: Clusters, confidence: float = CONF
     return clustered_mean(hits, clusters, limits=(0.0, 1.0), confidence=confidence)
 
 
+def rates_together(
+    parts: Mapping[str, tuple[ArrayLike, Clusters]], confidence: float = CONFIDENCE
+) -> dict[str, Estimate]:
+    """Return rates of several, of which those that are 0 or 1 borrow how alike clusters are.
+
+    Where nobody failed, nothing tells whether failures come together in a deal. The others do: by
+    the design effect (L. Kish, 1965, Survey Sampling, 8.2) of all whose rate lies between, which is
+    the variance of their totals over that of independent trials, at least 1, raised for few
+    clusters with a hit as in :func:`bounded_mean`. A rate of 0 weighs its trials over that, never
+    fewer than its clusters, which is what it weighs where there is nobody to borrow from.
+
+    Args:
+        parts: by name, one truth value per trial and the cluster of each.
+        confidence: of the intervals.
+    """
+    sums = {name: cluster_sums(hits, clusters) for name, (hits, clusters) in parts.items()}
+    effect = _design_effect(list(sums.values()), confidence)
+    found = {}
+    for name, (hits, counts) in sums.items():
+        n, k = float(counts.sum()), float(len(counts))
+        trials = None if effect is None else min(n, max(k, n / effect))
+        found[name] = bounded_mean(hits, counts, confidence=confidence, trials=trials)
+    return found
+
+
+def _design_effect(parts: Sequence[tuple[Floats, Floats]], confidence: float) -> float | None:
+    """How many times as much the totals vary as those of independent trials; None if unknown."""
+    seen = independent = 0.0
+    with_hits = 0
+    for hits, counts in parts:
+        n, k = counts.sum(), len(counts)
+        rate = hits.sum() / n if n else 0.0
+        if k < 2 or not 0 < rate < 1:
+            continue
+        seen += n**2 * _variance_of_ratio(hits, counts)
+        independent += n * rate * (1 - rate)
+        with_hits += int((hits > 0).sum())
+    if with_hits < 2:
+        return None
+    z, t = _quantiles(confidence, with_hits - 1)
+    return max(1.0, seen / independent) * (t / z) ** 2
+
+
 def clustered_mean(
     values: ArrayLike,
     clusters: Clusters,
@@ -101,6 +144,8 @@ def bounded_mean(
     counts: Floats,
     limits: tuple[float, float] = (0.0, 1.0),
     confidence: float = CONFIDENCE,
+    *,
+    trials: float | None = None,
 ) -> Estimate:
     """Return the mean of values between limits, from one sum and count per cluster.
 
@@ -115,8 +160,8 @@ def bounded_mean(
     Methodology 7, 334-364. Scores with draws and score differences are rates of their range.
 
     Where all clusters agree there is no variance to estimate. They then weigh as many observations
-    as there are clusters against z² unseen ones anywhere between the limits, which at a limit is
-    Wilson's interval of that many trials.
+    as there are clusters, or ``trials`` where something tells it, against z² unseen ones anywhere
+    between the limits, which at a limit is Wilson's interval of that many trials.
 
     Returns:
         bounds are None with fewer than two clusters.
@@ -132,7 +177,8 @@ def bounded_mean(
     variance = _variance_of_ratio(sums, counts) / span**2
     z, t = _quantiles(confidence, k - 1)
     if variance < 1e-14:
-        low, high = k * rate / (k + z**2), (k * rate + z**2) / (k + z**2)
+        weight = k if trials is None else trials
+        low, high = weight * rate / (weight + z**2), (weight * rate + z**2) / (weight + z**2)
     else:
         low, high = _wilson(rate, rate * (1 - rate) / variance * (z / t) ** 2, z)
     return _around(value, least + span * low, least + span * high, n)

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from game_reasoning_arena.analysis.statistics.intervals import clustered_rate, difference_of_means
+from game_reasoning_arena.analysis.statistics.costs import outcome_rates
+from game_reasoning_arena.analysis.statistics.intervals import difference_of_means, rates_together
 from game_reasoning_arena.analysis.statistics.standings import Standings
 from game_reasoning_arena.analysis.tables.estimates import Estimate
 from game_reasoning_arena.analysis.tables.forms import Column, Table
@@ -44,12 +45,12 @@ def readings_table(responses: pd.DataFrame) -> Table:
             Column("forms", "share per parse_form"),
         ],
     )
-    for who, part in responses.groupby("who", sort=False, dropna=True):
-        answered = part[part["outcome"].notna()]
+    every = responses[responses["outcome"].notna()]
+    unparsable = outcome_rates(every, ["unparsable"])
+    for who, answered in every.groupby("who", sort=False, dropna=True):
         if not len(answered):
             continue
         how = _how(answered)
-        seeds = answered["seed"]
         table.rows.append(
             {
                 "who": str(who),
@@ -57,7 +58,7 @@ def readings_table(responses: pd.DataFrame) -> Table:
                 "plain": float((how == "plain").mean()),
                 "dressed": float((how == "dressed").mean()),
                 "judged": float((how == "judged").mean()),
-                "unparsable": clustered_rate(answered["outcome"] == "unparsable", seeds),
+                "unparsable": unparsable[str(who)],
                 "forms": _shares(answered),
             }
         )
@@ -75,9 +76,12 @@ def reading_caveats(responses: pd.DataFrame, standings: Standings) -> list[str]:
     answered = answered.assign(game=answered["run"].map(games), how=_how(answered))
     found: list[str] = []
     for game, part in answered.groupby("game", sort=False, observed=True):
-        shares = {str(who): _rates(mine) for who, mine in part.groupby("who", sort=False)}
-        for kind, what in enumerate(_WARNED):
-            mine = {who: rates[kind] for who, rates in shares.items()}
+        judged = {
+            str(who): (mine["how"] == "judged", mine["seed"])
+            for who, mine in part.groupby("who", sort=False)
+        }
+        shares = (outcome_rates(part, ["unparsable"]), rates_together(judged))
+        for mine, what in zip(shares, _WARNED, strict=True):
             apart = [pair for pair in combinations(mine, 2) if _differ(mine, *pair, what[0])]
             if apart:
                 found.append(_warning(str(game), mine, apart, what))
@@ -106,14 +110,6 @@ def _shares(answered: pd.DataFrame) -> str:
         rest = counts.iloc[MOST_LISTED:].sum() / len(answered)
         listed.append(f"{len(counts) - MOST_LISTED} others {rest:.1%}")
     return ", ".join(listed)
-
-
-def _rates(part: pd.DataFrame) -> tuple[Estimate, Estimate]:
-    seeds = part["seed"]
-    return (
-        clustered_rate(part["outcome"] == "unparsable", seeds),
-        clustered_rate(part["how"] == "judged", seeds),
-    )
 
 
 _WARNED: Final = (
