@@ -59,5 +59,5 @@ def test_one_warning_for_all_pairs_of_a_game(tmp_path: Path) -> None:
         players = {"player_0": Player(name, rethink=rethink), "player_1": Player()}
         make_run(tmp_path / name, players, episodes=40)
     (line,) = warnings(Comparison(load_runs(tmp_path, notice=lambda _: None)))
-    assert "0.0% of vllm_a's answers could not be read" in line
+    assert "0.0% of a's answers could not be read" in line
     assert "'s (3 more pairs differ so). So much can decide" in line
