@@ -6,6 +6,8 @@ end the process, without any clean-up, before or after the one that was chosen.
 
 from __future__ import annotations
 
+import builtins
+import io
 import os
 import shutil
 import sys
@@ -44,8 +46,17 @@ def _ends_at(step: int) -> None:
 
         return counted
 
+    def counting_writes(opened: Callable[..., Any]) -> Callable[..., Any]:
+        counted = counting(opened)
+
+        def checked(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+            return (opened if set(mode) <= set("rbt") else counted)(file, mode, *args, **kwargs)
+
+        return checked
+
     for name in CHANGES:
         setattr(os, name, counting(getattr(os, name)))
+    io.open = builtins.open = counting_writes(io.open)  # as Hydra and logging write
 
 
 def in_a_process(directory: Path, words: Sequence[str], step: int | None = None) -> int:
@@ -84,10 +95,16 @@ def leftovers(directory: Path) -> list[str]:
     return [path.name for path in directory.rglob(".*.new")]
 
 
-def test_a_run_that_is_killed_anywhere_is_finished(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing disturbed."""
+    directory = tmp_path_factory.mktemp("calm")
+    assert in_a_process(directory, (*RUN, "hydra.run.dir=run")) == 0
+    return directory / "run"
+
+
+def test_a_run_that_is_killed_anywhere_is_finished(tmp_path: Path, whole: Path) -> None:
     calm = (*RUN, "hydra.run.dir=run")
-    (tmp_path / "calm").mkdir()
-    assert in_a_process(tmp_path / "calm", calm) == 0
     step = tried = 0
     while True:
         here = tmp_path / str(step)
@@ -100,11 +117,10 @@ def test_a_run_that_is_killed_anywhere_is_finished(tmp_path: Path) -> None:
         before = calls(here / "run") if (here / "run" / "responses.jsonl").exists() else []
         if (here / "run" / "run.json").exists():
             assert in_a_process(here, ("resume", "run")) == 0, step
-        else:  # nothing was begun
+        else:  # nothing was begun, so that the same words begin it
             assert before == []
-            shutil.rmtree(here / "run", ignore_errors=True)
             assert in_a_process(here, calm) == 0, step
-        assert same(here / "run", tmp_path / "calm" / "run"), step
+        assert same(here / "run", whole), step
         assert set(before) <= set(calls(here / "run")), step
         assert leftovers(here / "run") == [], step
         shutil.rmtree(here)
@@ -136,6 +152,33 @@ def test_a_resumed_run_that_is_killed_anywhere_is_finished(tmp_path: Path) -> No
     assert tried > 20 // EVERY
 
 
+def test_a_sweep_that_is_killed_anywhere_is_finished(tmp_path: Path) -> None:
+    words = ("-m", *RUN, "episodes=1", "seed=5,6", "hydra.sweep.dir=sweep")
+    (tmp_path / "calm").mkdir()
+    assert in_a_process(tmp_path / "calm", words) == 0
+    jobs = sorted(path.parent.name for path in (tmp_path / "calm").rglob("run.json"))
+    assert len(jobs) == 2
+    step = tried = 0
+    while True:
+        here = tmp_path / str(step)
+        here.mkdir()
+        code = in_a_process(here, words, step)
+        sweep = here / "sweep"
+        if code == KILLED:
+            tried += 1
+            again = ("resume", "sweep") if (sweep / "sweep.json").exists() else words
+            assert in_a_process(here, again) == 0, step
+        for job in jobs:
+            assert same(sweep / job, tmp_path / "calm" / "sweep" / job), step
+        assert leftovers(sweep) == [], step
+        if code != KILLED:
+            assert code == 0
+            break
+        shutil.rmtree(here)
+        step += 3 * EVERY
+    assert tried > 40 // EVERY
+
+
 def test_a_merge_that_is_killed_anywhere_is_there_or_not(tmp_path: Path) -> None:
     parts = tmp_path / "parts"
     parts.mkdir()
@@ -164,19 +207,61 @@ def test_a_merge_that_is_killed_anywhere_is_there_or_not(tmp_path: Path) -> None
 @pytest.mark.parametrize("name", ["episodes.jsonl", "responses.jsonl"])
 @pytest.mark.parametrize("tail", [b"", b"\0" * 64])
 def test_a_file_that_a_power_failure_cut_anywhere_is_finished(
-    tmp_path: Path, name: str, tail: bytes
+    tmp_path: Path, whole: Path, name: str, tail: bytes
 ) -> None:
-    whole = tmp_path / "whole"
-    whole.mkdir()
-    assert in_a_process(whole, (*RUN, "hydra.run.dir=run")) == 0
-    content = (whole / "run" / name).read_bytes()
+    content = (whole / name).read_bytes()
     ends = [at for at in range(len(content)) if content[at : at + 1] == b"\n"]
     ends = ends[:: max(EVERY // 4, 1)]
     cuts = sorted({0, *ends, *(end + 1 for end in ends), *range(7, len(content), 61 * EVERY)})
     for cut in cuts:
         here = tmp_path / str(cut)
         shutil.copytree(whole, here)
-        (here / "run" / name).write_bytes(content[:cut] + tail)
-        assert in_a_process(here, ("resume", "run")) == 0, cut
-        assert same(here / "run", whole / "run"), cut
+        (here / name).write_bytes(content[:cut] + tail)
+        assert in_a_process(tmp_path, ("resume", str(cut))) == 0, cut
+        assert same(here, whole), cut
         shutil.rmtree(here)
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        (".hydra",),
+        (".hydra", "arena.log"),
+        (".hydra", "arena.log", ".lock", "responses.jsonl"),
+        (".hydra", "arena.log", ".lock", "responses.jsonl", "episodes.jsonl", "config.yaml"),
+        (".lock",),
+    ],
+)
+def test_what_a_start_left_is_gone_on_from(
+    tmp_path: Path, whole: Path, left: tuple[str, ...]
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in left:
+        if name == ".hydra":
+            shutil.copytree(whole / name, run / name)
+            (run / name / "overrides.yaml").unlink()
+        elif name.endswith(".jsonl"):
+            (run / name).touch()
+        else:
+            shutil.copy(whole / name, run / name)
+    assert in_a_process(tmp_path, (*RUN, "hydra.run.dir=run")) == 0
+    assert same(run, whole)
+
+
+@pytest.mark.parametrize(("votes", "kinds"), [(1, {(0, 0), (1, 0)}), (2, {(0, 0), (0, 1)})])
+def test_an_answer_that_was_deleted_is_asked_again(
+    tmp_path: Path, votes: int, kinds: set[tuple[int, int]]
+) -> None:
+    words = (*RUN, "episodes=4", f"agents.player_0.votes={votes}", "hydra.run.dir=run")
+    assert in_a_process(tmp_path, words) == 0
+    content = (tmp_path / "run" / "responses.jsonl").read_bytes().splitlines(keepends=True)
+    found = lines(tmp_path / "run" / "responses.jsonl")
+    assert {(line["attempt"], line["sample"]) for line in found} == kinds
+    for left_out in range(0, len(content), max(EVERY // 8, 1)):
+        here = tmp_path / str(left_out)
+        shutil.copytree(tmp_path / "run", here)
+        kept = content[:left_out] + content[left_out + 1 :]
+        (here / "responses.jsonl").write_bytes(b"".join(kept))
+        assert in_a_process(tmp_path, ("resume", str(left_out))) == 0
+        assert same(here, tmp_path / "run"), left_out

@@ -149,7 +149,7 @@ def _config_again(directory: Path) -> str:
     from game_reasoning_arena.sweeping.files import JobFile, record_or_none
 
     path = directory / layout.CONFIG
-    for file in sorted((directory.resolve().parent / ".jobs").glob("*.json")):
+    for file in sorted((directory.resolve().parent / layout.JOBS).glob("*.json")):
         job = record_or_none(file, JobFile)
         if job is not None and Path(job.directory).name == directory.resolve().name:
             replace_file(path, as_yaml(job.config))

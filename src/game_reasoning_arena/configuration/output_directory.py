@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf, read_write
 
 from game_reasoning_arena.errors import UserError
-from game_reasoning_arena.process.files import PRIVATE
+from game_reasoning_arena.process.files import PRIVATE, read_file
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.writer import refuse_begun
 
@@ -88,7 +89,7 @@ def _refuse_files_of_others(directory: Path, key: str) -> None:
         return  # a sweep of ours; resuming it checks it
     names = {*layout.RECORDS, *_OF_HYDRA}
     found = sorted(name for name in names if os.path.lexists(directory / name))
-    if not found or (layout.LOG in found and {*found} <= _LEFT_BY_A_START):
+    if not found or _left_by_a_start(directory, found):
         return
     listed = ", ".join(found)
     raise UserError(
@@ -105,8 +106,37 @@ def _shown(path: Path) -> str:
 #: Files that Hydra writes beside ours.
 _OF_HYDRA = (".hydra", "multirun.yaml")
 
-#: Files of a run that ended before it began; the next one may overwrite them.
-_LEFT_BY_A_START = frozenset({layout.LOG, layout.LOCK, ".hydra"})
+
+def _left_by_a_start(directory: Path, found: Sequence[str]) -> bool:
+    """Return whether this is what a run or sweep leaves that ended before it began.
+
+    One that was killed leaves, in this order, Hydra's directory, the log, the lock, line files
+    without a line, and config.yaml or the jobs' files; and nothing of anybody else.
+    """
+    if layout.LOG in found and {*found} <= _BEFORE_THE_LOCK | {layout.LOCK}:
+        return True
+    there = {name for name in os.listdir(directory) if not name.endswith(".new")}
+    if layout.LOCK in there:
+        return there <= _BEFORE_A_RUN
+    return there <= _BEFORE_THE_LOCK and _is_ours(directory / ".hydra")
+
+
+def _is_ours(directory: Path) -> bool:
+    """Return whether Hydra's directory is of a run of ours, as far as it was written."""
+    if not {name.name for name in directory.iterdir()} <= _FILES_OF_HYDRA:
+        return False
+    try:
+        text = read_file(directory / "config.yaml").decode(errors="replace")
+    except FileNotFoundError:
+        return True
+    return not text or "game_reasoning_arena" in text
+
+
+_BEFORE_THE_LOCK = frozenset({layout.LOG, ".hydra"})
+_BEFORE_A_RUN = _BEFORE_THE_LOCK | {
+    *(layout.LOCK, layout.RESPONSES, layout.EPISODES, layout.CONFIG, layout.JOBS)
+}
+_FILES_OF_HYDRA = frozenset({"config.yaml", "hydra.yaml", "overrides.yaml"})
 
 #: The most characters of a path that a message shows.
 _LONGEST_SHOWN = 200

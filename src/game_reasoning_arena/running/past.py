@@ -29,12 +29,14 @@ from game_reasoning_arena.records import (
     FINAL,
     CallKey,
     EpisodeRecord,
+    Outcome,
     ResponseRecord,
 )
 from game_reasoning_arena.running.recovery import recovered_run
 from game_reasoning_arena.running.repair import damage_reported, repaired_lines, rewrite_lines
 
 if TYPE_CHECKING:
+    from game_reasoning_arena.agents.base_agent import PlayerSpec
     from game_reasoning_arena.preflight.experiment import Experiment
 
 #: Where two runs ask different questions though their configurations are the same.
@@ -164,11 +166,8 @@ def _check_plans(
     judges = {judge.name for judge in experiment.judges}
     for response, _ in answers:
         plan = plans.get(response.episode)
-        if plan is not None and response.player in judges:
-            continue
-        if plan is None or not (
-            response.seat < len(plan.seats) and plan.seats[response.seat] == response.player
-        ):
+        sits = plan.seats[response.seat : response.seat + 1] if plan is not None else ()
+        if not sits or response.player not in {*sits, *judges}:
             raise DamagedRecordError(
                 f"{directory / layout.RESPONSES}: an answer of {response.player} in episode "
                 f"{response.episode}, seat {response.seat}, is none of this run's. Delete its "
@@ -176,27 +175,59 @@ def _check_plans(
             )
 
 
+#: Outcomes of the answers to one decision, by attempt and sample.
+_Given = dict[int, dict[int, Outcome]]
+
+
 def incomplete(
     experiment: Experiment, episodes: _Episodes, responses: Sequence[ResponseRecord]
 ) -> set[int]:
     """Return the finished episodes with missing answers, as after a power failure."""
-    asked = {player.name for player in experiment.players if player.model is not None}
-    answered = {(r.episode, r.seat, r.turn) for r in responses if r.outcome is not None}
-    seats = {(episode, seat) for episode, seat, _ in answered}
-    lost: set[int] = set()
+    asked = {player.name: player for player in experiment.players if player.model is not None}
+    given: dict[tuple[int, int, int], _Given] = {}
+    for r in responses:
+        if r.outcome is not None:
+            attempts = given.setdefault((r.episode, r.seat, r.turn), {})
+            attempts.setdefault(r.attempt, {})[r.sample] = r.outcome
+    seats = {(episode, seat) for episode, seat, _ in given}
+    plans = {plan.episode: plan for plan in experiment.plans()}
+    lost = {
+        episode
+        for (episode, seat, _), attempts in given.items()
+        if (player := asked.get(plans[episode].seats[seat])) is not None
+        and not _all_given(experiment, player, attempts)
+    }
     for episode, _ in episodes:
         number = episode.episode
-        if episode.status not in FINAL:
-            continue
         moved = [(number, m.seat, m.turn) for m in episode.moves if m.player in asked]
         failed = episode.forfeit.seats if episode.forfeit is not None else ()
         sat = [seat for seat, name in enumerate(episode.seats) if name in asked]
         needed = failed if episode.moves or failed else sat if episode.returns is None else ()
-        if not answered.issuperset(moved) or any(
+        if not all(place in given for place in moved) or any(
             (number, seat) not in seats for seat in needed if seat in sat
         ):
             lost.add(number)
-    return lost
+    return lost & {episode.episode for episode, _ in episodes if episode.status in FINAL}
+
+
+def _all_given(experiment: Experiment, player: PlayerSpec, attempts: _Given) -> bool:
+    """Return whether no answer to one decision of a finished episode is missing.
+
+    Of a player of the user's own, or in a set of prompts, nobody knows how often it is asked.
+    """
+    if player.type != "llm" or experiment.config["simulation"].get("type") == "prompts":
+        return True
+    votes = range(int(player.options.get("votes", 1)))
+    if sorted(attempts) != [*range(len(attempts))]:
+        return False
+    if any(sorted(samples) != [*votes] for samples in attempts.values()):
+        return False
+    last = attempts[len(attempts) - 1].values()
+    return len(attempts) > experiment.on_failure.rethinks or not _LAST.isdisjoint(last)
+
+
+#: Outcomes after which a player is not asked again.
+_LAST = frozenset({Outcome.LEGAL, Outcome.CONTEXT_OVERFLOW})
 
 
 def _sort_episodes(path: Path, past: Past, episodes: _Episodes, lost: Set[int]) -> None:

@@ -16,6 +16,7 @@ from msgspec import Struct, field
 
 from game_reasoning_arena.errors import DamagedRecordError, RunStorageError
 from game_reasoning_arena.process.files import read_file, replace_file
+from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.decoding import problem_of
 from game_reasoning_arena.recording.encoding import plain_data
 from game_reasoning_arena.recording.run_record import Count
@@ -108,7 +109,7 @@ class SweepClaims:
     """
 
     def __init__(self, sweep: Path) -> None:
-        self._folder = sweep / ".jobs"
+        self._folder = sweep / layout.JOBS
 
     def _mark(self, question: str) -> Path:
         return self._folder / f"probed-{question}"

@@ -48,7 +48,6 @@ from game_reasoning_arena.sweeping.files import (
 from game_reasoning_arena.sweeping.naming import plain_value, slug
 
 PENDING = "pending"
-_JOBS = ".jobs"
 
 
 @dataclass(kw_only=True)
@@ -126,7 +125,7 @@ class Sweep:
 
     def job_file(self, job: Job) -> Path:
         """Return the path of a job's configuration."""
-        return self.path / _JOBS / f"{job.number}.json"
+        return self.path / layout.JOBS / f"{job.number}.json"
 
     def new_number(self) -> int:
         """Return the number of the next job."""
@@ -179,7 +178,7 @@ class Sweep:
     @property
     def stop_file(self) -> Path:
         """The file that exists while workers are to stop."""
-        return self.path / _JOBS / STOP_NAME
+        return self.path / layout.JOBS / STOP_NAME
 
     def ask_to_stop(self, kind: str, reason: str) -> None:
         """Stop every worker on any machine. ``kind`` is ``interrupted`` or ``budget``."""

@@ -7,6 +7,7 @@ arena resume outputs/multirun/2026-11-22/10-23-45-123456
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -161,6 +162,7 @@ def _begun(cfg: DictConfig, directory: Path, command: Sequence[str], settings: S
             "choose another directory (hydra.sweep.dir=...)."
         )
     path = claim_directory(cfg, "hydra.sweep.dir", directory)
+    shutil.rmtree(path / layout.JOBS, ignore_errors=True)  # of a sweep that was killed as it began
     return Sweep(path=path, command=list(command), settings=settings, jobs=[])
 
 
