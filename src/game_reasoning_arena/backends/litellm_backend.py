@@ -20,7 +20,12 @@ from game_reasoning_arena.backends.litellm.answers import (
     read_from,
     sent_by,
 )
-from game_reasoning_arena.backends.litellm.library import load_litellm, settle, unlogged
+from game_reasoning_arena.backends.litellm.library import (
+    close_clients,
+    load_litellm,
+    settle,
+    unlogged,
+)
 from game_reasoning_arena.backends.litellm.routes import RESERVED, misled, query_of, route_of
 from game_reasoning_arena.backends.litellm.workers import LiteLLMWorkers
 from game_reasoning_arena.backends.openai import addresses, protocol
@@ -122,8 +127,7 @@ class LiteLLMBackend(BaseLLMBackend):
             await self._workers.aclose()
         if self._library is not None and self._library.done() and not self._library.cancelled():
             litellm = self._library.result()
-            # Clients that were made around this session must not be found again.
-            litellm.in_memory_llm_clients_cache.flush_cache()
+            await close_clients(litellm)
             await settle(litellm)
         if self._session is not None:
             await self._session.close()

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
+import ssl
+import subprocess
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -181,6 +187,57 @@ def test_a_dead_proxy_is_named(make: Make, monkeypatch: pytest.MonkeyPatch) -> N
     assert isinstance(error, TransientError)
     assert "through the proxy 127.0.0.1:9" in str(error)
     assert "lab.invalid:8000" in str(error)
+
+
+def test_a_default_address_is_named_behind_a_dead_proxy(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://user:canary@127.0.0.1:9")
+    monkeypatch.setenv("GROQ_API_KEY", "canary-0123456789")
+    backend = make()
+    where = provider(
+        None if isinstance(backend, LiteLLMBackend) else "https://api.groq.com/v1",
+        "groq",
+        api_key_env="GROQ_API_KEY",
+        known_to_litellm=True,
+    )
+    error = failure(make(trust_env=True) if where.api_base else backend, request(where))
+    assert isinstance(error, TransientError)
+    assert "api.groq.com" in str(error)
+    assert "through the proxy 127.0.0.1:9: Connection refused" in str(error)
+    assert "canary" not in str(error)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
+def test_a_certificate_that_nobody_signed_is_named(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1"),
+            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        asked = request(provider(f"https://127.0.0.1:{server.server_port}/v1"))
+        error = failure(make(), asked)
+        assert "its TLS certificate cannot be verified (self-signed certificate)" in str(error)
+        assert "SSL_CERT_FILE=" in str(error)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.mark.parametrize("variable", ["OPENAI_BASE_URL", "OPENAI_API_BASE"])

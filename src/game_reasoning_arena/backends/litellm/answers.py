@@ -80,12 +80,12 @@ async def answer_or_failure(
         try:
             await wire.rest()
         except aiohttp.ClientError as broken:
-            raise connection_failure(model, broken) from None
+            raise connection_failure(model, broken, host=wire.host) from None
         if wire.status < 300:
             return reader.answer(model)
         raise reader.failure(model, wire.status, wire.headers)
     if network is not None and (wire.taken or wire.status is None):
-        raise connection_failure(model, network)
+        raise connection_failure(model, network, host=wire.host)
     if isinstance(error, Ended):
         raise protocol.error_in_body(model, error.error, status=None)
     raise translated(model, error, wire)

@@ -73,6 +73,14 @@ def _mark_of_own_calls() -> ContextVar[bool] | None:
     return mark if isinstance(mark, ContextVar) else None
 
 
+async def close_clients(library: ModuleType) -> None:
+    """Close the connections of routes that LiteLLM opens by itself, and forget all its clients."""
+    litellm: Any = library
+    await litellm.close_litellm_async_clients()
+    # Clients that were made around a session of ours must not be found again.
+    litellm.in_memory_llm_clients_cache.flush_cache()
+
+
 async def settle(library: ModuleType, *, limit_s: float = 2.0) -> None:
     """Wait for LiteLLM's own bookkeeping after the answers to end on this loop."""
     litellm: Any = library

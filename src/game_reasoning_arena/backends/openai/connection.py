@@ -14,13 +14,14 @@ from game_reasoning_arena.records import Model
 
 
 def connection_failure(
-    model: Model, error: Exception, *, trust_env: bool | None = None
+    model: Model, error: Exception, *, host: str | None = None, trust_env: bool | None = None
 ) -> BackendError:
     """Return the error for a network failure.
 
     Args:
         model: the model that was asked.
         error: the exception of aiohttp or the system.
+        host: where the request was going, if that is known.
         trust_env: whether ``backend.direct`` uses the environment's proxies; None for another
             backend, which does.
     """
@@ -31,8 +32,9 @@ def connection_failure(
         )
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(error, aiohttp.ClientProxyConnectionError):
-        return protocol.no_connection(model, cause, proxy=f"{error.host}:{error.port}")
-    host = f"{error.host}:{error.port}" if isinstance(error, aiohttp.ClientConnectorError) else None
+        return protocol.no_connection(model, cause, host=host, proxy=f"{error.host}:{error.port}")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        host = f"{error.host}:{error.port}"
     failure = protocol.no_connection(model, cause, host=host)
     if trust_env is False and isinstance(error, aiohttp.ClientConnectorError):
         variable = _proxy_variable(model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -171,8 +172,16 @@ def no_connection(
     """
     address = clean(model, (model.provider and model.provider.api_base) or host or "the provider")
     message_text = clean(model, str(error))
-    if isinstance(error, OSError) and error.errno and error.errno > 0:
-        message_text = os.strerror(error.errno)  # asyncio's own text repeats the address
+    if isinstance(error, ssl.SSLCertVerificationError):
+        message_text = (
+            f"its TLS certificate cannot be verified ({clean(model, error.verify_message)}). If it "
+            "is your own server, name its certificate: SSL_CERT_FILE=/path/to/cert.pem arena ..."
+        )
+    elif isinstance(error, ssl.SSLError):
+        message_text = f"no TLS connection ({clean(model, error.reason or str(error))})"
+    elif isinstance(error, OSError) and error.errno:  # asyncio's own text repeats the address
+        known = os.strerror(error.errno) if error.errno > 0 else error.strerror
+        message_text = known or message_text
     through = f" through the proxy {clean(model, proxy)}" if proxy else ""
     return TransientError(
         f"{model.name}: no answer from {address}{through}: {message_text or type(error).__name__}"

@@ -62,7 +62,17 @@ class Wire:
 
     __slots__ = (
         *("_connected_at", "_ended", "_held", "_protocol"),
-        *("body", "headers", "most_bytes", "query", "reader", "received", "status", "taken"),
+        *(
+            "body",
+            "headers",
+            "host",
+            "most_bytes",
+            "query",
+            "reader",
+            "received",
+            "status",
+            "taken",
+        ),
     )
 
     def __init__(
@@ -70,6 +80,7 @@ class Wire:
     ) -> None:
         self.status: int | None = None
         self.headers: Any = None
+        self.host: str | None = None  # where the request went to, with its port, if traced
         self.body = b""  # the body that was sent, if the session keeps bodies
         self.reader = reader  # reads along with the caller
         self.taken = False  # whether it did, as the answer is of its protocol
@@ -397,10 +408,15 @@ async def _readable(
     return await handler(request)
 
 
-async def _begun(session: aiohttp.ClientSession, context: SimpleNamespace, params: Any) -> None:
+async def _begun(
+    session: aiohttp.ClientSession,
+    context: SimpleNamespace,
+    params: aiohttp.TraceRequestStartParams | aiohttp.TraceRequestRedirectParams,
+) -> None:
     wire = _watching.get()
     if wire is not None:
         wire.body = b""
+        wire.host = f"{params.url.host}:{params.url.port}"
 
 
 async def _chunk_sent(
