@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run_command(words: list[str]) -> int:
-    """Do what the command line says; return the exit code: 0, 1, 2, 3 or 130."""
+    """Run the command line; return the exit code: 0, 1, 2, 3 or 130."""
     code = 0
     with outlived() as problems:
         code = _done(words)

@@ -93,7 +93,7 @@ class ModelConf:
     """A model: its name, whose prefix selects the backend, and its settings."""
 
     name: str = MISSING
-    # What tables, plots and papers call it; null makes a short name of `name`.
+    # Its name in tables, plots and papers; null makes a short name of `name`.
     display_name: str | None = None
     description: str | None = None
     model_path: str | None = None
@@ -123,9 +123,9 @@ class ProviderConf:
 
 @dataclass
 class AgentConf:
-    """What a player of any type has."""
+    """Settings of players of every type."""
 
-    # What tables, plots and papers call it; null takes the model's, or makes one.
+    # Its name in tables, plots and papers; null takes the model's, or makes one.
     display_name: str | None = None
 
 

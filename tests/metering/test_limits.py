@@ -40,7 +40,7 @@ def test_a_wrong_model_name_costs_no_night(lab: Lab, backend: str) -> None:
     assert ran.code == 1
     assert len(lab.server.requests()) <= 4
     assert f"Check the model's name, 'smal', and the address {lab.server.url}." in ran.out
-    assert "nothing was answered: when that is mended, start it again" in ran.out
+    assert "nothing was answered: when that is fixed, start it again" in ran.out
     assert "arena resume" not in ran.out
     totals = run_json(ran.directory)["totals"]
     assert totals["failed_calls"] > 0

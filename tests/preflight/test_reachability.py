@@ -33,7 +33,7 @@ def test_a_dead_server_is_told_before_a_directory_exists(
     assert ran.code == 2
     assert ran.err == (
         f"arena: {backend}_lab/m: nothing can be asked at {dead} (Connection refused). Start the "
-        "server, mend its address, or leave out this look with probe=false.\n"
+        "server, correct its address, or skip this check with probe=false.\n"
     )
     assert not Path("outputs").exists()
 

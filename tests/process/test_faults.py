@@ -44,7 +44,7 @@ def test_a_fault_in_an_answer_ends_the_run_and_says_how_to_go_on(tmp_path: Path)
         "error: a fault in the program: KeyError: '[redacted:MINE_API_KEY]' (my_backends.py, "
         "line 7, in generate). arena.log holds the traceback." in ran.out
     )
-    assert "nothing was answered: when that is mended, start it again" in ran.out
+    assert "nothing was answered: when that is fixed, start it again" in ran.out
     log = (ran.directory / "arena.log").read_text()
     assert "Traceback" in log
     assert 'my_backends.py", line 7' in log

@@ -59,7 +59,7 @@ def _is_file(text: str) -> bool:
 
 
 def seat_problems(players: Sequence[PlayerSpec], least: int, most: int, game: str) -> list[str]:
-    """Return what is wrong with the number of players."""
+    """Return the problem with the number of players, if any."""
     n = len(players)
     if least <= n <= most:
         return []

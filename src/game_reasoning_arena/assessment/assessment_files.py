@@ -34,7 +34,7 @@ class AssessmentFiles:
         self._directory = directory
 
     def found(self) -> dict[str, Any] | None:
-        """Return what an earlier assessment says of itself; None where there is none."""
+        """Return an earlier assessment's ``assessment.json``; None if there is none."""
         content = read_json(self._directory / layout.ASSESSMENT)
         return None if content is None else checked_facts(content)[0]
 

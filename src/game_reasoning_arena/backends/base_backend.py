@@ -114,7 +114,7 @@ class BaseLLMBackend(ABC):
         self.most_bytes = most_bytes
         self._lanes: dict[str, Lane] = {}
         self._logged: set[tuple[str, str]] = set()
-        # By endpoint, the end of waits already logged and the name of who is waited for.
+        # By endpoint, the end of waits already logged and the name of the awaited provider.
         self._announced: dict[str, tuple[float, str]] = {}
         # Only the length of waits comes from here, nothing that a result depends on.
         self._jitter = random.Random()

@@ -94,7 +94,7 @@ class LiteLLMBackend(BaseLLMBackend):
         self._renamed: set[tuple[str, str]] = set()
 
     def check(self, models: Sequence[Model]) -> list[str]:
-        """Missing keys, providers that nobody knows, addresses that would be overruled."""
+        """Return missing keys, unknown providers, and addresses that would be overruled."""
         problems = []
         for model in models:
             if model.provider is None:
@@ -281,7 +281,7 @@ def _timed(error: BackendError, wire: Wire) -> BackendError:
 
 
 def _cost(model: Model, answer: Answer, answered: Any) -> float | None:
-    """USD of a call; None where nobody knows it."""
+    """Return USD of a call; None if unknown."""
     cost = cost_usd(model, answer.usage)
     own_address = model.provider is not None and model.provider.api_base
     if cost is None and not own_address and answer.usage.prompt_tokens is not None:

@@ -136,7 +136,7 @@ def generate_response(
 ) -> str:
     """Ask a model once and wait for its answer.
 
-    What is None is taken from the model's entry, then from MAX_TOKENS and TEMPERATURE, then 250
+    None takes the value of the model's entry, then of MAX_TOKENS and TEMPERATURE, then 250
     tokens and temperature 0.1.
 
     Args:

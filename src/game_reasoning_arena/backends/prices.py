@@ -1,7 +1,7 @@
-"""What a call costs: what its provider reports, else its tokens at known prices.
+"""The cost of a call: as its provider reports it, else its tokens at known prices.
 
 Prices are the model's own entry's, else those of the table that comes with LiteLLM, which is not
-imported for it; both in USD. Where nobody knows the price, it is None, never 0.
+imported for it; both in USD. An unknown price is None, never 0.
 """
 
 from __future__ import annotations

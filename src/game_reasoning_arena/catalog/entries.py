@@ -250,7 +250,7 @@ def _check_settings(settings: dict[str, Any], where: str, problems: list[str]) -
 
 
 def display_name_problem(name: str | None) -> str | None:
-    """Return what is wrong with a name that tables and plots are to show; None if nothing is."""
+    """Return the problem with a name for tables and plots; None if there is none."""
     if name is None or (name.strip() and all(ord(character) >= 32 for character in name)):
         return None
     return f"is {name!r}; it must be a text of one line, such as 'Atlas 70B'."

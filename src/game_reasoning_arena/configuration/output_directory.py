@@ -55,7 +55,7 @@ def check_directory(directory: Path, key: str = "hydra.run.dir") -> None:
     if problem is not None:
         raise UserError(
             f"The output directory {_shown(directory)} cannot be made: {_shown(parent)} {problem}. "
-            f"Choose another with {key}=... or mend its permissions."
+            f"Choose another with {key}=... or correct its permissions."
         )
 
 

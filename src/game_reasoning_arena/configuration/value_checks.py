@@ -24,7 +24,7 @@ LARGEST = 2**63 - 1
 
 
 class Problems:
-    """Collects what is wrong, in order, each once."""
+    """Collects problems in order, each once."""
 
     def __init__(self) -> None:
         self.found: list[str] = []
@@ -92,7 +92,7 @@ def check_completeness(config: Mapping[str, Any]) -> None:
 def check_names(cfg: DictConfig, problems: Problems) -> None:
     """Keys beside the known ones, as ``+temperature=0`` makes them, would change nothing.
 
-    One that another setting refers to (``agents.player_0.model=${mine}``) is somebody's own help.
+    One that another setting refers to (``agents.player_0.model=${mine}``) is allowed.
     """
     unknown = unknown_names(cfg)
     if not unknown:
@@ -200,7 +200,7 @@ def against_schema(
     """``values`` in the form of a schema, defaults in place of what is missing or wrong.
 
     Returns:
-        The values, and what is wrong with those that were given, each with its key.
+        The values, and the problems with the given ones, each with its key.
     """
     node = OmegaConf.structured(kind)
     wrong = _merge_each(node, values, where)
@@ -210,7 +210,7 @@ def against_schema(
 
 
 def _merge_each(node: DictConfig, values: Mapping[Any, Any], where: str) -> list[str]:
-    """Put values into a typed node one by one, so that each wrong one is told."""
+    """Put values into a typed node one by one, so that each wrong one is reported."""
     known = [str(key) for key in node]
     wrong: list[str] = []
     for key, value in values.items():

@@ -180,7 +180,7 @@ async def probe(
         raise ProbeFailed(
             "The probe before the run failed, so nothing was played:\n  "
             + "\n  ".join(failed)
-            + "\nMend the name, the key, the quota or the parameter, or skip the probe with "
+            + "\nCorrect the name, the key, the quota or the parameter, or skip the probe with "
             "probe=false."
         )
     return [record for records in answers if not isinstance(records, str) for record in records]

@@ -48,7 +48,7 @@ def unreachable(models: Iterable[Model]) -> list[str]:
         if why is not None:
             problems.append(
                 f"{model.name}: nothing can be asked at {host}:{port} ({why}). Start the server, "
-                f"mend its address, or leave out this look with probe=false."
+                f"correct its address, or skip this check with probe=false."
             )
     return problems
 

@@ -33,7 +33,7 @@ def make_writable() -> None:
 
 
 class _Heedless(io.FileIO):
-    """Takes what cannot be written (a full disk, a reader who has gone): notes end no run."""
+    """Ignores errors of writing (a full disk, a closed reader): notes must not end a run."""
 
     def write(self, data: Any, /) -> int:
         try:
@@ -42,7 +42,7 @@ class _Heedless(io.FileIO):
             return memoryview(data).nbytes
 
 
-#: What the system says of an output that takes nothing more.
+#: Errors of an output that accepts nothing more.
 _OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
 
@@ -51,7 +51,7 @@ def outlived() -> Iterator[list[str]]:
     """Survive an output that fails while something is printed inside.
 
     Yields:
-        A list that holds, afterwards, what is to be said of it: nothing where all went well or the
+        A list that holds the problems afterwards: none if all went well or the
         reader has gone (``| head``), which is no failure.
     """
     problems: list[str] = []
@@ -72,7 +72,7 @@ def outlived() -> Iterator[list[str]]:
 
 
 def show(print_all: Callable[[], None], directory: Path) -> None:
-    """Print what is in ``directory`` too; where it cannot be printed, say so and go on."""
+    """Print results that are also in ``directory``; report a failure to print and continue."""
     with outlived() as problems:
         print_all()
     for problem in problems:

@@ -1,6 +1,6 @@
 """The columns of the tables that ``load_runs`` gives: names, dtypes, units, and how rows fill them.
 
-What is not known is null (NaN, NA, NaT, None), never 0. Times are seconds, money is US dollars,
+Unknown values are null (NaN, NA, NaT, None), never 0. Times are seconds, money is US dollars,
 instants are UTC. A column that an older run does not have is null throughout.
 """
 

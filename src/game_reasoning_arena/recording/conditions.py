@@ -1,7 +1,7 @@
 """The conditions of each run as columns: models, sampling, swept settings.
 
 The tables that ``load_runs`` gives get them, so that results can be grouped by them. A sampling
-parameter that nobody set has no column.
+parameter that is never set has no column.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.config_text import flatten
 from game_reasoning_arena.recording.reader import RunReader
 
-#: What is known of a player, in this order.
+#: Columns of a player, in this order.
 PARAMETERS = ("temperature", "max_tokens", "top_p", "top_k", "seed")
 
 

@@ -1,8 +1,8 @@
 """From lines and files of a run directory to records, checked by type.
 
-Lines are read as dicts whose fields have the types of their record's (:func:`line_decoder`); what a
-line lacks is null to its readers, so that older runs stay readable. Whoever goes on with a run
-makes records of the lines (:func:`episode_of`, :func:`response_of`), which is strict.
+Lines are read as dicts whose fields have the types of their record's (:func:`line_decoder`);
+missing fields are null to readers, so that older runs stay readable. Resuming a run makes records
+of the lines (:func:`episode_of`, :func:`response_of`), which is strict.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _plain(hint: Any, within: tuple[type[Struct], ...]) -> Any:
 
 
 def problem_of(error: Exception) -> str:
-    """Return in a few words what is wrong with a line or a value: the field, what it must be."""
+    """Return the problem with a line or a value in a few words: the field, what it must be."""
     if not isinstance(error, msgspec.ValidationError):
         return "it is no JSON"
     what, _, place = str(error).replace("`", "").partition(" - at ")

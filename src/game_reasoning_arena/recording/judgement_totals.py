@@ -25,7 +25,7 @@ class Totals:
     accuracy: float = 0.0
 
     def decided(self, line: Mapping[str, Any]) -> None:
-        """Take a line of decisions; a substitute's move is nobody's."""
+        """Add a line of decisions; a substitute's move counts for no player."""
         if line["regret"] is None:
             return
         self.decisions += 1

@@ -1,4 +1,4 @@
-"""What assessing writes beside a run: decisions measured, results without luck, and how."""
+"""The records of an assessment: measured decisions, and results without luck."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from game_reasoning_arena.records import Index, Place, Whole
 
 
 class ChessJudgement(Struct, frozen=True, kw_only=True):
-    """What an engine makes of a chess move, from the mover's side.
+    """An engine's judgement of a chess move, from the mover's side.
 
     Centipawns are before and after the move (a mate counts as 1,000), win chances and the move's
     accuracy are percentages by Lichess's published formulas; ``judgement`` is inaccuracy, mistake,

@@ -128,7 +128,7 @@ class DirectoryLock:
             self._fd = open_lock(path)
         except OSError as error:
             raise UserError(
-                f"{directory} cannot be locked for writing: {path} {_reason(error)}. Mend its "
+                f"{directory} cannot be locked for writing: {path} {_reason(error)}. Correct its "
                 "permissions or delete that file, or work on a copy of the directory."
             ) from error
         try:
@@ -225,7 +225,7 @@ class RunWriter:
         except OSError as error:
             raise UserError(
                 f"{directory} cannot be written: {error.strerror or error}. Choose another "
-                f"directory with {option} or mend its permissions."
+                f"directory with {option} or correct its permissions."
             ) from error
 
     def response(self, record: ResponseRecord) -> None:

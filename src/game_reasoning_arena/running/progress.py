@@ -128,7 +128,7 @@ class LiveProgress(Progress):
         from rich.text import Text
 
         class State(ProgressColumn):
-            """The state at this moment: a wait goes on while nothing is answered."""
+            """Return the present state; a wait lasts until the next answer."""
 
             def render(column, _: Any) -> Text:
                 return Text(self.line(self._totals) if self.total else "")

@@ -22,7 +22,7 @@ def damage_reported(path: Path, number: int) -> Iterator[None]:
         yield
     except DamagedRecordError as error:
         raise DamagedRecordError(
-            f"{path}, line {number} is damaged: {error}. Mend or delete the line, then resume; "
+            f"{path}, line {number} is damaged: {error}. Correct or delete the line, then resume; "
             "what is deleted is asked or played again."
         ) from error
 

@@ -121,7 +121,7 @@ def _what_is_next(result: RunResult, words: Sequence[str]) -> list[str]:
     if over := _recording_is_over(result):
         lines += over
     elif result.status is Status.ERROR and not result.begun:
-        lines.append("nothing was answered: when that is mended, start it again")
+        lines.append("nothing was answered: when that is fixed, start it again")
     elif isinstance(result.cause, NotFoundError):
         lines.append(
             "with another address, or when the server has that model: arena resume "

@@ -82,7 +82,7 @@ def play_elsewhere(
                 if state.cancelled and time.monotonic() > state.stop_at + GONE_S:
                     break
     for job in state.out.values():
-        _settle(state, job, "it did not end when it was told to")
+        _settle(state, job, "it did not end when it was asked to")
     sweep.stop_file.unlink(missing_ok=True)
     return state.stopped
 

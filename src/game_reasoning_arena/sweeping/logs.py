@@ -32,7 +32,7 @@ def job_log(directory: Path, only: Callable[[], bool] | None = None) -> Iterator
         handler = _LogFile(directory / layout.LOG)
     except OSError as error:
         raise UserError(
-            f"{directory / layout.LOG} cannot be written ({error.strerror or error}). Mend its "
+            f"{directory / layout.LOG} cannot be written ({error.strerror or error}). Correct its "
             "permissions or delete that file."
         ) from error
     handler.setFormatter(logging.Formatter(_FORM))

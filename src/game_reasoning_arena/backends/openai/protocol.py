@@ -162,7 +162,7 @@ def wants_completion_tokens(error: BackendError, body: Mapping[str, Any]) -> boo
 def no_connection(
     model: Model, error: BaseException, *, host: str | None = None, proxy: str | None = None
 ) -> BackendError:
-    """Return the failure of an address from which nothing came at all; ``error`` says why.
+    """Return the error for an address that did not respond; ``error`` is the cause.
 
     Args:
         model: which model was asked.

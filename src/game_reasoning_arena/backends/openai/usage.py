@@ -21,7 +21,7 @@ class Usage:
     completion_tokens: int | None = None
     reasoning_tokens: int | None = None
     cached_tokens: int | None = None
-    reported_usd: float | None = None  # what the provider says that it charged
+    reported_usd: float | None = None  # the charge that the provider reports
 
 
 def read_usage(usage: object) -> Usage:
@@ -70,7 +70,7 @@ def count(value: object) -> int | None:
 def _reported_usd(usage: Mapping[str, Any]) -> float | None:
     """USD of a call by its provider: a number (OpenRouter) or an object with a total (Perplexity).
 
-    With a key of one's own, OpenRouter charges its fee alone and tells the maker's bill beside it.
+    With a key of one's own, OpenRouter charges only its fee and reports the maker's bill beside it.
     """
     cost = usage.get("cost")
     charged = _amount(cost.get("total_cost") if isinstance(cost, dict) else cost)

@@ -48,7 +48,7 @@ def device_problem(
 
     Args:
         version: of the installed distribution; None, or a local tag other than CUDA's (``+cpu``,
-            ``+rocm``), means a build whose devices are not ours to judge.
+            ``+rocm``), means a build whose devices are not checked here.
         devices: the directory of device files.
         environment: may hold ``CUDA_VISIBLE_DEVICES``.
     """

@@ -78,7 +78,7 @@ class Start:
         """
         log.info("Starting vLLM for %s; its log: %s", self.settings.model_path, self.log)
         if self.settings.supplied:
-            log.info("A CPU needs these, and nobody set them: %s", dict(self.settings.supplied))
+            log.info("Set because a CPU needs it: %s", dict(self.settings.supplied))
         loop = asyncio.get_running_loop()
         began = loop.time()
         self.guard.watch_those_in(started_file(self.log))

@@ -60,7 +60,7 @@ def notation_for(name: str, state: State, seat: int, legal: Sequence[int]) -> No
 
 
 def names_a_move(name: str, text: str) -> bool:
-    """Return whether a text is a move of a game, legal or not, as far as words tell."""
+    """Return whether a text looks like a move of a game, legal or not."""
     if len(text) > LONGEST:
         return False
     if name == "chess":

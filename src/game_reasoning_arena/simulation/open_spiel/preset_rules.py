@@ -38,8 +38,8 @@ def rules_of_another_game(game_string: str, rules: str | None) -> str | None:
             return None
         else:
             return (
-                f"simulation.game={game_string} would be played with the rules of {theirs} told to "
-                "the players. Set simulation.rules to those of this game; null tells none."
+                f"simulation.game={game_string} would be played with the rules of {theirs} shown "
+                "to the players. Set simulation.rules to those of this game; null tells none."
             )
     if not others:
         return None
@@ -49,8 +49,8 @@ def rules_of_another_game(game_string: str, rules: str | None) -> str | None:
         else f"simulation=openspiel simulation.game={game_string}"
     )
     return (
-        f"simulation.game={game_string} would be played with the rules of {others[0]} told to the "
-        f"players. Write {instead}, or set simulation.rules to this game's own."
+        f"simulation.game={game_string} would be played with the rules of {others[0]} shown to "
+        f"the players. Write {instead}, or set simulation.rules to this game's own."
     )
 
 

@@ -20,7 +20,7 @@ _SHOWN_IN_FULL = frozenset({"repeated_game"})
 
 
 def unknown_texts(state: str, board: str) -> list[str]:
-    """Return what is wrong with ``simulation.state`` and ``simulation.board`` in any game."""
+    """Return the problems with ``simulation.state`` and ``simulation.board`` in any game."""
     found = []
     if state not in STATES:
         found.append(f"simulation.state={state!r} is unknown. {choose_from(state, STATES)}")

@@ -53,7 +53,7 @@ class PromptsSimulation(Simulation):
         return {"prompts": self.questions.digest}
 
     def check(self, players: Sequence[PlayerSpec], *, everybody: bool = True) -> list[str]:
-        """Return what is wrong with these players: only language models answer prompts."""
+        """Return the problems with these players: only language models answer prompts."""
         found = (
             []
             if players or not everybody

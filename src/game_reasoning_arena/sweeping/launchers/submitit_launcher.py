@@ -142,7 +142,7 @@ class SlurmLauncher(_SubmititLauncher):
 
     Args:
         partition: where to run.
-        account: on whose account.
+        account: the account to charge.
         qos: quality of service.
         constraint: features that nodes must have.
         gres: generic resources, such as ``gpu:a100:1``.

@@ -106,7 +106,7 @@ class Custom(Scorer):
     def _failure(self, item: Item, error: Exception) -> ScorerFailure:
         return ScorerFailure(
             f"{WHERE}={self._target} failed for the prompt {item.name!r}: {describe_fault(error)}. "
-            "The answers are kept: mend it, then resume the run."
+            "The answers are kept: correct it, then resume the run."
         )
 
 

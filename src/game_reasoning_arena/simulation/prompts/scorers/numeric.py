@@ -186,11 +186,11 @@ class Numeric(Scorer):
         read = quantity(text, decimal_comma=self.decimal_comma and isinstance(expected, str))
         if read is None:
             raise Unreadable(
-                f"is {text!r:.60}, and no number. Mend the row, or take simulation.scorer=exact"
+                f"is {text!r:.60}, and no number. Correct the row, or use simulation.scorer=exact"
             )
         if self.units != "ignore" and read.unit and unit_of(read.unit) is None:
             raise Unreadable(
-                f"has the unit {read.unit!r}, which cannot be converted. Mend the row, or set "
+                f"has the unit {read.unit!r}, which cannot be converted. Correct the row, or set "
                 "simulation.scorer.units=ignore"
             )
         return read

@@ -206,7 +206,7 @@ class Pattern(Scorer):
             return re.compile(_text(item.expected), self.flags)
         except re.error as error:
             raise Unreadable(
-                f"is no regular expression: {error}. Mend it, or take simulation.scorer=contains"
+                f"is no regular expression: {error}. Correct it, or use simulation.scorer=contains"
             ) from error
 
     def shown(self, item: Item, key: Any) -> str | None:
