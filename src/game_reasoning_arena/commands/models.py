@@ -58,8 +58,8 @@ def load_what_can_be(files: Sequence[Path]) -> tuple[Catalog, dict[str, dict[str
     own = user_conf()
     if broken and own is not None:
         sys.stderr.write(
-            f"note: {own} is read because it is in the working directory. Correct it for runs; if it belongs "
-            "to another program, work in another directory.\n"
+            f"note: {own} is read because it is in the working directory. Correct it for runs; if "
+            "it belongs to another program, work in another directory.\n"
         )
     return catalog, backends
 
