@@ -81,7 +81,7 @@ with engine_surroundings(log):
 while not started_file(log).is_file() or not started_file(log).read_text().endswith("\\n"):
     time.sleep(0.01)
 if {forgotten}:
-    guard._say(f"{{child.pid}}\\n")
+    guard._send(f"{{child.pid}}\\n")
 print(child.pid, flush=True)
 sys.stdin.read()
 """

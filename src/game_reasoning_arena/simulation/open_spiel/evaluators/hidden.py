@@ -59,7 +59,6 @@ class HiddenJudge:
         self._known = known
         self._forfeited = float(game.min_utility())
         self._total = float(game.utility_sum() or 0.0)
-        self._behaviours: dict[str, Behaviour] = {}
         behaviour = self._behaviour(solved)
         self._solved = [values_under(tree, seat, behaviour) for seat in (0, 1)]
         response = [best_response(tree, seat, behaviour).value for seat in (0, 1)]
