@@ -116,19 +116,19 @@ MISTAKES = {
     "empty model": (["agents.player_0.model="], ["agents.player_0.model is not set"]),
     "rules of another game": (
         ["simulation.game=chess", "agents.player_1.type=random"],
-        ["with the rules of tic_tac_toe told", "Write simulation=chess,"],
+        ["with the rules of tic_tac_toe shown", "Write simulation=chess,"],
     ),
     "rules of another game in a sweep": (
         ["-m", "simulation.game=tic_tac_toe,chess"],
-        ["with the rules of tic_tac_toe told", "(in 1 of 2 jobs: simulation.game=chess)"],
+        ["with the rules of tic_tac_toe shown", "(in 1 of 2 jobs: simulation.game=chess)"],
     ),
     "rules of other parameters": (
         ["simulation=connect_four", "simulation.game=connect_four(rows=5)"],
-        ["with the rules of connect_four told", "Set simulation.rules"],
+        ["with the rules of connect_four shown", "Set simulation.rules"],
     ),
     "rules of another game, no preset": (
         ["simulation=kuhn_poker", "simulation.game=nim"],
-        ["with the rules of kuhn_poker told", "simulation=openspiel simulation.game=nim"],
+        ["with the rules of kuhn_poker shown", "simulation=openspiel simulation.game=nim"],
     ),
     "setting of another type": (
         ["agents.player_1.model=scripted_random"],
