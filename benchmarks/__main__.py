@@ -31,6 +31,7 @@ PARTS = (
     "bench_load",
     "bench_reader",
     "bench_assess",
+    "bench_compare",
 )
 RESULTS = Path(__file__).with_name("results")
 REFERENCE = RESULTS / "reference.json"

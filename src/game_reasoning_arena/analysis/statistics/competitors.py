@@ -81,8 +81,9 @@ class Competitor:
 
 def competitors(loaded: LoadedRuns) -> dict[Who, Competitor]:
     """The competitor behind every player of every run."""
+    recorded = _MostOften(loaded)
     settings = {
-        (run, name): _settings(loaded, run, name)
+        (run, name): _settings(loaded, run, name, recorded)
         for run in range(len(loaded.readers))
         for name in players(loaded, run)
     }
@@ -171,7 +172,7 @@ def run_names(loaded: LoadedRuns) -> list[str]:
     return [plain(os.path.relpath(path, common)) for path in paths]
 
 
-def _settings(loaded: LoadedRuns, run: int, player: str) -> dict[str, Any]:
+def _settings(loaded: LoadedRuns, run: int, player: str, recorded: _MostOften) -> dict[str, Any]:
     reader = loaded.readers[run]
     told = reader.run.players.get(player, {})
     agents = reader.config.get("agents")
@@ -182,12 +183,12 @@ def _settings(loaded: LoadedRuns, run: int, player: str) -> dict[str, Any]:
     own_class = agent.pop("_target_", None)
     kind = told.get("type") or agent.get("type") or own_class or ("llm" if model else "unknown")
     if kind == "llm" and model is None:
-        model = _first(loaded, run, player, "model")
+        model = recorded.of(run, player, "model")
     asks = kind == "llm" or told.get("model") is not None
     settings = {"type": kind, "model": model if asks else None}
     settings.update((k, v) for k, v in agent.items() if k not in settings and v is not None)
     if asks:
-        requested = _first(loaded, run, player, "requested")
+        requested = recorded.of(run, player, "requested")
         settings.update(orjson.loads(requested) if requested else {})
         settings.update(_asked_how(reader.config.get("simulation")))
     return settings
@@ -203,13 +204,31 @@ def _asked_how(simulation: Any) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _first(loaded: LoadedRuns, run: int, player: str, column: str) -> Any:
-    """The value most of a player's responses have; None without responses."""
-    table = loaded.responses
-    if column not in table:
-        return None
-    mine = table.loc[(table["run"] == run) & (table["player"] == player), column].dropna()
-    return None if mine.empty else mine.value_counts().index[0]
+class _MostOften:
+    """The value that most of a player's responses have, of columns that are asked for."""
+
+    def __init__(self, loaded: LoadedRuns) -> None:
+        self._loaded = loaded
+        self._found: dict[str, dict[Who, Any]] = {}
+
+    def of(self, run: int, player: str, column: str) -> Any:
+        """Return it; None without responses."""
+        if column not in self._found:
+            self._found[column] = self._counted(column)
+        return self._found[column].get((run, player))
+
+    def _counted(self, column: str) -> dict[Who, Any]:
+        table = self._loaded.responses
+        if column not in table:
+            return {}
+        keys = ["run", "player", column]
+        counts: Any = table.groupby(keys, sort=False, observed=True).size()
+        often = counts.sort_values(ascending=False, kind="stable").reset_index()
+        first = often.drop_duplicates(["run", "player"])
+        return {
+            (int(run), str(player)): value
+            for run, player, value in zip(*(first[key] for key in keys), strict=True)
+        }
 
 
 def _labels(settings: Mapping[Who, Mapping[str, Any]]) -> dict[Who, str]:

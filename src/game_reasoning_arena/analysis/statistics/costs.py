@@ -23,12 +23,13 @@ DISTORTED = 0.10
 def labelled(loaded: LoadedRuns, standings: Standings) -> pd.DataFrame:
     """Responses with a column ``who``; a view of the same data otherwise."""
     table = loaded.responses
-    who = pd.Series(pd.Categorical([None] * len(table)), index=table.index, dtype=object)
+    players = table["player"].astype("category").cat
+    place = {str(name): number for number, name in enumerate(players.categories)}
+    labels = np.full((len(loaded.readers), len(place) + 1), None, dtype=object)  # last: no player
     for (run, player), competitor in standings.who.items():
-        mine = (table["run"] == run) & (table["player"] == player)
-        if mine.any():
-            who[mine] = competitor.label
-    return table.assign(who=who)
+        if player in place:
+            labels[run, place[player]] = competitor.label
+    return table.assign(who=labels[table["run"].to_numpy(), players.codes.to_numpy()])
 
 
 def called(responses: pd.DataFrame) -> pd.DataFrame:

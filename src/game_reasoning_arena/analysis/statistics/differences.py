@@ -315,12 +315,12 @@ def _sent(loaded: LoadedRuns) -> Iterator[tuple[str, bool, Cells]]:
         ("constrained", "answers constrained to legal moves", True),
         ("served_model", "model served", False),
     ):
-        by_player: dict[str, dict[int, str]] = defaultdict(dict)
-        known = table[table[column].notna()]
-        for (run, player), part in known.groupby(["run", "player"], observed=True):
-            values = sorted(map(str, part[column].unique()))
-            by_player[str(player)][int(str(run))] = ", ".join(values)
-        for player, by_run in sorted(by_player.items()):
+        values: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+        known = table.loc[table[column].notna(), ["run", "player", column]].drop_duplicates()
+        for run, player, value in zip(*(known[name] for name in known), strict=True):
+            values[str(player)][int(run)].append(str(value))
+        for player, found in sorted(values.items()):
+            by_run = {run: ", ".join(sorted(mine)) for run, mine in found.items()}
             if len(set(by_run.values())) > 1:
                 cells: Cells = [by_run.get(run) for run in range(len(loaded.readers))]
                 yield f"{what}: {player}", confounds, cells

@@ -147,38 +147,38 @@ def _warning(
 def mendable_failures(loaded: LoadedRuns, responses: pd.DataFrame) -> list[str]:
     """Return failures that a setting would have mended, per competitor, in plain words."""
     found: dict[str, None] = {}
-    known = responses[responses["who"].notna()]
-    parts: Any = known.groupby(["run", "player", "who"], sort=False, observed=True)
-    for (run, player, who), part in parts:
-        failures = _counted(part)
-        agents: Any = loaded.readers[int(run)].config.get("agents")
-        options = agents.get(str(player)) if isinstance(agents, Mapping) else None
+    for (run, player, who), failures in _counted(responses).items():
+        agents: Any = loaded.readers[run].config.get("agents")
+        options = agents.get(player) if isinstance(agents, Mapping) else None
         options = options if isinstance(options, Mapping) else {}
-        for sentence in failures.mendable(str(player), options).values():
+        for sentence in failures.mendable(player, options).values():
             found[f"{who}: {sentence}"] = None
     return list(found)
 
 
-def _counted(part: pd.DataFrame) -> Failures:
-    failures = Failures()
-    thought = (part["reasoning_chars"].fillna(0) > 0) | (part["reasoning_tokens"].fillna(0) > 0)
-    kinds: Any = pd.DataFrame(
+def _counted(responses: pd.DataFrame) -> dict[tuple[int, str, str], Failures]:
+    """How the answers of each player of each run failed, by (run, player, competitor)."""
+    known = responses[responses["who"].notna()]
+    thought = (known["reasoning_chars"].fillna(0) > 0) | (known["reasoning_tokens"].fillna(0) > 0)
+    kinds = pd.DataFrame(
         {
-            "outcome": part["outcome"].astype(object),
+            **{name: known[name] for name in ("run", "player", "who", "outcome")},
             "thought": thought.astype(bool),
-            "declared": part["parse_form"].notna(),
-            "requested": part["requested"].astype(object).fillna("{}"),
+            "declared": known["parse_form"].notna(),
+            "requested": known["requested"].astype(object).fillna("{}"),
         }
-    ).value_counts()
-    for (outcome, thinks, declared, requested), count in kinds.items():
-        failures.add(
+    )
+    counts: Any = kinds.groupby(list(kinds), sort=False, observed=True).size()
+    found: dict[tuple[int, str, str], Failures] = {}
+    for (run, player, who, outcome, thinks, declared, requested), count in counts.items():
+        found.setdefault((int(run), str(player), str(who)), Failures()).add(
             str(outcome),
             thought=bool(thinks),
             declared=bool(declared),
             limit=_limit(str(requested)),
             count=int(count),
         )
-    return failures
+    return found
 
 
 def _limit(requested: str) -> int | None:
