@@ -44,7 +44,7 @@ def test_another_programs_conf_is_named_and_does_not_block_the_lists(
         assert ran.code == 0
         assert "net.yaml:1" in ran.err
         assert "unknown key 'layers'" in ran.err
-        assert "another program's, work in another directory" in ran.err
+        assert "belongs to another program, work in another directory" in ran.err
         assert "groq" in ran.out
     assert arena("episodes=1").code == 2
 
