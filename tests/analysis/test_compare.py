@@ -20,7 +20,9 @@ from matplotlib.text import Text
 from game_reasoning_arena.analysis.compare import Comparison
 from game_reasoning_arena.analysis.plots import results as plot_results
 from game_reasoning_arena.analysis.plots import spread as plot_spread
+from game_reasoning_arena.analysis.plots import standing as plot_standing
 from game_reasoning_arena.analysis.plots.figures import INK, _drawn, plots, svg_texts
+from game_reasoning_arena.analysis.plots.style import COLUMN, PAGE
 from game_reasoning_arena.analysis.statistics.intervals import wilson
 from game_reasoning_arena.analysis.statistics.measures import Measure
 from game_reasoning_arena.analysis.statistics.standings import SCORES, standings
@@ -430,7 +432,7 @@ def test_control_characters_of_others_reach_no_terminal_and_no_file(
     texts = [
         told.out,
         told.err,
-        *(path.read_text() for path in out.iterdir() if path.suffix != ".png"),
+        *(path.read_text() for path in out.iterdir() if path.suffix not in (".png", ".pdf")),
     ]
     assert "[U+001B][31m[U+202E][U+2066][U+0000]" in told.out
     for text in texts:
@@ -507,7 +509,7 @@ def test_a_plot_that_cannot_show_all_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plot_spread, "_MOST_COLUMNS", 2)
-    for module in (plot_spread, plot_results):
+    for module in (plot_spread, plot_results, plot_standing):
         monkeypatch.setattr(module, "MOST_ROWS", 2)
     for name in "abc":
         player = Player(f"vllm_{name}", fail=0.2)
@@ -515,6 +517,7 @@ def test_a_plot_that_cannot_show_all_says_so(
     texts = svg_texts(_quiet(tmp_path))
     said = {name: re.findall(r"\(the first \d of \d\)", text) for name, text in texts.items()}
     assert said["results"] == ["(the first 2 of 4)"]
+    assert said["leaderboard"] == ["(the first 2 of 3)"]
     assert said["pairs"] == said["latency"] == said["failures"] == ["(the first 2 of 3)"]
 
 
@@ -564,13 +567,14 @@ def _out_of_view(figure: Figure) -> Iterator[Text]:
                     yield from (tick.label1, tick.label2)
 
 
-def test_no_plot_cuts_its_words_off(tmp_path: Path) -> None:
+@pytest.mark.parametrize("width", [PAGE, COLUMN])
+def test_no_plot_cuts_its_words_off(tmp_path: Path, width: float) -> None:
     """With two competitors figures are at their smallest."""
     make_run(tmp_path / "a", _versus_random("vllm_a", fail=0.2), episodes=20)
     comparison = _quiet(tmp_path)
     drawn = 0
     for name, draw in plots().items():
-        figure = _drawn(draw, comparison, INK)
+        figure = _drawn(draw, comparison, INK, width)
         if figure is None:
             continue
         drawn += 1

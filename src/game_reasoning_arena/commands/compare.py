@@ -9,11 +9,11 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.errors import UserError, choose_from
 from game_reasoning_arena.process.text import as_cell
 from game_reasoning_arena.recording import layout
 
@@ -64,7 +64,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--latex", type=Path, metavar="FILE", help="a paper's tables, with booktabs; all with --all"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="everything as JSON")
-    parser.add_argument("--plots", type=Path, metavar="DIR", help="plots as PNG and SVG")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="plots, to go into a paper")
+    parser.add_argument(
+        "--format", metavar="NAME,...", help="of plots: png, svg, pdf (default: all three)"
+    )
+    parser.add_argument(
+        "--columns",
+        type=int,
+        choices=(1, 2),
+        help="of a paper with two columns that a plot spans: 1 is 3.35 inches wide, 2 (default) 7",
+    )
     parser.add_argument(
         "--reasoning", type=Path, metavar="FILE", help="features of each answer's reasoning, as CSV"
     )
@@ -135,6 +144,7 @@ def _comparison(args: argparse.Namespace) -> Comparison:
         raise UserError("--judge needs --reasoning FILE, where its labels are written.")
     if args.judge_most < 1:
         raise UserError(f"--judge-most must be 1 or more, not {args.judge_most}.")
+    _formats(args)
     for file in (args.csv, args.markdown, args.latex, args.json, args.reasoning):
         if file is not None:
             check_writable(file)
@@ -151,6 +161,23 @@ def _comparison(args: argparse.Namespace) -> Comparison:
         by=args.by,
         labels=args.labels,
     )
+
+
+def _formats(args: argparse.Namespace) -> Sequence[str]:
+    """Return the formats of plots.
+
+    Raises:
+        UserError: there is no such format, or no plot.
+    """
+    from game_reasoning_arena.analysis.plots import FORMATS
+
+    if args.plots is None and (args.format is not None or args.columns is not None):
+        raise UserError("--format and --columns are of plots: say where with --plots DIR.")
+    words = _names(args.format)
+    for word in words:
+        if word not in FORMATS:
+            raise UserError(f"--format {word} is unknown. {choose_from(word, FORMATS)}")
+    return tuple(dict.fromkeys(words)) or FORMATS
 
 
 def _chosen_tables(comparison: Comparison, args: argparse.Namespace) -> list[Table]:
@@ -254,7 +281,7 @@ def _write_all(
     if args.plots is not None:
         from game_reasoning_arena.analysis.plots.figures import save_plots
 
-        for path in save_plots(comparison, args.plots):
+        for path in save_plots(comparison, args.plots, _formats(args), args.columns or 2):
             report(f"wrote {path}")
 
 

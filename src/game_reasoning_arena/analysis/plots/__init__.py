@@ -1,1 +1,4 @@
 """Plots of results."""
+
+#: Forms of a plot's file.
+FORMATS = ("png", "svg", "pdf")

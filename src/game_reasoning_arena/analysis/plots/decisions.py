@@ -13,9 +13,14 @@ from game_reasoning_arena.analysis.plots.style import (
     GREY,
     MARKERS,
     MOST_ROWS,
+    PAGE,
     first_of,
+    height_of,
     line_legend,
     new_figure,
+    point,
+    ranks,
+    ticks,
 )
 from game_reasoning_arena.analysis.tables.estimates import Estimate
 
@@ -28,32 +33,34 @@ _Rows = dict[str, list[dict[str, "Value"]]]
 _MOST_LINES: Final = 8
 
 
-def regret_points(comparison: Comparison) -> Figure | None:
+def regret_points(comparison: Comparison, width: float = PAGE) -> Figure | None:
     """Regret per decision of each competitor, a panel per game."""
     return _points(
         comparison,
+        width,
         "decisions",
         (("regret", "regret per decision", BLUE),),
         "regret per decision, in returns; 95 % interval",
     )
 
 
-def adjusted_points(comparison: Comparison) -> Figure | None:
+def adjusted_points(comparison: Comparison, width: float = PAGE) -> Figure | None:
     """Mean returns with and without luck, a panel per game."""
     return _points(
         comparison,
+        width,
         "adjusted_returns",
         (("returns", "mean return", GREY), ("adjusted", "without luck", BLUE)),
         "mean return; 95 % interval",
     )
 
 
-def regret_by_turn(comparison: Comparison) -> Figure | None:
+def regret_by_turn(comparison: Comparison, width: float = PAGE) -> Figure | None:
     """Regret over the turns of a game, a line per competitor, a panel per game."""
     rows = _by_game(_table(comparison, "regret_by_turn"))
     if not rows:
         return None
-    figure, axes = new_figure(6.4, 0.6 + 2.9 * len(rows), len(rows))
+    figure, axes = new_figure(width, 0.6 + 2.5 * len(rows), len(rows))
     names = list(dict.fromkeys(_name(row) for mine in rows.values() for row in mine))[:_MOST_LINES]
     for axis, (game, mine) in zip(axes, rows.items(), strict=True):
         bins = list(dict.fromkeys(str(row["bin"]) for row in mine))
@@ -92,6 +99,7 @@ def _line(axis: Any, number: int, name: str, points: list[tuple[int, Value]]) ->
 
 def _points(
     comparison: Comparison,
+    width: float,
     key: str,
     columns: tuple[tuple[str, str, str], ...],
     label: str,
@@ -100,35 +108,34 @@ def _points(
     table = _table(comparison, key)
     if table is None or not table.rows:
         return None
-    shown = table.rows[:MOST_ROWS]
+    games = list(dict.fromkeys(str(row["game"]) for row in table.rows))
+    order = {game: ranks(comparison, game) for game in games}
+    last = len(table.rows)
+    every = sorted(table.rows, key=lambda row: order[str(row["game"])].get(_name(row), last))
+    shown = every[:MOST_ROWS]
     rows: _Rows = {}
     for row in shown:
         rows.setdefault(str(row["game"]), []).append(row)
-    figure, axes = new_figure(7.5, 0.9 * len(rows) + 0.34 * len(shown) + 0.6, len(rows))
+    tall = sum(height_of(list(map(_name, mine)), width) for mine in rows.values())
+    figure, axes = new_figure(
+        width, 0.7 * len(rows) + 1.3 * tall + 0.7, len(rows), [len(r) + 1 for r in rows.values()]
+    )
     for axis, (game, mine) in zip(axes, rows.items(), strict=True):
         for number, (column, name, colour) in enumerate(columns):
             shift = 0.14 * (number - (len(columns) - 1) / 2)
             for place, row in enumerate(mine):
-                _point(axis, place + 2 * shift, row[column], name if place == 0 else None, colour)
-        axis.set_yticks(range(len(mine)), [_name(row) for row in mine])
-        axis.set_ylim(len(mine) - 0.45, -0.55)
+                if isinstance(value := row[column], Estimate):
+                    point(
+                        axis, place + 2 * shift, value, fmt=MARKERS[number], color=colour,
+                        markersize=4, label=name if place == 0 else None,
+                    )  # fmt: skip
+        ticks(axis, [_name(row) for row in mine], width)
         axis.axvline(0, color=GREY, linewidth=0.8)
         axis.set_title(game)
     axes[-1].set_xlabel(label + first_of(len(shown), len(table.rows)))
     if len(columns) > 1:
         line_legend(figure, axes)
     return figure
-
-
-def _point(axis: Any, at: float, value: Value, name: str | None, colour: str) -> None:
-    if not isinstance(value, Estimate) or value.value is None:
-        return
-    low = value.value if value.low is None else value.low
-    high = value.value if value.high is None else value.high
-    axis.errorbar(
-        value.value, at, xerr=[[value.value - low], [high - value.value]], fmt="o", color=colour,
-        capsize=3, markersize=4, label=name,
-    )  # fmt: skip
 
 
 def _table(comparison: Comparison, key: str) -> Table | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from game_reasoning_arena.analysis.plots import FORMATS
 from game_reasoning_arena.analysis.plots.decisions import (
     adjusted_points,
     regret_by_turn,
@@ -23,7 +24,8 @@ from game_reasoning_arena.analysis.plots.results import (
     temperature_curves,
 )
 from game_reasoning_arena.analysis.plots.spread import latency_distributions, pair_heat_map
-from game_reasoning_arena.analysis.plots.style import style
+from game_reasoning_arena.analysis.plots.standing import leaderboard_points, rating_points
+from game_reasoning_arena.analysis.plots.style import COLUMN, PAGE, style
 from game_reasoning_arena.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,12 +33,15 @@ if TYPE_CHECKING:
 
 INK: Final = "#1A1A1A"
 
-Draw = Callable[["Comparison"], Figure | None]
+#: Draws at a width in inches; None when the runs have nothing for it.
+Draw = Callable[["Comparison", float], Figure | None]
 
 
 def plots() -> dict[str, Draw]:
-    """Every plot by its file name; a plot is None when the runs have nothing for it."""
+    """Every plot by its file name."""
     return {
+        "leaderboard": leaderboard_points,
+        "ratings": rating_points,
         "results": results_bars,
         "temperature": temperature_curves,
         "latency": latency_distributions,
@@ -48,22 +53,34 @@ def plots() -> dict[str, Draw]:
     }
 
 
-def save_plots(comparison: Comparison, directory: Path) -> Iterator[Path]:
-    """Write each plot that has data as PNG (200 dpi) and SVG.
+def save_plots(
+    comparison: Comparison,
+    directory: Path,
+    formats: Sequence[str] = FORMATS,
+    columns: int = 2,
+) -> Iterator[Path]:
+    """Write each plot that has data.
+
+    Args:
+        comparison: the runs.
+        directory: is made.
+        formats: of :data:`FORMATS`; PNG has 300 dots per inch.
+        columns: of a paper with two columns that a plot spans, 1 or 2.
 
     Raises:
         UserError: the directory cannot be written.
     """
+    width = PAGE if columns == 2 else COLUMN
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, draw in plots().items():
-            figure = _drawn(draw, comparison, INK)
+            figure = _drawn(draw, comparison, INK, width)
             if figure is None:
                 continue
-            for suffix in ("png", "svg"):
+            for suffix in formats:
                 path = directory / f"{name}.{suffix}"
                 with _drawing(INK):
-                    figure.savefig(path, dpi=200, facecolor="white")
+                    figure.savefig(path, dpi=300, facecolor="white")
                 yield path
     except OSError as error:
         raise UserError(f"{directory} cannot be written: {error.strerror or error}.") from error
@@ -90,9 +107,9 @@ def svg_texts(comparison: Comparison) -> dict[str, str]:
     return texts
 
 
-def _drawn(draw: Draw, comparison: Comparison, ink: str) -> Figure | None:
+def _drawn(draw: Draw, comparison: Comparison, ink: str, width: float = PAGE) -> Figure | None:
     with _drawing(ink):
-        figure = draw(comparison)
+        figure = draw(comparison, width)
         if figure is not None:
             figure.draw_without_rendering()  # lays out, once for all files
             figure.set_layout_engine("none")

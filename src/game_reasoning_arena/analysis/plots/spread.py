@@ -7,60 +7,75 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from game_reasoning_arena.analysis.plots.style import (
     BLUE,
+    COLUMN,
     CYCLE,
     DASHES,
     MOST_ROWS,
+    PAGE,
     SKY,
+    counted,
     first_of,
+    height_of,
+    in_order,
     ink_colour,
     line_legend,
     new_figure,
+    ranks,
+    ticks,
 )
 from game_reasoning_arena.analysis.statistics.costs import answered_calls
+from game_reasoning_arena.analysis.statistics.leaderboard import SHOWN
 
 if TYPE_CHECKING:
     from game_reasoning_arena.analysis.compare import Comparison
+    from game_reasoning_arena.analysis.statistics.pairs import Pair
 
 
 #: At most this many competitors beside each other in a heat map.
 _MOST_COLUMNS = 40
 
+#: Inches of a cell in which a number is read, a mark of the usual size, a number with its interval.
+_FOR_NUMBERS = 0.3
+_FOR_MARKS = 0.18
+_FOR_INTERVALS = 0.62
 
-def latency_distributions(comparison: Comparison) -> Figure | None:
+
+def latency_distributions(comparison: Comparison, width: float = PAGE) -> Figure | None:
     """How slow answers were: whole distributions of a few competitors, quantiles of many."""
     timed = answered_calls(comparison.responses)
     timed = timed[timed["latency_s"] > 0]
+    order = ranks(comparison)
     every = [
-        (f"{who}  (n={len(part):,})", np.sort(part["latency_s"].to_numpy(dtype=np.float64)))
-        for who, part in timed.groupby("who", sort=False)
+        (counted(str(who), len(part), width), np.sort(part["latency_s"].to_numpy(dtype=np.float64)))
+        for who, part in sorted(
+            timed.groupby("who", sort=False), key=lambda f: order.get(str(f[0]), len(order))
+        )
     ]
     parts = every[:MOST_ROWS]
     if not parts:
         return None
-    figure = _curves(parts) if len(parts) <= len(CYCLE) else _quantile_rows(parts)
+    figure = (_curves if len(parts) <= len(CYCLE) else _quantile_rows)(parts, width)
     axis = figure.axes[0]
     axis.set_xscale("log")
     axis.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
     axis.xaxis.set_minor_formatter(lambda v, _: f"{v:g}" if f"{v:e}"[0] in "25" else "")
     axis.tick_params(axis="x", which="minor", labelsize=7)
-    axis.set_xlabel(
-        "latency of the provider, seconds (log scale)" + first_of(len(parts), len(every))
-    )
+    what = "latency of the provider, s" if width > COLUMN else "latency, s"
+    axis.set_xlabel(f"{what} (log scale){first_of(len(parts), len(every))}")
     return figure
 
 
-def _curves(parts: Sequence[tuple[str, Any]]) -> Figure:
+def _curves(parts: Sequence[tuple[str, Any]], width: float) -> Figure:
     """Share of answers not slower than x, with a 95 % band.
 
     The band is A. Dvoretzky, J. Kiefer and J. Wolfowitz's with P. Massart's constant (1990, Annals
     of Probability 18, 1269-1283).
     """
-    figure, (axis,) = new_figure(6.4, 3.2 + 0.17 * len(parts))
+    figure, (axis,) = new_figure(width, 2.9 + 0.17 * len(parts))
     for number, (label, every) in enumerate(parts):
         n = len(every)
         # No more points than pixels.
@@ -90,9 +105,10 @@ def _curves(parts: Sequence[tuple[str, Any]]) -> Figure:
     return figure
 
 
-def _quantile_rows(parts: Sequence[tuple[str, Any]]) -> Figure:
+def _quantile_rows(parts: Sequence[tuple[str, Any]], width: float) -> Figure:
     """A row each: median with its 95 % interval, a line from p5 to p95, a tick at p99."""
-    figure, (axis,) = new_figure(7.6, 0.9 + 0.3 * len(parts))
+    names = [name for name, _ in parts]
+    figure, (axis,) = new_figure(width, 0.9 + height_of(names, width))
     for place, (_, values) in enumerate(parts):
         p5, p50, p95, p99 = np.quantile(values, (0.05, 0.5, 0.95, 0.99))
         # Order statistics around the median, binomial by the normal approximation.
@@ -105,85 +121,93 @@ def _quantile_rows(parts: Sequence[tuple[str, Any]]) -> Figure:
         axis.plot([p50], [place], marker="o", color="white", markeredgecolor=BLUE, markersize=5)
         if n >= 100:
             axis.plot([p99], [place], marker="|", color=ink_colour(), markersize=9)
-    axis.set_yticks(range(len(parts)), [label for label, _ in parts])
-    axis.set_ylim(len(parts) - 0.4, -0.6)
-    axis.set_title("median with 95 % interval, p5 to p95, tick: p99", fontweight="normal")
+    ticks(axis, names, width)
+    figure.suptitle("median with 95 % interval, p5 to p95, tick: p99", fontsize=8)
     axis.spines["left"].set_visible(False)
-    axis.tick_params(axis="y", length=0)
     axis.grid(axis="x")
     return figure
 
 
-def pair_heat_map(comparison: Comparison) -> Figure | None:
-    """Score of the row minus score of the column, in points, with intervals; * where resolved."""
-    known = [pair for pair in comparison.pairs if pair.score.value is not None]
+def pair_heat_map(comparison: Comparison, width: float = PAGE) -> Figure | None:
+    """Row minus column in what is tested, with intervals; * where the verdict is sure of it."""
+    known = [pair for pair in comparison.pairs if pair.difference.value is not None]
     if not known:
         return None
     games = list(dict.fromkeys(pair.game for pair in known))
     every = {
-        game: list(dict.fromkeys(x for p in known if p.game == game for x in (p.a, p.b)))
+        game: in_order(
+            list(dict.fromkeys(x for p in known if p.game == game for x in (p.a, p.b))),
+            ranks(comparison, game),
+        )
         for game in games
     }
     names = {game: found[:_MOST_COLUMNS] for game, found in every.items()}
     sizes = [len(names[game]) for game in games]
-    figure = Figure(
-        figsize=(3.6 + 0.72 * max(sizes), 0.9 * len(games) + 0.42 * sum(sizes) + 0.5),
-        layout="constrained",
-    )
-    FigureCanvasAgg(figure)
-    grid = figure.subplots(len(games), 1, squeeze=False, gridspec_kw={"height_ratios": sizes})
-    image: Any = None
-    for axis, game in zip(grid[:, 0], games, strict=True):
-        image = _heat(axis, names[game], [pair for pair in known if pair.game == game], max(sizes))
-        axis.set_title(game + first_of(len(names[game]), len(every[game])))
-    bar = figure.colorbar(image, ax=list(grid[:, 0]), shrink=0.9, aspect=30, pad=0.02)
-    bar.outline.set_visible(False)
+    cell = (width - (2.4 if width > COLUMN else 1.5)) / max(sizes)
+    highest = max(height_of(found, width) / len(found) for found in names.values())
+    row = max(highest, min(0.42, 0.75 * cell))
+    figure, axes = new_figure(width, 0.7 * len(games) + row * sum(sizes) + 0.6, len(games), sizes)
+    for axis, game in zip(axes, games, strict=True):
+        mine = [pair for pair in known if pair.game == game]
+        unit = "points" if SHOWN[mine[0].measure][2] == "points" else "return"
+        _heat(axis, names[game], mine, max(sizes), cell, width)
+        axis.set_title(f"{game}, {unit}{first_of(len(names[game]), len(every[game]))}")
     figure.supxlabel(
-        # Below, where there is room for it: beside a small bar its label would be cut off.
-        "row minus column, points of score [95 % interval]\n* stands after Holm's correction",
-        fontsize=8,
+        "row minus column [95 % interval]; *: stands after Holm's correction"
+        if width > COLUMN
+        else "row minus column; *: stands\nafter Holm's correction",
+        fontsize=7,
         ha="left",
         x=0.02,
     )
     return figure
 
 
-def _points(score: float) -> str:
-    """Signed whole points; nothing is minus 0."""
-    points = round(100 * score)
+def _shown(value: float, kind: str) -> str:
+    """A signed difference, points whole; nothing is minus 0."""
+    if kind != "points":
+        return f"{value:+.2f}" if round(value, 2) else "0"
+    points = round(100 * value)
     return f"{points:+d}" if points else "0"
 
 
-def _heat(axis: Any, names: Sequence[str], pairs: Sequence[Any], widest: int) -> Any:
+def _heat(
+    axis: Any, names: Sequence[str], pairs: Sequence[Pair], widest: int, cell: float, width: float
+) -> None:
+    """Draw the cells; their text is as long as a cell of so many inches holds."""
     grid = np.full((len(names), len(names)), np.nan)
     notes: dict[tuple[int, int], str] = {}
     for pair in pairs:
         if pair.a not in names or pair.b not in names:
             continue
-        i, j, value = names.index(pair.a), names.index(pair.b), pair.score
-        star = "*" if pair.resolved else ""
-        for row, column, sign in ((i, j, 1), (j, i, -1)):
-            grid[row, column] = 100 * sign * value.value
-            text = f"{_points(sign * value.value)}{star}"
-            if value.low is not None:
-                low, high = sorted((sign * value.low, sign * value.high))
-                text += f"\n[{_points(low)}, {_points(high)}]"
+        i, j, gap = names.index(pair.a), names.index(pair.b), pair.difference
+        kind = SHOWN[pair.measure][2]
+        star = "*" if pair.resolved and not pair.one_seat else ""
+        for row, column, value in ((i, j, gap), (j, i, gap.negated())):
+            assert value.value is not None
+            grid[row, column] = value.value
+            text = f"{_shown(value.value, kind)}{star}"
+            if cell < _FOR_NUMBERS:
+                text = f"{'+' if value.value > 0 else '-' if value.value < 0 else ''}{star}"
+            elif value.low is not None and value.high is not None and cell > _FOR_INTERVALS:
+                text += f"\n[{_shown(value.low, kind)}, {_shown(value.high, kind)}]"
             notes[row, column] = text
-    image = axis.imshow(grid, cmap="PuOr", vmin=-100, vmax=100, aspect="auto")
+    most = 1.0 if kind == "points" else max(float(np.nanmax(np.abs(grid))), 1e-9)
+    axis.imshow(grid, cmap="PuOr", vmin=-most, vmax=most, aspect="auto")
+    size = 7.0 if cell > 0.75 else 6.0 if cell > _FOR_MARKS else 4.0
     axis.set_xlim(-0.5, widest - 0.5)  # cells of all panels are equally wide
     for (row, column), text in notes.items():
         axis.text(
-            column, row, text, ha="center", va="center", fontsize=7, linespacing=1.1,
-            color="white" if abs(grid[row, column]) > 60 else "black",
+            column, row, text, ha="center", va="center", fontsize=size,
+            linespacing=1.1, color="white" if abs(grid[row, column]) > 0.6 * most else "black",
         )  # fmt: skip
+    small = {"fontsize": 4.5, "rotation": 90} if cell < _FOR_MARKS else {}
     numbers = [str(k) for k in range(1, len(names) + 1)]
     for k in range(len(names)):
         axis.text(k, k, "–", ha="center", va="center")
-    axis.set_xticks(range(len(names)), numbers)
-    axis.set_yticks(
-        range(len(names)), [f"{name}   {k}" for name, k in zip(names, numbers, strict=True)]
-    )
+    axis.set_xticks(range(len(names)), numbers, **small)
+    ticks(axis, [f"{name}  {k}" for name, k in zip(names, numbers, strict=True)], width)
+    axis.set_ylim(len(names) - 0.5, -0.5)
     axis.xaxis.tick_top()
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
-    return image

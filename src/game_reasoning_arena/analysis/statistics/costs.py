@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from game_reasoning_arena.analysis.statistics.clusters import deals_of
 from game_reasoning_arena.analysis.statistics.competitors import model_names
 from game_reasoning_arena.analysis.statistics.intervals import clustered_rate, rates_together
+from game_reasoning_arena.analysis.statistics.measures import Measure, mean_of, values
 from game_reasoning_arena.analysis.statistics.standings import Standings
 from game_reasoning_arena.analysis.tables.estimates import Estimate
 from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
@@ -272,28 +274,37 @@ def _speed(answered: pd.DataFrame) -> float | None:
 
 
 def temperature_points(
-    loaded: LoadedRuns, standings: Standings, policy: str
+    standings: Standings, policy: str, measures: Mapping[str, Measure]
 ) -> dict[tuple[str, str], dict[float, Estimate]]:
-    """Win rates by (model, game) over temperature, for those seen at two temperatures or more."""
-    temperature = {
-        who: competitor.settings.get("temperature")
-        for who, competitor in standings.who.items()
-        if competitor.asked
-    }
+    """Return what is measured by (model, game) over temperature, for those seen at two or more.
+
+    Args:
+        standings: of the runs.
+        policy: how forfeits count.
+        measures: what is measured, by game.
+    """
     names = model_names(standings.who)
-    games: dict[tuple[str, str], dict[float, tuple[list[bool], list[int]]]] = {}
-    decided = standings.table[standings.table[policy].notna()]
-    for (run, player, game), part in decided.groupby(["run", "player", "game"], sort=False):
-        one = (int(str(run)), str(player))
-        at = temperature.get(one)
-        if at is None:
-            continue
-        model = names[str(standings.who[one].settings.get("model"))]
-        cell = games.setdefault((model, str(game)), {}).setdefault(float(at), ([], []))
-        cell[0].extend(part[policy] == "win")
-        cell[1].extend(part["seed"])
-    return {
-        key: {at: clustered_rate(won, seeds) for at, (won, seeds) in sorted(points.items())}
-        for key, points in games.items()
-        if len(points) > 1
+    table = standings.table
+    at: dict[tuple[str, str], dict[float, Estimate]] = {}
+    settings = {
+        who: (names[str(c.settings.get("model"))], float(c.settings["temperature"]))
+        for who, c in standings.who.items()
+        if c.asked and c.settings.get("temperature") is not None
     }
+    of = pd.Series(
+        [
+            settings.get((int(run), str(player)))
+            for run, player in zip(table["run"], table["player"], strict=True)
+        ],
+        index=table.index,
+        dtype=object,
+    )
+    every: Iterable[tuple[Any, pd.DataFrame]] = table.groupby([table["game"], of], sort=False)
+    for (game, (model, temperature)), part in every:
+        if (measure := measures.get(str(game))) is None:
+            continue
+        limits = standings.limits.get(str(game))
+        value = mean_of(values(part, policy, measure), deals_of(part), measure, limits)
+        if value.known:
+            at.setdefault((model, str(game)), {})[temperature] = value
+    return {key: dict(sorted(points.items())) for key, points in at.items() if len(points) > 1}
