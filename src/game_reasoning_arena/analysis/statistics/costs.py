@@ -10,7 +10,7 @@ import pandas as pd
 
 from game_reasoning_arena.analysis.statistics.clusters import deals_of
 from game_reasoning_arena.analysis.statistics.competitors import model_names
-from game_reasoning_arena.analysis.statistics.intervals import clustered_rate, rates_together
+from game_reasoning_arena.analysis.statistics.intervals import rates_together
 from game_reasoning_arena.analysis.statistics.measures import Measure, mean_of, values
 from game_reasoning_arena.analysis.statistics.standings import Standings
 from game_reasoning_arena.analysis.tables.estimates import Estimate
@@ -291,14 +291,9 @@ def temperature_points(
         for who, c in standings.who.items()
         if c.asked and c.settings.get("temperature") is not None
     }
-    of = pd.Series(
-        [
-            settings.get((int(run), str(player)))
-            for run, player in zip(table["run"], table["player"], strict=True)
-        ],
-        index=table.index,
-        dtype=object,
-    )
+    codes, players = pd.MultiIndex.from_frame(table[["run", "player"]]).factorize()
+    conditions = pd.Series([settings.get((int(run), str(player))) for run, player in players])
+    of = conditions.astype(object).to_numpy()[codes]
     every: Iterable[tuple[Any, pd.DataFrame]] = table.groupby([table["game"], of], sort=False)
     for (game, (model, temperature)), part in every:
         if (measure := measures.get(str(game))) is None:
