@@ -112,3 +112,27 @@ def test_what_does_not_exist_is_told_with_what_does(tmp_path: Path) -> None:
         Comparison(comparison.loaded, measure="scores")
     only = Comparison(comparison.loaded, only=["strong"]).leaderboard
     assert [place.who for board in only.boards for place in board.places] == ["strong", "strong"]
+
+
+@pytest.mark.parametrize("games", [2, 6, 30])
+def test_what_holds_over_all_games_is_always_in_the_head(games: int) -> None:
+    headings = ["#", "competitor", "episodes", "score % [95 %]"]
+    rows = [[str(i), f"model-{i}", "100", "50.0 [40.0, 60.0]"] for i in range(1, 13)]
+    text = "nobody leads for sure and much remains to be played " * 4
+    each = [Section(f"game_{g}: {text}", headings, rows) for g in range(games)]
+    over_all = Section("Over all games: model-1 leads.", headings, rows, whole=True)
+    caveats = ["something could turn this " * 5] * 3
+    lines = head_lines([*each, over_all], caveats, "More: --all")
+    assert len(lines) <= HEIGHT
+    assert max(map(len, lines)) <= WIDTH
+    at = lines.index("Over all games: model-1 leads.")
+    assert lines[at + 2].split()[:2] == ["1", "model-1"]
+    tables = sum(line.split()[:1] == ["#"] for line in lines)
+    if games == 2:
+        assert tables == 3
+    else:  # tables are left out before sentences are
+        assert tables == 1
+        assert any(line.startswith(f"... leaderboards of {games} games") for line in lines)
+    assert sum(line.startswith("game_") for line in lines) == min(
+        games, 6 if games == 30 else games
+    )

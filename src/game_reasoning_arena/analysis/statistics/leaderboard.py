@@ -349,7 +349,7 @@ def sections(found: Leaderboard) -> list[Section]:
         models = [place for place in found.overall if not place.baseline]
         headings = ["#", "competitor", "episodes", "mean score % [95 %]"]
         sentence = _overall_sentence(found, models)
-        made.append(_section(sentence, headings, found.overall, "percent"))
+        made.append(replace(_section(sentence, headings, found.overall, "percent"), whole=True))
     return made
 
 

@@ -20,12 +20,16 @@ _FOR_CAVEATS = 8
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A sentence with a small table below it; ``marked`` rows are lines of reference."""
+    """A sentence with a small table below it; ``marked`` rows are lines of reference.
+
+    ``whole`` is true of what holds over all games, which is kept where not everything has room.
+    """
 
     sentence: str
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     marked: Sequence[Sequence[str]] = ()
+    whole: bool = False
 
 
 def head_lines(
@@ -47,20 +51,41 @@ def head_lines(
     """
     last = textwrap.wrap(rest, width)
     warnings = _warnings(caveats, width, _FOR_CAVEATS)
+    room = height - len(last) - len(warnings) - bool(warnings)
     sentences = [textwrap.wrap(plain(section.sentence), width) for section in sections]
-    fixed = len(last) + len(warnings) + bool(warnings)
-    room = height - fixed - sum(len(lines) + 2 for lines in sentences)
-    shares = _shares([len(s.rows) + len(s.marked) for s in sections], max(room, len(sections)))
+    wanted = [len(s.rows) + len(s.marked) for s in sections]
+    tables = [bool(want) for want in wanted]
+    if sum(len(sentence) + 1 for sentence in sentences) + _least(wanted, tables) > room:
+        room -= 2  # for what is left out
+        tables = [bool(want) and s.whole for want, s in zip(wanted, sections, strict=True)]
+    kept = _that_fit(sections, sentences, room - _least(wanted, tables))
+    left = room - sum(len(sentences[i]) + 1 for i in kept) - sum(tables)
+    shares = _shares([w if has else 0 for w, has in zip(wanted, tables, strict=True)], left)
     lines: list[str] = []
-    for section, sentence, share in zip(sections, sentences, shares, strict=True):
-        if len(lines) + len(sentence) > height - fixed:
+    for i in kept:
+        lines += [*sentences[i], *_grid(sections[i], shares[i], width), ""]
+    left_out = sum(bool(want) for want in wanted) - sum(tables[i] for i in kept)
+    if left_out:
+        lines += [f"... leaderboards of {left_out} games: --table leaderboard, or --games A,B", ""]
+    return [*lines[:height], *warnings, *([""] if warnings else []), *last]
+
+
+def _least(wanted: Sequence[int], tables: Sequence[bool]) -> int:
+    """Lines that tables need: a heading and two rows each."""
+    return sum(1 + min(want, 2) for want, has in zip(wanted, tables, strict=True) if has)
+
+
+def _that_fit(
+    sections: Sequence[Section], sentences: Sequence[Sequence[str]], room: int
+) -> list[int]:
+    """The sections whose sentences have room, what holds over all games before the others."""
+    kept: list[int] = []
+    for i in sorted(range(len(sections)), key=lambda i: not sections[i].whole):
+        room -= len(sentences[i]) + 1
+        if room < 0:
             break
-        lines += sentence
-        if len(lines) + 2 <= height - fixed:
-            lines += _grid(section, share, width)
-        lines.append("")
-    lines = lines[: height - fixed]
-    return [*lines, *warnings, *([""] if warnings else []), *last]
+        kept.append(i)
+    return sorted(kept)
 
 
 def _shares(wanted: Sequence[int], room: int) -> list[int]:
