@@ -33,7 +33,7 @@ _FENCE = re.compile(
 
 @dataclass(frozen=True)
 class Snippet:
-    """A fenced block: its language, text, line, and what its comment says."""
+    """A fenced block: its language, text, line, and comment."""
 
     readme: str
     line: int

@@ -39,7 +39,7 @@ class Typed(Terminal):
 
 
 def play_typing(*typed: str, max_moves: int | None = 1) -> tuple[EpisodeRecord, str, list[str]]:
-    """Tic-tac-toe by a person who types these lines, what was shown, and what was not read."""
+    """Play tic-tac-toe as a person typing these lines; return the output and the unread input."""
     simulation = make_simulation(
         {"game": "tic_tac_toe", "rules": "Three in a row.", "max_moves": max_moves}
     )

@@ -1,4 +1,4 @@
-"""Templates: what they may use, and what is said when they are wrong."""
+"""Templates: their variables, and the errors of wrong ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thinking of every make is told from what is said."""
+"""Thinking of every model family is separated from the visible text."""
 
 from __future__ import annotations
 

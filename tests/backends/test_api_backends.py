@@ -57,7 +57,7 @@ ERRORS: list[tuple[dict[str, Any], type[BackendError]]] = [
 
 @pytest.fixture(params=[DirectBackend, LiteLLMBackend], ids=["direct", "litellm"])
 def make(request: pytest.FixtureRequest) -> Make:
-    """Makes a backend that does not retry and hardly waits, unless told otherwise."""
+    """Makes a backend that by default does not retry and hardly waits."""
     defaults = {"max_retries": 0, "backoff_s": 0.001, "timeout_s": 20.0}
     return lambda **settings: request.param(**{**defaults, **settings})
 

@@ -1,4 +1,4 @@
-"""The policy around every call, on small backends that fail as told."""
+"""The policy around every call, on small backends with scripted failures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OTHER = Provider(name="other", api_base="http://127.0.0.1:2/v1")
 
 
 class Told(BaseLLMBackend):
-    """Does what ``behave`` says with the number of the try; notes what was in flight."""
+    """Calls ``behave`` with the number of the try; records the requests in flight."""
 
     def __init__(self, behave: Callable[[int, Request], Any], **policy: Any) -> None:
         super().__init__(**{"backoff_s": 0.0, **policy})

@@ -1,4 +1,4 @@
-"""What the shell is told while somebody types."""
+"""Completions that the shell gets while the user types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`arena verify` reproduces known answers, and says so when it does not."""
+"""`arena verify` reproduces known answers, and reports deviations."""
 
 from __future__ import annotations
 

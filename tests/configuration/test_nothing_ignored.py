@@ -1,4 +1,4 @@
-"""Nothing that is said is accepted and ignored."""
+"""No input is accepted and then ignored."""
 
 from __future__ import annotations
 

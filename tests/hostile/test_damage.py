@@ -1,4 +1,4 @@
-"""A run directory that is damaged, or not what it should be, is told of in a sentence."""
+"""A damaged or unusual run directory is reported in a sentence."""
 
 from __future__ import annotations
 

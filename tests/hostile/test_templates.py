@@ -1,4 +1,4 @@
-"""A prompt template of somebody else reads no other file, and ends in time and memory."""
+"""A foreign prompt template reads no other file, and ends within limits of time and memory."""
 
 from __future__ import annotations
 

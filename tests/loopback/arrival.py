@@ -15,7 +15,7 @@ SO_TIMESTAMPNS = 35  # Linux; see socket(7)
 
 
 class StampedConnection(socket.socket):
-    """``arrived``: monotonic seconds at which the newest bytes came; None where nobody knows."""
+    """``arrived``: monotonic seconds at which the newest bytes came; None if unknown."""
 
     arrived: float | None = None
 

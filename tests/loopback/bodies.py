@@ -1,4 +1,4 @@
-"""Bodies that providers send, and what each of them means: one table for all who read answers.
+"""Bodies that providers send and their meanings: one table for all readers of answers.
 
 Each case is a whole answer; :func:`as_stream` makes the same answer in pieces. What cannot be said
 in one of the two ways is left out there.

@@ -48,7 +48,7 @@ class Slowly:
 
 
 def test_calls_that_begin_together_are_not_called_distorted() -> None:
-    """They open connections; only what comes after them says that a process is too busy."""
+    """They open connections; only later calls show that a process is too busy."""
     meter = Meter()
 
     async def waves() -> None:

@@ -1,4 +1,4 @@
-"""What a probe tells of a model before money is spent, and room for models that think."""
+"""Findings of probes before money is spent, and room for models that think."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.lab import Lab
 
 
 def probed(lab: Lab, *words: str) -> tuple[str, list[str]]:
-    """What a probe said on the terminal, and what it learned."""
+    """A probe's output on the terminal, and its findings."""
     ran = lab("episodes=1", "probe=true", *words)
     return ran.err, run_json(ran.directory)["probe"][0]["learned"]
 

@@ -1,4 +1,4 @@
-"""A user's mistakes: said in plain words, all at once, and nothing is left behind."""
+"""A user's mistakes are reported in plain words, all at once, and leave nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told before a run."""
+"""Notices before a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A keyless server that does not run is told before anything is made."""
+"""A keyless server that does not run is reported before anything is written."""
 
 from __future__ import annotations
 

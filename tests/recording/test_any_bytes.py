@@ -1,4 +1,4 @@
-"""Whatever bytes a run directory holds: whole lines are read, the rest is said, nothing crashes."""
+"""Any bytes in a run directory: valid lines are read, the rest is reported, nothing crashes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that turns out to be too short is made longer, and says so."""
+"""A run that is too short is extended, and records it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failures that a setting would mend are said while a run plays, once, and by compare."""
+"""Failures that a setting would fix are reported once while a run plays, and by compare."""
 
 from __future__ import annotations
 

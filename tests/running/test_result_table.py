@@ -1,4 +1,4 @@
-"""The table at the end of a run tells what became of its episodes."""
+"""The table at the end of a run shows the results of its episodes."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ Look = Callable[[Turn], None]
 
 
 class _Looking(RandomActor):
-    """Plays at random, and lets somebody look at each turn."""
+    """Plays at random, and passes each turn to a callback."""
 
     def __init__(self, stream: Stream, look: Look) -> None:
         super().__init__(stream)

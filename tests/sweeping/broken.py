@@ -18,7 +18,7 @@ def _note(name: str) -> None:
 
 
 class LeavingBackend(BaseLLMBackend):
-    """Somebody presses Ctrl-C while it closes, as often as ``signals`` says."""
+    """Sends ``signals`` interrupts while it closes."""
 
     def __init__(self, *, signals: int = 1, **policy: Any) -> None:
         super().__init__(**policy)

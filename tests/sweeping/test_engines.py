@@ -17,7 +17,7 @@ from game_reasoning_arena.sweeping.sweep import _on_the_same_gpus
 
 
 def job(backend: VLLMBackend, *names: str, **engine: Any) -> Any:
-    """As much of a job as says what it loads."""
+    """The part of a job that decides what it loads."""
     models = [
         Model(name=f"vllm_{n}", backend="vllm", model_id=n, model_path=f"/models/{n}", **engine)
         for n in names

@@ -129,7 +129,7 @@ def backend(model: Model) -> Iterator[VLLMBackend]:
 
 @pytest.fixture
 def ask(model: Model) -> Callable[..., Request]:
-    """Make a request to the tiny model: at most 16 tokens at temperature 1 if not said else."""
+    """Make a request to the tiny model: by default at most 16 tokens at temperature 1."""
 
     def make(*texts: str, seed: int | None = 1, **more: Any) -> Request:
         roles = ("user", "assistant")
@@ -146,7 +146,7 @@ def ask(model: Model) -> Callable[..., Request]:
 
 
 def never_ending(model: Model) -> Model:
-    """The same model, which goes on until its tokens are spent: what it says is chance."""
+    """The same model, which continues until its tokens are spent, with random text."""
     return replace(model, extra={**model.extra, "ignore_eos": True})
 
 

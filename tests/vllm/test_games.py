@@ -81,7 +81,7 @@ def test_constrained_to_legal_moves_every_move_is_legal(
 def test_without_the_constraint_noise_is_no_move(
     backend: VLLMBackend, model: Model, play: Play
 ) -> None:
-    """The same model, the same games: nothing repairs what it says."""
+    """The same model in the same games: no answer is repaired."""
     played, records = play(games(backend, model, "tic_tac_toe", episodes=4))
     assert {episode.status for episode in played} == {Status.FORFEIT}
     noise = {Outcome.TRUNCATED, Outcome.UNPARSABLE, Outcome.EMPTY}

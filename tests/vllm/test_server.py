@@ -94,7 +94,7 @@ def said(reply: Reply) -> tuple[str | None, str]:
 
 
 def times_ended(reply: Reply) -> int:
-    """How often a reply of printable letters, one token each, said that its thinking is over.
+    """Return how often a reply of printable letters, one token each, ended its thinking.
 
     What stood before each time is on a line of its own.
     """

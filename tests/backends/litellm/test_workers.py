@@ -1,4 +1,4 @@
-"""LiteLLM in processes of its own: who asks, what comes back, what happens when a worker dies."""
+"""LiteLLM in processes of its own: requests, replies, and workers that die."""
 
 from __future__ import annotations
 
@@ -291,7 +291,7 @@ asyncio.run(main())
 
 
 def is_running(pid: int) -> bool:
-    """Orphans may stay as zombies where nobody collects them, as in some containers."""
+    """Ignore orphans that stay as zombies, as in containers without an init process."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Times of a socket are those of its bytes, however late somebody looks."""
+"""Times of a socket are those of its bytes, however late they are read."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_the_build_is_told_by_its_distribution(
 
 
 def test_it_is_part_of_the_engine_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two backends get the same engine; the person and the records are told what it got."""
+    """Two backends share an engine; its supplied settings are shown and recorded."""
     monkeypatch.setattr(vllm_cpu, "is_cpu_build", lambda: True)
     monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE", raising=False)
     backend = VLLMBackend(enforce_eager=True)

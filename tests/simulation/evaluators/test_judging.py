@@ -266,7 +266,7 @@ def test_a_search_finds_what_minimax_knows() -> None:
 
 
 def _careless(state: Any, seat: int) -> dict[int, float]:
-    """Some player or other, who is not known."""
+    """A player with an unknown policy."""
     legal = state.legal_actions()
     weights = {action: 1.0 + (action * 7 + len(str(state))) % 5 for action in legal}
     return {action: weight / sum(weights.values()) for action, weight in weights.items()}
