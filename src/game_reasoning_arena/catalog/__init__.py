@@ -1,1 +1,1 @@
-"""Which models and providers there are: entries, the files that list them, sampling."""
+"""Models and providers: entries, the files that list them, sampling."""

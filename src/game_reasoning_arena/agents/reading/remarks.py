@@ -25,7 +25,7 @@ from game_reasoning_arena.agents.reading.spans import (
 
 
 class Meaning(Enum):
-    """What an answer names."""
+    """The meaning of an answer."""
 
     ONE = "one legal move"
     SEVERAL = "several legal moves"
