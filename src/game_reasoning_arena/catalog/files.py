@@ -25,6 +25,7 @@ from game_reasoning_arena.catalog.entries import (
 from game_reasoning_arena.catalog.prefixes import PREFIXES
 from game_reasoning_arena.errors import choose_from
 from game_reasoning_arena.process.files import read_text
+from game_reasoning_arena.process.yaml_text import check_size
 
 _BASE = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -213,7 +214,7 @@ def _parse(path: Path, problems: list[str]) -> tuple[dict[tuple[Any, ...], int],
         if node is not None:
             _mark(node, (), lines, path, problems)
             _keep_names(node)
-        return lines, (loader.construct_document(node) if node is not None else {})
+        values = loader.construct_document(node) if node is not None else {}
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line_number = mark.line + 1 if mark else 1
@@ -232,6 +233,12 @@ def _parse(path: Path, problems: list[str]) -> tuple[dict[tuple[Any, ...], int],
         return None
     finally:
         loader.dispose()
+    try:
+        check_size(values)
+    except ValueError as error:
+        problems.append(f"{path}: {error}.")
+        return None
+    return lines, values
 
 
 def _mark(

@@ -22,7 +22,9 @@ from game_reasoning_arena.preflight.composition_problems import (
     COMPOSITION_ERRORS,
     composition_problems,
 )
-from game_reasoning_arena.process.paths import shipped_conf
+from game_reasoning_arena.process.files import read_file
+from game_reasoning_arena.process.paths import conf_dirs, shipped_conf
+from game_reasoning_arena.process.yaml_text import load_yaml
 
 CONFIG_NAME = "config"
 
@@ -73,6 +75,7 @@ class Session:
 
     def __enter__(self) -> Session:
         GlobalHydra.instance().clear()
+        _refuse_too_much()
         first = Path(self._config_dir) if self._config_dir is not None else None
         self.hydra = new_hydra(shipped_conf(), first)
         return self
@@ -107,3 +110,23 @@ class Session:
             validate_sweep_overrides=mode is RunMode.RUN,
         )
         return cfg
+
+
+def _refuse_too_much() -> None:
+    """Refuse files of the user's directories whose aliases would fill the memory in Hydra.
+
+    Raises:
+        UserError: names the first one.
+    """
+    import yaml
+
+    for folder in conf_dirs():
+        for path in sorted(folder.rglob("*.yaml")) if folder != shipped_conf() else ():
+            try:
+                content = read_file(path, follow_links=True)
+                if b"*" in content:  # else there is no alias
+                    load_yaml(content)
+            except (OSError, yaml.YAMLError):  # Hydra reports it if it is chosen
+                continue
+            except ValueError as error:
+                raise UserError(f"{path}: {error}.") from error

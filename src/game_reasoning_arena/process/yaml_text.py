@@ -25,7 +25,7 @@ def load_yaml(content: bytes | str) -> Any:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where PyYAML was built with it
     try:
         values = yaml.load(content, Loader=loader)  # noqa: S506 (both are safe)
-        _size(values, {}, set())
+        check_size(values)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     return values
@@ -66,6 +66,15 @@ def _names(node: yaml.Node | None, seen: set[int]) -> Iterator[tuple[int, int, s
             if plain and name.tag != "tag:yaml.org,2002:null":
                 yield name.start_mark.index, name.end_mark.index, name.value
         yield from _names(value, seen)
+
+
+def check_size(values: Any) -> None:
+    """Check that there are no more values than a person writes when every alias is written out.
+
+    Raises:
+        ValueError: there are, or one holds itself.
+    """
+    _size(values, {}, set())
 
 
 def _size(value: Any, known: dict[int, int], above: set[int]) -> int:

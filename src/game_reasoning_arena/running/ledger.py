@@ -40,7 +40,7 @@ class Ledger:
     past: Past
     run_id: str
     started_at: float
-    sat_down_at: float
+    sat_down_at: float  # Unix time
     planned: int
     head: RunRecord
     summary: Summary
@@ -54,6 +54,7 @@ class Ledger:
     probes: list[ProbeRecord] = field(default_factory=list)
     failure: BaseException | None = None
     agents: dict[str, Agent] = field(default_factory=dict)
+    sat_down: float = field(default_factory=time.monotonic)
     left: int = 0  # episodes to play in this sitting
 
     def response(self, record: ResponseRecord) -> None:
@@ -124,7 +125,9 @@ class Ledger:
 
     def write_run(self, status: Status, reason: str | None) -> None:
         """Replace ``run.json``."""
-        finished = None if status is Status.RUNNING else time.time()
+        finished = None
+        if status is not Status.RUNNING:  # never before it began, though the clock be set back
+            finished = max(time.time(), self.sat_down_at + time.monotonic() - self.sat_down)
         sittings = [*self.past.sittings, (self.sat_down_at, finished)]
         played = sum(max(end - begin, 0.0) for begin, end in sittings if end)
         self.writer.run(
