@@ -23,7 +23,7 @@ from tests.arena import episodes, lines
 CHANGES = ("open", "write", "replace", "rename", "fsync", "ftruncate", "unlink", "mkdir")
 KILLED = 137
 #: Steps from one kill to the next; `KILL_EVERY=1 pytest tests/hostile/test_kills.py` tries all.
-EVERY = int(os.environ.get("KILL_EVERY", "17"))
+EVERY = int(os.environ.get("KILL_EVERY", "29"))
 
 RUN = ("simulation=matrix_pd", "agents.player_0.model=scripted_sloppy", "episodes=2", "seed=5")
 

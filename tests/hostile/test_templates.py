@@ -9,6 +9,7 @@ import pytest
 
 from game_reasoning_arena.agents.prompting import Template
 from game_reasoning_arena.errors import UserError
+from tests.arena import Arena
 
 VALUES: dict[str, Any] = {
     "game": "g",
@@ -92,3 +93,25 @@ def test_what_templates_do_in_earnest_works(tmp_path: Path) -> None:
     text, _ = rendered(tmp_path, body)
     assert "1. A1\n2. B2\n" in text
     assert "a1, b2 0 of 2" in text
+
+
+def test_a_run_goes_on_with_the_prompts_that_it_was_begun_with(
+    arena: Arena, tmp_path: Path
+) -> None:
+    part = tmp_path / "part.j2"
+    part.write_text("Think well.")
+    (tmp_path / "mine.j2").write_text(
+        '{% extends "line.j2" %}{% block user %}{% include "part.j2" %}{{ super() }}{% endblock %}'
+    )
+    words = ("agents.player_0.template=./mine.j2", "simulation=kuhn_poker", "episodes=4")
+    begun = arena(*words, "budget.calls=2", "hydra.run.dir=run")
+    assert begun.code == 3, begun.err
+    part.write_text("Think badly.")
+    resumed = arena("resume", "run", "budget.calls=99")
+    assert resumed.code == 2
+    assert "agents.player_0.template" in resumed.err
+    part.write_text("Think well.")
+    altered = arena("resume", "run", "budget.calls=99", "agents.player_0.system_prompt=Lose.")
+    assert altered.code == 2
+    assert "agents.player_0.system_prompt" in altered.err
+    assert arena("resume", "run", "budget.calls=99").code == 0

@@ -73,6 +73,42 @@ def test_a_files_own_trust_runs_no_code(arena: Arena, tmp_path: Path, how: str) 
     assert not list(tmp_path.glob("outputs/*"))
 
 
+@pytest.mark.parametrize("how", [*CODE, "agent", "program"])
+def test_a_run_directory_runs_nothing_that_it_names(
+    arena: Arena, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = evil_module(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    program, _ = evil_program(tmp_path)
+    agents: dict[str, Any] = {
+        "agent": {"player_1": {"_target_": "evil.Evil"}},
+        "program": {"player_1": {"type": "uci", "path": str(program)}},
+    }
+    changes: dict[str, Any] = CODE.get(how) or {"agents": agents[how]}
+    game = ("simulation=chess", "simulation.max_moves=4") if how == "program" else ()
+    played(arena, *game, "agents.player_0.type=random", "agents.player_1.type=random")
+    config = tmp_path / "run" / "config.yaml"
+    content = yaml.safe_load(config.read_text())
+    for group, named in changes.items():
+        content[group] = {**content[group], **named} if isinstance(named, dict) else named
+    content["trusted_targets"] = ["evil", str(program)]
+    config.write_text(yaml.safe_dump(content))
+    for words in (
+        ("resume", "run"),
+        ("resume", "run", "episodes=4"),
+        ("replay", "run"),
+        ("merge", "run", "--output", "merged"),
+        ("--config", "run/config.yaml", "hydra.run.dir=again"),
+    ):
+        ran = arena(*words)
+        assert ran.code == 2, (words, ran.out)
+        assert "evil" in ran.err or str(program) in ran.err
+    for words in (("compare", "run"), ("report", "run"), ("assess", "run")):
+        arena(*words)
+    assert not mark.exists()
+    assert not (tmp_path / "merged").exists()
+
+
 @pytest.mark.parametrize("how", CODE)
 def test_with_the_users_word_it_runs(
     arena: Arena, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
@@ -244,7 +280,7 @@ def test_the_command_line_takes_no_key_by_its_value(
     arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    for words in ((word,), ("-m", word)):
+    for words in ((word,), ("-m", word), ("-m", "hydra/launcher=joblib", word)):
         ran = arena(*words, "episodes=2")
         assert ran.code == 2, ran.out
         assert KEY not in ran.err + ran.out
