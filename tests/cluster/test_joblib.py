@@ -145,6 +145,19 @@ def test_ctrl_c_stops_all_workers_and_the_rest_can_be_resumed(
     shutil.rmtree(tmp_path / "mine")
 
 
+def test_no_worker_outlives_a_sweep_that_is_killed(
+    tmp_path: Path, loopback: LoopbackServer
+) -> None:
+    loopback.set(latency=0.05)
+    words = [*model_words(loopback, "a", "b"), "episodes=500", "concurrency=1"]
+    process = start_arena("-m", *JOBLIB, *words, cwd=tmp_path, MY_LAB_API_KEY=CANARY)
+    until_asked(process, loopback, 20)
+    process.kill()
+    process.communicate(timeout=100)  # its outputs are open as long as a worker lives
+    reasons = [run_json(run.parent)["reason"] for run in (tmp_path / "mine").glob("*/run.json")]
+    assert reasons == ["the sweep's own process is gone"] * 2
+
+
 def _family(pid: int) -> list[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *(each for child in children for each in _family(int(child)))]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.running.stopping import GRACE_S
 from game_reasoning_arena.sweeping.launchers.base import Ended, Launcher
 from game_reasoning_arena.sweeping.worker import play_job
 
@@ -141,5 +144,14 @@ class _Worker:
 def _begin(gpus: str | None) -> None:
     """Set up a new worker: ignore Ctrl-C, which the parent handles, and set its GPUs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_after, args=[os.getppid()], daemon=True).start()
     if gpus is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
+
+
+def _end_after(parent: int) -> None:
+    """End this worker when its parent is gone, once its job has had the time to stop."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    time.sleep(GRACE_S + 5.0)
+    os._exit(1)
