@@ -149,7 +149,7 @@ class DirectBackend(BaseLLMBackend):
             body["stream"] = True
             body["stream_options"] = {"include_usage": True}
         if request.constraint is not None:
-            if self._structured == "vllm" or model.backend == "vllm":
+            if self._structured == "vllm":
                 body["structured_outputs"] = {"choice": list(request.constraint.choices)}
             elif request.constraint.json_schema is not None:
                 body["response_format"] = protocol.response_format(request.constraint)
