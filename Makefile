@@ -8,6 +8,9 @@ CONSTRAINTS := constraints.txt
 INSTALL = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c $(CONSTRAINTS)
 INSTALL_SLOWLY = $(BIN)/python -m pip install --quiet -c $(CONSTRAINTS)
 DEV := $(shell sed -n '/^dev = \[/,/^\]/p' pyproject.toml | sed -n 's/^ *\("[^"]*"\),.*/\1/p' | tr '\n' ' ')
+# The least percentage of lines of src that tests run in their own process. What they start as programs
+# is not counted, so that this is lower than what they reach.
+COVERED := 80
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check lint types pytest format bench bench-inspect clean
@@ -31,7 +34,11 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 pytest: $(VENV)/.dev
-	$(BIN)/pytest -n 2 --dist loadscope
+	$(BIN)/python -m slipcover --source src/game_reasoning_arena --json --out .coverage.json \
+	  -m pytest -n 2 --dist loadscope -W "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+	@$(BIN)/python -m slipcover --merge .coverage.json --out .coverage.json --skip-covered \
+	  --fail-under $(COVERED) > .coverage.txt || { cat .coverage.txt; echo "Less than $(COVERED) % of src is covered."; exit 1; }
+	@tail -n 1 .coverage.txt
 
 format: $(VENV)/.dev  ## rewrite the code in its one format
 	$(BIN)/ruff format .
