@@ -131,3 +131,20 @@ def test_wide_tables_come_in_pieces_that_name_their_rows() -> None:
     assert sum("| competitor" in line for line in lines) > 1
     assert all(sum(f" column {i} " in line for line in lines) == 1 for i in range(30))
     assert to_latex([table]).count(r"\begin{tabular}{@{}l") > 1
+
+
+def test_brackets_in_a_folded_heading_are_shown(tmp_path: Path) -> None:
+    columns = [Column("a", "a"), Column("b", "mean score % [95 %]")]
+    source = to_latex([Table("t", "T", columns, [{"a": "x", "b": "58.3 [49.7, 66.3]"}])])
+    assert r"mean score \%\\{[95 \%]}" in source
+    _compile(source, tmp_path)
+
+
+def test_rows_that_fold_go_on_over_pages() -> None:
+    columns = [Column("a", "a"), Column("b", "b"), *(Column(f"n{i}", "n", "count") for i in "123")]
+    rows: list[dict[str, Value]] = [
+        {"a": "word " * 10 + str(n), "b": "word " * 10, "n1": n, "n2": n, "n3": n}
+        for n in range(30)
+    ]
+    assert r"\begin{longtable}" in to_latex([Table("t", "T", columns, rows)])
+    assert r"\begin{longtable}" not in to_latex([Table("t", "T", columns, rows[:10])])

@@ -23,7 +23,7 @@ from game_reasoning_arena.analysis.tables.forms import (
 #: Characters of \small in the 345 points of text that the article class has.
 WIDTH: Final = 82
 
-#: Tables with more rows go on over pages.
+#: Tables with more lines go on over pages.
 LONGEST: Final = 40
 
 #: Points that a character of \small takes.
@@ -55,7 +55,7 @@ def to_latex(tables: Sequence[Table]) -> str:
             label = f"tab:{table.key}" + (f"-{number}" if number > 1 else "")
             caption = rf"\caption{{{escaped(table.title + part)}}}\label{{{label}}}"
             mine = notes if number == len(pieces) else []
-            draw = _long if len(table.rows) > LONGEST else _short
+            draw = _long if _lines(table, columns) > LONGEST else _short
             parts.append("\n".join(draw(table, columns, caption, mine)) + "\n")
     return "\n".join(parts)
 
@@ -101,28 +101,43 @@ def _long(
 
 def _shape(table: Table, columns: Sequence[Column]) -> str:
     """The columns' kinds: numbers to the right, long texts in cells of a width."""
+    folded = _folded_widths(table, columns)
+    kinds = []
+    for column in columns:
+        if column.key in folded:
+            width = folded[column.key] * _POINTS
+            kinds.append(rf">{{\raggedright\arraybackslash}}p{{{width:.0f}pt}}")
+        else:
+            kinds.append("l" if column.kind == "text" else "r")
+    return "@{}" + "".join(kinds) + "@{}"
+
+
+def _folded_widths(table: Table, columns: Sequence[Column]) -> dict[str, int]:
+    """The characters on a line of each column whose texts are folded."""
     widths = {column.key: table.width_of(column) for column in columns}
     texts = [column.key for column in columns if column.kind == "text"]
     whole = {key: widths[key] for key in texts}
     while sum(widths.values()) > WIDTH and (wide := [t for t in texts if widths[t] > NARROW_TEXT]):
         widths[max(wide, key=lambda key: widths[key])] -= 1
-    kinds = []
-    for column in columns:
-        now = widths[column.key]
-        if column.kind != "text":
-            kinds.append("r")
-        elif now < whole[column.key] or now > LONGEST_TEXT:
-            kinds.append(rf">{{\raggedright\arraybackslash}}p{{{(now - 2) * _POINTS:.0f}pt}}")
-        else:
-            kinds.append("l")
-    return "@{}" + "".join(kinds) + "@{}"
+    return {t: widths[t] - 2 for t in texts if widths[t] < whole[t] or widths[t] > LONGEST_TEXT}
+
+
+def _lines(table: Table, columns: Sequence[Column]) -> int:
+    """How many lines the rows take on paper: folded texts and the names of groups count."""
+    folded = _folded_widths(table, columns)
+    shown = [column for column in columns if column.key in folded]
+    groups = {str(row[table.group_by]) for row in table.rows if table.group_by in row}
+    return len(groups) + sum(
+        max((len(_folded(c.show(row.get(c.key)), folded[c.key])) for c in shown), default=1)
+        for row in table.rows
+    )
 
 
 def _headings(table: Table, columns: Sequence[Column]) -> str:
     cells = []
     for column in columns:
         lines = _folded(column.heading, max(8, table.width_of(column) - 2))
-        text = r"\\".join(map(escaped, lines))
+        text = r"\\".join(_after_a_line(escaped(line)) for line in lines)
         side = "l" if column.kind == "text" else "r"
         cells.append(
             rf"\begin{{tabular}}[b]{{@{{}}{side}@{{}}}}{text}\end{{tabular}}"
@@ -133,9 +148,9 @@ def _headings(table: Table, columns: Sequence[Column]) -> str:
 
 
 def _folded(text: str, width: int) -> list[str]:
-    """A heading in lines of about a column's width, broken between words."""
+    """A text in lines of about a width, broken between words but not inside brackets."""
     lines = [""]
-    for word in text.split():
+    for word in re.findall(r"(?:\[[^\]]*\]|\S)+", text):
         longer = f"{lines[-1]} {word}".strip()
         if lines[-1] and len(longer) > width:
             lines.append(word)
@@ -156,9 +171,12 @@ def _rows(table: Table, columns: Sequence[Column]) -> Iterator[str]:
             yield rf"    \multicolumn{{{len(columns)}}}{{@{{}}l@{{}}}}{{{name}}} \\*"
         before = group
         cells = [_cell(column, column.show(row.get(column.key))) for column in columns]
-        # After a line's end LaTeX would take a star or a bracket for its own.
-        first = "{" + cells[0] + "}" if cells[0].startswith(("[", "*")) else cells[0]
-        yield "    " + " & ".join([first, *cells[1:]]) + r" \\"
+        yield "    " + " & ".join([_after_a_line(cells[0]), *cells[1:]]) + r" \\"
+
+
+def _after_a_line(text: str) -> str:
+    r"""A text that may follow ``\\``, which would take a star or a bracket for its own."""
+    return "{" + text + "}" if text.startswith(("[", "*")) else text
 
 
 def _cell(column: Column, text: str) -> str:
