@@ -110,12 +110,12 @@ def contrast(drawn: Drawn, a: int, b: int) -> Totals:
     return _sum(parts)
 
 
-def row(drawn: Drawn, who: int, *, won: bool = False) -> Totals:
+def row(drawn: Drawn, competitor: int, *, won: bool = False) -> Totals:
     """What one player's games came to, by deal; or which were won."""
     parts = []
     for number, (one, other) in enumerate(drawn.design.schedule):
         for side, mine in ((drawn.first, one), (drawn.second, other)):
-            if mine == who:
+            if mine == competitor:
                 value = side[..., [number]]
                 parts.append(np.where(np.isnan(value), value, value == 1.0) if won else value)
     return _sum(parts)

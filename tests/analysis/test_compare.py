@@ -51,7 +51,7 @@ def _results(of: Path | Comparison) -> Table:
 def test_rates_add_up_over_every_episode_that_began(tmp_path: Path) -> None:
     make_run(tmp_path / "a", _versus_random("vllm_a", fail=0.05), episodes=80, outages=0.1)
     comparison = _quiet(tmp_path / "a")
-    (row,) = [r for r in _results(comparison).rows if r["who"] == "a"]
+    (row,) = [r for r in _results(comparison).rows if r["competitor"] == "a"]
     total = row["win"].value + row["draw"] + row["loss"].value + row["error"] + row["open"]
     assert total == pytest.approx(1.0)
     assert row["began"] == 80
@@ -66,7 +66,7 @@ def test_one_opponent_of_many_models_is_known_by_its_deals(arena: Arena) -> None
         "agents.player_0.sampling.temperature=0.1,0.2,0.3,0.4,0.5,0.6", "hydra.sweep.dir=six",
     )  # fmt: skip
     assert ran.code == 0, ran.err
-    (row,) = [r for r in _results(Path("six")).rows if r["who"] == "random"]
+    (row,) = [r for r in _results(Path("six")).rows if r["competitor"] == "random"]
     assert row["began"] == 120
     for result in ("win", "loss"):
         rate = row[result]
@@ -80,7 +80,7 @@ def test_policies_differ_just_where_a_player_failed(tmp_path: Path) -> None:
     table = standings(load_runs(tmp_path / "a")).table
     touched = table.groupby("episode")["substituted"].transform("any")
     assert touched.any()
-    mine = table[table["who"] == "a"]
+    mine = table[table["competitor"] == "a"]
     mine_touched = touched[mine.index]
     assert (mine.loc[mine_touched, "loss"] == "loss").all()
     assert mine.loc[mine_touched, "drop"].isna().all()
@@ -141,7 +141,7 @@ def test_the_same_settings_twice_are_told_apart_by_run(tmp_path: Path) -> None:
 def test_more_deals_of_the_same_settings_are_one_competitor(tmp_path: Path) -> None:
     make_run(tmp_path / "first", _versus_random("vllm_a"), episodes=40, seed=1)
     make_run(tmp_path / "second", _versus_random("vllm_a"), episodes=40, seed=2)
-    (row,) = [r for r in _results(tmp_path).rows if r["who"] == "a"]
+    (row,) = [r for r in _results(tmp_path).rows if r["competitor"] == "a"]
     assert row["began"] == 80
 
 
@@ -150,7 +150,7 @@ def test_labels_name_what_differs(tmp_path: Path) -> None:
         players = _versus_random("vllm_a", temperature=temperature)
         make_run(tmp_path / str(number), players, episodes=10)
     make_run(tmp_path / "self", {f"player_{i}": Player("vllm_b") for i in (0, 1)}, episodes=10)
-    labels = {c.label for c in standings(load_runs(tmp_path)).who.values()}
+    labels = {c.label for c in standings(load_runs(tmp_path)).competitors.values()}
     assert labels == {
         "a T=0",
         "a T=0.9",
@@ -181,7 +181,7 @@ def test_a_confounded_comparison_is_loud(tmp_path: Path) -> None:
 def test_unknown_cost_stays_unknown(tmp_path: Path) -> None:
     make_run(tmp_path / "a", _versus_random("vllm_a"), episodes=10)
     make_run(tmp_path / "b", _versus_random("litellm_b", cost_usd=0.01), episodes=10)
-    rows = {r["who"]: r for r in _quiet(tmp_path).chosen(["cost"])[0].rows}
+    rows = {r["competitor"]: r for r in _quiet(tmp_path).chosen(["cost"])[0].rows}
     assert rows["a"]["cost"] is None
     assert rows["a"]["per_win"] is None
     asked = len(load_runs(tmp_path / "b").responses)
@@ -232,7 +232,7 @@ def test_a_run_in_progress_counts_what_began(tmp_path: Path) -> None:
     (path / "episodes.jsonl").write_bytes(b"".join(lines[:15]) + lines[15][:30])
     comparison = _quiet(path)
     assert any("in progress" in c and "15 of 20" in c for c in comparison.caveats)
-    (row,) = [r for r in _results(comparison).rows if r["who"] == "a"]
+    (row,) = [r for r in _results(comparison).rows if r["competitor"] == "a"]
     assert row["began"] == 20
     assert row["open"] == pytest.approx(5 / 20)
     assert any("torn" in notice for notice in comparison.loaded.notices)
@@ -347,7 +347,7 @@ def test_every_model_against_every_model_is_one_competitor_each(tmp_path: Path) 
     ):
         make_run(tmp_path / str(number), {"player_0": one, "player_1": other}, episodes=40)
     comparison = _quiet(tmp_path)
-    results = {row["who"]: row for row in _results(comparison).rows}
+    results = {row["competitor"]: row for row in _results(comparison).rows}
     assert set(results) == {
         "a", "b", "a as player_0", "a as player_1", "b as player_0",
         "b as player_1",
@@ -370,10 +370,10 @@ def test_only_runs_that_repeat_deals_are_told_apart(tmp_path: Path) -> None:
     for name in ("first", "second"):
         make_run(tmp_path / name, _versus_random("vllm_a"), episodes=10)
     make_run(tmp_path / "third", _versus_random("vllm_a"), game="leduc_poker", episodes=10)
-    labels = {row["who"] for row in _results(tmp_path).rows} - {"random"}
+    labels = {row["competitor"] for row in _results(tmp_path).rows} - {"random"}
     assert labels == {"a [first]", "a [second]", "a [third]"}
     make_run(tmp_path / "fourth", _versus_random("vllm_a"), game="chess", episodes=10)
-    labels = {row["who"] for row in _results(tmp_path).rows} - {"random"}
+    labels = {row["competitor"] for row in _results(tmp_path).rows} - {"random"}
     assert labels == {"a [first]", "a [second]", "a [other runs]"}
 
 
@@ -627,7 +627,7 @@ def test_games_against_several_opponents_are_counted_apart(tmp_path: Path) -> No
     (note,) = [note for note in _results(comparison).notes if "several opponents" in note]
     assert note == ("one row of games against several opponents: a (random 10, b 6).")
     ratings = next(table for table in comparison.tables if table.key == "ratings")
-    assert {row["who"]: row["games"] for row in ratings.rows} == {
+    assert {row["competitor"]: row["games"] for row in ratings.rows} == {
         "a": 16, "random": 10, "b": 6,
     }  # fmt: skip
 
@@ -639,7 +639,7 @@ def test_the_same_games_are_counted_once(arena: Arena, tmp_path: Path) -> None:
     ran = arena("compare", "whole", "parts", "copy", "--all")
     assert ran.out.count("is a part of whole, which was merged: left out.") == 2
     assert "note: copy is a copy of whole (the same run): left out." in ran.out
-    (row,) = [r for r in _results(tmp_path).rows if r["who"] == "scripted_random"]
+    (row,) = [r for r in _results(tmp_path).rows if r["competitor"] == "scripted_random"]
     assert row["began"] == 8
 
 

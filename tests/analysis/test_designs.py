@@ -51,7 +51,7 @@ def test_poker_forfeits_cost_what_the_game_can_cost(arena: Arena) -> None:
         (pair,) = comparison.pairs
         assert pair.measure is Measure.RETURN
         assert pair.depends_on_policy
-        rows = {row["who"]: row for row in table(comparison, "results").rows}
+        rows = {row["competitor"]: row for row in table(comparison, "results").rows}
         forfeits = rows["scripted_sloppy"]["forfeits"]
         assert forfeits > 15
         counted = 60 - (forfeits if policy == "drop" else 0)
@@ -118,7 +118,7 @@ def test_rates_of_0_and_1_are_drawn_and_shown(arena: Arena) -> None:
         "backend.scripted.unparsable=1", *_NEVER,
     )  # fmt: skip
     assert ran.code == 0, ran.err
-    (row,) = [r for r in table(compared("clean"), "results").rows if r["who"] == "random"]
+    (row,) = [r for r in table(compared("clean"), "results").rows if r["competitor"] == "random"]
     assert row["win"].value == row["win"].high == row["score"].high == 1.0
     ran = arena("compare", "clean", "--plots", "plots", "--json", "told.json")
     assert ran.code == 0, ran.err
@@ -135,7 +135,7 @@ def test_rows_of_games_of_three_add_up(arena: Arena) -> None:
     )  # fmt: skip
     assert ran.code == 0, ran.err
     for policy in POLICIES:
-        rows = {r["who"]: r for r in table(compared("three", policy=policy), "results").rows}
+        rows = {r["competitor"]: r for r in table(compared("three", policy=policy), "results").rows}
         assert rows["scripted_sloppy"]["forfeits"] > 5
         for row in rows.values():
             parts = row["win"].value + row["draw"] + row["loss"].value

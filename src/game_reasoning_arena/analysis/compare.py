@@ -99,7 +99,7 @@ class Comparison:
     @cached_property
     def hypotheses(self) -> Hypotheses:
         """Which pairs are asked about."""
-        return hypotheses(self.standings.who, self.against, self.only_pairs, self.only)
+        return hypotheses(self.standings.competitors, self.against, self.only_pairs, self.only)
 
     @property
     def chosen_measure(self) -> Measure | None:
@@ -124,7 +124,7 @@ class Comparison:
 
     @cached_property
     def responses(self) -> pd.DataFrame:
-        """Responses with the competitor's label in ``who``."""
+        """Responses with the competitor's label in ``competitor``."""
         return costs.labelled(self.loaded, self.standings)
 
     @cached_property
@@ -245,7 +245,7 @@ class Comparison:
     @cached_property
     def caveats(self) -> list[str]:
         """What these runs cannot tell, the gravest first."""
-        asked = list(dict.fromkeys(c.label for c in self.standings.who.values() if c.asked))
+        asked = list(dict.fromkeys(c.label for c in self.standings.competitors.values() if c.asked))
         found = []
         met = {(pair.game, pair.a, pair.b) for pair in self.pairs if pair.basis == "met"}
         line = differences.confounded_line(self.differences, self.loaded, self.standings, met)
@@ -285,7 +285,7 @@ class Comparison:
         """For JSON; rates are fractions, times seconds, money US dollars, unknown null."""
         return {
             "confidence": CONFIDENCE,
-            "competitors": {c.label: c.as_dict() for c in self.standings.who.values()},
+            "competitors": {c.label: c.as_dict() for c in self.standings.competitors.values()},
             "verdicts": [board.sentence for board in self.leaderboard.boards],
             "forfeits": self.policy,
             "caveats": self.caveats,

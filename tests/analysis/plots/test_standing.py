@@ -52,7 +52,7 @@ def test_the_leaderboard_is_drawn_as_it_stands(comparison: Comparison) -> None:
     ]
     for panel, board in enumerate(boards):
         apart = [place for place in board.baselines if place.self_play]
-        rows = [place.who for place in (*board.places, *apart)]
+        rows = [place.competitor for place in (*board.places, *apart)]
         assert _rows(figure, panel) == rows
         axis = figure.axes[panel]
         letters = [text.get_text() for text in axis.texts]
@@ -75,8 +75,8 @@ def test_ratings_have_the_letters_of_the_verdict(comparison: Comparison) -> None
     assert figure is not None
     boards = {board.game: board for board in comparison.leaderboard.boards}
     for panel, (game, (fit,)) in enumerate(comparison.ratings.items()):
-        letters = {place.who: place.letters for place in boards[game].places}
-        rows = [who for who in fit.ratings if who in letters]
+        letters = {place.competitor: place.letters for place in boards[game].places}
+        rows = [competitor for competitor in fit.ratings if competitor in letters]
         assert _rows(figure, panel) == rows
         assert [text.get_text() for text in figure.axes[panel].texts] == [letters[r] for r in rows]
 

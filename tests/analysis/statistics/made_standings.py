@@ -45,7 +45,7 @@ class Table:
         """Add one game: the first's score, and who failed, if somebody did."""
         names = {1.0: "win", 0.5: "draw", 0.0: "loss"}
         stake = self.win if pot is None else pot
-        for seat, (who, rival, mine) in enumerate(
+        for seat, (competitor, rival, mine) in enumerate(
             ((first, second, score), (second, first, 1 - score))
         ):
             returned = stake * (2 * mine - 1)
@@ -64,7 +64,8 @@ class Table:
             self.rows.append(
                 {
                     "run": 0, "episode": self.episodes, "seed": deal, "deal": deal, "copy": copy,
-                    "game": self.game, "seat": seat, "player": who, "who": who, "against": rival,
+                    "game": self.game, "seat": seat, "player": competitor,
+                    "competitor": competitor, "against": rival,
                     "rival": rival, "players": 2,
                     "status": "completed" if failed is None else "forfeit",
                     "cause": "illegal" if seat == failed else None, "failed": seat == failed,
@@ -77,6 +78,8 @@ class Table:
     def standings(self, others: Sequence[str] = ("random",)) -> Standings:
         """The standings; all but the others are models."""
         table = pd.DataFrame(self.rows)
-        labels = list(dict.fromkeys(table["who"]))
-        who = {(0, name): Competitor(name, {}, name not in others, name, name) for name in labels}
-        return Standings(table, who, limits={self.game: Limits(-13.0, 13.0, True)})
+        labels = list(dict.fromkeys(table["competitor"]))
+        competitor = {
+            (0, name): Competitor(name, {}, name not in others, name, name) for name in labels
+        }
+        return Standings(table, competitor, limits={self.game: Limits(-13.0, 13.0, True)})

@@ -96,8 +96,8 @@ def test_answers_once_each_are_compared_by_mcnemars_exact_test(
     a, b = [1.0] * better + [0.0] * worse + [1.0], [0.0] * better + [1.0] * worse + [1.0]
     table = pd.DataFrame(
         [
-            {"file": "mine", "who": who, "key": key, "score": score}
-            for who, scores in (("a", a), ("b", b))
+            {"file": "mine", "competitor": competitor, "key": key, "score": score}
+            for competitor, scores in (("a", a), ("b", b))
             for key, score in enumerate(scores)
         ]
     )
@@ -141,17 +141,17 @@ def test_one_answer_each_is_compared_by_mcnemars_test(tmp_path: Path) -> None:
     (told,) = found["pairs"].rows
     assert (told["p"], told["verdict"]) == (pair["p"], "scripted_a is better")
     assert (told["basis"], told["n"]) == ("same deals", 50)
-    assert found["leaderboard"].rows[0]["who"] == "scripted_a"
+    assert found["leaderboard"].rows[0]["competitor"] == "scripted_a"
     first, second = found["accuracy"].rows
     assert isinstance(first["accuracy"], Estimate)
-    assert (first["who"], first["accuracy"].value) == ("scripted_a", 0.84)
+    assert (first["competitor"], first["accuracy"].value) == ("scripted_a", 0.84)
     # Wilson's interval of 42 of 50, by its formula.
     z, n, p = 1.959964, 50, 0.84
     centre, half = (p + z * z / 2 / n) / (1 + z * z / n), z / (1 + z * z / n)
     half *= math.sqrt(p * (1 - p) / n + z * z / 4 / n / n)
     assert first["accuracy"].low == pytest.approx(centre - half, abs=1e-5)
     assert first["accuracy"].high == pytest.approx(centre + half, abs=1e-5)
-    assert second["who"] == "scripted_b"
+    assert second["competitor"] == "scripted_b"
     assert "repeats" not in found
     assert len(found["disagreements"].rows) == 14
     assert len(found["prompts"].rows) == 50
@@ -177,7 +177,7 @@ def test_files_of_prompts_are_no_one_game(tmp_path: Path) -> None:
         for name, right in (("easy", 1.0), ("hard", 0.0))
     ]
     found = tables(*runs)
-    games = [(row["game"], row["who"]) for row in found["leaderboard"].rows]
+    games = [(row["game"], row["competitor"]) for row in found["leaderboard"].rows]
     assert games == [
         ("prompts(easy)", "scripted_p"),
         ("prompts(easy)", "scripted_q"),
@@ -198,7 +198,7 @@ def test_conditions_tell_the_same_model_apart(tmp_path: Path) -> None:
         for shots in (0, 4)
     ]
     found = tables(*runs)
-    assert [row["who"] for row in found["accuracy"].rows] == [
+    assert [row["competitor"] for row in found["accuracy"].rows] == [
         "scripted_one shots=4",
         "scripted_one shots=0",
     ]
@@ -272,18 +272,18 @@ def test_people_may_label_answers(tmp_path: Path, name: str) -> None:
     scores = [[1.0]] * 25 + [[0.0]] * 25
     run = make_answers(tmp_path / "run", {"a": scores, "b": scores})
     right = [True] * 20 + [False] * 5 + [True] * 10 + [False] * 15
-    rows = [{"prompt": n, "who": "scripted_a", "label": r} for n, r in enumerate(right)]
-    rows.append({"prompt": "elsewhere", "who": "scripted_a", "label": False})
+    rows = [{"prompt": n, "competitor": "scripted_a", "label": r} for n, r in enumerate(right)]
+    rows.append({"prompt": "elsewhere", "competitor": "scripted_a", "label": False})
     file = tmp_path / name
     if name.endswith("csv"):
-        lines = [f"{row['prompt']},{row['who']},{int(bool(row['label']))}" for row in rows]
-        file.write_text("\n".join(["prompt,who,label", *lines]))
+        lines = [f"{row['prompt']},{row['competitor']},{int(bool(row['label']))}" for row in rows]
+        file.write_text("\n".join(["prompt,competitor,label", *lines]))
     else:
         file.write_text("\n".join(json.dumps(row) for row in rows))
     comparison = Comparison(load_runs(run, notice=lambda _: None), labels=file)
     found = {table.key: table for table in comparison.every_table}
     (row,) = found["judge_agreement"].rows
-    assert (row["who"], row["answers"]) == ("scripted_a", 50)
+    assert (row["competitor"], row["answers"]) == ("scripted_a", 50)
     assert (row["lenient"], row["strict"]) == (5, 10)
     assert row["kappa"] == pytest.approx(0.4)
     assert "1 of 51 labels are of no answer here." in found["accuracy"].notes
@@ -316,8 +316,13 @@ def test_equal_models_are_told_apart_in_five_percent(repeats: int) -> None:
         chances = rng.beta(0.6, 0.6, size=40)
         table = pd.DataFrame(
             [
-                {"file": "mine", "who": who, "key": key, "score": float(rng.random() < chance)}
-                for who in "ab"
+                {
+                    "file": "mine",
+                    "competitor": competitor,
+                    "key": key,
+                    "score": float(rng.random() < chance),
+                }
+                for competitor in "ab"
                 for key, chance in enumerate(chances)
                 for _ in range(repeats)
             ]

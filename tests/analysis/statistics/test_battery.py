@@ -63,7 +63,7 @@ def test_the_battery_sums_up_deals_as_compare_does(name: str) -> None:
     (expected,) = contrast(drawn, 0, 1).each()
     assert found.totals.tolist() == pytest.approx(expected[0].tolist())
     assert found.counts.tolist() == expected[1].tolist()
-    mine = (seen.table["who"] == "0").to_numpy()
+    mine = (seen.table["competitor"] == "0").to_numpy()
     sums, counts = cluster_sums(scores[mine], deals_of(seen.table[mine]))
     (expected,) = row(drawn, 0).each()
     assert (sums.tolist(), counts.tolist()) == (expected[0].tolist(), expected[1].tolist())

@@ -32,18 +32,18 @@ def test_the_tables_hold_the_means_of_the_files(arena: Arena) -> None:
     ).directory
     found = tables(run)
     decisions, luck = lines(run / "decisions.jsonl"), lines(run / "luck.jsonl")
-    for who, player in (("scripted_random", "player_0"), ("solver", "player_1")):
-        (row,) = [row for row in found["decisions"].rows if row["who"] == who]
+    for competitor, player in (("scripted_random", "player_0"), ("solver", "player_1")):
+        (row,) = [row for row in found["decisions"].rows if row["competitor"] == competitor]
         mine = [line for line in decisions if line["player"] == player]
         assert row["decisions"] == len(mine)
         assert row["regret"].value == pytest.approx(statistics.mean(d["regret"] for d in mine))
         assert row["optimal"].value == pytest.approx(statistics.mean(d["optimal"] for d in mine))
         assert row["regret"].low <= row["regret"].value <= row["regret"].high
-        (row,) = [row for row in found["adjusted_returns"].rows if row["who"] == who]
+        (row,) = [row for row in found["adjusted_returns"].rows if row["competitor"] == competitor]
         ours = [line for line in luck if line["player"] == player]
         for column, name in (("returns", "returns"), ("adjusted", "adjusted_return")):
             assert row[column].value == pytest.approx(statistics.mean(x[name] for x in ours))
-    rows = {row["who"]: row for row in found["adjusted_returns"].rows}
+    rows = {row["competitor"]: row for row in found["adjusted_returns"].rows}
     assert rows["scripted_random"]["removed"] == "chance and opponent"
     assert rows["scripted_random"]["worth"] > 3 * rows["scripted_random"]["episodes"]
     assert rows["solver"]["removed"] == "chance"
@@ -109,11 +109,11 @@ def test_substitutes_and_forfeits(arena: Arena) -> None:
     substitutes = [line for line in decisions if line["by"] == "substitute"]
     assert substitutes
     assert {line["regret"] for line in substitutes} == {None}
-    (row,) = [r for r in tables(run)["decisions"].rows if r["who"] == "scripted_sloppy"]
+    (row,) = [r for r in tables(run)["decisions"].rows if r["competitor"] == "scripted_sloppy"]
     mine = [line for line in decisions if line["player"] == "player_0"]
     assert row["decisions"] == len(mine) - len(substitutes)
     run = arena(*words, *more).directory
-    (row,) = [r for r in tables(run)["decisions"].rows if r["who"] == "scripted_sloppy"]
+    (row,) = [r for r in tables(run)["decisions"].rows if r["competitor"] == "scripted_sloppy"]
     assert row["forfeits"] == sum(d["by"] == "forfeit" for d in lines(run / "decisions.jsonl"))
     assert row["forfeits"] > 0
 

@@ -92,11 +92,11 @@ def test_the_answer_stands_first(tmp_path: Path) -> None:
     found = comparison.leaderboard
     assert {board.game for board in found.boards} == {"tic_tac_toe", "kuhn_poker"}
     for board in found.boards:
-        assert [place.who for place in board.places] == ["strong", "weak"]
+        assert [place.competitor for place in board.places] == ["strong", "weak"]
         assert [place.letters for place in board.places] == ["a", "b"]
-        assert [place.who for place in board.baselines] == ["random"]
+        assert [place.competitor for place in board.baselines] == ["random"]
         assert board.sentence.startswith(f"{board.game}: strong leads with ")
-    assert [place.who for place in found.overall if not place.baseline] == ["strong", "weak"]
+    assert [place.competitor for place in found.overall if not place.baseline] == ["strong", "weak"]
     alone = Comparison(comparison.loaded.of_games(["kuhn_poker"])).leaderboard
     assert [board.game for board in alone.boards] == ["kuhn_poker"]
     assert not alone.overall
@@ -111,7 +111,10 @@ def test_what_does_not_exist_is_told_with_what_does(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="score"):
         Comparison(comparison.loaded, measure="scores")
     only = Comparison(comparison.loaded, only=["strong"]).leaderboard
-    assert [place.who for board in only.boards for place in board.places] == ["strong", "strong"]
+    assert [place.competitor for board in only.boards for place in board.places] == [
+        "strong",
+        "strong",
+    ]
 
 
 @pytest.mark.parametrize("games", [2, 6, 30])

@@ -74,20 +74,26 @@ def test_names_are_given_by_agents_and_models(
     for number, temperature in enumerate((0.0, 0.7)):
         _run(tmp_path / str(number), agents.get(number), models, temperature=temperature)
     comparison = Comparison(load_runs(tmp_path))
-    names = {label for label in comparison.standings.table["who"].unique() if label != "random"}
+    names = {
+        label for label in comparison.standings.table["competitor"].unique() if label != "random"
+    }
     assert names == expected
     (pair,) = comparison.pairs
     assert {pair.a, pair.b} == expected
     for table in comparison.tables:
         for row in table.rows:
-            assert not {row.get("who"), row.get("a"), row.get("b")} - {None, "random", *expected}
+            assert not {row.get("competitor"), row.get("a"), row.get("b")} - {
+                None,
+                "random",
+                *expected,
+            }
 
 
 def test_other_names_for_the_same_settings_make_no_other_competitor(tmp_path: Path) -> None:
     for number, name in enumerate(("Atlas", "Titan")):
         _run(tmp_path / str(number), name, {}, seed=number)
     comparison = Comparison(load_runs(tmp_path))
-    assert set(comparison.standings.table["who"]) == {"Atlas", "random"}
+    assert set(comparison.standings.table["competitor"]) == {"Atlas", "random"}
     assert any("Atlas and Titan" in caveat for caveat in comparison.caveats)
     assert "display_name" not in str(comparison.differences.rows)
 
@@ -95,11 +101,11 @@ def test_other_names_for_the_same_settings_make_no_other_competitor(tmp_path: Pa
 def test_runs_of_the_same_deals_are_known_by_the_names_that_each_gave(tmp_path: Path) -> None:
     for number, name in enumerate(("Atlas fp16", "Atlas fp8")):
         _run(tmp_path / str(number), name, {})
-    assert set(Comparison(load_runs(tmp_path)).standings.table["who"]) == {
+    assert set(Comparison(load_runs(tmp_path)).standings.table["competitor"]) == {
         "Atlas fp16", "Atlas fp8", "random"
     }  # fmt: skip
     _run(tmp_path / "2", "Atlas fp8", {})
-    assert set(Comparison(load_runs(tmp_path)).standings.table["who"]) == {
+    assert set(Comparison(load_runs(tmp_path)).standings.table["competitor"]) == {
         "Atlas fp16 [0]", "Atlas fp16 [1]", "Atlas fp16 [2]", "random"
     }  # fmt: skip
 
@@ -175,4 +181,4 @@ def _run(
 
 
 def _names(run: str) -> set[str]:
-    return set(Comparison(load_runs(run)).standings.table["who"])
+    return set(Comparison(load_runs(run)).standings.table["competitor"])

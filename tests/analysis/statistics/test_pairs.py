@@ -51,9 +51,9 @@ def test_head_to_head_games_of_a_round_robin_count() -> None:
     for deal in range(20):
         table.play("a", "b", deal, 1.0)
         table.play("b", "a", deal, 0.0)
-        for who in "ab":
-            table.play(who, "c", deal, float(deal % 2))
-            table.play("c", who, deal, float(deal % 2))
+        for competitor in "ab":
+            table.play(competitor, "c", deal, float(deal % 2))
+            table.play("c", competitor, deal, float(deal % 2))
     pairs = compare_pairs(table.standings(), "loss")
     pair = only(pairs, "a", "b")
     assert pair.basis == "met and same deals"
@@ -78,7 +78,7 @@ def test_a_total_of_a_deal_is_the_points_that_one_has_more() -> None:
             table.play(one, other, deal, float(rng.choice([0.0, 0.5, 1.0])))
     seen = table.standings()
     score = seen.table.assign(points=seen.table["loss"].map({"win": 1.0, "draw": 0.5, "loss": 0.0}))
-    points = score.pivot_table(index="deal", columns="who", values="points", aggfunc="sum")
+    points = score.pivot_table(index="deal", columns="competitor", values="points", aggfunc="sum")
     pairs = compare_pairs(seen, "loss")
     for pair in pairs:
         totals = (points[pair.a] - points[pair.b]).to_numpy()
@@ -190,7 +190,7 @@ def test_only_what_is_asked_about_is_corrected_for() -> None:
         ({"pairs": "a:b, c:d-70b"}, {("a", "b"), ("c", "lab/d-70b")}),
         ({"pairs": "a:b,a:b"}, {("a", "b")}),
     ):
-        pairs = compare_pairs(seen, "loss", hypotheses(seen.who, **words))
+        pairs = compare_pairs(seen, "loss", hypotheses(seen.competitors, **words))
         assert {(pair.a, pair.b) for pair in pairs} == wanted
         assert [p.adjusted for p in pairs] == holm([p.p for p in pairs if p.p is not None])
         assert {p.family for p in pairs} == {len(wanted)}
@@ -217,7 +217,7 @@ def test_names_that_are_nobodys_are_refused(words: dict[str, str], said: str) ->
     table = Table()
     table.play("model_a", "model_b", 1, 1.0)
     with pytest.raises(UserError, match="(?s)" + said.replace("(", r"\(")):
-        hypotheses(table.standings().who, **words)
+        hypotheses(table.standings().competitors, **words)
 
 
 def test_names_may_hold_colons_and_commas() -> None:
@@ -225,8 +225,8 @@ def test_names_may_hold_colons_and_commas() -> None:
     table.play("qwen:7b (temperature=0.0, top_p=1.0)", "qwen:7b (temperature=1.0)", 1, 1.0)
     seen = table.standings()
     pairs = "qwen:7b (temperature=0.0, top_p=1.0):qwen:7b (temperature=1.0)"
-    assert len(compare_pairs(seen, "loss", hypotheses(seen.who, pairs=pairs))) == 1
-    assert hypotheses(seen.who) == Hypotheses()
+    assert len(compare_pairs(seen, "loss", hypotheses(seen.competitors, pairs=pairs))) == 1
+    assert hypotheses(seen.competitors) == Hypotheses()
 
 
 _FAR, _NEAR = Estimate(0.5, 0.2, 0.8), Estimate(0.3, -0.1, 0.8)
@@ -364,7 +364,7 @@ def test_settings_that_met_themselves_are_corrected_apart() -> None:
     seen = table.standings()
     for place in (0, 1):
         name = f"c as player_{place}"
-        seen.who[0, name] = Competitor(name, {}, True, name, name, "c")
+        seen.competitors[0, name] = Competitor(name, {}, True, name, name, "c")
     pairs = compare_pairs(seen, "loss")
     assert [(pair.a, pair.family) for pair in pairs] == [("a", 1), ("c as player_0", 1)]
     assert pairs[0].adjusted == pairs[0].p

@@ -27,8 +27,8 @@ def warnings(comparison: Comparison) -> list[str]:
 def test_shares_per_form_are_those_of_the_answers(tmp_path: Path) -> None:
     first = Player("vllm_a", rethink=0.5)
     comparison = compared(tmp_path, first, Player("vllm_b", form="line+emphasis+remark"))
-    rows = {row["who"]: row for row in table_of(comparison).rows}
-    answers = comparison.responses[comparison.responses["who"] == "a"]
+    rows = {row["competitor"]: row for row in table_of(comparison).rows}
+    answers = comparison.responses[comparison.responses["competitor"] == "a"]
     unparsable = (answers["outcome"] == "unparsable").mean()
     assert 0.2 < unparsable < 0.5
     mine, theirs = rows["a"], rows["b"]

@@ -77,14 +77,14 @@ def test_tables_by_game_and_outcome(tmp_path: Path) -> None:
     seen = standings(loaded)
     table = reasoning_table(reasoning_row(*one) for one in passages(loaded, seen))
     assert len(table) == len(loaded.responses)
-    mine = table[(table["who"] == "a")]
+    mine = table[(table["competitor"] == "a")]
     assert mine["centre"].all()
     assert (mine["words"] == 4).all()
     assert set(mine["source"]) == {"reasoning"}
     assert set(table["result"].dropna()) <= {"win", "draw", "loss"}
     summary = reasoning_summary(table)
     assert sum(int(str(row["answers"])) for row in summary.rows) == len(table)
-    row = next(r for r in summary.rows if r["who"] == "a")
+    row = next(r for r in summary.rows if r["competitor"] == "a")
     assert row["centre"] == 1.0
     assert row["threat"] == 0.0
 

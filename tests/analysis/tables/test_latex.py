@@ -118,10 +118,12 @@ def test_what_no_font_has_is_named_and_nothing_is_read_as_a_command(tmp_path: Pa
 
 
 def test_wide_tables_come_in_pieces_that_name_their_rows() -> None:
-    columns = [Column("who", "competitor", names_row=True)]
+    columns = [Column("competitor", "competitor", names_row=True)]
     columns += [Column(f"c{i}", f"column {i}", "percent") for i in range(30)]
     row: dict[str, Value] = {column.key: 0.5 for column in columns[1:]}
-    rows: list[dict[str, Value]] = [{**row, "who": f"model {n}", "c3": 0.1 * n} for n in range(4)]
+    rows: list[dict[str, Value]] = [
+        {**row, "competitor": f"model {n}", "c3": 0.1 * n} for n in range(4)
+    ]
     table = Table("wide", "Wide", [*columns, Column("same", "same")], rows)
     for number in range(30):
         rows[0][f"c{number}"] = 0.25

@@ -123,11 +123,11 @@ def test_names_are_folded_between_their_parts() -> None:
 @pytest.mark.parametrize("width", [45, 60, 80, 120])
 def test_a_table_of_names_breaks_no_word(width: int) -> None:
     names = ["scripted_sloppy", "litellm_openrouter/meta-llama/llama-3.1-8b-instruct:free"]
-    columns = [Column("who", "model", names_row=True), Column("note", "note")]
+    columns = [Column("competitor", "model", names_row=True), Column("note", "note")]
     columns += [Column(f"n{i}", f"number {i}", "count") for i in range(4)]
     numbers: dict[str, Any] = {f"n{i}": 100 * i for i in range(4)}
     rows: list[dict[str, Any]] = [
-        {"who": name, "note": f"{name} is it", **numbers} for name in names
+        {"competitor": name, "note": f"{name} is it", **numbers} for name in names
     ]
     lines = _written(Table("t", "", columns, rows), width)
     assert max(map(len, lines)) <= width

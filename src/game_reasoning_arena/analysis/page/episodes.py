@@ -182,7 +182,7 @@ class EpisodeStore:
             yield found, list(group)
 
     def _index(self, row: Mapping[str, Any], seats: Sequence[Any], chunk: int, place: int) -> None:
-        seating = tuple((self._code("label", s.who), s.player) for s in seats)
+        seating = tuple((self._code("label", s.competitor), s.player) for s in seats)
         results = "".join(_RESULTS.get(s.result, "-") for s in seats)
         forfeits = [i for i, s in enumerate(seats) if _known(s.cause)]
         failures = self._failures.get((row["run"], row["episode"]), 0)
@@ -282,7 +282,7 @@ _LINE: Final = (
     "expected", "prompt", "answers",
 )  # fmt: skip
 _SEAT: Final = (
-    "run", "episode", "seed", "game", "who", "player", "cause", "substituted", "status",
+    "run", "episode", "seed", "game", "competitor", "player", "cause", "substituted", "status",
     "move_limit",
 )  # fmt: skip
 

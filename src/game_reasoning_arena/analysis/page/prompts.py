@@ -27,7 +27,7 @@ class PromptMarks:
         self._keys: dict[tuple[int, int], int] = {}
         self._names: dict[tuple[int, int], tuple[str, str | None]] = {}
         codes: dict[Any, int] = {}
-        means = answers.scored.groupby(["key", "who"], sort=False)["score"].mean()
+        means = answers.scored.groupby(["key", "competitor"], sort=False)["score"].mean()
         differing = means.groupby(level="key").nunique() > 1
         self._differ = {codes.setdefault(k, len(codes)) for k in differing[differing].index}
         columns = ("run", "episode", "seat", "key", "prompt", "group", "score")

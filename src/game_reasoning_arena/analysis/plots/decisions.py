@@ -150,4 +150,4 @@ def _by_game(table: Table | None) -> _Rows:
 
 
 def _name(row: dict[str, Value]) -> str:
-    return str(row["who"])
+    return str(row["competitor"])

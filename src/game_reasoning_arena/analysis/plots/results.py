@@ -70,7 +70,9 @@ def results_bars(comparison: Comparison, width: float = PAGE) -> Figure | None:
     order = ranks(comparison)
     scored = {b.game for b in comparison.leaderboard.boards if b.measure is Measure.SCORE}
     table = comparison.standings.table
-    table = table[(table["players"] > 1) & table["game"].isin(scored) & table["who"].isin(order)]
+    table = table[
+        (table["players"] > 1) & table["game"].isin(scored) & table["competitor"].isin(order)
+    ]
     every = [found for found in groups(table) if decides(found[2])]
     games = list(dict.fromkeys(game for game, _, _ in every))
     in_game = {game: ranks(comparison, game) for game in games}
@@ -80,7 +82,7 @@ def results_bars(comparison: Comparison, width: float = PAGE) -> Figure | None:
         return None
     games = list(dict.fromkeys(game for game, _, _ in bars))
     names = {
-        game: [counted(who, len(part), width) for g, who, part in bars if g == game]
+        game: [counted(competitor, len(part), width) for g, competitor, part in bars if g == game]
         for game in games
     }
     tall = sum(0.06 * len(mine) + height_of(mine, width) for mine in names.values())
@@ -176,15 +178,18 @@ def failure_bars(comparison: Comparison, width: float = PAGE) -> Figure | None:
     responses = comparison.responses
     answered = responses[responses["outcome"].notna()]
     order = ranks(comparison)
-    every = [(str(w), p) for w, p in answered.groupby("who", sort=False)]
+    every = [(str(w), p) for w, p in answered.groupby("competitor", sort=False)]
     every.sort(key=lambda found: order.get(found[0], len(order)))
     rows = every[:MOST_ROWS]
     totals = outcome_rates(answered, FAILURES)
-    counts = [(who, part["outcome"].value_counts(), totals[who]) for who, part in rows]
+    counts = [
+        (competitor, part["outcome"].value_counts(), totals[competitor])
+        for competitor, part in rows
+    ]
     seen = [kind for kind in FAILURES if any(found.get(kind, 0) for _, found, _ in counts)]
     if not seen:
         return None
-    names = [counted(who, total.n, width) for who, _, total in counts]
+    names = [counted(competitor, total.n, width) for competitor, _, total in counts]
     tall = 0.05 * len(names) + height_of(names, width)
     figure, (axis,) = new_figure(width, (1.1 if width > COLUMN else 1.4) + tall)
     highest = 0.0

@@ -50,9 +50,12 @@ def latency_distributions(comparison: Comparison, width: float = PAGE) -> Figure
     timed = timed[timed["latency_s"] > 0]
     order = ranks(comparison)
     every = [
-        (counted(str(who), len(part), width), np.sort(part["latency_s"].to_numpy(dtype=np.float64)))
-        for who, part in sorted(
-            timed.groupby("who", sort=False), key=lambda f: order.get(str(f[0]), len(order))
+        (
+            counted(str(competitor), len(part), width),
+            np.sort(part["latency_s"].to_numpy(dtype=np.float64)),
+        )
+        for competitor, part in sorted(
+            timed.groupby("competitor", sort=False), key=lambda f: order.get(str(f[0]), len(order))
         )
     ]
     parts = every[:MOST_ROWS]

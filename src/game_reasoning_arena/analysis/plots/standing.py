@@ -79,15 +79,15 @@ def rating_points(comparison: Comparison, width: float) -> Figure | None:
         board = boards.get(game)
         if board is None:
             continue
-        known = {place.who: place for place in (*board.places, *board.baselines)}
+        known = {place.competitor: place for place in (*board.places, *board.baselines)}
         for number, fit in enumerate(fits, 1):
             title = game if len(fits) == 1 else f"{game}, group {number}"
             title += " (one-sided: sizes are lower bounds)" if fit.regularised else ""
             panel = _Panel(title, "rating, points", False)
-            for who, rating in fit.ratings.items():
-                place = known.get(who)
+            for competitor, rating in fit.ratings.items():
+                place = known.get(competitor)
                 baseline = place is None or (place.baseline and not place.self_play)
-                row = _Row(who, rating, place.letters if place else "")
+                row = _Row(competitor, rating, place.letters if place else "")
                 (panel.lines if baseline else panel.rows).append(row)
             panels.append(panel)
     return _draw(panels, width)
@@ -96,7 +96,7 @@ def rating_points(comparison: Comparison, width: float) -> Figure | None:
 def _panel(title: str, heading: str, percent: bool, places: Sequence[Place]) -> _Panel:
     panel = _Panel(title, heading.replace(" %", ", %"), percent)
     for place in places:
-        row = _Row(place.who, place.value, place.letters, place.self_play)
+        row = _Row(place.competitor, place.value, place.letters, place.self_play)
         line = place.baseline and not place.self_play
         (panel.lines if line else panel.rows).append(row)
     return panel

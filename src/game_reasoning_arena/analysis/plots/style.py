@@ -112,7 +112,10 @@ def ranks(comparison: Comparison, game: str | None = None) -> Mapping[str, int]:
     boards = [b for b in comparison.leaderboard.boards if game in (None, b.game)]
     places = [place for board in boards for place in board.places]
     places += [place for board in boards for place in board.baselines]
-    return {who: rank for rank, who in enumerate(dict.fromkeys(p.who for p in places))}
+    return {
+        competitor: rank
+        for rank, competitor in enumerate(dict.fromkeys(p.competitor for p in places))
+    }
 
 
 def in_order(names: Sequence[str], order: Mapping[str, int]) -> list[str]:

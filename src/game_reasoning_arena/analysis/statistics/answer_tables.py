@@ -68,7 +68,7 @@ def accuracy_table(answers: Answers) -> Table:
         "accuracy",
         "Right answers",
         [
-            Column("who", "competitor", names_row=True),
+            Column("competitor", "competitor", names_row=True),
             Column("file", "prompts of", names_row=True),
             Column("accuracy", "accuracy % [95 %]", "percent"),
             Column("prompts", "prompts", "count"),
@@ -77,11 +77,11 @@ def accuracy_table(answers: Answers) -> Table:
         ],
         notes=list(answers.notes),
     )
-    for (file, who), part in parts(answers.table, "file", "who"):
+    for (file, competitor), part in parts(answers.table, "file", "competitor"):
         scored = part[part["score"].notna()]
         table.rows.append(
             {
-                "who": who,
+                "competitor": competitor,
                 "file": file,
                 "accuracy": _accuracy(scored),
                 "prompts": int(scored["key"].nunique()),
@@ -115,17 +115,17 @@ def groups_table(answers: Answers) -> Table:
         "Right answers by group",
         [
             Column("group", "group", names_row=True),
-            Column("who", "competitor", names_row=True),
+            Column("competitor", "competitor", names_row=True),
             Column("file", "prompts of", names_row=True),
             Column("accuracy", "accuracy % [95 %]", "percent"),
             Column("prompts", "prompts", "count"),
         ],
     )
-    for (file, group, who), part in parts(answers.scored, "file", "group", "who"):
+    for (file, group, competitor), part in parts(answers.scored, "file", "group", "competitor"):
         table.rows.append(
             {
                 "group": group,
-                "who": who,
+                "competitor": competitor,
                 "file": file,
                 "accuracy": _accuracy(part),
                 "prompts": int(part["key"].nunique()),
@@ -157,8 +157,8 @@ def accuracy_pairs(answers: Answers) -> Table:
     )
     gaps_of: list[Floats] = []
     for (file,), part in parts(answers.scored, "file"):
-        means = {who: _means(one) for (who,), one in parts(part, "who")}
-        repeated = bool(part.duplicated(["who", "key"]).any())
+        means = {competitor: _means(one) for (competitor,), one in parts(part, "competitor")}
+        repeated = bool(part.duplicated(["competitor", "key"]).any())
         binary = set(part["score"].unique()) <= {0.0, 1.0} and not repeated
         for a, b in combinations(means, 2):
             both = means[a].index.intersection(means[b].index)
@@ -206,7 +206,7 @@ def labels_table(answers: Answers) -> Table:
         "judge_agreement",
         "Scores and labels",
         [
-            Column("who", "competitor", names_row=True),
+            Column("competitor", "competitor", names_row=True),
             Column("file", "prompts of", names_row=True),
             Column("answers", "answers", "count"),
             Column("agreement", "agreement % [95 %]", "percent"),
@@ -216,11 +216,11 @@ def labels_table(answers: Answers) -> Table:
         ],
     )
     known = answers.scored[answers.scored["label"].notna()]
-    for (file, who), part in parts(known, "file", "who"):
+    for (file, competitor), part in parts(known, "file", "competitor"):
         judge, check = (part[column] >= 0.5 for column in ("score", "label"))
         table.rows.append(
             {
-                "who": who,
+                "competitor": competitor,
                 "file": file,
                 "answers": len(part),
                 "agreement": clustered_rate(judge == check, list(part["key"])),

@@ -21,9 +21,9 @@ VOTING: Final = frozenset({"exact", "one_of", "choice", "numeric", "json"})
 class Answers:
     """The table, and what is known beside it.
 
-    ``table`` has a row per answer: run, episode, seed, seat, who, file, prompt (its id), key (file,
-    id and expected answer, which is the same prompt in every run), group, expected, score (NaN
-    where there is none), answer, label, votes (whether answers can vote).
+    ``table`` has a row per answer: run, episode, seed, seat, competitor, file, prompt (its id), key
+    (file, id and expected answer, which is the same prompt in every run), group, expected, score
+    (NaN where there is none), answer, label, votes (whether answers can vote).
     """
 
     table: pd.DataFrame
@@ -39,7 +39,8 @@ class Answers:
 
 
 _COLUMNS = [
-    "run", "episode", "seed", "seat", "who", "file", "prompt", "key", "group", "expected", "score",
+    "run", "episode", "seed", "seat", "competitor", "file", "prompt", "key", "group", "expected",
+    "score",
     "answer", "label", "votes",
 ]  # fmt: skip
 
@@ -69,7 +70,7 @@ def _rows(
                 "episode": line.episode,
                 "seed": line.seed,
                 "seat": seat,
-                "who": standings.who[line.run, name].unsplit,
+                "competitor": standings.competitors[line.run, name].unsplit,
                 "file": files[line.run],
                 "prompt": line.prompt,
                 "key": key,
@@ -97,16 +98,22 @@ def _told_apart(table: pd.DataFrame, names: list[str]) -> list[str]:
 
     Other runs of equal settings (another seed, another part of the file) are more answers.
     """
-    deals = table[["who", "key", "seed", "run"]].drop_duplicates(["who", "key", "seed", "run"])
-    again = deals.duplicated(["who", "key", "seed"], keep=False)
-    doubled = {(str(who), int(run)) for who, run in deals.loc[again, ["who", "run"]].to_numpy()}
+    deals = table[["competitor", "key", "seed", "run"]].drop_duplicates(
+        ["competitor", "key", "seed", "run"]
+    )
+    again = deals.duplicated(["competitor", "key", "seed"], keep=False)
+    doubled = {
+        (str(competitor), int(run))
+        for competitor, run in deals.loc[again, ["competitor", "run"]].to_numpy()
+    }
     if not doubled:
         return []
-    tails = {(who, run): f"{who} [{names[run]}]" for who, run in doubled}
-    table["who"] = [
-        tails.get((who, run), who) for who, run in zip(table["who"], table["run"], strict=True)
+    tails = {(competitor, run): f"{competitor} [{names[run]}]" for competitor, run in doubled}
+    table["competitor"] = [
+        tails.get((competitor, run), competitor)
+        for competitor, run in zip(table["competitor"], table["run"], strict=True)
     ]
-    named = ", ".join(sorted({who for who, _ in doubled}))
+    named = ", ".join(sorted({competitor for competitor, _ in doubled}))
     return [f"Asked the same prompts with the same settings and seed in several runs: {named}."]
 
 

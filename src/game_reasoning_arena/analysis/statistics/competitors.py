@@ -32,7 +32,7 @@ _STEADY_TYPES = frozenset({"uci"})
 _STEADY_MODELS = frozenset({"scripted_first"})
 
 #: (row of runs, player's name).
-Who = tuple[int, str]
+PlayerKey = tuple[int, str]
 
 
 #: Settings of ``simulation`` that say how prompts are asked, by what they are called in labels.
@@ -79,7 +79,7 @@ class Competitor:
         return {"full": self.full, "asked": self.asked, "settings": dict(self.settings)}
 
 
-def competitors(loaded: LoadedRuns) -> dict[Who, Competitor]:
+def competitors(loaded: LoadedRuns) -> dict[PlayerKey, Competitor]:
     """The competitor behind every player of every run."""
     recorded = _MostOften(loaded)
     settings = {
@@ -87,10 +87,12 @@ def competitors(loaded: LoadedRuns) -> dict[Who, Competitor]:
         for run in range(len(loaded.readers))
         for name in players(loaded, run)
     }
-    labels = {who: plain(label) for who, label in _labels(settings).items()}
-    given = {who: _given(loaded, *who) for who in settings}
-    models = _first_of((str(settings[who]["model"]), name) for who, (_, name) in given.items())
-    own = _first_of((labels[who], name) for who, (name, _) in given.items())
+    labels = {competitor: plain(label) for competitor, label in _labels(settings).items()}
+    given = {competitor: _given(loaded, *competitor) for competitor in settings}
+    models = _first_of(
+        (str(settings[competitor]["model"]), name) for competitor, (_, name) in given.items()
+    )
+    own = _first_of((labels[competitor], name) for competitor, (name, _) in given.items())
     names = short_names(labels.values(), own, {plain(model): models[model] for model in models})
     often = Counter((run, label) for (run, _), label in labels.items())
     # The same settings twice in one run are known by the players' names.
@@ -98,28 +100,34 @@ def competitors(loaded: LoadedRuns) -> dict[Who, Competitor]:
         (run, player): f" as {plain(player)}" if often[run, label] > 1 else ""
         for (run, player), label in labels.items()
     }
-    shown = {label + tails[who]: names[label] + tails[who] for who, label in labels.items()}
+    shown = {
+        label + tails[competitor]: names[label] + tails[competitor]
+        for competitor, label in labels.items()
+    }
     shown = apart({full: [name, f"{name} ({full})"] for full, name in shown.items()})
     found = {}
-    for who, mine in settings.items():
-        full = labels[who] + tails[who]
-        found[who] = Competitor(
+    for competitor, mine in settings.items():
+        full = labels[competitor] + tails[competitor]
+        found[competitor] = Competitor(
             label=shown[full],
             settings=mine,
             asked=mine.get("model") is not None,
             unsplit=shown[full],
             full=full,
-            twin_of=names[labels[who]] if tails[who] else None,
-            given=given[who][0],
-            model_given=given[who][1],
+            twin_of=names[labels[competitor]] if tails[competitor] else None,
+            given=given[competitor][0],
+            model_given=given[competitor][1],
         )
     return found
 
 
-def model_names(who: Mapping[Who, Competitor]) -> dict[str, str]:
+def model_names(competitors: Mapping[PlayerKey, Competitor]) -> dict[str, str]:
     """The name that is shown of each model, or of a type where there is no model."""
-    bases = {one: str(c.settings.get("model") or c.settings.get("type")) for one, c in who.items()}
-    given = _first_of((bases[one], c.model_given) for one, c in who.items())
+    bases = {
+        one: str(c.settings.get("model") or c.settings.get("type"))
+        for one, c in competitors.items()
+    }
+    given = _first_of((bases[one], c.model_given) for one, c in competitors.items())
     return short_names(bases.values(), models=given)
 
 
@@ -209,7 +217,7 @@ class _MostOften:
 
     def __init__(self, loaded: LoadedRuns) -> None:
         self._loaded = loaded
-        self._found: dict[str, dict[Who, Any]] = {}
+        self._found: dict[str, dict[PlayerKey, Any]] = {}
 
     def of(self, run: int, player: str, column: str) -> Any:
         """Return it; None without responses."""
@@ -217,7 +225,7 @@ class _MostOften:
             self._found[column] = self._counted(column)
         return self._found[column].get((run, player))
 
-    def _counted(self, column: str) -> dict[Who, Any]:
+    def _counted(self, column: str) -> dict[PlayerKey, Any]:
         table = self._loaded.responses
         if column not in table:
             return {}
@@ -231,21 +239,21 @@ class _MostOften:
         }
 
 
-def _labels(settings: Mapping[Who, Mapping[str, Any]]) -> dict[Who, str]:
-    groups: dict[str, list[Who]] = defaultdict(list)
-    for who, mine in settings.items():
-        groups[str(mine.get("model") or mine["type"])].append(who)
-    labels: dict[Who, str] = {}
+def _labels(settings: Mapping[PlayerKey, Mapping[str, Any]]) -> dict[PlayerKey, str]:
+    groups: dict[str, list[PlayerKey]] = defaultdict(list)
+    for competitor, mine in settings.items():
+        groups[str(mine.get("model") or mine["type"])].append(competitor)
+    labels: dict[PlayerKey, str] = {}
     for base, members in groups.items():
         varying = [
             key
-            for key in dict.fromkeys(key for who in members for key in settings[who])
-            if len({_frozen(settings[who].get(key)) for who in members}) > 1
+            for key in dict.fromkeys(key for competitor in members for key in settings[competitor])
+            if len({_frozen(settings[competitor].get(key)) for competitor in members}) > 1
         ]
-        for who in members:
-            own = settings[who]
+        for competitor in members:
+            own = settings[competitor]
             parts = [f"{key}={_short(own[key])}" for key in varying if own.get(key) is not None]
-            labels[who] = f"{base} ({', '.join(parts)})" if parts else base
+            labels[competitor] = f"{base} ({', '.join(parts)})" if parts else base
     return labels
 
 

@@ -79,8 +79,8 @@ class GameTable:
             self.part.groupby(["run", "episode"], sort=False).ngroup().to_numpy().astype(np.int64)
         )
         self.rows: dict[str, Codes] = {
-            str(who): np.asarray(rows, dtype=np.int64)
-            for who, rows in self.part.groupby("who", sort=False).indices.items()
+            str(competitor): np.asarray(rows, dtype=np.int64)
+            for competitor, rows in self.part.groupby("competitor", sort=False).indices.items()
         }
         self.names = list(self.rows)
 
@@ -107,13 +107,13 @@ class GameTable:
         The numbers are sorted, and equal where two could be compared by them.
         """
         keys = ["deal"] if of_prompts(self.part["game"]).all() else ["deal", "seat", "against"]
-        repeat = self.part.groupby(["who", *keys], sort=False, dropna=False).cumcount()
+        repeat = self.part.groupby(["competitor", *keys], sort=False, dropna=False).cumcount()
         by = [self.part[key] for key in keys] + [repeat]
         codes = self.part.groupby(by, sort=False, dropna=False).ngroup().to_numpy().astype(np.int64)
         found = {}
-        for who, rows in self.rows.items():
+        for competitor, rows in self.rows.items():
             order = np.argsort(codes[rows], kind="stable")
-            found[who] = codes[rows][order], rows[order]
+            found[competitor] = codes[rows][order], rows[order]
         return found
 
     def observations(self, rows: Codes) -> Codes:

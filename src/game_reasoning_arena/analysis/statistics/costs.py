@@ -23,15 +23,15 @@ DISTORTED = 0.10
 
 
 def labelled(loaded: LoadedRuns, standings: Standings) -> pd.DataFrame:
-    """Responses with a column ``who``; a view of the same data otherwise."""
+    """Responses with a column ``competitor``; a view of the same data otherwise."""
     table = loaded.responses
     players = table["player"].astype("category").cat
     place = {str(name): number for number, name in enumerate(players.categories)}
     labels = np.full((len(loaded.readers), len(place) + 1), None, dtype=object)  # last: no player
-    for (run, player), competitor in standings.who.items():
+    for (run, player), competitor in standings.competitors.items():
         if player in place:
             labels[run, place[player]] = competitor.label
-    return table.assign(who=labels[table["run"].to_numpy(), players.codes.to_numpy()])
+    return table.assign(competitor=labels[table["run"].to_numpy(), players.codes.to_numpy()])
 
 
 def called(responses: pd.DataFrame) -> pd.DataFrame:
@@ -46,13 +46,13 @@ def answered_calls(responses: pd.DataFrame) -> pd.DataFrame:
     return calls[outcome.notna() & (outcome != "context_overflow")]
 
 
-def _cached(who: object, part: pd.DataFrame, so: str) -> list[str]:
+def _cached(competitor: object, part: pd.DataFrame, so: str) -> list[str]:
     """A sentence where answers came from the cache."""
     n = len(part) - len(called(part))
     if not n:
         return []
     answers = int(part["outcome"].notna().sum())
-    return [f"{who}: {n} of {answers} answers came from the cache: {so}."]
+    return [f"{competitor}: {n} of {answers} answers came from the cache: {so}."]
 
 
 def latency_table(responses: pd.DataFrame) -> Table:
@@ -61,7 +61,7 @@ def latency_table(responses: pd.DataFrame) -> Table:
         "latency",
         "Latency of answered calls (provider's time, seconds)",
         [
-            Column("who", "competitor", names_row=True),
+            Column("competitor", "competitor", names_row=True),
             Column("calls", "calls", "count"),
             Column("p50", "p50", "seconds"),
             Column("p95", "p95", "seconds"),
@@ -76,8 +76,8 @@ def latency_table(responses: pd.DataFrame) -> Table:
             Column("outages", "outages", "count"),
         ],
     )
-    for who, part in responses.groupby("who", sort=False, dropna=True):
-        table.notes += _cached(who, part, "their times are an earlier run's, and left out")
+    for competitor, part in responses.groupby("competitor", sort=False, dropna=True):
+        table.notes += _cached(competitor, part, "their times are an earlier run's, and left out")
         answered = answered_calls(part)
         latency = _quantiles(answered["latency_s"], (0.5, 0.95, 0.99))
         ttft = _quantiles(answered["ttft_s"], (0.5, 0.95))
@@ -85,7 +85,7 @@ def latency_table(responses: pd.DataFrame) -> Table:
         (client,) = _quantiles(answered["client_s"], (0.5,))
         table.rows.append(
             {
-                "who": str(who),
+                "competitor": str(competitor),
                 "calls": len(answered),
                 "p50": latency[0],
                 "p95": latency[1],
@@ -103,7 +103,7 @@ def latency_table(responses: pd.DataFrame) -> Table:
         )
         if latency[0] and client and client > DISTORTED * latency[0]:
             table.notes.append(
-                f"{who}: this client's own work added {client:.3f} s to a median of "
+                f"{competitor}: this client's own work added {client:.3f} s to a median of "
                 f"{latency[0]:.3f} s. Episodes took longer by it; latencies too where the system "
                 "keeps no arrival times (all but Linux). Lower `concurrency`"
                 + (", or use direct_." if set(part["backend"]) == {"litellm"} else ".")
@@ -117,7 +117,7 @@ def failures_table(responses: pd.DataFrame) -> Table:
         "failures",
         "Failed answers, % of all answers",
         [
-            Column("who", "competitor", names_row=True),
+            Column("competitor", "competitor", names_row=True),
             Column("answers", "answers", "count"),
             Column("failed", "failed % [95 %]", "percent"),
             *(Column(str(k), k.replace("_", " "), "percent", rare=True) for k in FAILURES),
@@ -126,13 +126,13 @@ def failures_table(responses: pd.DataFrame) -> Table:
     )
     every = responses[responses["outcome"].notna()]
     rates = outcome_rates(every, FAILURES)
-    for who, answered in every.groupby("who", sort=False, dropna=True):
+    for competitor, answered in every.groupby("competitor", sort=False, dropna=True):
         counts = answered["outcome"].value_counts()
         first = answered[answered["attempt"] == 0]
         row: dict[str, Value] = {
-            "who": str(who),
+            "competitor": str(competitor),
             "answers": len(answered),
-            "failed": rates[str(who)],
+            "failed": rates[str(competitor)],
             "first": float(first["outcome"].isin(FAILURES).mean()) if len(first) else None,
         }
         for kind in map(str, FAILURES):
@@ -146,8 +146,8 @@ def outcome_rates(answered: pd.DataFrame, outcomes: Collection[str]) -> dict[str
     """Return the share of some outcomes among each competitor's answers, by deal."""
     return rates_together(
         {
-            str(who): (part["outcome"].isin(outcomes), part["seed"])
-            for who, part in answered.groupby("who", sort=False, dropna=True)
+            str(competitor): (part["outcome"].isin(outcomes), part["seed"])
+            for competitor, part in answered.groupby("competitor", sort=False, dropna=True)
         }
     )
 
@@ -158,7 +158,7 @@ def cost_table(responses: pd.DataFrame, standings: Standings, policy: str) -> Ta
         "cost",
         "Tokens and cost (US dollars)",
         [
-            Column("who", "competitor", names_row=True),
+            Column("competitor", "competitor", names_row=True),
             Column("games", "episodes asked in", "count"),
             Column("prompt", "prompt tokens", "count"),
             Column("cached", "cached prompt tokens", "count"),
@@ -170,10 +170,10 @@ def cost_table(responses: pd.DataFrame, standings: Standings, policy: str) -> Ta
             Column("per_win", "$/win", "usd"),
         ],
     )
-    wins = standings.table[standings.table[policy] == "win"].groupby("who").size()
-    for who, part in responses.groupby("who", sort=False, dropna=True):
+    wins = standings.table[standings.table[policy] == "win"].groupby("competitor").size()
+    for competitor, part in responses.groupby("competitor", sort=False, dropna=True):
         free = _cached(
-            who,
+            competitor,
             part,
             "they used nothing of these runs, so that what an episode or a win costs is not told",
         )
@@ -182,11 +182,11 @@ def cost_table(responses: pd.DataFrame, standings: Standings, policy: str) -> Ta
         answered = answered_calls(part)
         nothing = 0.0 if called(part).empty else None
         cost = _total(answered["cost_usd"], nothing)
-        won = int(wins.get(str(who), 0))
+        won = int(wins.get(str(competitor), 0))
         completion = _total(answered["completion_tokens"], nothing)
         table.rows.append(
             {
-                "who": str(who),
+                "competitor": str(competitor),
                 "games": games,
                 "prompt": _total(answered["prompt_tokens"], nothing),
                 "cached": _total(answered["cached_tokens"], nothing),
@@ -201,7 +201,7 @@ def cost_table(responses: pd.DataFrame, standings: Standings, policy: str) -> Ta
         priced = int(answered["cost_usd"].notna().sum())
         if 0 < priced < len(answered):
             table.notes.append(
-                f"{who}: the cost of {len(answered) - priced} of {len(answered)} answers is "
+                f"{competitor}: the cost of {len(answered) - priced} of {len(answered)} answers is "
                 f"unknown, so its cost is; the known part is "
                 f"${answered['cost_usd'].sum():.5f}."
             )
@@ -283,12 +283,12 @@ def temperature_points(
         policy: how forfeits count.
         measures: what is measured, by game.
     """
-    names = model_names(standings.who)
+    names = model_names(standings.competitors)
     table = standings.table
     at: dict[tuple[str, str], dict[float, Estimate]] = {}
     settings = {
-        who: (names[str(c.settings.get("model"))], float(c.settings["temperature"]))
-        for who, c in standings.who.items()
+        competitor: (names[str(c.settings.get("model"))], float(c.settings["temperature"]))
+        for competitor, c in standings.competitors.items()
         if c.asked and c.settings.get("temperature") is not None
     }
     codes, players = pd.MultiIndex.from_frame(table[["run", "player"]]).factorize()

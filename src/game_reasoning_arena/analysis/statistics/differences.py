@@ -126,7 +126,7 @@ def pooled(table: Table, standings: Standings) -> Iterator[str]:
     """Competitors whose episodes come from runs between which a confounder differs."""
     found: dict[str, list[str]] = defaultdict(list)
     suspects = [row for row in table.rows if row["confounds"]]
-    for (game, who), part in standings.table.groupby(["game", "who"], sort=False):
+    for (game, competitor), part in standings.table.groupby(["game", "competitor"], sort=False):
         runs = part["run"].unique()
         unlike = [
             str(row["what"])
@@ -135,7 +135,7 @@ def pooled(table: Table, standings: Standings) -> Iterator[str]:
         ]
         if unlike:
             more = f" and {len(unlike) - 3} more" if len(unlike) > 3 else ""
-            found[", ".join(unlike[:3]) + more].append(f"{who}, {game}")
+            found[", ".join(unlike[:3]) + more].append(f"{competitor}, {game}")
     for unlike_, whos in found.items():
         yield f"{'; '.join(whos)}: one row of runs between which these differ: {unlike_}."
 
@@ -163,7 +163,7 @@ def entangled(standings: Standings) -> list[str]:
     """Settings that differ between models but never within one, so that nobody can tell which of
     the two a difference comes from: each model with a temperature or a prompt of its own."""
     by_model: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for competitor in standings.who.values():
+    for competitor in standings.competitors.values():
         if competitor.asked:
             by_model[str(competitor.settings.get("model"))].append(competitor.settings)
     keys = {key for group in by_model.values() for own in group for key in own}
@@ -260,7 +260,7 @@ _TELLING = (
 
 
 def _prompts(loaded: LoadedRuns, standings: Standings) -> Iterator[tuple[str, bool, Cells]]:
-    asked = [c.settings for c in standings.who.values() if c.asked]
+    asked = [c.settings for c in standings.competitors.values() if c.asked]
     mixed = entangled(standings)
     meant = any(
         len({_text(own.get(key)) for own in asked}) > 1 and key not in mixed for key in _TELLING
@@ -394,7 +394,7 @@ def confounded_line(
 
 def _compared(standings: Standings) -> list[Competitor]:
     """Models; where there are none, everybody."""
-    every = list(standings.who.values())
+    every = list(standings.competitors.values())
     return [c for c in every if c.asked] or every
 
 
@@ -407,21 +407,21 @@ def _apart(
     found: dict[str, str] = {}
     for game, part in standings.table.groupby("game", sort=False):
         values = {
-            str(who): tuple(sorted({cells[run] for run in mine["run"].unique()}))
-            for who, mine in part.groupby("who", sort=False)
-            if who in labels
+            str(competitor): tuple(sorted({cells[run] for run in mine["run"].unique()}))
+            for competitor, mine in part.groupby("competitor", sort=False)
+            if competitor in labels
         }
         for a, b in combinations(values, 2):
             if values[a] != values[b] and not {(game, a, b), (game, b, a)} & met:
-                found |= {who: " and ".join(values[who]) for who in (a, b)}
+                found |= {competitor: " and ".join(values[competitor]) for competitor in (a, b)}
     return found
 
 
 def _by_value(values: Mapping[str, str]) -> str:
     """``100: alpha; 250: beta, gamma``, from the value of each."""
     having: dict[str, list[str]] = defaultdict(list)
-    for who, value in values.items():
-        having[value].append(who)
+    for competitor, value in values.items():
+        having[value].append(competitor)
     return _first((f"{value}: {_first(whos, ', ', 4)}" for value, whos in having.items()), "; ", 6)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from game_reasoning_arena.analysis.statistics.competitors import Competitor, Who, players
+from game_reasoning_arena.analysis.statistics.competitors import Competitor, PlayerKey, players
 from game_reasoning_arena.analysis.tables.plain import plain
 from game_reasoning_arena.recording.frames import LoadedRuns, rows
 
@@ -27,7 +27,7 @@ def returns_under(policy: str) -> str:
     return f"returns_{policy}"
 
 
-def finished_rows(loaded: LoadedRuns, who: dict[Who, Competitor]) -> pd.DataFrame:
+def finished_rows(loaded: LoadedRuns, competitors: dict[PlayerKey, Competitor]) -> pd.DataFrame:
     """Return rows of the episodes that were written down."""
     games = [_game_string(loaded, run) for run in range(len(loaded.readers))]
     told = loaded.episodes
@@ -38,7 +38,7 @@ def finished_rows(loaded: LoadedRuns, who: dict[Who, Competitor]) -> pd.DataFram
         seats = line.seats or ()
         seating = seatings.get((line.run, seats))
         if seating is None:
-            made = _seating(line.run, seats, who)
+            made = _seating(line.run, seats, competitors)
             seating = seatings[line.run, seats] = (len(seatings), made)
         failed = tuple((line.failed or {}).items())
         key = line.status, line.returns, failed, line.substituted, len(seats), line.scores
@@ -75,7 +75,7 @@ def finished_rows(loaded: LoadedRuns, who: dict[Who, Competitor]) -> pd.DataFram
             "game": pd.Series(full[of], dtype=object),
             "seat": seat,
             "player": taken(0, seatings, "player"),
-            "who": taken(0, seatings, "who"),
+            "competitor": taken(0, seatings, "competitor"),
             "against": taken(0, seatings, "against"),
             "rival": taken(0, seatings, "rival"),
             "players": players[of],
@@ -104,7 +104,7 @@ class _Seating:
     """Who sits where in one run, a tuple per column."""
 
     player: tuple[str, ...]
-    who: tuple[str, ...]
+    competitor: tuple[str, ...]
     against: tuple[str, ...]
     rival: tuple[str | None, ...]
 
@@ -123,13 +123,13 @@ class _Ending:
     as_played: tuple[str | None, ...]
 
 
-def _seating(run: int, seats: Sequence[str], who: dict[Who, Competitor]) -> _Seating:
+def _seating(run: int, seats: Sequence[str], competitors: dict[PlayerKey, Competitor]) -> _Seating:
     for name in seats:
-        if (run, name) not in who:
-            who[run, name] = Competitor(
+        if (run, name) not in competitors:
+            competitors[run, name] = Competitor(
                 plain(name), {"type": "unknown"}, False, plain(name), plain(name)
             )
-    labels = [who[run, name].label for name in seats]
+    labels = [competitors[run, name].label for name in seats]
     return _Seating(
         tuple(seats),
         tuple(labels),
@@ -210,7 +210,7 @@ def _results(
     return blamed, None, blamed if status == "forfeit" else final
 
 
-def unfinished_rows(loaded: LoadedRuns, who: dict[Who, Competitor]) -> pd.DataFrame:
+def unfinished_rows(loaded: LoadedRuns, competitors: dict[PlayerKey, Competitor]) -> pd.DataFrame:
     """Return rows for episodes that were asked about but never written down."""
     asked = loaded.responses[["run", "episode", "seed", "seat", "player"]].drop_duplicates()
     done = pd.MultiIndex.from_frame(loaded.episodes[["run", "episode"]])
@@ -218,7 +218,7 @@ def unfinished_rows(loaded: LoadedRuns, who: dict[Who, Competitor]) -> pd.DataFr
     found: list[dict[str, Any]] = []
     open_: dict[tuple[int, int], dict[int, tuple[str, int]]] = {}
     for line in rows(asked):
-        if (line.run, line.player) in who:
+        if (line.run, line.player) in competitors:
             open_.setdefault((line.run, line.episode), {})[line.seat] = (line.player, line.seed)
     for (run, episode), seats in open_.items():
         names = players(loaded, run)
@@ -227,7 +227,7 @@ def unfinished_rows(loaded: LoadedRuns, who: dict[Who, Competitor]) -> pd.DataFr
             other = names[1 - names.index(name)]
             seats[1 - seat] = (other, seed)
         for seat, (name, seed) in sorted(seats.items()):
-            others = [who[run, n].label for s, (n, _) in sorted(seats.items()) if s != seat]
+            others = [competitors[run, n].label for s, (n, _) in sorted(seats.items()) if s != seat]
             found.append(
                 {
                     "run": run,
@@ -238,7 +238,7 @@ def unfinished_rows(loaded: LoadedRuns, who: dict[Who, Competitor]) -> pd.DataFr
                     "game": _game_string(loaded, run),
                     "seat": seat,
                     "player": name,
-                    "who": who[run, name].label,
+                    "competitor": competitors[run, name].label,
                     "against": " | ".join(others),
                     "rival": others[0] if len(others) == 1 and len(names) == 2 else None,
                     "players": len(names),

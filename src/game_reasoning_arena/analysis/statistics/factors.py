@@ -18,7 +18,7 @@ import pandas as pd
 
 from game_reasoning_arena.analysis.statistics.competitors import (
     Competitor,
-    Who,
+    PlayerKey,
     model_names,
 )
 from game_reasoning_arena.analysis.statistics.intervals import student_mean
@@ -178,12 +178,12 @@ def _with_levels(loaded: LoadedRuns, standings: Standings, key: str) -> pd.DataF
         run: _text(flatten(reader.config).get(key)) for run, reader in enumerate(loaded.readers)
     }
     own = key.rpartition(".")[2]
-    units = _units(standings.who, own)
+    units = _units(standings.competitors, own)
     table = standings.table
-    asked = {c.label for c in standings.who.values() if c.asked}
-    table = table[table["who"].isin(asked)].copy()
+    asked = {c.label for c in standings.competitors.values() if c.asked}
+    table = table[table["competitor"].isin(asked)].copy()
     table["level"] = table["run"].map(levels)
-    bare = {c.unsplit: units[who] for who, c in standings.who.items()}
+    bare = {c.unsplit: units[competitor] for competitor, c in standings.competitors.items()}
     table["unit"] = [
         units[int(run), str(player)]
         for run, player in zip(table["run"], table["player"], strict=True)
@@ -195,11 +195,11 @@ def _with_levels(loaded: LoadedRuns, standings: Standings, key: str) -> pd.DataF
     return table
 
 
-def _units(who: Mapping[Who, Competitor], own: str) -> dict[Who, str]:
+def _units(competitors: Mapping[PlayerKey, Competitor], own: str) -> dict[PlayerKey, str]:
     """A competitor's name without one of its settings."""
     bare = {
         one: {k: v for k, v in competitor.settings.items() if k != own}
-        for one, competitor in who.items()
+        for one, competitor in competitors.items()
     }
     names: dict[bytes, str] = {}
     by_base: dict[str, list[bytes]] = {}
@@ -208,7 +208,7 @@ def _units(who: Mapping[Who, Competitor], own: str) -> dict[Who, str]:
         frozen = _frozen(settings)
         if frozen not in by_base.setdefault(base, []):
             by_base[base].append(frozen)
-    short = model_names(who)
+    short = model_names(competitors)
     for base, every in by_base.items():
         for number, frozen in enumerate(every, 1):
             names[frozen] = short[base] if len(every) == 1 else f"{short[base]} #{number}"

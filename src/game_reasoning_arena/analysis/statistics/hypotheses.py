@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from game_reasoning_arena.analysis.statistics.competitors import Competitor, Who
+from game_reasoning_arena.analysis.statistics.competitors import Competitor, PlayerKey
 from game_reasoning_arena.errors import UserError, choose_from
 
 
@@ -26,7 +26,7 @@ class Hypotheses:
     only: tuple[str, ...] = ()
 
     def among(
-        self, labels: Sequence[str], who: Mapping[Who, Competitor]
+        self, labels: Sequence[str], competitors: Mapping[PlayerKey, Competitor]
     ) -> Iterator[tuple[str, str]]:
         """Yield the pairs (A, B) of one game's competitors that are asked about.
 
@@ -39,8 +39,8 @@ class Hypotheses:
         if self.pairs is not None:
             yield from ((a, b) for a, b in self.pairs if a in labels and b in labels)
             return
-        twins = {c.label: c.twin_of for c in who.values()}
-        asked = {c.label for c in who.values() if c.asked}
+        twins = {c.label: c.twin_of for c in competitors.values()}
+        asked = {c.label for c in competitors.values() if c.asked}
         if self.against is not None:
             others = [label for label in labels if label != self.against]
             others = [label for label in others if label in asked] or others
@@ -57,7 +57,7 @@ class Hypotheses:
 
 
 def hypotheses(
-    who: Mapping[Who, Competitor],
+    competitors: Mapping[PlayerKey, Competitor],
     against: str | None = None,
     pairs: str | None = None,
     only: Sequence[str] = (),
@@ -65,7 +65,7 @@ def hypotheses(
     """Return what the words of the command line ask about.
 
     Args:
-        who: the competitor behind every player of every run.
+        competitors: the competitor behind every player of every run.
         against: a competitor's label, or a part of just one.
         pairs: ``A:B,C:D``, each name as for ``against``.
         only: competitors' names, each as for ``against``.
@@ -73,7 +73,7 @@ def hypotheses(
     Raises:
         UserError: both are given, a name is nobody's or several competitors', or a pair is none.
     """
-    labels = {c.label: c.full for c in who.values()}
+    labels = {c.label: c.full for c in competitors.values()}
     if against is not None and pairs is not None:
         raise UserError("--against and --pairs each choose what is compared. Give one of them.")
     chosen_only = tuple(dict.fromkeys(_named(name, labels, "--only") for name in only))

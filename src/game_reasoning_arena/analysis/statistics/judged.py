@@ -27,8 +27,8 @@ class Judged:
     ``seats`` has the rows of the standings' table that were assessed, with evaluator (its name and
     settings), gained (the return that the assessment counts), adjusted (the same without luck),
     method, and of the seat's own decisions decided (how many), regret and response (their means;
-    NaN without any or where it is not known). ``decisions`` has a row per decision with game, who,
-    deal, copy and evaluator.
+    NaN without any or where it is not known). ``decisions`` has a row per decision with game,
+    competitor, deal, copy and evaluator.
     """
 
     seats: pd.DataFrame
@@ -57,7 +57,7 @@ def judged_of(loaded: LoadedRuns, standings: Standings) -> Judged:
     )
     seats["evaluator"] = seats["run"].map(names)
     decisions = loaded.decisions.merge(
-        seats[[*_KEY, "game", "who", "deal", "copy", "evaluator"]].rename(
+        seats[[*_KEY, "game", "competitor", "deal", "copy", "evaluator"]].rename(
             columns={"evaluator": "judged_by"}
         ),
         on=_KEY,

@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 #: Rows of one competitor in the tables by turn and by number of moves.
 _MOST_BINS = 10
-_WHO = (Column("who", "competitor", names_row=True), Column("game", "game", names_row=True))
+_WHO = (Column("competitor", "competitor", names_row=True), Column("game", "game", names_row=True))
 _BY = Column("evaluator", "judged by", names_row=True)
 
 
@@ -61,7 +61,7 @@ def judged_sentences(tables: Sequence[Table]) -> Iterator[str]:
             rows = [row for row in table.rows if row["game"] == game]
             shown = {column.key: column for column in table.columns}
             told = [
-                f"{row['who']} "
+                f"{row['competitor']} "
                 + ", ".join(
                     f"{before}{shown[name].show(row[name])}{after}"
                     for name, before, after in columns
@@ -133,12 +133,14 @@ def decisions_table(judged: Judged) -> Table:
         ],
         notes=list(judged.notes),
     )
-    for (game, who, evaluator), part in parts(judged.decisions, "game", "who", "evaluator"):
+    for (game, competitor, evaluator), part in parts(
+        judged.decisions, "game", "competitor", "evaluator"
+    ):
         chess = bool(part["accuracy"].notna().any())
         named = part["judgement"].value_counts()
         table.rows.append(
             {
-                "who": str(who),
+                "competitor": str(competitor),
                 "game": str(game),
                 "evaluator": str(evaluator),
                 "decisions": len(part),
@@ -179,14 +181,14 @@ def adjusted_table(judged: Judged) -> Table:
         ],
     )
     known = judged.seats[judged.seats["adjusted"].notna()]
-    for (game, who, evaluator), part in parts(known, "game", "who", "evaluator"):
+    for (game, competitor, evaluator), part in parts(known, "game", "competitor", "evaluator"):
         removed = list(dict.fromkeys(_REMOVED[str(m)] for m in part["method"] if m in _REMOVED))
         if not removed:
             continue
         raw, adjusted = mean_by_deal(part, "gained"), mean_by_deal(part, "adjusted")
         table.rows.append(
             {
-                "who": str(who),
+                "competitor": str(competitor),
                 "game": str(game),
                 "evaluator": str(evaluator),
                 "episodes": len(part),
@@ -246,12 +248,12 @@ def judged_pairs(judged: Judged, standings: Standings, asked: Hypotheses) -> Tab
     )
     totals: list[Floats] = []
     for (game, evaluator), part in parts(judged.seats, "game", "evaluator"):
-        labels = [str(label) for label in part["who"].unique()]
+        labels = [str(label) for label in part["competitor"].unique()]
         measures = ["regret"]
         if part["method"].isin(list(_REMOVED)).any():
             measures.append("adjusted")
         played = GameTable(part)
-        for a, b in asked.among(labels, standings.who):
+        for a, b in asked.among(labels, standings.competitors):
             pairing = played.pairing(a, b)
             for measure in measures:
                 values = played.part[measure].to_numpy(dtype=np.float64)
@@ -315,13 +317,13 @@ def binned_table(judged: Judged, column: str, key: str, title: str, heading: str
     )
     for (game,), whole in parts(judged.decisions, "game"):
         bins = _bins(whole[column])
-        for (who, evaluator), part in parts(whole, "who", "evaluator"):
+        for (competitor, evaluator), part in parts(whole, "competitor", "evaluator"):
             which = bins.loc[part.index]
             for name in sorted(which.unique(), key=lambda text: int(text.partition("-")[0])):
                 rows = part[which == name]
                 table.rows.append(
                     {
-                        "who": str(who),
+                        "competitor": str(competitor),
                         "game": str(game),
                         "evaluator": str(evaluator),
                         "bin": name,

@@ -14,7 +14,7 @@ from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.process.files import read_text
 
 #: What a row of the file may name an answer by, besides its label.
-NAMED_BY: Final = ("prompt", "group", "run", "episode", "seat", "who", "answer")
+NAMED_BY: Final = ("prompt", "group", "run", "episode", "seat", "competitor", "answer")
 
 _WORDS: Final = {
     **dict.fromkeys(("1", "1.0", "true", "yes", "right", "correct"), 1.0),

@@ -34,7 +34,7 @@ class Place:
     without a rank.
     """
 
-    who: str
+    competitor: str
     full: str
     value: Estimate
     episodes: int
@@ -83,7 +83,7 @@ def leaderboard(
         measure: what is shown; None for what is tested at each game.
         only: labels to show; empty for all.
     """
-    known = {c.label: c for c in standings.who.values()}
+    known = {c.label: c for c in standings.competitors.values()}
     boards = []
     scores: dict[str, dict[str, Place]] = {}
     for game, part in standings.table.groupby("game", sort=False):
@@ -93,10 +93,10 @@ def leaderboard(
         limits = standings.limits.get(str(game))
         ranked = {c.label for c in known.values() if c.asked and c.twin_of is None}
         places = []
-        for who, rows in part.groupby("who", sort=False):
-            if only and who not in only:
+        for label, rows in part.groupby("competitor", sort=False):
+            if only and label not in only:
                 continue
-            competitor, deals = known[str(who)], deals_of(rows)
+            competitor, deals = known[str(label)], deals_of(rows)
             rate = Measure.ACCURACY if what is Measure.ACCURACY else Measure.SCORE
             place = Place(
                 competitor.label,
@@ -117,11 +117,11 @@ def _board(game: str, measure: Measure, places: list[Place], pairs: Sequence[Pai
     places.sort(key=lambda place: -math.inf if place.value.value is None else -place.value.value)
     places.sort(key=lambda place: place.value.value is None)
     models = [place for place in places if not place.baseline]
-    order = [place.who for place in models]
+    order = [place.competitor for place in models]
     between = [p for p in pairs if p.p is not None and p.a in order and p.b in order]
     apart = {frozenset((p.a, p.b)) for p in between if p.resolved and not p.one_seat}
     shown = letters(order, apart) if _all_pairs(order, between) else {}
-    models = [replace(place, letters=shown.get(place.who, "")) for place in models]
+    models = [replace(place, letters=shown.get(place.competitor, "")) for place in models]
     baselines = [place for place in places if place.baseline]
     sentence = _sentence(game, measure, models, baselines, pairs)
     return Board(game, measure, models, baselines, sentence)
@@ -149,46 +149,52 @@ def _sentence(
     met = [
         (place, pair)
         for place in rivals
-        if (pair := by_names.get(frozenset((first.who, place.who)))) and pair.p is not None
+        if (pair := by_names.get(frozenset((first.competitor, place.competitor))))
+        and pair.p is not None
     ]
     if not met:
-        other = next((p for p in pairs if p.p is None and first.who in (p.a, p.b)), None)
+        other = next((p for p in pairs if p.p is None and first.competitor in (p.a, p.b)), None)
         why = "no test compares it with another" if other is None else other.verdict()
-        return f"{game}: {first.who} has {_value(first, measure)}; {why}."
-    behind = [place for place, pair in met if _better(pair, first.who)]
+        return f"{game}: {first.competitor} has {_value(first, measure)}; {why}."
+    behind = [place for place, pair in met if _better(pair, first.competitor)]
     level = [(place, pair) for place, pair in met if not pair.resolved]
     fixed = [(place, pair) for place, pair in met if pair.resolved and pair.one_seat]
     if len(behind) == len(met):
         place, pair = met[0]
         return (
-            f"{game}: {first.who} leads with {_value(first, measure)}, "
-            f"{_gap(pair, first.who, measure)} ahead of {place.who} ({_sure(pair)})."
+            f"{game}: {first.competitor} leads with {_value(first, measure)}, "
+            f"{_gap(pair, first.competitor, measure)} ahead of {place.competitor} ({_sure(pair)})."
         )
     if level:
         place, pair = level[0]
-        others = place.who if len(level) == 1 else f"{place.who} and {len(level) - 1} more"
+        others = (
+            place.competitor if len(level) == 1 else f"{place.competitor} and {len(level) - 1} more"
+        )
         more = f"; {len(behind)} behind for sure" if behind else ""
         return (
-            f"{game}: no leader for sure. {first.who} is first with {_value(first, measure)}, not "
+            f"{game}: no leader for sure. {first.competitor} is first with "
+            f"{_value(first, measure)}, not "
             f"told apart from {others}{more}. {_needed(pair, first, place)}"
         )
     place, pair = (fixed or met)[0]
     if fixed:
-        ahead = first if (pair.a == first.who) == (pair.lead() > 0) else place
+        ahead = first if (pair.a == first.competitor) == (pair.lead() > 0) else place
         return (
-            f"{game}: {ahead.who} is ahead, but nobody changed seats, which may be the reason "
+            f"{game}: {ahead.competitor} is ahead, but nobody changed seats, which may be the "
+            "reason "
             f"({_sure(pair)}). Play with seats=rotate to tell."
         )
     # Ahead by the mean of all its games, behind in those that can be compared.
     return (
-        f"{game}: {first.who} has the highest {SHOWN[measure][0].rstrip(' %')}, but in games "
-        f"that can be compared {place.who} is better ({_sure(pair)})."
+        f"{game}: {first.competitor} has the highest {SHOWN[measure][0].rstrip(' %')}, but in "
+        "games "
+        f"that can be compared {place.competitor} is better ({_sure(pair)})."
     )
 
 
-def _better(pair: Pair, who: str) -> bool:
+def _better(pair: Pair, competitor: str) -> bool:
     ahead = pair.a if pair.lead() > 0 else pair.b
-    return pair.resolved and not pair.one_seat and ahead == who
+    return pair.resolved and not pair.one_seat and ahead == competitor
 
 
 def _value(place: Place, measure: Measure) -> str:
@@ -218,9 +224,12 @@ def _sure(pair: Pair) -> str:
 
 def _needed(pair: Pair, first: Place, other: Place) -> str:
     if pair.hopeless or pair.needed is None:
-        return f"Too few deals differ to tell {first.who} from {other.who}: play more."
+        return (
+            f"Too few deals differ to tell {first.competitor} from {other.competitor}: play more."
+        )
     return (
-        f"About {pair.needed:,} episodes of each would tell {first.who} from {other.who} "
+        f"About {pair.needed:,} episodes of each would tell {first.competitor} from "
+        f"{other.competitor} "
         f"(there are {pair.n:,})."
     )
 
@@ -232,10 +241,10 @@ def _overall(
     if len(games) < 2:
         return [], []
     places, left_out = [], []
-    for who, by_game in scores.items():
+    for competitor, by_game in scores.items():
         known = [by_game[game] for game in games if game in by_game]
         if len(known) < len(games) or any(place.value.value is None for place in known):
-            left_out.append(who)
+            left_out.append(competitor)
             continue
         value = mean_of_estimates([place.value for place in known])
         episodes = sum(place.episodes for place in known)
@@ -269,7 +278,7 @@ def boards_table(found: Leaderboard) -> Table:
     columns = [
         Column("game", "game", names_row=True),
         Column("rank", "#", "count"),
-        Column("who", "competitor", names_row=True),
+        Column("competitor", "competitor", names_row=True),
         Column("episodes", "episodes", "count"),
         *(
             Column(measure.value, f"{SHOWN[measure][0]} [95 %]", SHOWN[measure][1])
@@ -295,11 +304,11 @@ def _row(board: Board, place: Place, rank: int | None) -> dict[str, Value]:
     return {
         "game": board.game,
         "rank": rank,
-        "who": place.who,
+        "competitor": place.competitor,
         "episodes": place.episodes,
         board.measure.value: place.value,
         "letters": place.letters or None,
-        "label": place.full if place.full != place.who else None,
+        "label": place.full if place.full != place.competitor else None,
     }
 
 
@@ -310,7 +319,7 @@ def overall_table(found: Leaderboard) -> Table:
         "Over all games",
         [
             Column("rank", "#", "count"),
-            Column("who", "competitor", names_row=True),
+            Column("competitor", "competitor", names_row=True),
             Column("episodes", "episodes", "count"),
             Column("score", "mean score % [95 %]", "percent"),
             Column("games", "games", "count"),
@@ -323,7 +332,7 @@ def overall_table(found: Leaderboard) -> Table:
         table.rows.append(
             {
                 "rank": None if place.baseline else rank,
-                "who": place.who,
+                "competitor": place.competitor,
                 "episodes": place.episodes,
                 "score": place.value,
                 "games": games,
@@ -364,8 +373,12 @@ def _section(sentence: str, headings: Sequence[str], places: Sequence[Place], ki
     return Section(
         sentence,
         headings,
-        [row(place, str(rank), place.who) for rank, place in enumerate(models, 1)],
-        [row(place, "", f"{place.who} ({_apart(place)})") for place in places if place.baseline],
+        [row(place, str(rank), place.competitor) for rank, place in enumerate(models, 1)],
+        [
+            row(place, "", f"{place.competitor} ({_apart(place)})")
+            for place in places
+            if place.baseline
+        ],
     )
 
 
@@ -379,7 +392,8 @@ def _overall_sentence(found: Leaderboard, models: Sequence[Place]) -> str:
     if not models:
         return f"Over all {games} games: no model played all of them."
     text = (
-        f"Over all {games} games, each weighing the same: {models[0].who} has the highest mean "
+        f"Over all {games} games, each weighing the same: {models[0].competitor} has the highest "
+        "mean "
         "score."
     )
     if found.left_out:

@@ -187,13 +187,13 @@ def compare_pairs(
     found: list[tuple[_GamePairs, Pair, dict[str, Test]]] = []
     for game, part in standings.table.groupby("game", sort=False):
         measure = chosen or measure_of(part)
-        labels = [str(label) for label in part["who"].unique()]
-        wanted = list(asked.among(labels, standings.who)) if measure is not None else []
+        labels = [str(label) for label in part["competitor"].unique()]
+        wanted = list(asked.among(labels, standings.competitors)) if measure is not None else []
         if not wanted or measure is None:
             continue
         game_pairs = _GamePairs(str(game), part, measure, standings.limits.get(str(game)))
         found += [(game_pairs, *game_pairs.compare(a, b, policy)) for a, b in wanted]
-    twins = {c.label for c in standings.who.values() if c.twin_of is not None}
+    twins = {c.label for c in standings.competitors.values() if c.twin_of is not None}
     for control in (False, True):
         _correct([one for one in found if (one[1].a in twins) is control and one[2]], policy)
     return [pair for _, pair, _ in found]

@@ -21,8 +21,8 @@ def paper_tables(
         overall: the table over all games; without rows where there is one game.
         failures: what failed answers were.
     """
-    ranks = {place.who: number for number, place in enumerate(_everybody(found))}
-    failures.rows.sort(key=lambda row: ranks.get(str(row["who"]), len(ranks)))
+    ranks = {place.competitor: number for number, place in enumerate(_everybody(found))}
+    failures.rows.sort(key=lambda row: ranks.get(str(row["competitor"]), len(ranks)))
     return [_leaderboard(found), overall, _pairs(pairs, ranks), failures]
 
 
@@ -41,7 +41,7 @@ def _leaderboard(found: Leaderboard) -> Table:
         [
             *([] if one else [Column("game", "game", names_row=True)]),
             Column("rank", "#", "count", names_row=True),
-            Column("who", "competitor", names_row=True),
+            Column("competitor", "competitor", names_row=True),
             Column("episodes", "episodes", "count"),
             Column("value", f"{heading or 'result'} [95 %]", "percent"),
             Column("letters", "group"),
@@ -75,7 +75,7 @@ def _place(board: Board, place: Place, number: int, *, named: bool) -> dict[str,
     return {
         "game": f"{board.game} ({heading})" if named else board.game,
         "rank": "" if place.baseline else number,
-        "who": place.who,
+        "competitor": place.competitor,
         "episodes": place.episodes,
         "value": Column("value", heading, kind).show(place.value),
         "letters": place.letters,

@@ -36,7 +36,7 @@ def readings_table(responses: pd.DataFrame) -> Table:
         "reading",
         "How answers were read, % of all answers",
         [
-            Column("who", "competitor", names_row=True),
+            Column("competitor", "competitor", names_row=True),
             Column("answers", "answers", "count"),
             Column("plain", "as asked %", "percent"),
             Column("dressed", "dress forgiven %", "percent"),
@@ -47,18 +47,18 @@ def readings_table(responses: pd.DataFrame) -> Table:
     )
     every = responses[responses["outcome"].notna()]
     unparsable = outcome_rates(every, ["unparsable"])
-    for who, answered in every.groupby("who", sort=False, dropna=True):
+    for competitor, answered in every.groupby("competitor", sort=False, dropna=True):
         if not len(answered):
             continue
         how = _how(answered)
         table.rows.append(
             {
-                "who": str(who),
+                "competitor": str(competitor),
                 "answers": len(answered),
                 "plain": float((how == "plain").mean()),
                 "dressed": float((how == "dressed").mean()),
                 "judged": float((how == "judged").mean()),
-                "unparsable": unparsable[str(who)],
+                "unparsable": unparsable[str(competitor)],
                 "forms": _shares(answered),
             }
         )
@@ -72,13 +72,13 @@ def reading_caveats(responses: pd.DataFrame, standings: Standings) -> list[str]:
     ``UNPARSABLE_GAP`` or ``JUDGED_GAP``; deals are the unit.
     """
     games = standings.table.drop_duplicates("run").set_index("run")["game"]
-    answered = responses[responses["outcome"].notna() & responses["who"].notna()]
+    answered = responses[responses["outcome"].notna() & responses["competitor"].notna()]
     answered = answered.assign(game=answered["run"].map(games), how=_how(answered))
     found: list[str] = []
     for game, part in answered.groupby("game", sort=False, observed=True):
         judged = {
-            str(who): (mine["how"] == "judged", mine["seed"])
-            for who, mine in part.groupby("who", sort=False)
+            str(competitor): (mine["how"] == "judged", mine["seed"])
+            for competitor, mine in part.groupby("competitor", sort=False)
         }
         shares = (outcome_rates(part, ["unparsable"]), rates_together(judged))
         for mine, what in zip(shares, _WARNED, strict=True):
@@ -147,22 +147,22 @@ def _warning(
 def mendable_failures(loaded: LoadedRuns, responses: pd.DataFrame) -> list[str]:
     """Return failures that a setting would have mended, per competitor, in plain words."""
     found: dict[str, None] = {}
-    for (run, player, who), failures in _counted(responses).items():
+    for (run, player, competitor), failures in _counted(responses).items():
         agents: Any = loaded.readers[run].config.get("agents")
         options = agents.get(player) if isinstance(agents, Mapping) else None
         options = options if isinstance(options, Mapping) else {}
         for sentence in failures.mendable(player, options).values():
-            found[f"{who}: {sentence}"] = None
+            found[f"{competitor}: {sentence}"] = None
     return list(found)
 
 
 def _counted(responses: pd.DataFrame) -> dict[tuple[int, str, str], Failures]:
     """How the answers of each player of each run failed, by (run, player, competitor)."""
-    known = responses[responses["who"].notna()]
+    known = responses[responses["competitor"].notna()]
     thought = (known["reasoning_chars"].fillna(0) > 0) | (known["reasoning_tokens"].fillna(0) > 0)
     kinds = pd.DataFrame(
         {
-            **{name: known[name] for name in ("run", "player", "who", "outcome")},
+            **{name: known[name] for name in ("run", "player", "competitor", "outcome")},
             "thought": thought.astype(bool),
             "declared": known["parse_form"].notna(),
             "requested": known["requested"].astype(object).fillna("{}"),
@@ -170,8 +170,8 @@ def _counted(responses: pd.DataFrame) -> dict[tuple[int, str, str], Failures]:
     )
     counts: Any = kinds.groupby(list(kinds), sort=False, observed=True).size()
     found: dict[tuple[int, str, str], Failures] = {}
-    for (run, player, who, outcome, thinks, declared, requested), count in counts.items():
-        found.setdefault((int(run), str(player), str(who)), Failures()).add(
+    for (run, player, competitor, outcome, thinks, declared, requested), count in counts.items():
+        found.setdefault((int(run), str(player), str(competitor)), Failures()).add(
             str(outcome),
             thought=bool(thinks),
             declared=bool(declared),

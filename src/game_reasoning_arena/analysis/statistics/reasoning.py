@@ -129,7 +129,7 @@ class Passages:
         asked = str(game).partition("(")[0] == PROMPTS
         found = passage(line.get("text"), line.get("reasoning"), whole=asked)
         player = str(line.get("player"))
-        if found is None or (run, player) not in self._standings.who:
+        if found is None or (run, player) not in self._standings.competitors:
             return None
         text, source = found
         keys = {key: line.get(key) for key in ("episode", "seat", "turn", "attempt", "sample")}
@@ -137,7 +137,7 @@ class Passages:
             {
                 "run": run,
                 **keys,
-                "who": self._standings.label(run, player),
+                "competitor": self._standings.label(run, player),
                 "game": game,
                 "outcome": line.get("outcome"),
                 "result": result,
@@ -150,7 +150,7 @@ class Passages:
 def passages(
     loaded: LoadedRuns, standings: Standings, policy: str = "loss"
 ) -> Iterator[tuple[dict[str, Any], str]]:
-    """(who, where and how it ended, the text) of every answer, read one at a time."""
+    """(competitor, place and end, text) of every answer, read one at a time."""
     every = Passages(standings, policy)
     for run, line in loaded.iter_responses():
         if (found := every.of(run, line)) is not None:
@@ -163,12 +163,13 @@ def reasoning_row(keys: Mapping[str, Any], text: str) -> tuple[Any, ...]:
 
 
 def reasoning_table(rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
-    """One row per passage: who, where, how the answer and the game ended, length, categories."""
+    """A row per passage: competitor, place, how answer and game ended, length, categories."""
     return pd.DataFrame(list(rows), columns=[*_KEYS, *_FEATURES])
 
 
 _KEYS: Final = (
-    "run", "episode", "seat", "turn", "attempt", "sample", "who", "game", "outcome", "result",
+    "run", "episode", "seat", "turn", "attempt", "sample", "competitor", "game", "outcome",
+    "result",
     "source",
 )  # fmt: skip
 
@@ -179,7 +180,7 @@ def reasoning_summary(table: pd.DataFrame) -> Table:
         "reasoning",
         "Reasoning: median words, % of answers in which a category occurs",
         [
-            Column("who", "competitor", names_row=True),
+            Column("competitor", "competitor", names_row=True),
             Column("game", "game", names_row=True),
             Column("result", "game ended", names_row=True),
             Column("answers", "answers", "count"),
@@ -191,9 +192,11 @@ def reasoning_summary(table: pd.DataFrame) -> Table:
         result=table["result"].fillna("undecided").mask(of_prompts(table["game"]), ""),
         game=table["game"].fillna("?"),
     )
-    for (who, game, result), part in filled.groupby(["who", "game", "result"], sort=False):
+    for (competitor, game, result), part in filled.groupby(
+        ["competitor", "game", "result"], sort=False
+    ):
         row: dict[str, Any] = {
-            "who": str(who),
+            "competitor": str(competitor),
             "game": str(game),
             "result": str(result) or None,
             "answers": len(part),

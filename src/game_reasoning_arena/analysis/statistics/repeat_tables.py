@@ -20,7 +20,7 @@ def repeats_table(answers: Answers) -> Table:
         "repeats",
         "Several answers to a prompt",
         [
-            Column("who", "competitor", names_row=True),
+            Column("competitor", "competitor", names_row=True),
             Column("file", "prompts of", names_row=True),
             Column("k", "k", "count", names_row=True),
             Column("pass", "pass@k % [95 %]", "percent"),
@@ -29,7 +29,7 @@ def repeats_table(answers: Answers) -> Table:
             Column("n", "answers each", "text"),
         ],
     )
-    for (file, who), part in parts(answers.scored, "file", "who"):
+    for (file, competitor), part in parts(answers.scored, "file", "competitor"):
         if not set(part["score"].unique()) <= {0.0, 1.0}:
             continue
         if part["key"].is_unique:
@@ -48,7 +48,7 @@ def repeats_table(answers: Answers) -> Table:
             keys = list(range(len(prompts)))
             table.rows.append(
                 {
-                    "who": who,
+                    "competitor": competitor,
                     "file": file,
                     "k": k,
                     "pass": clustered_mean(passed, keys, limits=(0.0, 1.0)),
@@ -76,7 +76,7 @@ def _ks(most: int) -> list[int]:
 
 def prompts_table(answers: Answers) -> Table:
     """Return who got what, a row per prompt: the mean score and the answers of each."""
-    whos = list(dict.fromkeys(answers.scored["who"]))
+    whos = list(dict.fromkeys(answers.scored["competitor"]))
     columns = [
         Column("prompt", "prompt", names_row=True),
         Column("file", "prompts of", names_row=True),
@@ -84,14 +84,16 @@ def prompts_table(answers: Answers) -> Table:
         Column("expected", "expected"),
         Column("differ", "differ", "text"),
     ]
-    for who in whos:
-        columns.append(Column(f"{who}: score", who, "percent"))
-        columns.append(Column(f"{who}: answer", f"{who}: answer"))
+    for competitor in whos:
+        columns.append(Column(f"{competitor}: score", competitor, "percent"))
+        columns.append(Column(f"{competitor}: answer", f"{competitor}: answer"))
     table = Table("prompts", "Prompt by prompt", columns)
     prompts: dict[tuple[Any, Any], dict[str, Value]] = {}
     said: dict[tuple[Any, Any], dict[str, tuple[list[float], list[Any]]]] = {}
-    names = ("file", "key", "who", "score", "answer", "prompt", "group", "expected")
-    for file, key, who, score, answer, prompt, group, expected in _values(answers.scored, *names):
+    names = ("file", "key", "competitor", "score", "answer", "prompt", "group", "expected")
+    for file, key, competitor, score, answer, prompt, group, expected in _values(
+        answers.scored, *names
+    ):
         if (file, key) not in prompts:
             prompts[file, key] = {
                 "prompt": str(prompt),
@@ -99,14 +101,16 @@ def prompts_table(answers: Answers) -> Table:
                 "group": group if isinstance(group, str) else None,
                 "expected": _cut(expected),
             }
-        scores, texts = said.setdefault((file, key), {}).setdefault(who, ([], []))
+        scores, texts = said.setdefault((file, key), {}).setdefault(competitor, ([], []))
         scores.append(score)
         texts.append(answer)
     for at, row in prompts.items():
-        means = {who: sum(scores) / len(scores) for who, (scores, _) in said[at].items()}
-        for who, (_, texts) in said[at].items():
-            row[f"{who}: score"] = means[who]
-            row[f"{who}: answer"] = _cut(_said(texts))
+        means = {
+            competitor: sum(scores) / len(scores) for competitor, (scores, _) in said[at].items()
+        }
+        for competitor, (_, texts) in said[at].items():
+            row[f"{competitor}: score"] = means[competitor]
+            row[f"{competitor}: answer"] = _cut(_said(texts))
         row["differ"] = "yes" if len(set(means.values())) > 1 else None
         table.rows.append(row)
     return table

@@ -36,8 +36,8 @@ _APART = ("error", "budget", "interrupted", "unfinished", "running")
 def groups(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """(game, label, rows), games and labels in order of appearance."""
     for game, rows in table.groupby("game", sort=False):
-        for who, part in rows.groupby("who", sort=False):
-            yield str(game), str(who), part
+        for competitor, part in rows.groupby("competitor", sort=False):
+            yield str(game), str(competitor), part
 
 
 def results_table(standings: Standings, policy: str) -> Table:
@@ -46,7 +46,7 @@ def results_table(standings: Standings, policy: str) -> Table:
         "results",
         f"Results (forfeits: {policy})",
         [
-            Column("who", "competitor", names_row=True),
+            Column("competitor", "competitor", names_row=True),
             Column("game", "game", names_row=True),
             Column("began", "episodes", "count"),
             Column("win", "win % [95 %]", "percent"),
@@ -66,12 +66,12 @@ def results_table(standings: Standings, policy: str) -> Table:
         ],
     )
     small: dict[tuple[str, str], list[str]] = {}
-    for game, who, part in groups(standings.table):
-        table.rows.append(_result_row(game, who, part, policy, standings.limits.get(game)))
+    for game, competitor, part in groups(standings.table):
+        table.rows.append(_result_row(game, competitor, part, policy, standings.limits.get(game)))
         decided = int(part[policy].notna().sum())
         shared = int(part["players"].max()) > 1 and decides(part)
         if shared and (note := small_sample(decided)):
-            small.setdefault((game, note), []).append(who)
+            small.setdefault((game, note), []).append(competitor)
     table.notes += [f"{', '.join(whos)}, {game}: {note}." for (game, note), whos in small.items()]
     if any(row["limit"] for row in table.rows):
         table.notes.append(
@@ -113,15 +113,15 @@ def _cost_of_forfeits(standings: Standings, policy: str) -> Iterator[str]:
 
 def _several_opponents(standings: Standings) -> Iterator[str]:
     """Whose row is of games against several opponents, with their numbers."""
-    asked = {c.label for c in standings.who.values() if c.asked}
+    asked = {c.label for c in standings.competitors.values() if c.asked}
     two = standings.table[standings.table["players"] == 2]
     found = []
-    for _, who, part in groups(two[two["who"].isin(asked)]):
+    for _, competitor, part in groups(two[two["competitor"].isin(asked)]):
         against = part["against"].value_counts(sort=False)
         if len(against) > 1:
             named = [f"{name} {count}" for name, count in against.items()]
             more = f", {len(named) - 4} more" if len(named) > 4 else ""
-            found.append(f"{who} ({', '.join(named[:4])}{more})")
+            found.append(f"{competitor} ({', '.join(named[:4])}{more})")
     if found:
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
         yield f"one row of games against several opponents: {'; '.join(found[:3])}{more}."
@@ -129,13 +129,13 @@ def _several_opponents(standings: Standings) -> Iterator[str]:
 
 def _unlike(standings: Standings) -> Iterator[str]:
     """Games in which models that never met had different opponents."""
-    asked = {c.label: c.unsplit for c in standings.who.values() if c.asked}
+    asked = {c.label: c.unsplit for c in standings.competitors.values() if c.asked}
     two = standings.table[standings.table["players"] == 2]
     for game, rows in two.groupby("game", sort=False):
         met = {
-            str(who): set(part["against"])  # without runs: the same opponent in each
-            for who, part in rows.groupby("who", sort=False)
-            if who in asked
+            str(competitor): set(part["against"])  # without runs: the same opponent in each
+            for competitor, part in rows.groupby("competitor", sort=False)
+            if competitor in asked
         }
         unlike = [
             f"{a} and {b}"
@@ -151,7 +151,7 @@ def _unlike(standings: Standings) -> Iterator[str]:
 
 
 def _result_row(
-    game: str, who: str, part: pd.DataFrame, policy: str, limits: Limits | None
+    game: str, competitor: str, part: pd.DataFrame, policy: str, limits: Limits | None
 ) -> dict[str, Value]:
     began = len(part)
     shared = bool((part["players"] > 1).any()) and decides(part)
@@ -167,7 +167,7 @@ def _result_row(
     returned = values(part, policy, Measure.RETURN)
     forfeited = part["status"] == "forfeit"
     return {
-        "who": who,
+        "competitor": competitor,
         "game": game,
         "began": began,
         "win": share("win"),
@@ -217,7 +217,7 @@ def copies(standings: Standings) -> Iterator[str]:
         steady = part[part["copy"] != 0]
         different = distinct_games(steady)
         if different < len(steady):
-            names = list(dict.fromkeys([*steady["who"], *steady["rival"].dropna()]))
+            names = list(dict.fromkeys([*steady["competitor"], *steady["rival"].dropna()]))
             more = f" and {len(names) - 4} more" if len(names) > 4 else ""
             yield (
                 f"{game}: {len(steady)} games of {', '.join(names[:4])}{more} are only {different} "
@@ -234,7 +234,7 @@ def policies_table(standings: Standings) -> Table:
         "policies",
         "Score % by how forfeits and substituted moves count",
         [
-            Column("who", "competitor", names_row=True),
+            Column("competitor", "competitor", names_row=True),
             Column("game", "game", names_row=True),
             Column("touched", "episodes touched", "count"),
             *(Column(key, f"{text} [95 %]", "percent") for key, text in kinds.items()),
@@ -251,10 +251,10 @@ def policies_table(standings: Standings) -> Table:
         return table
     several = standings.table[standings.table["players"] > 1]
     measures = {game: measure_of(part) for game, part in several.groupby("game", sort=False)}
-    for game, who, part in groups(several):
+    for game, competitor, part in groups(several):
         deals = deals_of(part)
         row: dict[str, Value] = {
-            "who": who,
+            "competitor": competitor,
             "game": game,
             "touched": int(touched[part.index].sum()),
         }
@@ -272,13 +272,13 @@ def policies_table(standings: Standings) -> Table:
 def fits(standings: Standings, policy: str) -> dict[str, list[Ratings]]:
     """Return ratings per game of two; settings that met themselves tell nothing of others."""
     found = {}
-    twins = {c.label for c in standings.who.values() if c.twin_of is not None}
+    twins = {c.label for c in standings.competitors.values() if c.twin_of is not None}
     two = standings.table[(standings.table["players"] == 2) & (standings.table["seat"] == 0)]
     for game, every in two[two[policy].notna() & two["rival"].notna()].groupby("game", sort=False):
-        others = every[~every["who"].isin(twins)]
+        others = every[~every["competitor"].isin(twins)]
         part = others if len(others) else every
         games = Games(
-            part["who"].to_numpy(),
+            part["competitor"].to_numpy(),
             part["rival"].to_numpy(),
             values(part, policy, Measure.SCORE),
             deals_of(part),
@@ -294,7 +294,7 @@ def ratings_table(rated: dict[str, list[Ratings]]) -> Table:
         "ratings",
         "Ratings (Bradley-Terry with ties and seat effect; points, 400 are odds of 10 to 1)",
         [
-            Column("who", "competitor", names_row=True),
+            Column("competitor", "competitor", names_row=True),
             Column("game", "game", names_row=True),
             Column("group", "group", "count"),
             Column("rating", "rating [95 %]", "rating"),
@@ -304,13 +304,13 @@ def ratings_table(rated: dict[str, list[Ratings]]) -> Table:
     )
     for game, groups_ in rated.items():
         for number, fit in enumerate(groups_, 1):
-            for place, (who, rating) in enumerate(fit.ratings.items()):
+            for place, (competitor, rating) in enumerate(fit.ratings.items()):
                 row: dict[str, Value] = {
-                    "who": who,
+                    "competitor": competitor,
                     "game": game,
                     "group": number if len(groups_) > 1 else None,
                     "rating": rating,
-                    "games": fit.played[who],
+                    "games": fit.played[competitor],
                     "deals": None if fit.deals is None else int(fit.deals[place]),
                 }
                 table.rows.append(row)

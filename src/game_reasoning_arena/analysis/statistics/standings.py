@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from game_reasoning_arena.analysis.statistics import told_apart
 from game_reasoning_arena.analysis.statistics.competitors import (
     Competitor,
-    Who,
+    PlayerKey,
     competitors,
     run_names,
 )
@@ -64,24 +64,24 @@ class Standings:
 
     ``table`` has a row per episode and seat: run, episode, seed, deal (what is the same luck: the
     seed, or the prompt), copy (a number that episodes share which nothing random could have made
-    different, 0 for others), game, seat, player, who (label), against (the others' labels by seat,
-    joined by " | "), rival (the only opponent's label; None if there are several, or if both failed
-    in the same turn), players, status, cause (why this seat forfeited, or None), substituted,
-    move_limit, returns (as recorded), and two columns per policy: its name, for win, draw, loss or
-    None, and :func:`returns_under` it, for the return with what a failure costs.
+    different, 0 for others), game, seat, player, competitor (its label), against (the others'
+    labels by seat, joined by " | "), rival (the only opponent's label; None if there are several,
+    or if both failed in the same turn), players, status, cause (why this seat forfeited, or None),
+    substituted, move_limit, returns (as recorded), and two columns per policy: its name, for win,
+    draw, loss or None, and :func:`returns_under` it, for the return with what a failure costs.
 
     ``limits`` are the least and greatest return of each game, and whether the runs recorded them
     rather than showed them.
     """
 
     table: pd.DataFrame
-    who: dict[Who, Competitor]
+    competitors: dict[PlayerKey, Competitor]
     notes: list[str] = field(default_factory=list)
     limits: dict[str, Limits] = field(default_factory=dict)
 
     def label(self, run: int, player: str) -> str:
         """Return the label of a player of a run."""
-        return self.who[run, player].label
+        return self.competitors[run, player].label
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,30 +98,30 @@ def standings(loaded: LoadedRuns) -> Standings:
 
     Reads ``loaded.responses``, to know of episodes that began without finishing.
     """
-    who = competitors(loaded)
-    parts = [finished_rows(loaded, who), unfinished_rows(loaded, who)]
+    known = competitors(loaded)
+    parts = [finished_rows(loaded, known), unfinished_rows(loaded, known)]
     table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     notes: list[str] = []
     for asked in (True, False):  # those who are asked first: their names tell the others' deals
-        if found := told_apart.doubles(table, who, asked):
-            told_apart.split(who, table, told_apart.tails(table, found, run_names(loaded)))
+        if found := told_apart.doubles(table, known, asked):
+            told_apart.split(known, table, told_apart.tails(table, found, run_names(loaded)))
             if asked:
                 named = ", ".join(sorted({label for label, _ in found}))
                 notes.append(
                     "Players with the same settings played the same deals in several runs, so "
                     f"these are told apart by run: {named}."
                 )
-    notes += _other_names(who)
+    notes += _other_names(known)
     limits = _limits(loaded, table)
     _count_failures(table, limits)
-    table["copy"] = _copies(table, who)
-    return Standings(table, who, notes, limits)
+    table["copy"] = _copies(table, known)
+    return Standings(table, known, notes, limits)
 
 
-def _other_names(who: Mapping[Who, Competitor]) -> Iterator[str]:
+def _other_names(competitors: Mapping[PlayerKey, Competitor]) -> Iterator[str]:
     """Competitors that runs gave several names."""
     names: dict[str, dict[str, None]] = {}
-    for competitor in who.values():
+    for competitor in competitors.values():
         if competitor.given is not None:
             names.setdefault(competitor.label, {})[competitor.given] = None
     for label, every in names.items():
@@ -179,14 +179,14 @@ def _count_failures(table: pd.DataFrame, limits: Mapping[str, Limits]) -> None:
     table[returns_under("as-played")] = np.where(ended, blamed, recorded)
 
 
-def _copies(table: pd.DataFrame, who: Mapping[Who, Competitor]) -> NDArray[np.int64]:
+def _copies(table: pd.DataFrame, competitors: Mapping[PlayerKey, Competitor]) -> NDArray[np.int64]:
     """Numbers that equal episodes share where nothing random could have made them differ.
 
     ``copy`` holds the number of the list of moves, 0 where chance moved or the moves are not known.
     """
     lines = table["copy"].to_numpy(dtype=np.int64)
-    draws = {c.label: c.draws for c in who.values()}
-    drawn = table["who"].map(draws).fillna(True).to_numpy(dtype=bool)
+    draws = {c.label: c.draws for c in competitors.values()}
+    drawn = table["competitor"].map(draws).fillna(True).to_numpy(dtype=bool)
     if not (lines != 0).any() or drawn.all():
         return np.zeros(len(table), dtype=np.int64)
     order = [table["run"], table["episode"]]
@@ -195,7 +195,7 @@ def _copies(table: pd.DataFrame, who: Mapping[Who, Competitor]) -> NDArray[np.in
     found = np.zeros(len(table), dtype=np.int64)
     if steady.any():
         some = table[steady]
-        keys = [some[name] for name in ("game", "who", "against", "seat", "copy", "returns")]
+        keys = [some[name] for name in ("game", "competitor", "against", "seat", "copy", "returns")]
         found[steady] = (
             pd.Series(0, index=some.index).groupby(keys, sort=False, dropna=False).ngroup() + 1
         )

@@ -7,33 +7,35 @@ from dataclasses import replace
 
 import pandas as pd
 
-from game_reasoning_arena.analysis.statistics.competitors import Competitor, Who
+from game_reasoning_arena.analysis.statistics.competitors import Competitor, PlayerKey
 from game_reasoning_arena.analysis.statistics.names import apart
 
-_DEAL = ["who", "game", "deal", "seat", "player", "opponent"]
+_DEAL = ["competitor", "game", "deal", "seat", "player", "opponent"]
 
 
 def doubles(
-    table: pd.DataFrame, who: Mapping[Who, Competitor], asked: bool
+    table: pd.DataFrame, competitors: Mapping[PlayerKey, Competitor], asked: bool
 ) -> set[tuple[str, int]]:
     """Return (label, run) wherever another run holds the same deal under the same label.
 
     Args:
         table: of the standings.
-        who: the competitor behind every player of every run.
+        competitors: the competitor behind every player of every run.
         asked: whether to look among models or among the others.
     """
     if table["run"].nunique() < 2:
         return set()
-    wanted = {c.label for c in who.values() if c.asked is asked}
-    some = table[table["who"].isin(wanted)]
+    wanted = {c.label for c in competitors.values() if c.asked is asked}
+    some = table[table["competitor"].isin(wanted)]
     if some.empty:
         return set()
     opponent = some["rival"].where(some["rival"].notna(), some["against"])
     same = some.assign(opponent=opponent).groupby(_DEAL, sort=False)["run"]
     again = same.transform("min") != same.transform("max")
-    found = some.loc[again, ["who", "run"]].drop_duplicates()
-    return {(str(label), int(run)) for label, run in zip(found["who"], found["run"], strict=True)}
+    found = some.loc[again, ["competitor", "run"]].drop_duplicates()
+    return {
+        (str(label), int(run)) for label, run in zip(found["competitor"], found["run"], strict=True)
+    }
 
 
 def tails(
@@ -44,9 +46,9 @@ def tails(
     The runs of such a label that repeat no other stay together.
     """
     split = {label for label, _ in found}
-    seen = table.loc[table["who"].isin(split), ["who", "run"]].drop_duplicates()
+    seen = table.loc[table["competitor"].isin(split), ["competitor", "run"]].drop_duplicates()
     alone: dict[str, set[int]] = {label: set() for label in split}
-    for label, run in zip(seen["who"], seen["run"], strict=True):
+    for label, run in zip(seen["competitor"], seen["run"], strict=True):
         if (label, run) not in found:
             alone[label].add(int(run))
     texts = {(label, run): f" [{names[run]}]" for label, run in found}
@@ -57,24 +59,26 @@ def tails(
 
 
 def split(
-    who: dict[Who, Competitor], table: pd.DataFrame, texts: Mapping[tuple[str, int], str]
+    competitors: dict[PlayerKey, Competitor],
+    table: pd.DataFrame,
+    texts: Mapping[tuple[str, int], str],
 ) -> None:
-    """Put the runs' tails after their labels, in ``who`` and in the columns who and rival.
+    """Put the runs' tails after their labels, in the mapping and in two columns of the table.
 
     Runs that each gave the player a name of its own are known by that name. ``against`` keeps the
     label without the run, so that opponents with the same settings stay the same opponents.
     """
-    named = _names(who, texts)
-    for (run, player), competitor in list(who.items()):
+    named = _names(competitors, texts)
+    for (run, player), competitor in list(competitors.items()):
         if (tail := texts.get((competitor.label, run))) is not None:
             twin = competitor.twin_of
-            who[run, player] = replace(
+            competitors[run, player] = replace(
                 competitor,
                 label=named[competitor.label, tail],
                 full=competitor.full + tail,
                 twin_of=twin and twin + tail,
             )
-    for column in ("rival", "who"):
+    for column in ("rival", "competitor"):
         seen = table[[column, "run"]].drop_duplicates()
         for label, run in zip(seen[column], seen["run"], strict=True):
             if (tail := texts.get((label, run))) is not None:
@@ -83,15 +87,15 @@ def split(
 
 
 def _names(
-    who: Mapping[Who, Competitor], texts: Mapping[tuple[str, int], str]
+    competitors: Mapping[PlayerKey, Competitor], texts: Mapping[tuple[str, int], str]
 ) -> dict[tuple[str, str], str]:
     """The new label for each label and tail."""
     given: dict[tuple[str, str], set[str | None]] = {}
-    for (run, _), competitor in who.items():
+    for (run, _), competitor in competitors.items():
         if (tail := texts.get((competitor.label, run))) is not None:
             given.setdefault((competitor.label, tail), set()).add(competitor.given)
     known = {key: next(iter(names)) for key, names in given.items() if len(names) == 1}
-    taken = {c.label for (run, _), c in who.items() if (c.label, run) not in texts}
+    taken = {c.label for (run, _), c in competitors.items() if (c.label, run) not in texts}
     ways: dict[str, list[str]] = {}
     for label, tail in given:
         own = [known.get(key) for key in given if key[0] == label]
