@@ -99,3 +99,12 @@ def test_a_files_names_are_texts_too(arena: Arena, text: str) -> None:
     ran = arena("--config", "mine.yaml")
     assert ran.code == 0, ran.err
     assert summary(ran.directory)[0]["model"] == "scripted_sloppy"
+
+
+def test_a_model_that_yaml_reads_as_no_is_to_be_quoted(tmp_path: Path, arena: Arena) -> None:
+    (tmp_path / "conf/agents").mkdir(parents=True)
+    file = tmp_path / "conf/agents/mine.yaml"
+    file.write_text("player_0: {type: llm, model: no}\nplayer_1: {type: random}\n")
+    ran = arena("agents=mine")
+    assert ran.code == 2
+    assert "put the name in quotes" in ran.err

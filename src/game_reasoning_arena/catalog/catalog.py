@@ -284,6 +284,8 @@ class Catalog:
             hint = f"Did you mean the prefix {close[0]!r}? "
         elif not hint and (name.split("/", 1)[0] in self._providers):
             hint = f"Did you mean '{OF_APIS}_{name}'? "
+        elif name in ("True", "False"):
+            hint = "YAML reads yes, no, on and off so: put the name in quotes. "
         elif not hint and "_" not in name:
             hint = f"A model of an API is called '{OF_APIS}_{name}'. "
         known = ", ".join(f"{prefix}_" for prefix in sorted(backends))
