@@ -12,6 +12,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from game_reasoning_arena.process.paths import add_conf_dir
 from tests.arena import Arena
 from tests.lab import Lab
 from tests.loopback import LoopbackServer
@@ -39,7 +40,11 @@ def absl_leaves_captured_output_open() -> None:
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key, address or default of the developer's reaches a test: no accidental bill."""
+    """No key, address or default of the developer's reaches a test: no accidental bill.
+
+    Nor does a configuration directory that an earlier test's command line named.
+    """
+    add_conf_dir(None)
     for name in list(os.environ):
         if name.endswith(("_API_KEY", "_BASE_URL")) or name in _SETTINGS:
             monkeypatch.delenv(name)

@@ -19,6 +19,7 @@ from game_reasoning_arena.errors import ArenaError, UserError, choose_from, near
 from game_reasoning_arena.process.environment import load_environment
 from game_reasoning_arena.process.open_files import raise_limit
 from game_reasoning_arena.process.output import make_writable, outlived
+from game_reasoning_arena.process.paths import add_conf_dir
 from game_reasoning_arena.process.text import plain
 
 #: Characters of a file's name that a message shows.
@@ -35,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def run_command(words: list[str]) -> int:
     """Run the command line; return the exit code: 0, 1, 2, 3 or 130."""
     code = 0
+    add_conf_dir(None)  # an earlier command line of this process named its own
     with outlived() as problems:
         code = _done(words)
     for problem in problems:

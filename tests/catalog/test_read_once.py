@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,7 @@ import pytest
 from game_reasoning_arena.catalog import files as reading
 from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.catalog.files import Contents
-from game_reasoning_arena.process.paths import add_conf_dir
 from tests.arena import Arena
-
-
-@pytest.fixture(autouse=True)
-def no_further_directory() -> Iterator[None]:
-    """What ``--config-dir`` added belongs to its command."""
-    yield
-    add_conf_dir(None)
 
 
 @pytest.fixture

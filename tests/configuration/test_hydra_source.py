@@ -150,6 +150,8 @@ def test_config_dir_counts_everywhere(capsys: pytest.CaptureFixture[str]) -> Non
     played = arena("--config-dir", "elsewhere", "agents.player_0.model=theirs", "episodes=1")
     assert played.code == 0, played.err
     assert "scripted_first" in played.out
+    afterwards = arena("model=theirs", "--cfg", "job")
+    assert (afterwards.code, "theirs" in afterwards.err) == (2, True)
 
 
 def test_a_broken_list_stops_everything_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
