@@ -15,7 +15,8 @@ from game_reasoning_arena.analysis.statistics.answer_tables import answer_tables
 from game_reasoning_arena.analysis.statistics.answers import Answers, answers_of
 from game_reasoning_arena.analysis.statistics.bradley_terry import Ratings
 from game_reasoning_arena.analysis.statistics.competitors import run_names
-from game_reasoning_arena.analysis.statistics.factors import effects, effects_table, swept_key
+from game_reasoning_arena.analysis.statistics.factor_keys import swept_key
+from game_reasoning_arena.analysis.statistics.factors import effects, effects_table
 from game_reasoning_arena.analysis.statistics.hypotheses import Hypotheses, hypotheses
 from game_reasoning_arena.analysis.statistics.intervals import CONFIDENCE
 from game_reasoning_arena.analysis.statistics.judged import Judged, judged_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from scipy import stats
 
 from game_reasoning_arena.analysis.compare import Comparison
-from game_reasoning_arena.analysis.statistics.factors import Effect, effects, swept_key
+from game_reasoning_arena.analysis.statistics.factor_keys import swept_key
+from game_reasoning_arena.analysis.statistics.factors import Effect, effects, effects_table
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.recording import load_runs
 from game_reasoning_arena.recording.frames import rows
@@ -95,3 +97,39 @@ def test_settings_are_known_by_their_last_part(tmp_path: Path) -> None:
     assert swept_key(comparison.loaded, "temperature") == "sampling.temperature"
     with pytest.raises(UserError, match="temperature"):
         swept_key(comparison.loaded, "temprature")
+
+
+def test_what_is_no_setting_of_players_is_no_factor(tmp_path: Path) -> None:
+    for model, game, seed, temperature in product(
+        ("vllm_a", "vllm_b"), ("tic_tac_toe", "kuhn_poker"), (1, 2), (0.0, 0.7)
+    ):
+        make_run(
+            tmp_path / f"{model}-{game}-{seed}-{temperature}",
+            {"player_0": Player(model, temperature=temperature), "player_1": Player()},
+            game=game,
+            episodes=2,
+            seed=seed,
+            config={
+                "seed": seed,
+                "sampling": {"temperature": temperature},
+                "simulation": {"game": game, "rules": f"Play {game}."},
+                "catalog": {"models": [{"name": model}]},
+            },
+        )
+    comparison = Comparison(load_runs(tmp_path, notice=lambda _: None))
+    for key, reason in {
+        "model": "models are what is compared",
+        "agents.player_0.model": "models are what is compared",
+        "game": "leaderboard of its own",
+        "seed": "averaged over",
+        "rules": "follows from the game",
+        "models": "follows from the models",
+        "nothing": "no such setting",
+    }.items():
+        with pytest.raises(UserError, match=reason) as refused:
+            swept_key(comparison.loaded, key)
+        assert str(refused.value).endswith("Possible: temperature.")
+    for key in ("temperature", "sampling.temperature"):
+        table = effects_table(_found(comparison, key), key)
+        assert {row["values"] for row in table.rows} == {"0.7 - 0.0"}
+        assert all(row["deals"] for row in table.rows)

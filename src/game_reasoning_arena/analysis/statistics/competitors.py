@@ -252,7 +252,9 @@ def _labels(settings: Mapping[PlayerKey, Mapping[str, Any]]) -> dict[PlayerKey, 
         ]
         for competitor in members:
             own = settings[competitor]
-            parts = [f"{key}={_short(own[key])}" for key in varying if own.get(key) is not None]
+            parts = [
+                f"{key}={short_value(own[key])}" for key in varying if own.get(key) is not None
+            ]
             labels[competitor] = f"{base} ({', '.join(parts)})" if parts else base
     return labels
 
@@ -261,7 +263,8 @@ def _frozen(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str)
 
 
-def _short(value: Any) -> str:
+def short_value(value: Any) -> str:
+    """Return a setting's value as labels show it: a long one by its hash."""
     text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
     if len(text) <= 24 and "\n" not in text:
         return text

@@ -17,9 +17,11 @@ import orjson
 import pandas as pd
 
 from game_reasoning_arena.analysis.statistics.competitors import (
+    ASKED_HOW,
     Competitor,
     PlayerKey,
     model_names,
+    short_value,
 )
 from game_reasoning_arena.analysis.statistics.intervals import student_mean
 from game_reasoning_arena.analysis.statistics.leaderboard import SHOWN
@@ -34,7 +36,6 @@ from game_reasoning_arena.analysis.statistics.sign_flips import holm, sign_flip_
 from game_reasoning_arena.analysis.statistics.standings import Standings
 from game_reasoning_arena.analysis.tables.estimates import UNKNOWN, Estimate
 from game_reasoning_arena.analysis.tables.forms import Column, Table
-from game_reasoning_arena.errors import UserError, choose_from
 from game_reasoning_arena.recording.config_text import flatten
 from game_reasoning_arena.recording.frames import LoadedRuns
 
@@ -65,29 +66,6 @@ class Effect:
     adjusted: float | None = None
 
 
-def swept_key(loaded: LoadedRuns, key: str) -> str:
-    """Return the whole dotted key of a setting that differs between runs, from its last parts.
-
-    Raises:
-        UserError: no such setting differs, or several do.
-    """
-    seen: dict[str, set[bytes]] = {}
-    for reader in loaded.readers:
-        for name, value in flatten(reader.config).items():
-            seen.setdefault(name, set()).add(_frozen(value))
-    varying = [name for name, found in seen.items() if len(found) > 1]
-    fitting = [name for name in varying if name == key or name.endswith(f".{key}")]
-    chosen = [name for name in fitting if not name.startswith("agents.")] or fitting
-    if len(chosen) == 1 or (chosen and _go_together(loaded, chosen)):
-        return chosen[0]
-    if chosen:
-        raise UserError(f"--by {key}: several settings are called so: {', '.join(chosen)}.")
-    short = sorted({name.rpartition(".")[2] for name in varying})
-    raise UserError(
-        f"--by {key}: no such setting differs between the runs. {choose_from(key, short)}"
-    )
-
-
 def effects(loaded: LoadedRuns, standings: Standings, policy: str, key: str) -> list[Effect]:
     """Return the effects of a setting: over all games and models, by game, by model, and apart.
 
@@ -95,7 +73,7 @@ def effects(loaded: LoadedRuns, standings: Standings, policy: str, key: str) -> 
         loaded: the runs.
         standings: of them.
         policy: how forfeits count.
-        key: the setting's dotted key; see :func:`swept_key`.
+        key: the setting's dotted key; see :func:`factor_keys.swept_key`.
     """
     table = _with_levels(loaded, standings, key)
     levels = sorted(table["level"].unique(), key=_order)
@@ -175,10 +153,10 @@ def effects_table(found: Sequence[Effect], key: str) -> Table:
 def _with_levels(loaded: LoadedRuns, standings: Standings, key: str) -> pd.DataFrame:
     """The models' rows with the setting's value and the model without it."""
     levels = {
-        run: _text(flatten(reader.config).get(key)) for run, reader in enumerate(loaded.readers)
+        run: short_value(flatten(reader.config).get(key))
+        for run, reader in enumerate(loaded.readers)
     }
-    own = key.rpartition(".")[2]
-    units = _units(standings.competitors, own)
+    units = _units(standings.competitors, _setting_of(key))
     table = standings.table
     asked = {c.label for c in standings.competitors.values() if c.asked}
     table = table[table["competitor"].isin(asked)].copy()
@@ -195,24 +173,32 @@ def _with_levels(loaded: LoadedRuns, standings: Standings, key: str) -> pd.DataF
     return table
 
 
+def _setting_of(key: str) -> str:
+    """How a competitor's settings call what stands in the configuration at a key."""
+    first, _, rest = key.partition(".")
+    if first == "simulation":
+        return ASKED_HOW.get(rest.partition(".")[0], key)
+    if first == "agents":
+        rest = rest.partition(".")[2]
+    elif first != "model":
+        rest = key
+    return rest.removeprefix("sampling.")
+
+
 def _units(competitors: Mapping[PlayerKey, Competitor], own: str) -> dict[PlayerKey, str]:
     """A competitor's name without one of its settings."""
-    bare = {
-        one: {k: v for k, v in competitor.settings.items() if k != own}
-        for one, competitor in competitors.items()
-    }
-    names: dict[bytes, str] = {}
-    by_base: dict[str, list[bytes]] = {}
-    for settings in bare.values():
-        base = str(settings.get("model") or settings.get("type"))
-        frozen = _frozen(settings)
-        if frozen not in by_base.setdefault(base, []):
-            by_base[base].append(frozen)
     short = model_names(competitors)
-    for base, every in by_base.items():
-        for number, frozen in enumerate(every, 1):
-            names[frozen] = short[base] if len(every) == 1 else f"{short[base]} #{number}"
-    return {one: names[_frozen(settings)] for one, settings in bare.items()}
+    by_base: dict[str, dict[bytes, int]] = {}
+    found: dict[PlayerKey, tuple[str, int]] = {}
+    for one, competitor in competitors.items():
+        base = str(competitor.settings.get("model") or competitor.settings.get("type"))
+        bare = {k: v for k, v in flatten(competitor.settings).items() if k != own}
+        numbers = by_base.setdefault(base, {})
+        found[one] = base, numbers.setdefault(_frozen(bare), len(numbers) + 1)
+    return {
+        one: short[base] if len(by_base[base]) == 1 else f"{short[base]} #{number}"
+        for one, (base, number) in found.items()
+    }
 
 
 def _differences(
@@ -266,20 +252,8 @@ def _rate(part: pd.DataFrame) -> Measure:
     return Measure.ACCURACY if measure_of(part) is Measure.ACCURACY else Measure.SCORE
 
 
-def _go_together(loaded: LoadedRuns, keys: Sequence[str]) -> bool:
-    """Whether several settings have the same values in every run, as a sweep of all has them."""
-    return all(
-        len({_frozen(flatten(reader.config).get(key)) for key in keys}) == 1
-        for reader in loaded.readers
-    )
-
-
 def _frozen(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else _frozen(value).decode()
 
 
 def _order(level: str) -> tuple[int, float, str]:
