@@ -135,5 +135,5 @@ def _command(name: str, words: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.configure(parser)
-    code: int = module.run(parser.parse_args(words))
+    code: int = module.run(parser.parse_intermixed_args(words))  # words may follow an option
     return code

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import re
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -190,6 +192,27 @@ def test_a_changed_class_is_another_player(arena: Arena, tmp_path: Path) -> None
     resumed = arena("resume", str(begun.directory), "episodes=4", TRUSTED)
     assert resumed.code == 2
     assert "agents.player_1._target_=my_agents.Fond has another content" in resumed.err
+
+
+def test_a_class_that_failed_in_every_episode_is_mended_and_the_run_finished(
+    arena: Arena, tmp_path: Path
+) -> None:
+    begun = arena(*own("Broken"), TRUSTED, "episodes=3")
+    assert begun.code == 1
+    (command,) = re.findall("finish it with: (.*)", begun.out)
+    (tmp_path / "my_agents.py").write_text(MODULE.replace("1 // 0", "turn.legal_actions[0]"))
+    sys.modules.pop("my_agents", None)
+    finished = arena(*shlex.split(command)[1:])
+    assert finished.code == 0, finished.err
+    ended = run_json(begun.directory)
+    assert ended["episodes"] == {"planned": 3, "completed": 3}
+    assert [note for note in ended["notes"] if "_target_=my_agents.Broken was changed" in note]
+    (tmp_path / "my_agents.py").write_text(MODULE)
+    sys.modules.pop("my_agents", None)
+    refused = arena("resume", str(begun.directory), TRUSTED)
+    assert refused.code == 2
+    new = f"arena --config {begun.directory}/config.yaml 'trusted_targets=[my_agents]'"
+    assert f"start a new run: {new}\n" in refused.err
 
 
 def test_without_trust_nothing_of_it_is_imported(arena: Arena, tmp_path: Path) -> None:

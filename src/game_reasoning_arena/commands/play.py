@@ -285,6 +285,7 @@ def _play(
     Raises:
         ArenaError: the error that ended the run; Hydra would print it in its own way.
     """
+    from game_reasoning_arena.configuration.trust import words_to_trust
     from game_reasoning_arena.running.result_table import show_result
     from game_reasoning_arena.running.runner import run
 
@@ -301,7 +302,7 @@ def _play(
             log.exception("a fault outside the episodes")
             failure.append(fault_of(error))
             return 1
-        show_result(result)
+        show_result(result, words=words_to_trust(experiment.config))
         return result.exit_code
 
     returned: JobReturn = run_job(

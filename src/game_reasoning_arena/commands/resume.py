@@ -6,13 +6,20 @@ arena resume outputs/2026-11-22/10-23-45-123456
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from game_reasoning_arena.configuration.trust import TRUST_OPTION, Trust, add_trust_option, trusting
+from game_reasoning_arena.configuration.trust import (
+    TRUST_OPTION,
+    Trust,
+    add_trust_option,
+    trusting,
+    words_to_trust,
+)
 from game_reasoning_arena.errors import ConfigProblems, UserError
 from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.process.files import read_file, replace_file
@@ -20,6 +27,7 @@ from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.config_text import flatten
 from game_reasoning_arena.recording.reader import RunReader
 from game_reasoning_arena.recording.run_record import RunRecord, run_or_none
+from game_reasoning_arena.records import FINAL
 from game_reasoning_arena.running.recovery import recovered_run
 
 if TYPE_CHECKING:
@@ -45,10 +53,10 @@ def run(args: argparse.Namespace) -> int:
     """
     directory: Path = args.directory
     with trusting(Trust.of_file(directory, args.overrides, args.trust, TRUST_OPTION)):
-        return _resume(directory, args.overrides)
+        return _resume(directory, args.overrides, args.trust)
 
 
-def _resume(directory: Path, overrides: list[str]) -> int:
+def _resume(directory: Path, overrides: list[str], trust: list[str]) -> int:
     if (directory / layout.SWEEP).is_file():
         from game_reasoning_arena.running.past import where_begun
         from game_reasoning_arena.sweeping.sweep import resume_sweep, words_to_resume
@@ -73,9 +81,13 @@ def _resume(directory: Path, overrides: list[str]) -> int:
             sys.stderr.write(f"{_config_again(directory)}\n")
         experiment = experiment_of(directory, overrides)
         record, _ = recovered_run(directory)
-        _refuse_changes(directory, experiment, record)
+        mended = _mended_code(directory, experiment, record)
+        if not mended:
+            _refuse_changes(directory, experiment, record)
         past = load_past(directory, experiment)
         _write_down(directory, experiment, record, past)
+        past.notes += mended
+        past.earlier_notices = (*past.earlier_notices, *mended)
         if changed := changed_versions(past.provenances[-1], provenance(experiment)):
             past.notes.append(f"what is there was played with other versions: {', '.join(changed)}")
         for note in past.notes:
@@ -83,7 +95,7 @@ def _resume(directory: Path, overrides: list[str]) -> int:
         sys.stderr.write(f"{past}\n")
         with job_log(directory):
             result = play(experiment, directory, overrides=overrides, past=past)
-    show_result(result, words=overrides)
+    show_result(result, words=[*overrides, *(["--trust", ",".join(trust)] if trust else [])])
     return result.exit_code
 
 
@@ -214,16 +226,43 @@ def _refuse_changes(directory: Path, experiment: Experiment, record: RunRecord) 
         f"  {key}: {before.get(key, 'not set')} -> {now.get(key, 'not set')}"
         for key in asked or [key for key in changed if key.startswith("catalog.")]
     ]
-    changes += [
-        f"  the file of {changed} has another content"
-        for changed in files_changed_since(directory, experiment)
-    ]
+    files = files_changed_since(directory, experiment)
+    changes += [f"  the file of {changed} has another content" for changed in files]
+    begin = f": {_new_run(directory, experiment)}" if files and len(changes) == len(files) else "."
     raise UserError(
         f"{directory} was begun with another configuration, so its answers cannot be used:\n"
         + ("\n".join(changes) or f"  {UNSEEN_CHANGE}")
-        + "\nTake the changes back, or start a new run. Of what is asked, only the number of "
-        "episodes of a game can change, where the run is no shard."
+        + f"\nTake the changes back, or start a new run{begin}\nOf what is asked, only the number "
+        "of episodes of a game can change, where the run is no shard."
     )
+
+
+def _new_run(directory: Path, experiment: Experiment) -> str:
+    """Return the command that begins a new run of the same configuration."""
+    words = ["arena", "--config", str(directory / layout.CONFIG)]
+    if trust := words_to_trust(experiment.config):
+        words.append(f"trusted_targets=[{trust[-1]}]")
+    return shlex.join(words)
+
+
+def _mended_code(directory: Path, experiment: Experiment, record: RunRecord) -> list[str]:
+    """Return a note on each class of the user's own whose file was changed and may be.
+
+    It may if nothing else was changed, and no episode has come to its end: then no result is the
+    old code's.
+    """
+    then, now = record.contents, experiment.contents
+    changed = {key: then[key] for key in then.keys() & now.keys() if then[key] != now[key]}
+    before = experiment.identity_of(experiment.episodes, {**now, **changed})
+    code_alone = changed and all(key.endswith("._target_") for key in changed)
+    if not code_alone or record.identity != before or experiment.shard is not None:
+        return []
+    if any(e["status"] in FINAL for e in RunReader(directory, notice=lambda _: None).episodes()):
+        return []
+    return [
+        f"the file of {file} was changed before any episode had come to its end"
+        for file in files_changed_since(directory, experiment)
+    ]
 
 
 def _asked_for(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
@@ -247,7 +286,8 @@ def _write_down(directory: Path, experiment: Experiment, record: RunRecord, past
     from game_reasoning_arena.recording.run_record import Extension
 
     changed = record.identity not in (None, experiment.identity)
-    if changed and (before := record.planned) is not None:
+    before = record.planned
+    if changed and before is not None and before != experiment.episodes:
         step = Extension(before=before, after=experiment.episodes, at=time.time())
         past.extended.append(step)
         past.notes.append(f"{before} episodes were planned, now {experiment.episodes}")

@@ -101,7 +101,7 @@ class Trust:
             allowed: further items that the user typed.
             option: how to allow more in this command.
         """
-        typed = _typed(words)
+        typed = typed_settings(words)
         asked = typed.get(KEY)
         mine = [str(item) for item in asked] if isinstance(asked, list) else []
         return cls(
@@ -281,7 +281,7 @@ def _is_loopback(address: str) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
-def _typed(words: Sequence[str]) -> dict[str, Any]:
+def typed_settings(words: Sequence[str]) -> dict[str, Any]:
     """Return the settings that words set, by dotted key."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
@@ -334,6 +334,18 @@ def _named_in(content: Any) -> Iterator[str]:
             yield from map(str, value)
         elif last in ("path", "callable", "_target_") and isinstance(value, str):
             yield value.replace(":", ".") if last == "callable" else value
+
+
+def words_to_trust(config: Mapping[str, Any]) -> list[str]:
+    """Return the words that let a later command on this run's directory use the same code.
+
+    Args:
+        config: of a run; names in the user's own list or ``conf/`` need no word.
+    """
+    trust = Trust.of_file(Path())
+    items = [str(item) for item in config.get(KEY) or () if str(item) not in trust.allowed]
+    items += [one.item for one in code_demands(config) if not trust._allows(one)]
+    return ["--trust", ",".join(dict.fromkeys(items))] if items else []
 
 
 #: How to allow more where a command has :func:`add_trust_option`.

@@ -129,8 +129,14 @@ class Experiment:
         """Return a short hash of the questions: runs with the same identity asked the same ones."""
         return self.identity_of(self.episodes)
 
-    def identity_of(self, episodes: int) -> str:
-        """Return the identity of the same run with ``episodes`` episodes."""
+    def identity_of(self, episodes: int, contents: Mapping[str, str] | None = None) -> str:
+        """Return the identity of the same run with ``episodes`` episodes.
+
+        Args:
+            episodes: their number.
+            contents: hashes of the files in place of :attr:`contents`.
+        """
+        contents = self.contents if contents is None else contents
         kept = {key: value for key, value in self.config.items() if key not in NOT_IDENTITY}
         kept["episodes"] = episodes
         kept = _without_default_seeds(kept)
@@ -147,8 +153,8 @@ class Experiment:
                 if entry.keys() != {"name", "display_name"}  # as a model without an entry
             ],
         }
-        if self.contents:
-            kept["contents"] = self.contents
+        if contents:
+            kept["contents"] = contents
         text = orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(text).hexdigest()[:12]
 

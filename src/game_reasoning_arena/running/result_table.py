@@ -125,7 +125,8 @@ def _what_is_next(result: RunResult, words: Sequence[str]) -> list[str]:
     elif isinstance(result.cause, NotFoundError):
         lines.append(
             "with another address, or when the server has that model: arena resume "
-            f"{result.directory} [provider.NAME.api_base=...]; for another model begin a new run"
+            f"{shlex.join([str(result.directory), *words])} [provider.NAME.api_base=...]; for "
+            "another model begin a new run"
         )
     else:
         lines.append(f"finish it with: {shlex.join(_words_to_finish(result, words))}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from game_reasoning_arena.configuration.trust import typed_settings, words_to_trust
 from game_reasoning_arena.process.output import show
 from game_reasoning_arena.records import FAILURES, Status
 from game_reasoning_arena.running.result_table import (
@@ -79,12 +81,18 @@ def _print_sweep(sweep: Sweep) -> None:
     if sweep.status != Status.COMPLETED:
         if sweep.reason:
             console.print(f"{sweep.status}: {sweep.reason}", markup=False, soft_wrap=True)
-        spent = (job.reason or "" for job in sweep.jobs if job.status == Status.BUDGET)
-        more = "".join(sorted({f" {reason.partition('=')[0]}=MORE" for reason in spent}))
         console.print(
-            f"finish it with: arena resume {sweep.path}{more}", markup=False, soft_wrap=True
+            f"finish it with: arena resume {sweep.path}{_more(sweep)}", markup=False, soft_wrap=True
         )
     console.print(f"directory: {sweep.path}", markup=False, soft_wrap=True)
+
+
+def _more(sweep: Sweep) -> str:
+    """Return the words that a resumption needs: larger budgets, and what may run code."""
+    spent = (job.reason or "" for job in sweep.jobs if job.status == Status.BUDGET)
+    budgets = sorted({f"{reason.partition('=')[0]}=MORE" for reason in spent})
+    trust = words_to_trust(typed_settings(sweep.command))
+    return "".join(f" {shlex.quote(word)}" for word in (*budgets, *trust))
 
 
 def _is_swept(lines: Sequence[tuple[Job, Mapping[str, str]]], keys: Iterable[str]) -> bool:
