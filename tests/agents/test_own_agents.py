@@ -18,6 +18,7 @@ from tests.arena import Arena, Ran, episodes, lines, run_json
 MODULE = '''
 import asyncio
 from pathlib import Path
+from typing import Literal
 
 from game_reasoning_arena.agents import Actor, Agent, Decision, played
 from game_reasoning_arena.agents.llm_agent import LLMAgent
@@ -112,6 +113,11 @@ class Nameless(Agent):
 
     def decide(self, turn, plan):
         return turn.legal_actions[0]
+
+
+class Listing(Agent):
+    def __init__(self, spec, *, words: list[str], how: Literal["a", "b"] | None = None) -> None:
+        super().__init__(spec)
 
 
 class Polite(LLMAgent):
@@ -230,6 +236,10 @@ MISTAKES = {
         ["no module 'my_agent'", "my_agents"],
     ),
     "no class": (own("Fund"), ["'my_agents' has no 'Fund'. Did you mean 'Fond'?"]),
+    "no class named": (["agents.player_1._target_=my_agents"], ["the class: my_agents.Fond or "]),
+    "no list": (own("Listing", "words=x"), ["words is 'x'; it must be list[str], written [a,b]"]),
+    "no list of texts": (own("Listing", "words=[1]"), ["player_1.words is [1]; it must be list"]),
+    "none of them": (own("Listing", "words=[a]", "how=c"), ["it must be 'a' or 'b' or null"]),
     "no agent": (own("Path"), ["must be a subclass of game_reasoning_arena.agents.Agent"]),
     "no name": (["agents.player_1._target_=Fond"], ["agents.player_1._target_ is 'Fond'"]),
     "no setting": (

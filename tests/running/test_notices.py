@@ -68,6 +68,25 @@ def test_each_cause_names_its_setting(
     assert says in sentence
 
 
+@pytest.mark.parametrize(
+    ("template", "read", "says"),
+    [
+        ("line", {}, "simulation.template=json 'simulation.scorer={type:exact,read:json}' ask"),
+        ("json", {}, "simulation.template=json asks for what 'simulation.scorer={type:exact,read"),
+        ("json", {"read": "json"}, "simulation.template=line 'simulation.scorer={type:exact,read"),
+    ],
+)
+def test_prompts_have_one_form_for_all_players(
+    template: str, read: dict[str, str], says: str
+) -> None:
+    failures = Failures()
+    for _ in range(3):
+        failures.add(Outcome.UNPARSABLE, thought=False, declared=False, limit=None)
+    simulation = {"type": "prompts", "template": template, "scorer": {"type": "exact", **read}}
+    (sentence,) = failures.mendable("player_0", {"template": "line"}, simulation).values()
+    assert f"responses.jsonl; {says}" in sentence
+
+
 def test_less_than_a_quarter_is_no_cause_and_bad_moves_are_nobodys_setting() -> None:
     failures = Failures()
     for number in range(20):

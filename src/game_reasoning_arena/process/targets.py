@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Generic, TypeVar, Union, get_args, get_origin
+from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin
 
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from, near
 from game_reasoning_arena.process.faults import describe_fault
@@ -123,6 +123,8 @@ def follow(
         raise UserError(
             f"{where}._target_ is {target!r}; it must name the {noun}'s class, MODULE.CLASS."
         )
+    if target.isidentifier() and target in trusted_targets:
+        _load_class(f"{target}.", base, where, noun)  # raises, and lists the module's classes
     check_target(target, (PACKAGE, *trusted_targets), where=f"{where}._target_")
     settings = {str(key): value for key, value in conf.items() if key != "_target_"}
     for path, special, value in _special_keys(settings, where):
@@ -148,6 +150,8 @@ def check_target(
         raise UserError(f"{where} is {target!r}; it must be a dotted name.")
     trusted = [prefix.rstrip(".") for prefix in trusted_targets if prefix.strip(".")]
     well_formed = "." in target and all(part.isidentifier() for part in target.split("."))
+    if target.isidentifier():
+        raise UserError(f"{where} is {target!r}, where a name is missing: write {target}.NAME.")
     if not well_formed or not any(f"{target}.".startswith(f"{p}.") for p in trusted):
         module = target.rpartition(".")[0] or target
         raise UserError(
@@ -209,7 +213,7 @@ def import_named(target: str, *, where: str, fitting: Callable[[object], bool] =
         UserError: there is no such module or name, or the module cannot be imported.
     """
     module_name, _, name = target.replace(":", ".").rpartition(".")
-    what = f"{where} is {target!r}"
+    what = f"{where} is {target.rstrip('.')!r}"
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -226,6 +230,10 @@ def import_named(target: str, *, where: str, fitting: Callable[[object], bool] =
     if not hasattr(module, name):
         others = [other for other, value in vars(module).items() if fitting(value)]
         own = [other for other in others if not other.startswith("_")]
+        if not name:
+            here = [n for n in own if getattr(module, n).__module__ == module_name]
+            names = " or ".join(f"{module_name}.{other}" for other in here)
+            raise UserError(f"{what}, a module. Name the class: {names or f'{module_name}.CLASS'}")
         raise UserError(f"{what}, but {module_name!r} has no {name!r}. {choose_from(name, own)}")
     return getattr(module, name)
 
@@ -276,19 +284,48 @@ def _choices(key: str, taken: Iterable[str]) -> str:
 
 def _fits(value: Any, hint: Any) -> bool:
     """Return whether a plain value fits an annotated type; types that are not plain fit any."""
-    if get_origin(hint) in (Union, UnionType):
-        return any(_fits(value, option) for option in get_args(hint))
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint) if hint in (bool, str, NoneType) else True
+    import msgspec
+
+    if not _is_plain(hint):
+        return True
+    try:
+        msgspec.convert(value, hint)
+    except msgspec.ValidationError:
+        return False
+    except TypeError:  # a union that msgspec cannot tell apart
+        return True
+    return True
+
+
+#: Types of a configuration's values, and of the collections of them. YAML has lists alone, so that
+#: one fits a tuple or a set.
+_PLAIN = (bool, int, float, str, NoneType)
+_COLLECTIONS = (list, tuple, set, frozenset, dict, Sequence, Collection, Mapping)
+
+
+def _is_plain(hint: Any) -> bool:
+    """Return whether an annotation is made of plain types alone."""
+    origin = get_origin(hint)
+    if origin is None or origin is Literal:
+        return origin is Literal or hint is Any or hint in (*_PLAIN, *_COLLECTIONS)
+    inner = (argument for argument in get_args(hint) if argument is not Ellipsis)
+    return origin in (Union, UnionType, *_COLLECTIONS) and all(map(_is_plain, inner))
 
 
 def _wanted(hint: Any) -> str:
     options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    return " or ".join(_in_words(option) for option in options)
+
+
+def _in_words(hint: Any) -> str:
+    origin = get_origin(hint) or hint
+    if origin is Literal:
+        return " or ".join(map(repr, get_args(hint)))
+    if origin in _COLLECTIONS:
+        shape = "{a:x,b:y}" if origin in (dict, Mapping) else "[a,b]"
+        return f"{inspect.formatannotation(hint)}, written {shape}"
     words = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
-    return " or ".join(words.get(option, "null") for option in options)
+    return words.get(hint, "null")
 
 
 def _parameters(cls: type) -> tuple[dict[str, inspect.Parameter], bool]:

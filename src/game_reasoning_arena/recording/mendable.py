@@ -60,24 +60,32 @@ class Failures:
         if outcome == Outcome.TRUNCATED:
             self.limit = self.limit or limit
 
-    def mendable(self, player: str, options: Mapping[str, Any]) -> dict[str, str]:
+    def mendable(
+        self, player: str, options: Mapping[str, Any], simulation: Mapping[str, Any] | None = None
+    ) -> dict[str, str]:
         """Return a sentence for each frequent cause of failures that a setting would fix.
 
         Args:
             player: the player's name, as in ``agents.player_0``.
             options: its configuration.
+            simulation: the run's; prompts have one template for all players.
         """
+        prompts = simulation if (simulation or {}).get("type") == "prompts" else None
         least = min(LEAST, max(1, self.answers // 2))
         found = {}
         for cause, count in self.causes.most_common():
             if count >= max(least, SHARE * self.answers):
-                sentence = self._sentence(cause, count, player, options)
+                sentence = self._sentence(cause, player, options, prompts)
                 if sentence is not None:
                     found[cause] = f"{count} of {self.answers} answers {sentence}"
         return found
 
     def _sentence(
-        self, cause: str, count: int, player: str, options: Mapping[str, Any]
+        self,
+        cause: str,
+        player: str,
+        options: Mapping[str, Any],
+        prompts: Mapping[str, Any] | None,
     ) -> str | None:
         where = f"agents.{player}"
         if cause == Outcome.TRUNCATED:
@@ -87,7 +95,8 @@ class Failures:
                 return f"were empty (they think). Set sampling.max_tokens={FOR_THINKING}."
             return "were empty; finish_reason in responses.jsonl says how each ended."
         if cause == Outcome.REFUSED:
-            return f"were refused. {where}.system_prompt can say that this is a game."
+            this = "what this is" if prompts is not None else "that this is a game"
+            return f"were refused. {where}.system_prompt can say {this}."
         if cause == Outcome.CONTEXT_OVERFLOW:
             if options.get("memory"):
                 return f"had prompts that did not fit the context. Set {where}.memory=false."
@@ -96,11 +105,12 @@ class Failures:
             if options.get("show_legal_moves") is False:
                 return f"named no legal move. {where}.show_legal_moves=true lists them."
             return None
-        other = "line" if options.get("template") == "json" else "json"
-        return (
-            "held no answer in the declared form. Look at some in responses.jsonl; "
-            f"{where}.template={other} asks for another form."
-        )
+        if prompts is not None:
+            mend = _other_form(prompts)
+        else:
+            other = "line" if options.get("template") == "json" else "json"
+            mend = f"{where}.template={other} asks for another form"
+        return f"held no answer in the declared form. Look at some in responses.jsonl; {mend}."
 
     def _cut(self, where: str) -> str:
         thinks = self.thinking * 2 >= self.causes[Outcome.TRUNCATED]
@@ -112,6 +122,24 @@ class Failures:
             f"sampling.max_tokens={more}, or {where}.sampling.max_tokens={more} for this player "
             "alone."
         )
+
+
+def _other_form(prompts: Mapping[str, Any]) -> str:
+    """Return how to have prompts answered in another form; template and scorer go together."""
+    scorer = prompts.get("scorer")
+    scorer = dict(scorer) if isinstance(scorer, Mapping) else {}
+    template = prompts.get("template")
+    read = "json" if scorer.get("read") == "json" else "line"
+    if template in ("line", "json") and template != read:
+        reads = _flow({**scorer, "read": template})
+        return f"simulation.template={template} asks for what 'simulation.scorer={reads}' reads"
+    other = "line" if read == "json" else "json"
+    reads = _flow({**scorer, "read": other})
+    return f"simulation.template={other} 'simulation.scorer={reads}' ask for another form"
+
+
+def _flow(scorer: Mapping[str, Any]) -> str:
+    return "{" + ",".join(f"{key}:{value}" for key, value in scorer.items()) + "}"
 
 
 _CAUSES = frozenset(

@@ -28,9 +28,11 @@ class Notices:
 
     Args:
         options: each player's configuration.
+        simulation: the configuration of what is played.
     """
 
     options: Mapping[str, Mapping[str, Any]]
+    simulation: Mapping[str, Any]
     _failures: dict[str, Failures] = field(default_factory=dict)
     _said: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -85,4 +87,5 @@ class Notices:
                 log.warning("%s", note)
 
     def _mendable(self, player: str) -> dict[str, str]:
-        return self._failures[player].mendable(player, self.options.get(player, {}))
+        options = self.options.get(player, {})
+        return self._failures[player].mendable(player, options, self.simulation)

@@ -188,7 +188,10 @@ async def run_async(
             summary=Summary(experiment.asked),
             shown=shown,
             profile=Profile() if experiment.profile else None,
-            notices=Notices({player.name: player.options for player in experiment.asked}),
+            notices=Notices(
+                {player.name: player.options for player in experiment.asked},
+                experiment.config["simulation"],
+            ),
             probes=list(past.probes),
         )
         todo = _begin(ledger, plans)

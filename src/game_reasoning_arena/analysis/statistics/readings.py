@@ -148,10 +148,13 @@ def mendable_failures(loaded: LoadedRuns, responses: pd.DataFrame) -> list[str]:
     """Return failures that a setting would have mended, per competitor, in plain words."""
     found: dict[str, None] = {}
     for (run, player, competitor), failures in _counted(responses).items():
-        agents: Any = loaded.readers[run].config.get("agents")
+        config = loaded.readers[run].config
+        agents: Any = config.get("agents")
+        simulation: Any = config.get("simulation")
+        simulation = simulation if isinstance(simulation, Mapping) else None
         options = agents.get(player) if isinstance(agents, Mapping) else None
         options = options if isinstance(options, Mapping) else {}
-        for sentence in failures.mendable(player, options).values():
+        for sentence in failures.mendable(player, options, simulation).values():
             found[f"{competitor}: {sentence}"] = None
     return list(found)
 
