@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -11,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from game_reasoning_arena.configuration.explain import quoted
+from tests.arena import Arena
 
 KEY = "agents.player_0.system_prompt"
 ADVICE = "Quote it for Hydra, and the whole word for the shell: "
@@ -41,3 +43,36 @@ def test_a_real_shell_gives_the_same(value: str) -> None:
         ["/bin/sh", "-c", f"printf %s {advice}"], capture_output=True, text=True, check=True
     )
     assert _read(done.stdout) == value
+
+
+MISTAKES = {
+    "parentheses": (
+        ["agents.player_0.system_prompt=x(1,1)"],
+        """Quote it for Hydra, and the whole word for the shell: '""" + KEY + """="x(1,1)"'""",
+    ),
+    "a list for a sweep": (
+        ["-m", "agents.player_0.model=[scripted_first,scripted_random]"],
+        "A sweep is written without brackets: -m KEY=a,b",
+    ),
+    "a space in a sweep": (
+        ["-m", "agents.player_0.model=scripted_first,", "scripted_random"],
+        "no space after the comma: agents.player_0.model=scripted_first,scripted_random",
+    ),
+    "rows for a configuration": (
+        ["--config", "rows.jsonl"],
+        "It is no configuration in YAML or JSON. Rows to ask: simulation.file=rows.jsonl",
+    ),
+    "two directories": (["resume", "one", "two"], "one directory is resumed at a time"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_usual_mistake_is_explained_without_names_of_internals(
+    arena: Arena, tmp_path: Path, mistake: str
+) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"prompt": "a"}\n{"prompt": "b"}\n')
+    words, advice = MISTAKES[mistake]
+    ran = arena(*words)
+    assert ran.code == 2
+    assert advice in ran.err
+    assert "Exception" not in ran.err

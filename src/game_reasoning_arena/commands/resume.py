@@ -52,6 +52,9 @@ def run(args: argparse.Namespace) -> int:
         UserError: there is no run, or the words change its questions.
     """
     directory: Path = args.directory
+    for word in args.overrides:
+        if "=" not in word:
+            raise UserError(f"{word} is no KEY=VALUE; one directory is resumed at a time.")
     with trusting(Trust.of_file(directory, args.overrides, args.trust, TRUST_OPTION)):
         return _resume(directory, args.overrides, args.trust)
 
@@ -279,6 +282,17 @@ def _asked_for(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> b
     return group == "shard" or group not in (*NOT_IDENTITY, "catalog")
 
 
+def _renamed(written: Mapping[str, Any], experiment: Experiment) -> list[str]:
+    """Return a sentence for each player with another name in tables than before."""
+    before = flatten(written)
+    return [
+        f"{player.name} is now called {player.display_name}"
+        for player in experiment.players
+        if player.display_name is not None
+        and player.display_name != before.get(f"agents.{player.name}.display_name")
+    ]
+
+
 def _write_down(directory: Path, experiment: Experiment, record: RunRecord, past: Past) -> None:
     """Record another number of episodes and display names, and no other setting of this sitting."""
     from game_reasoning_arena.configuration.command_line import read_plain_file
@@ -293,6 +307,7 @@ def _write_down(directory: Path, experiment: Experiment, record: RunRecord, past
         past.notes.append(f"{before} episodes were planned, now {experiment.episodes}")
     path = directory / layout.CONFIG
     written = read_plain_file(path)
+    past.notes += _renamed(written, experiment)
     config: dict[str, Any] = {**written, "episodes": experiment.episodes}
     named = {p.name: p.display_name for p in experiment.players if p.display_name is not None}
     if named and isinstance(agents := config.get("agents"), Mapping):

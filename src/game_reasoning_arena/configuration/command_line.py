@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,10 @@ _KEY_SETTING = re.compile(
 )
 
 
+#: Endings of files that hold rows of prompts, never a configuration.
+_ROWS = (".jsonl", ".csv", ".tsv", ".txt")
+
+
 @dataclass
 class CommandLine:
     """The parsed command line: words for Hydra, a plain configuration file, more catalog files."""
@@ -75,6 +80,7 @@ def read_command_line(words: list[str]) -> CommandLine:
         UserError: a key was typed, or ``--config`` has no file.
     """
     refuse_keys(words)
+    _refuse_spaced_lists(words)
     line = CommandLine(words=[])
     rest = iter(words)
     for word in rest:
@@ -88,6 +94,19 @@ def read_command_line(words: list[str]) -> CommandLine:
             if word.lstrip("+").startswith("catalog.files="):
                 line.catalog_files = _file_list(word)
     return line
+
+
+def _refuse_spaced_lists(words: Sequence[str]) -> None:
+    """Refuse the pieces of a sweep's list that a space has split.
+
+    Raises:
+        UserError: shows the list without it.
+    """
+    if not {"-m", "--multirun"} & {*words}:
+        return
+    for word, following in pairwise(words):
+        if "=" in word and word.endswith(",") and re.fullmatch(r"[^-+~=][^=]*", following):
+            raise UserError(f"{word} {following}: no space after the comma: {word}{following}")
 
 
 def _for_hydra(word: str) -> str:
@@ -215,7 +234,12 @@ def read_plain_file(path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "no valid YAML"
-        raise UserError(f"--config {path}{where}: {problem}.") from error
+        rows = (
+            f" It is no configuration in YAML or JSON. Rows to ask: simulation.file={path}"
+            if path.suffix in _ROWS
+            else ""
+        )
+        raise UserError(f"--config {path}{where}: {problem}.{rows}") from error
     except (OmegaConfBaseException, ValueError) as error:
         raise UserError(f"--config {path}: {str(error).splitlines()[0]}") from error
     if not isinstance(content, dict) or not content:

@@ -31,6 +31,7 @@ _NO_BOOL = re.compile(r"Value '(.*)' is not a valid bool")
 _NO_CHOICE = re.compile(r"Invalid value '(.*)', expected one of \[(.*)\]")
 _NO_ENUM = re.compile(r"Value (.*) \(\w+\) is not a valid input for <enum '(\w+)'>")
 _NO_LIST = re.compile(r"Invalid value assigned: (\w+) is not a ListConfig")
+_NO_TEXT = re.compile(r"Cannot convert 'list' to string: '(\[.*\])'")
 _NO_GRAMMAR = re.compile(
     r"no viable alternative|LexerNoViableAlt|mismatched input|extraneous input"
 )
@@ -124,6 +125,8 @@ def _unreadable_word(text: str, word: str) -> str | None:
         return f"write no spaces around the = sign: {spaced.group(1)}={spaced.group(2)}"
     if "=" in word and _NO_GRAMMAR.search(text):
         return _grammar(word)
+    if "=" in word and "Unknown function" in text:
+        return f"Hydra reads parentheses as a function. {quoted(*as_typed(word).split('=', 1))}"
     if "Error parsing override" in text:
         detail = [line for line in text.splitlines() if line and "Error parsing" not in line]
         return (
@@ -211,6 +214,8 @@ def wanted_value(text: str) -> tuple[str, str] | None:
     if found := _NO_ENUM.search(text):
         options = ", ".join(member.name for member in getattr(schema, found.group(2)))
         return found.group(1), f"give one of: {options}."
+    if found := _NO_TEXT.search(text):
+        return found.group(1), "give one value. A sweep is written without brackets: -m KEY=a,b"
     if _NO_NULL.search(text):
         return "null", "this has no null; leave it out to have its default."
     return None

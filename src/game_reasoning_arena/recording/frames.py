@@ -272,6 +272,11 @@ def load_runs(
         else:
             notice(sentence)
 
+    for path in paths:
+        if not isinstance(path, Path | str | Iterable):
+            raise UserError(
+                f"load_runs({path!r}): give paths of run directories, or lists of such."
+            )
     every = [one for path in paths for one in ([path] if isinstance(path, Path | str) else path)]
     readers = each_once(find_runs(*every, notice=hear), hear)
     return LoadedRuns(readers, notices, columns=columns, moves=moves)

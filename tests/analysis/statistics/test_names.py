@@ -140,7 +140,9 @@ def test_a_name_changes_nothing_that_is_asked(arena: Arena) -> None:
         before = _names(run)
         assert arena("replay", run, "--output", f"{run}-again").code == 0
         assert _names(f"{run}-again") == before
-    assert arena("resume", "bare", "agents.player_0.display_name=Late").code == 0
+    resumed = arena("resume", "bare", "agents.player_0.display_name=Late")
+    assert resumed.code == 0
+    assert "player_0 is now called Late\n" in resumed.err
     assert _names("bare") == {"Late", "random"}
     for shard in ("0/2", "1/2"):
         there = f"hydra.run.dir=part{shard[0]}"

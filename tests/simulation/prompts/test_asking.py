@@ -84,6 +84,7 @@ def test_what_stands_beside_a_prompt_does_not_matter(tmp_path: Path) -> None:
         ("p.jsonl", '"one"\n5', "line 2 has no text under 'prompt'"),
         ("p.jsonl", '"one"\n{"prompt": "half \\ud83d emoji"}', "line 2 has half a character"),
         ("p.csv", "id,text\n1,one\n", "no column 'prompt'; its columns are id, text"),
+        ("p.csv", "q;a\n1;one\n", "its cells seem to be separated by ';'. Save it with commas"),
         ("p.csv", "id,prompt\n1\n", "line 2 has no text"),
         ("p.csv", "prompt,id\none,1\nIs it, or not?,2\n", "line 3 has 3 cells, but the header "),
         ("p.csv", "id,prompt\na,one\nb,two\na,three\n", "line 4 has the id 'a' of line 2"),

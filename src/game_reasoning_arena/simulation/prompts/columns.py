@@ -86,6 +86,11 @@ class Columns:
             if chosen is not None:
                 self._picks[what] = _pick(chosen, f"simulation.columns.{what}")
         if self.names["prompt"] is None:
+            if len(known) == 1 and (sign := next((s for s in ";\t|" if s in known[0]), None)):
+                raise UserError(
+                    f"{file} has one column, {known[0]!r}: its cells seem to be separated by "
+                    f"{sign!r}. Save it with commas, or as .tsv with tabs."
+                )
             raise UserError(
                 f"{file} has no column 'prompt'; its columns are {', '.join(known) or 'none'}. Say "
                 "which holds the questions: simulation.columns.prompt=NAME"

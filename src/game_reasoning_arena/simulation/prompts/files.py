@@ -289,4 +289,8 @@ def _each_line(
             yield begun, lines.taken, lines.number, decode(line)
         except (json.JSONDecodeError, RecursionError) as error:
             reason = error.msg if isinstance(error, json.JSONDecodeError) else "too deeply nested"
-            raise UserError(f"{where}, line {lines.number} is not JSON: {reason}.") from error
+            raise UserError(
+                f"{where}, line {lines.number} is not JSON: {reason}. A .jsonl file holds one JSON "
+                "object a line, names and texts in double quotes; for a list or an object over "
+                "several lines name the file .json."
+            ) from error
