@@ -13,6 +13,11 @@ import pandas as pd
 from game_reasoning_arena.analysis.statistics import costs, differences
 from game_reasoning_arena.analysis.statistics.answer_tables import answer_tables
 from game_reasoning_arena.analysis.statistics.answers import Answers, answers_of
+from game_reasoning_arena.analysis.statistics.board_tables import (
+    boards_table,
+    overall_table,
+    sections,
+)
 from game_reasoning_arena.analysis.statistics.bradley_terry import Ratings
 from game_reasoning_arena.analysis.statistics.competitors import run_names
 from game_reasoning_arena.analysis.statistics.factor_keys import swept_key
@@ -22,13 +27,7 @@ from game_reasoning_arena.analysis.statistics.intervals import CONFIDENCE
 from game_reasoning_arena.analysis.statistics.judged import Judged, judged_of
 from game_reasoning_arena.analysis.statistics.judged_tables import judged_sentences, judged_tables
 from game_reasoning_arena.analysis.statistics.labels import with_labels
-from game_reasoning_arena.analysis.statistics.leaderboard import (
-    Leaderboard,
-    boards_table,
-    leaderboard,
-    overall_table,
-    sections,
-)
+from game_reasoning_arena.analysis.statistics.leaderboard import Leaderboard, leaderboard
 from game_reasoning_arena.analysis.statistics.measures import Measure
 from game_reasoning_arena.analysis.statistics.pairs import Pair, compare_pairs
 from game_reasoning_arena.analysis.statistics.paper_tables import paper_tables
@@ -208,8 +207,10 @@ class Comparison:
     @cached_property
     def sections(self) -> list[Section]:
         """The head: a sentence and a leaderboard per game, one over all games, and, of runs that
-        were assessed, sentences about decisions."""
-        judged = [Section(text, (), ()) for text in judged_sentences(self.judged_tables)]
+        were assessed, who decides best."""
+        judged = [
+            Section(text, (), (), aside=True) for text in judged_sentences(self.judged_tables)
+        ]
         return [*sections(self.leaderboard), *judged]
 
     def chosen(self, keys: Sequence[str]) -> list[Table]:

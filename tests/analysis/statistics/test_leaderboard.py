@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from game_reasoning_arena.analysis.compare import Comparison
-from game_reasoning_arena.analysis.statistics.leaderboard import mean_of_estimates
+from game_reasoning_arena.analysis.statistics.leaderboard import leaderboard, mean_of_estimates
 from game_reasoning_arena.analysis.statistics.letters import letters
 from game_reasoning_arena.analysis.tables.estimates import Estimate
 from game_reasoning_arena.analysis.tables.head import HEIGHT, WIDTH, Section, head_lines
@@ -77,6 +78,46 @@ def test_the_head_fits_on_a_screen(games: list[tuple[int, int]], caveats: list[s
     assert len(lines) <= HEIGHT
     assert all(len(line) <= WIDTH for line in lines)
     assert lines[-1] == "More: --all"
+    for block in "\n".join(lines).split("\n\n"):
+        if block.startswith("game_") and "\n  #" in block:
+            _, marked = games[int(block[len("game_")])]
+            assert ("(baseline)" in block) == bool(marked)
+
+
+@pytest.mark.parametrize("remarks", [0, 2])
+def test_leaderboards_are_whole_before_remarks_and_long_caveats(remarks: int) -> None:
+    headings = ["#", "competitor", "episodes", "score % [95 %]"]
+    rows = [[str(i), f"model-{i}", "100", "50.0 [40.0, 60.0]"] for i in range(1, 9)]
+    marked = [["", "random (baseline)", "100", "50.0 [40.0, 60.0]"]]
+    text = "nobody leads for sure, and much remains to be played before anybody does so " * 3
+    games = [Section(f"game_{g}: {text}", headings, rows, marked) for g in range(2)]
+    over_all = Section("Over all.", headings, rows, marked, whole=True, table="overall")
+    asides = [Section("a remark " * 30 + "(--table x)", (), (), aside=True)] * remarks
+    lines = head_lines([*games, over_all, *asides], ["grave, and long " * 20] * 3, "More: --all")
+    assert len(lines) <= HEIGHT
+    blocks = "\n".join(lines).split("\n\n")
+    for block in blocks[:2]:
+        assert [line.split()[0] for line in block.split("\n")[-10:]] == [
+            "#", *map(str, range(1, 9)), "random"
+        ]  # fmt: skip
+    assert "(baseline)" in blocks[2]
+    assert "more: --table overall" in blocks[2]
+    assert any(line.startswith("! grave") for line in lines)
+    few = head_lines([games[0], *asides], ["grave"], "More: --all")
+    assert sum(line.startswith("a remark") for line in few) == remarks
+
+
+def test_settings_that_change_nothing_are_the_same_on_every_deal(tmp_path: Path) -> None:
+    for model in ("vllm_a", "vllm_b"):
+        players = {"player_0": Player(model), "player_1": Player()}
+        make_run(tmp_path / model, players, episodes=20)
+    comparison = Comparison(load_runs(tmp_path, notice=lambda _: None))
+    (pair,) = comparison.pairs
+    alike = replace(pair, ahead=0, equal=pair.tested, behind=0, p=1.0, adjusted=1.0, needed=None)
+    assert alike.verdict() == "the same on every deal"
+    (board,) = leaderboard(comparison.standings, [alike], "loss").boards
+    second = board.places[1].competitor
+    assert board.sentence.endswith(f"], the same on every deal as {second}.")
 
 
 def _two_games(tmp_path: Path) -> Comparison:

@@ -60,4 +60,14 @@ def test_one_warning_for_all_pairs_of_a_game(tmp_path: Path) -> None:
         make_run(tmp_path / name, players, episodes=40)
     (line,) = warnings(Comparison(load_runs(tmp_path, notice=lambda _: None)))
     assert "0.0% of a's answers could not be read" in line
-    assert "'s (3 more pairs differ so). So much can decide" in line
+    assert "'s (3 more pairs). That may decide" in line
+
+
+def test_one_warning_for_all_games(tmp_path: Path) -> None:
+    for game in ("tic_tac_toe", "kuhn_poker"):
+        players = {"player_0": Player("vllm_a", rethink=0.5), "player_1": Player("vllm_b")}
+        make_run(tmp_path / game, players, game=game, episodes=40)
+    (line,) = warnings(Comparison(load_runs(tmp_path, notice=lambda _: None)))
+    first, other = ("tic_tac_toe", "kuhn_poker")[:: 1 if "in tic_tac_toe, " in line else -1]
+    assert line.startswith(f"READING: in {first}, ")
+    assert f"(also {other}; 1 more pairs)" in line

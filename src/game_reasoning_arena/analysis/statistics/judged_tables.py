@@ -48,45 +48,36 @@ def judged_tables(judged: Judged, standings: Standings, asked: Hypotheses) -> li
 
 
 def judged_sentences(tables: Sequence[Table]) -> Iterator[str]:
-    """Yield what the tables of assessed runs say first, a sentence per game; nothing without any.
+    """Yield who decides best, a sentence per game; nothing without decisions that were judged.
 
     Args:
         tables: those of :func:`judged_tables`.
     """
-    for key, named, columns in _TOLD:
-        table = next((table for table in tables if table.key == key), None)
-        games = dict.fromkeys(row["game"] for row in table.rows) if table is not None else {}
-        for game in games:
-            assert table is not None
-            rows = [row for row in table.rows if row["game"] == game]
-            shown = {column.key: column for column in table.columns}
-            told = [
-                f"{row['competitor']} "
-                + ", ".join(
-                    f"{before}{shown[name].show(row[name])}{after}"
-                    for name, before, after in columns
-                    if row[name] is not None
-                )
-                for row in rows[:_MOST_TOLD]
-            ]
-            more = f"; {len(rows) - _MOST_TOLD} more" if len(rows) > _MOST_TOLD else ""
-            yield f"{game}, {named}: {'; '.join(told)}{more} (--table {key})."
-
-
-_MOST_TOLD = 4
-#: Tables, what they hold, and which of their columns are said, between which words.
-_TOLD = (
-    (
-        "decisions",
-        "decisions judged",
-        (("regret", "regret ", ""), ("optimal", "", " % optimal")),
-    ),
-    (
-        "adjusted_returns",
-        "mean return without luck",
-        (("adjusted", "", ""), ("worth", "as sure as ", " episodes without it")),
-    ),
-)
+    by_key = {table.key: table for table in tables}
+    if (decisions := by_key.get("decisions")) is None:
+        return
+    regret = next(column for column in decisions.columns if column.key == "regret")
+    pairs = by_key["judged_pairs"].rows if "judged_pairs" in by_key else []
+    for game in dict.fromkeys(row["game"] for row in decisions.rows):
+        tested = [
+            row
+            for row in pairs
+            if row["game"] == game and str(row["measure"]).startswith(_MEASURES["regret"])
+        ]
+        names = {row[side] for row in tested for side in ("a", "b")}
+        rows = [row for row in decisions.rows if row["game"] == game]
+        best = next((row for row in rows if row["competitor"] in names), rows[0])
+        name = str(best["competitor"])
+        mine = [row for row in tested if name in (row["a"], row["b"])]
+        sure = mine and all(row["verdict"] == f"{name} is better" for row in mine)
+        how = "" if sure or not mine else ", not for sure"
+        yield (
+            f"{game}: {name} decides best{how}: regret {regret.show(best['regret'])} a decision "
+            "(--table decisions)"
+            if mine
+            else f"{game}: {name} decides with regret {regret.show(best['regret'])} "
+            "(--table decisions)"
+        )
 
 
 def mean_by_deal(part: pd.DataFrame, column: str, *, share: bool = False) -> Estimate:
@@ -291,7 +282,7 @@ def _corrected(table: Table, totals: Sequence[Floats]) -> None:
         if corrected < ALPHA:
             row["verdict"] = f"{row['a'] if one.sum() > 0 else row['b']} is better"
         else:
-            row["verdict"] = "not resolved"
+            row["verdict"] = "not resolved" if one.any() else "the same on every deal"
             row["needed"] = deals_needed(one, alpha=ALPHA / left)
     if table.rows:
         table.notes.append(

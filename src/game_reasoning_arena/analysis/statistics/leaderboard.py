@@ -13,8 +13,7 @@ from game_reasoning_arena.analysis.statistics.measures import Measure, mean_of, 
 from game_reasoning_arena.analysis.statistics.pairs import Pair
 from game_reasoning_arena.analysis.statistics.standings import Standings
 from game_reasoning_arena.analysis.tables.estimates import UNKNOWN, Estimate
-from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
-from game_reasoning_arena.analysis.tables.head import Section
+from game_reasoning_arena.analysis.tables.forms import Column
 
 #: How a measure is called, and the kind of column and of difference that shows it.
 SHOWN: Final = {
@@ -166,16 +165,7 @@ def _sentence(
             f"{_gap(pair, first.competitor, measure)} ahead of {place.competitor} ({_sure(pair)})."
         )
     if level:
-        place, pair = level[0]
-        others = (
-            place.competitor if len(level) == 1 else f"{place.competitor} and {len(level) - 1} more"
-        )
-        more = f"; {len(behind)} behind for sure" if behind else ""
-        return (
-            f"{game}: no leader for sure. {first.competitor} is first with "
-            f"{_value(first, measure)}, not "
-            f"told apart from {others}{more}. {_needed(pair, first, place)}"
-        )
+        return _level_sentence(game, measure, first, level, len(behind))
     place, pair = (fixed or met)[0]
     if fixed:
         ahead = first if (pair.a == first.competitor) == (pair.lead() > 0) else place
@@ -190,6 +180,34 @@ def _sentence(
         "games "
         f"that can be compared {place.competitor} is better ({_sure(pair)})."
     )
+
+
+def _level_sentence(
+    game: str, measure: Measure, first: Place, level: Sequence[tuple[Place, Pair]], behind: int
+) -> str:
+    """Who is first where some are not told apart from it, and what would tell."""
+    alike = [place.competitor for place, pair in level if pair.alike]
+    open_ = [(place, pair) for place, pair in level if not pair.alike]
+    parts = [f"{game}: no leader for sure. {first.competitor} is first with"]
+    parts.append(_value(first, measure))
+    if alike:
+        parts[-1] += ","
+        parts.append(f"the same on every deal as {_and_more(alike)}")
+    if open_:
+        parts[-1] += ","
+        parts.append(f"not told apart from {_and_more([place.competitor for place, _ in open_])}")
+    if behind:
+        parts[-1] += ";"
+        parts.append(f"{behind} behind for sure")
+    parts[-1] += "."
+    if open_:
+        place, pair = open_[0]
+        parts.append(_needed(pair, place))
+    return " ".join(parts)
+
+
+def _and_more(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _better(pair: Pair, competitor: str) -> bool:
@@ -222,15 +240,13 @@ def _sure(pair: Pair) -> str:
     return f"{text}{corrected}, {pair.n:,} episodes of each"
 
 
-def _needed(pair: Pair, first: Place, other: Place) -> str:
+def _needed(pair: Pair, other: Place) -> str:
+    """What would tell the first from another."""
     if pair.hopeless or pair.needed is None:
-        return (
-            f"Too few deals differ to tell {first.competitor} from {other.competitor}: play more."
-        )
+        return f"Too few deals differ to tell it from {other.competitor}: play more."
     return (
-        f"About {pair.needed:,} episodes of each would tell {first.competitor} from "
-        f"{other.competitor} "
-        f"(there are {pair.n:,})."
+        f"About {pair.needed:,} episodes of each (now {pair.n:,}) would tell it from "
+        f"{other.competitor}."
     )
 
 
@@ -270,133 +286,3 @@ def mean_of_estimates(parts: Sequence[Estimate]) -> Estimate:
         low = math.hypot(low, part.value - part.low)
         high = math.hypot(high, part.high - part.value)
     return Estimate(value, value - low / k, value + high / k, n)
-
-
-def boards_table(found: Leaderboard) -> Table:
-    """Return the leaderboards of all games as one table."""
-    measures = {board.measure for board in found.boards}
-    columns = [
-        Column("game", "game", names_row=True),
-        Column("rank", "#", "count"),
-        Column("competitor", "competitor", names_row=True),
-        Column("episodes", "episodes", "count"),
-        *(
-            Column(measure.value, f"{SHOWN[measure][0]} [95 %]", SHOWN[measure][1])
-            for measure in Measure
-            if measure in measures
-        ),
-        Column("letters", "group"),
-        Column("label", "settings"),
-    ]
-    table = Table("leaderboard", "Leaderboard", columns)
-    for board in found.boards:
-        for rank, place in enumerate(board.places, 1):
-            table.rows.append(_row(board, place, rank))
-        table.rows += [_row(board, place, None) for place in board.baselines]
-    if any(row["letters"] for row in table.rows):
-        table.notes.append(
-            "group: competitors that share a letter are not told apart (p (Holm) 0.05 or more)."
-        )
-    return table
-
-
-def _row(board: Board, place: Place, rank: int | None) -> dict[str, Value]:
-    return {
-        "game": board.game,
-        "rank": rank,
-        "competitor": place.competitor,
-        "episodes": place.episodes,
-        board.measure.value: place.value,
-        "letters": place.letters or None,
-        "label": place.full if place.full != place.competitor else None,
-    }
-
-
-def overall_table(found: Leaderboard) -> Table:
-    """Return the overall row of everybody who played all games."""
-    table = Table(
-        "overall",
-        "Over all games",
-        [
-            Column("rank", "#", "count"),
-            Column("competitor", "competitor", names_row=True),
-            Column("episodes", "episodes", "count"),
-            Column("score", "mean score % [95 %]", "percent"),
-            Column("games", "games", "count"),
-        ],
-    )
-    games = len(found.boards)
-    rank = 0
-    for place in found.overall:
-        rank += not place.baseline
-        table.rows.append(
-            {
-                "rank": None if place.baseline else rank,
-                "competitor": place.competitor,
-                "episodes": place.episodes,
-                "score": place.value,
-                "games": games,
-            }
-        )
-    if table.rows:
-        table.notes.append(
-            "The mean of the scores (win 1, draw 1/2; accuracy for prompts) at each game, every "
-            "game weighing the same; only of those who played all games."
-        )
-    return table
-
-
-def sections(found: Leaderboard) -> list[Section]:
-    """Return the head of a comparison: a section per game, and one over all games."""
-    made = []
-    for board in found.boards:
-        heading, kind, _ = SHOWN[board.measure]
-        headings = ["#", "competitor", "episodes", f"{heading} [95 %]", "group"]
-        every = [*board.places, *board.baselines]
-        made.append(_section(board.sentence, headings, every, kind))
-    if found.overall:
-        models = [place for place in found.overall if not place.baseline]
-        headings = ["#", "competitor", "episodes", "mean score % [95 %]"]
-        sentence = _overall_sentence(found, models)
-        made.append(replace(_section(sentence, headings, found.overall, "percent"), whole=True))
-    return made
-
-
-def _section(sentence: str, headings: Sequence[str], places: Sequence[Place], kind: str) -> Section:
-    column = Column("value", "", kind)
-
-    def row(place: Place, rank: str, name: str) -> list[str]:
-        cells = [rank, name, f"{place.episodes:,}", column.show(place.value), place.letters]
-        return cells[: len(headings)]
-
-    models = [place for place in places if not place.baseline]
-    return Section(
-        sentence,
-        headings,
-        [row(place, str(rank), place.competitor) for rank, place in enumerate(models, 1)],
-        [
-            row(place, "", f"{place.competitor} ({_apart(place)})")
-            for place in places
-            if place.baseline
-        ],
-    )
-
-
-def _apart(place: Place) -> str:
-    """Why a place has no rank."""
-    return "self-play" if place.self_play else "baseline"
-
-
-def _overall_sentence(found: Leaderboard, models: Sequence[Place]) -> str:
-    games = len(found.boards)
-    if not models:
-        return f"Over all {games} games: no model played all of them."
-    text = (
-        f"Over all {games} games, each weighing the same: {models[0].competitor} has the highest "
-        "mean "
-        "score."
-    )
-    if found.left_out:
-        names = ", ".join(found.left_out[:3]) + (" ..." if len(found.left_out) > 3 else "")
-        text += f" Not in it, since they lack a game: {names}."
-    return text

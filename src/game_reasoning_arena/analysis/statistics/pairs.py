@@ -131,6 +131,11 @@ class Pair:
         moved = self.ahead + self.behind
         return self.p is not None and 2.0 ** (1 - moved) * self.hypotheses >= ALPHA
 
+    @property
+    def alike(self) -> bool:
+        """Whether both came to the same on every deal."""
+        return self.equal > 0 and not self.ahead and not self.behind
+
     def lead(self) -> int:
         """Return 1 where A is ahead in what was tested, -1 where B is, 0 where neither."""
         value = self.difference.value
@@ -146,6 +151,8 @@ class Pair:
             if self.one_seat:
                 return f"{better} is ahead, but nobody changed seats"
             return f"{better} is better{depends}"
+        if self.alike:
+            return f"the same on every deal{depends}"
         if self.hopeless:
             what = "deals" if self.tested == self.deals else "distinct deals"
             return f"too few {what} differ to show anything{depends}"

@@ -66,26 +66,33 @@ def readings_table(responses: pd.DataFrame) -> Table:
 
 
 def reading_caveats(responses: pd.DataFrame, standings: Standings) -> list[str]:
-    """Return a warning for each game in which the reading of some two competitors differs by much.
+    """Return warnings where the reading of some two competitors differs by much at a game.
 
     Differences are told where their 95 % interval leaves out 0 and they are as large as
-    ``UNPARSABLE_GAP`` or ``JUDGED_GAP``; deals are the unit.
+    ``UNPARSABLE_GAP`` or ``JUDGED_GAP``; deals are the unit. One warning for all games of what
+    could not be read, and one of what was read by judgement.
     """
     games = standings.table.drop_duplicates("run").set_index("run")["game"]
     answered = responses[responses["outcome"].notna() & responses["competitor"].notna()]
     answered = answered.assign(game=answered["run"].map(games), how=_how(answered))
-    found: list[str] = []
+    found: list[list[_Gap]] = [[] for _ in _WARNED]
     for game, part in answered.groupby("game", sort=False, observed=True):
         judged = {
             str(competitor): (mine["how"] == "judged", mine["seed"])
             for competitor, mine in part.groupby("competitor", sort=False)
         }
         shares = (outcome_rates(part, ["unparsable"]), rates_together(judged))
-        for mine, what in zip(shares, _WARNED, strict=True):
-            apart = [pair for pair in combinations(mine, 2) if _differ(mine, *pair, what[0])]
-            if apart:
-                found.append(_warning(str(game), mine, apart, what))
-    return found
+        for gaps, mine, (least, _) in zip(found, shares, _WARNED, strict=True):
+            gaps += [
+                (str(game), a, mine[a].value or 0.0, b, mine[b].value or 0.0)
+                for a, b in combinations(mine, 2)
+                if _differ(mine, a, b, least)
+            ]
+    return [_warning(gaps, how) for gaps, (_, how) in zip(found, _WARNED, strict=True) if gaps]
+
+
+#: A game, and two competitors with the share of each.
+_Gap = tuple[str, str, float, str, float]
 
 
 def _how(answered: pd.DataFrame) -> pd.Series:
@@ -113,8 +120,8 @@ def _shares(answered: pd.DataFrame) -> str:
 
 
 _WARNED: Final = (
-    (UNPARSABLE_GAP, "could not be read", "Read some of them in responses.jsonl"),
-    (JUDGED_GAP, "were read by forgiving words or another notation", "See their parse_form"),
+    (UNPARSABLE_GAP, "could not be read"),
+    (JUDGED_GAP, "were read by forgiving words or another notation"),
 )
 
 
@@ -125,22 +132,18 @@ def _differ(shares: Mapping[str, Estimate], a: str, b: str, least: float) -> boo
     return abs(gap.value) >= least and not gap.low <= 0 <= gap.high
 
 
-def _warning(
-    game: str,
-    shares: Mapping[str, Estimate],
-    apart: Sequence[tuple[str, str]],
-    what: tuple[float, str, str],
-) -> str:
-    """The pair that differs most, and how many more do."""
-    _, how, look = what
-    a, b = max(
-        apart, key=lambda pair: abs((shares[pair[0]].value or 0) - (shares[pair[1]].value or 0))
-    )
-    more = f" ({len(apart) - 1} more pairs differ so)" if len(apart) > 1 else ""
+def _warning(gaps: Sequence[_Gap], how: str) -> str:
+    """The pair that differs most, and how many more do, in which games."""
+    game, a, share_a, b, share_b = max(gaps, key=lambda gap: abs(gap[2] - gap[4]))
+    others = [name for name in dict.fromkeys(gap[0] for gap in gaps) if name != game]
+    also = f"also {', '.join(others[:3])}" + (" ..." if len(others) > 3 else "")
+    more = [also] if others else []
+    if len(gaps) > 1:
+        more.append(f"{len(gaps) - 1} more pairs")
+    tail = f" ({'; '.join(more)})" if more else ""
     return (
-        f"READING: in {game}, {shares[a].value:.1%} of {a}'s answers {how}, and "
-        f"{shares[b].value:.1%} of {b}'s{more}. So much can decide between them by itself. {look} "
-        "before you believe a difference."
+        f"READING: in {game}, {share_a:.1%} of {a}'s answers {how}, and {share_b:.1%} of {b}'s"
+        f"{tail}. That may decide alone: --table reading."
     )
 
 

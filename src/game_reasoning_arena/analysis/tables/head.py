@@ -14,8 +14,10 @@ from game_reasoning_arena.analysis.tables.plain import plain
 WIDTH = 100
 HEIGHT = 40
 
-#: Lines that are kept for what could turn the verdict.
-_FOR_CAVEATS = 8
+#: Lines for what could turn the verdict: as many as leave the leaderboards whole.
+_FOR_CAVEATS = (8, 6, 4, 3)
+#: Rows of a leaderboard that are always shown: the first, a line of reference, what is cut.
+_LEAST_ROWS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Section:
     """A sentence with a small table below it; ``marked`` rows are lines of reference.
 
     ``whole`` is true of what holds over all games, which is kept where not everything has room.
+    ``aside`` is true of a remark that takes one line, where one is left. ``table`` is the name of
+    the table that holds all rows.
     """
 
     sentence: str
@@ -30,6 +34,13 @@ class Section:
     rows: Sequence[Sequence[str]]
     marked: Sequence[Sequence[str]] = ()
     whole: bool = False
+    aside: bool = False
+    table: str = "leaderboard"
+
+    @property
+    def size(self) -> int:
+        """How many rows there are."""
+        return len(self.rows) + len(self.marked)
 
 
 def head_lines(
@@ -47,32 +58,67 @@ def head_lines(
         caveats: what could turn the verdict, the gravest first.
         rest: how to have everything else.
         width: cells in a line.
-        height: lines at the most; tables are cut before sentences are.
+        height: lines at the most; remarks are left out before caveats are shortened, these before
+            the leaderboards of games are, and their tails before sentences.
     """
     last = textwrap.wrap(rest, width)
-    warnings = _warnings(caveats, width, _FOR_CAVEATS)
-    room = height - len(last) - len(warnings) - bool(warnings)
-    sentences = [textwrap.wrap(plain(section.sentence), width) for section in sections]
-    wanted = [len(s.rows) + len(s.marked) for s in sections]
+    boards = [section for section in sections if not section.aside]
+    asides = [_one_line(section.sentence, width) for section in sections if section.aside]
+    sentences = [textwrap.wrap(plain(section.sentence), width) for section in boards]
+    needed = _needed(boards, sentences)
+    choices = [_warnings(caveats, width, most) for most in _FOR_CAVEATS]
+    rooms = [height - len(last) - len(some) - bool(some) for some in choices]
+    chosen = next((i for i, room in enumerate(rooms) if room >= needed), 0)
+    warnings, room = choices[chosen], rooms[chosen]
+    lines = _boards(boards, sentences, room, width)[:room]
+    asides = asides[: room - len(lines)]
+    return [*lines, *warnings, *([""] if warnings else []), *asides, *last]
+
+
+def _needed(boards: Sequence[Section], sentences: Sequence[Sequence[str]]) -> int:
+    """Lines in which every game's leaderboard is whole, and the overall one as short as it may."""
+    return sum(
+        len(sentence) + 1 + bool(board.size) + (_least(board) if board.whole else board.size)
+        for board, sentence in zip(boards, sentences, strict=True)
+    )
+
+
+def _boards(
+    boards: Sequence[Section], sentences: Sequence[Sequence[str]], room: int, width: int
+) -> list[str]:
+    """Sentences and leaderboards, as many and as long as have room."""
+    wanted = [board.size for board in boards]
     tables = [bool(want) for want in wanted]
-    if sum(len(sentence) + 1 for sentence in sentences) + _least(wanted, tables) > room:
+    if sum(len(sentence) + 1 for sentence in sentences) + _least_of(boards, tables) > room:
         room -= 2  # for what is left out
-        tables = [bool(want) and s.whole for want, s in zip(wanted, sections, strict=True)]
-    kept = _that_fit(sections, sentences, room - _least(wanted, tables))
+        tables = [bool(board.size) and board.whole for board in boards]
+    kept = _that_fit(boards, sentences, room - _least_of(boards, tables))
     left = room - sum(len(sentences[i]) + 1 for i in kept) - sum(tables)
-    shares = _shares([w if has else 0 for w, has in zip(wanted, tables, strict=True)], left)
+    shares = _shares([b if has else None for b, has in zip(boards, tables, strict=True)], left)
     lines: list[str] = []
     for i in kept:
-        lines += [*sentences[i], *_grid(sections[i], shares[i], width), ""]
+        lines += [*sentences[i], *_grid(boards[i], shares[i], width), ""]
     left_out = sum(bool(want) for want in wanted) - sum(tables[i] for i in kept)
     if left_out:
         lines += [f"... leaderboards of {left_out} games: --table leaderboard, or --games A,B", ""]
-    return [*lines[:height], *warnings, *([""] if warnings else []), *last]
+    return lines
 
 
-def _least(wanted: Sequence[int], tables: Sequence[bool]) -> int:
-    """Lines that tables need: a heading and two rows each."""
-    return sum(1 + min(want, 2) for want, has in zip(wanted, tables, strict=True) if has)
+def _one_line(text: str, width: int) -> str:
+    """A remark without what stands in parentheses at its end, or cut, where it is too long."""
+    text = plain(text)
+    if cell_len(text) > width:
+        text = text.rpartition(" (")[0] or text
+    return _cut(text, width)
+
+
+def _least(board: Section) -> int:
+    return min(board.size, _LEAST_ROWS)
+
+
+def _least_of(boards: Sequence[Section], tables: Sequence[bool]) -> int:
+    """Lines that some of the tables need."""
+    return sum(1 + _least(board) for board, has in zip(boards, tables, strict=True) if has)
 
 
 def _that_fit(
@@ -88,14 +134,20 @@ def _that_fit(
     return sorted(kept)
 
 
-def _shares(wanted: Sequence[int], room: int) -> list[int]:
-    """Rows per section, no section more than it wants, the room shared evenly."""
-    shares = [0] * len(wanted)
-    while room > 0 and any(share < want for share, want in zip(shares, wanted, strict=True)):
-        for i, want in enumerate(wanted):
-            if room > 0 and shares[i] < want:
-                shares[i] += 1
-                room -= 1
+def _shares(boards: Sequence[Section | None], room: int) -> list[int]:
+    """Rows per table, none more than it has: first the least of all, then games evenly, then what
+    holds over all games."""
+    shares = [0] * len(boards)
+    for wanted in (
+        [0 if board is None else _least(board) for board in boards],
+        [0 if board is None or board.whole else board.size for board in boards],
+        [0 if board is None else board.size for board in boards],
+    ):
+        while room > 0 and any(share < want for share, want in zip(shares, wanted, strict=True)):
+            for i, want in enumerate(wanted):
+                if room > 0 and shares[i] < want:
+                    shares[i] += 1
+                    room -= 1
     return shares
 
 
@@ -125,7 +177,7 @@ def _grid(section: Section, share: int, width: int) -> list[str]:
     cut = len(rows) - share
     if cut > 0:
         keep = max(1, share - 1)
-        kept = min(len(section.marked), keep // 3)
+        kept = min(len(section.marked), max(keep // 3, int(keep > 1)))
         rows = [*section.rows[: keep - kept], *section.marked[:kept]]
         cut = len(section.rows) + len(section.marked) - len(rows)
     cells = [list(map(plain, row)) for row in (section.headings, *rows)]
@@ -138,13 +190,19 @@ def _grid(section: Section, share: int, width: int) -> list[str]:
         for row in cells
     ]
     if cut > 0:
-        lines.append(f"  ... {cut} more: --table leaderboard")
+        lines.append(f"  ... {cut} more: --table {section.table}")
     return [line.rstrip() for line in lines]
 
 
 def _cell(text: str, width: int, column: int) -> str:
-    if cell_len(text) > width:
-        keep = width - 1
-        text = f"{text[: keep // 2]}…{text[len(text) - (keep - keep // 2) :]}"
+    text = _cut(text, width)
     pad = " " * (width - cell_len(text))
     return f"  {text}{pad}" if column == 1 else f"  {pad}{text}"
+
+
+def _cut(text: str, width: int) -> str:
+    """A text that is too long without its middle."""
+    if cell_len(text) <= width:
+        return text
+    keep = width - 1
+    return f"{text[: keep // 2]}…{text[len(text) - (keep - keep // 2) :]}"
