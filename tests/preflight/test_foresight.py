@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +53,39 @@ def test_it_is_told_before_anything_is_asked(arena: Arena, monkeypatch: pytest.M
     )
     assert ran.code == 0
     assert "note: agents.player_1 is scripted_random" in ran.err
+
+
+def test_the_built_in_prompts_are_named_as_such(arena: Arena) -> None:
+    words = ["simulation=prompts", "agents=llm", "agents.player_0.model=scripted_first"]
+    note = "note: prompts.jsonl is a small set of built-in prompts"
+    assert note in arena(*words).err
+    Path("mine.txt").write_text("one\n")
+    assert "built-in" not in arena(*words, "simulation.file=mine.txt").err
+
+
+def test_a_missing_file_hides_no_player_that_answers_no_prompts(arena: Arena) -> None:
+    ran = arena("simulation=prompts", "simulation.file=none.jsonl")
+    assert ran.code == 2
+    assert "none.jsonl" in ran.err
+    assert "agents.player_1.type=random cannot answer prompts" in ran.err
+
+
+@pytest.mark.parametrize("words", [[], ["-m", "seed=1,2"]])
+def test_an_interruption_before_the_first_file_says_so(
+    arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    """The class is made while everything is checked, and a person presses Ctrl-C meanwhile."""
+    (tmp_path / "patience.py").write_text(
+        "from game_reasoning_arena.agents import Agent\n"
+        "class Ends(Agent):\n"
+        "    def __init__(self, spec):\n"
+        "        raise KeyboardInterrupt\n"
+        "    def decide(self, turn, plan):\n"
+        "        return turn.legal_actions[0]\n"
+    )
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    trusted = "trusted_targets=[patience]"
+    ran = arena(*words, "agents.player_1._target_=patience.Ends", trusted)
+    assert ran.code == 130
+    assert ran.err == "arena: interrupted; nothing was run or written.\n"
+    assert not (tmp_path / "outputs").exists()

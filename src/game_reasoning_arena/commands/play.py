@@ -46,7 +46,7 @@ from game_reasoning_arena.preflight.composition_problems import (
     COMPOSITION_ERRORS,
 )
 from game_reasoning_arena.preflight.session import CONFIG_NAME, Session
-from game_reasoning_arena.process.faults import fault_of
+from game_reasoning_arena.process.faults import fault_of, nothing_written
 from game_reasoning_arena.process.paths import shipped_conf
 from game_reasoning_arena.sweeping.presets import sweep_without_m, words_of_the_other_kind
 
@@ -219,16 +219,17 @@ def _run_once(
     session: Session, config_name: str, overrides: list[str], config_file: Path | None
 ) -> int:
     """Check everything, create a directory, play; return the exit code."""
-    cfg = session.compose(config_name, overrides, RunMode.RUN)
-    experiment, directory = _checked(cfg, overrides, config_file, session.catalog)
+    with nothing_written():
+        cfg = session.compose(config_name, overrides, RunMode.RUN)
+        experiment, directory = _checked(cfg, overrides, config_file, session.catalog)
     if config_file is not None:
         from game_reasoning_arena.preflight.recorded_files import changed_since
 
         for changed in changed_since(config_file, experiment):
             sys.stderr.write(f"note: {changed}\n")
-    from game_reasoning_arena.preflight.foresight import foreseen
+    from game_reasoning_arena.preflight.foresight import notes_before
 
-    for note in foreseen(experiment.players):
+    for note in notes_before(experiment):
         sys.stderr.write(f"note: {note}\n")
     if experiment.estimate:
         from game_reasoning_arena.running.estimate import print_estimate

@@ -8,14 +8,22 @@ from collections.abc import Sequence
 from game_reasoning_arena.agents.base_agent import PlayerSpec
 from game_reasoning_arena.backends.price_table import entry_of, retirement
 from game_reasoning_arena.catalog.prefixes import meaning_of
+from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.records import Model
+from game_reasoning_arena.simulation.prompts import PromptsSimulation
+from game_reasoning_arena.simulation.prompts.files import SHIPPED, data_files
 
 #: A model's retirement is reported from so many days before.
 _SOON_DAYS = 60
 
 
+def notes_before(experiment: Experiment) -> list[str]:
+    """Return the notices before a run, in sentences."""
+    return [*_built_in_prompts(experiment), *foreseen(experiment.players)]
+
+
 def foreseen(players: Sequence[PlayerSpec], *, today: datetime.date | None = None) -> list[str]:
-    """Return the notices before a run, in sentences.
+    """Return the notices on players before a run, in sentences.
 
     Args:
         players: all players.
@@ -34,6 +42,17 @@ def foreseen(players: Sequence[PlayerSpec], *, today: datetime.date | None = Non
             if player.model and player.model.name in stand_ins
         ]
     return notes
+
+
+def _built_in_prompts(experiment: Experiment) -> list[str]:
+    """Return a note where the shipped prompts are asked, which nobody may have chosen."""
+    simulation = experiment.simulation
+    file = experiment.config["simulation"].get("file")
+    if not isinstance(simulation, PromptsSimulation) or not isinstance(file, str):
+        return []
+    if data_files(file)[0].parent != SHIPPED:
+        return []
+    return [f"{file} is a small set of built-in prompts; for your own set simulation.file=FILE."]
 
 
 def _retires(model: Model, today: datetime.date) -> str | None:

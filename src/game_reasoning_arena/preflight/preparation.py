@@ -45,6 +45,7 @@ from game_reasoning_arena.records import Model, Sampling
 from game_reasoning_arena.schema import SIMULATION_TYPES, ArenaConf, ProviderConf
 from game_reasoning_arena.simulation.base import Simulation
 from game_reasoning_arena.simulation.factory import make_simulation
+from game_reasoning_arena.simulation.prompts import unfit_players
 
 
 def prepare(
@@ -89,6 +90,8 @@ def prepare(
     confs: dict[str, Any] = dict(config["backend"] or {})
     players = _players(config, catalog, confs, problems)
     simulation, judges = _simulation(config, catalog, confs, problems)
+    if simulation is None and config["simulation"].get("type") == "prompts":
+        problems.add_all(unfit_players(players))
     if simulation is not None and check_seats:
         _check_seats(config, players, simulation, problems, played=played or begun)
     if simulation is not None and config["assess"] and not played:

@@ -9,15 +9,30 @@ from __future__ import annotations
 import sys
 import sysconfig
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from game_reasoning_arena.errors import Fault
+from game_reasoning_arena.errors import Fault, Interrupted
 from game_reasoning_arena.process.secrets import redact
 
 _OURS = Path(__file__).resolve().parents[1]
 _LIBRARIES = tuple(
     Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")
 )
+
+
+@contextmanager
+def nothing_written() -> Iterator[None]:
+    """Say of an interruption within that it came before any file was written.
+
+    Raises:
+        Interrupted: instead of KeyboardInterrupt.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; nothing was run or written.") from None
 
 
 def fault_of(error: Exception) -> Fault:

@@ -23,7 +23,8 @@ from game_reasoning_arena.configuration.output_directory import (
     claim_directory,
 )
 from game_reasoning_arena.errors import ConfigProblems, UserError, problems_of
-from game_reasoning_arena.preflight.foresight import foreseen
+from game_reasoning_arena.preflight.foresight import notes_before
+from game_reasoning_arena.process.faults import nothing_written
 from game_reasoning_arena.process.paths import add_conf_dir, added_conf_dir
 from game_reasoning_arena.process.secrets import Redactor
 from game_reasoning_arena.recording import layout
@@ -74,11 +75,11 @@ def run_sweep(
     def compose(some: list[str], mode: Any) -> DictConfig:
         return session.compose(config_name, some, mode)
 
-    cfg, words, problems = master_config(compose, words)
-    candidates, launcher, directory = _checked(compose, cfg, words, problems, session.catalog)
-    for note in dict.fromkeys(
-        note for one in candidates for note in foreseen(one.experiment.players)
-    ):
+    with nothing_written():
+        cfg, words, problems = master_config(compose, words)
+        candidates, launcher, directory = _checked(compose, cfg, words, problems, session.catalog)
+    notes = [note for one in candidates for note in notes_before(one.experiment)]
+    for note in dict.fromkeys(notes):
         sys.stderr.write(f"note: {note}\n")
     first = candidates[0].experiment.config["sweep"]
     if candidates[0].experiment.estimate:

@@ -3,7 +3,8 @@
 from game_reasoning_arena.simulation.prompts.simulation import (
     JUDGE,
     PromptsSimulation,
+    unfit_players,
     words_for_games,
 )
 
-__all__ = ["JUDGE", "PromptsSimulation", "words_for_games"]
+__all__ = ["JUDGE", "PromptsSimulation", "unfit_players", "words_for_games"]

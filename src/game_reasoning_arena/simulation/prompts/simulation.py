@@ -59,29 +59,7 @@ class PromptsSimulation(Simulation):
             if players or not everybody
             else ["agents: nobody is configured to answer the prompts."]
         )
-        for spec in players:
-            where = f"agents.{spec.name}"
-            if spec.name == JUDGE:
-                found.append(
-                    f"{where}: 'judge' is what the model of simulation.scorer is called in the "
-                    "records; give the player another name."
-                )
-            if spec.type != "llm":
-                kind = "type" if spec.make is None else "_target_"
-                found.append(
-                    f"{where}.{kind}={spec.type} cannot answer prompts; only type=llm can. Try "
-                    "agents=llm."
-                )
-            if spec.options.get("constrain_to_legal"):
-                found.append(f"{where}.constrain_to_legal: prompts have no legal moves.")
-            if spec.options.get("template", "line") != "line":
-                found.append(
-                    f"{where}.template: prompts have no moves to show; how a prompt is asked says "
-                    "simulation.template."
-                )
-            if spec.options.get("votes", 1) != 1:
-                found.append(f"{where}.votes: prompts have no moves to vote on; use repeats.")
-        return found
+        return found + unfit_players(players)
 
     def plan(
         self, *, episodes: int, seed: int, rotate: bool, players: Sequence[str]
@@ -203,4 +181,32 @@ def words_for_games(overrides: Sequence[str], simulations: Sequence[Simulation])
         )
     if "seats" in words:
         found.append(f"{words['seats']}: prompts have no seats; every agent answers each.")
+    return found
+
+
+def unfit_players(players: Sequence[PlayerSpec]) -> list[str]:
+    """Return why players cannot answer prompts, whichever these are."""
+    found = []
+    for spec in players:
+        where = f"agents.{spec.name}"
+        if spec.name == JUDGE:
+            found.append(
+                f"{where}: 'judge' is what the model of simulation.scorer is called in the "
+                "records; give the player another name."
+            )
+        if spec.type != "llm":
+            kind = "type" if spec.make is None else "_target_"
+            found.append(
+                f"{where}.{kind}={spec.type} cannot answer prompts; only type=llm can. Try "
+                "agents=llm."
+            )
+        if spec.options.get("constrain_to_legal"):
+            found.append(f"{where}.constrain_to_legal: prompts have no legal moves.")
+        if spec.options.get("template", "line") != "line":
+            found.append(
+                f"{where}.template: prompts have no moves to show; how a prompt is asked says "
+                "simulation.template."
+            )
+        if spec.options.get("votes", 1) != 1:
+            found.append(f"{where}.votes: prompts have no moves to vote on; use repeats.")
     return found
