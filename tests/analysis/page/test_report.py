@@ -13,7 +13,7 @@ import pyspiel
 import pytest
 
 from game_reasoning_arena.analysis.compare import Comparison
-from game_reasoning_arena.analysis.page.episodes import game_parameters
+from game_reasoning_arena.analysis.page.index import game_parameters
 from game_reasoning_arena.analysis.page.markup import visible
 from game_reasoning_arena.analysis.page.report import write_report
 from game_reasoning_arena.cli import run_command

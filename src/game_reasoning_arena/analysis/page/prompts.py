@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from game_reasoning_arena.analysis.statistics.answers import Answers
@@ -42,17 +43,27 @@ class PromptMarks:
     def __bool__(self) -> bool:
         return self._any
 
-    def of(self, run: int, episode: int, seats: int) -> dict[str, Any]:
-        """Return the index's columns of an episode: prompt, name, group, marks by seat, differ."""
-        at = (int(run), int(episode))
-        marks, key = self._marks.get(at, {}), self._keys.get(at)
-        name, group = self._names.get(at, (None, None))
+    def columns(
+        self, keys: Sequence[tuple[int, int]], seats: Sequence[int]
+    ) -> dict[str, list[Any]]:
+        """Return the index's columns: prompt, name, group, marks by seat, differ.
+
+        Args:
+            keys: run and number of each episode.
+            seats: how many each has.
+        """
+        prompts = [self._keys.get(key) for key in keys]
+        names = [self._names.get(key, (None, None)) for key in keys]
+        marks = [self._marks.get(key, {}) for key in keys]
         return {
-            "prompt": key,
-            "name": name,
-            "group": group,
-            "marks": "".join(marks.get(seat, OPEN) for seat in range(seats)),
-            "differ": int(key in self._differ),
+            "prompt": prompts,
+            "name": [name for name, _ in names],
+            "group": [group for _, group in names],
+            "marks": [
+                "".join([own.get(seat, OPEN) for seat in range(n)]) if own else OPEN * n
+                for own, n in zip(marks, seats, strict=True)
+            ],
+            "differ": [int(prompt in self._differ) for prompt in prompts],
         }
 
 
