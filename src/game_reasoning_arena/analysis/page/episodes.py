@@ -53,11 +53,10 @@ class _Chunk:
 
     def shown(self, line: Mapping[str, Any]) -> dict[str, Any]:
         """Return a line of responses as the page has it, with numbers for its messages' texts."""
-        get = line.get
-        kept = {key: get(key) for key in _KEPT}
+        get, text = line.get, self._text
+        kept: dict[str, Any] = dict(zip(_KEPT, map(get, _KEPT), strict=True))
         kept["messages"] = [
-            [self._text(str(m.get("role"))), self._text(str(m.get("content")))]
-            for m in get("messages") or ()
+            [text(str(m.get("role"))), text(str(m.get("content")))] for m in get("messages") or ()
         ]
         return kept
 

@@ -18,6 +18,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final, Protocol
 
 import orjson
@@ -159,7 +160,7 @@ def passages(
 
 def reasoning_row(keys: Mapping[str, Any], text: str) -> tuple[Any, ...]:
     """Return a passage as a row of :func:`reasoning_table`."""
-    return (*(keys[name] for name in _KEYS), *_features(text))
+    return (*_key_values(keys), *_features(text))
 
 
 def reasoning_table(rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
@@ -172,6 +173,7 @@ _KEYS: Final = (
     "result",
     "source",
 )  # fmt: skip
+_key_values: Final = itemgetter(*_KEYS)
 
 
 def reasoning_summary(table: pd.DataFrame) -> Table:
