@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 #: Where two runs ask different questions though their configurations are the same.
 UNSEEN_CHANGE = (
     "nothing that stands in it; so a file that it names was changed (prompt template, prompts, "
-    "policy table), or another version of this program wrote it"
+    "policy table, a class of yours), or another version of this program wrote it"
 )
 
 

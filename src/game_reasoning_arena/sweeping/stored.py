@@ -35,7 +35,8 @@ def stored_experiment(
         raise UserError(
             f"{job.directory} would ask something else now than when its sweep was checked, "
             "though its configuration is the same: a file that it names was changed (prompt "
-            "template, prompts, policy table), or the catalog's entry of one of its models, or "
-            "the program is of another version here. Take the change back, or start a new sweep."
+            "template, prompts, policy table, a class of yours), or the catalog's entry of one of "
+            "its models, or the program is of another version here. Take the change back, or start "
+            "a new sweep."
         )
     return experiment
