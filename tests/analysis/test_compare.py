@@ -31,6 +31,7 @@ from game_reasoning_arena.cli import run_command
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.recording import load_runs
 from game_reasoning_arena.records import Status
+from tests.analysis.make_answers import make_answers
 from tests.analysis.make_runs import Player, make_run
 from tests.arena import Arena
 
@@ -211,6 +212,18 @@ def test_answers_from_the_cache_cost_and_time_nothing(tmp_path: Path) -> None:
     assert any(note.startswith(said) for note in tables["latency"].notes)
     axis = plot_spread.latency_distributions(comparison).axes[0]
     assert axis.get_xlim()[1] < 50
+
+
+def test_prompts_that_were_not_scored_are_named_beside_those_that_were(tmp_path: Path) -> None:
+    scored = make_answers(tmp_path / "scored", {"a": [[1.0], [0.0]]})
+    bare = make_answers(
+        tmp_path / "bare", {"a": [[None], [None]]}, simulation={"file": "other.jsonl"}
+    )
+    comparison = _quiet(scored, bare)
+    first, second = comparison.sections
+    assert first.rows
+    assert "2 prompts answered, none scored" in second.sentence
+    assert comparison.as_dict()["verdicts"] == [first.sentence, second.sentence]
 
 
 def test_what_cannot_be_told_is_said(tmp_path: Path) -> None:

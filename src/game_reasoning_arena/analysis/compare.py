@@ -288,7 +288,10 @@ class Comparison:
         return {
             "confidence": CONFIDENCE,
             "competitors": {c.label: c.as_dict() for c in self.standings.competitors.values()},
-            "verdicts": [board.sentence for board in self.leaderboard.boards],
+            "verdicts": [
+                *(board.sentence for board in self.leaderboard.boards),
+                *self.leaderboard.unranked,
+            ],
             "forfeits": self.policy,
             "caveats": self.caveats,
             "notices": self.loaded.notices,

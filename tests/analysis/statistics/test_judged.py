@@ -70,6 +70,28 @@ def test_two_are_compared_on_the_same_deals(arena: Arena) -> None:
         assert not row["verdict"].startswith(worse)
 
 
+def test_what_is_the_same_on_every_deal_has_an_interval_wherever_limits_are_known(
+    arena: Arena,
+) -> None:
+    models = "agents.player_0.model=scripted_first,scripted_random"
+    words = ("simulation=kuhn_poker", "episodes=6", "assess=true", "sampling.temperature=0,0.7")
+    assert arena("-m", *words, models, "hydra.sweep.dir=swept").code == 0
+    found = Comparison(load_runs(Path("swept"), notice=lambda _: None), by="temperature")
+    judged = next(table for table in found.judged_tables if table.key == "judged_pairs")
+    alike = [row for row in judged.rows if row["verdict"] == "the same on every deal"]
+    bounds = {row["measure"]: (row["difference"].low, row["difference"].high) for row in alike}
+    low, high = bounds["regret, solver"]
+    assert -4 < low < 0 < high < 4
+    assert bounds["adjusted return, solver"] == (None, None)
+    assert any(note.startswith("no interval: ") for note in judged.notes)
+    assert found.factors is not None
+    (between,) = [row for row in found.factors.rows if "against" in row["model"]]
+    for row in found.factors.rows:
+        assert row["return"].low < row["return"].value == 0 < row["return"].high
+    (whole,) = [row for row in found.factors.rows if row["model"] == "all models"]
+    assert between["return"].high == pytest.approx(2 * whole["return"].high)
+
+
 def test_without_an_assessment_there_is_no_table(arena: Arena) -> None:
     run = arena("simulation=kuhn_poker", "episodes=4").directory
     assert not {"decisions", "adjusted_returns", "judged_pairs"} & set(tables(run))

@@ -93,6 +93,7 @@ def sections(found: Leaderboard) -> list[Section]:
         headings = ["#", "competitor", "episodes", f"{heading} [95 %]", "group"]
         every = [*board.places, *board.baselines]
         made.append(_section(board.sentence, headings, every, kind))
+    made += [Section(sentence, (), ()) for sentence in found.unranked]
     if found.overall:
         models = [place for place in found.overall if not place.baseline]
         headings = ["#", "competitor", "episodes", "mean score % [95 %]"]

@@ -23,7 +23,7 @@ from game_reasoning_arena.analysis.statistics.competitors import (
     model_names,
     short_value,
 )
-from game_reasoning_arena.analysis.statistics.intervals import student_mean
+from game_reasoning_arena.analysis.statistics.intervals import student_mean, without_interval
 from game_reasoning_arena.analysis.statistics.leaderboard import SHOWN
 from game_reasoning_arena.analysis.statistics.measures import (
     Floats,
@@ -142,6 +142,7 @@ def effects_table(found: Sequence[Effect], key: str) -> Table:
         "seat and opponents. MODEL against MODEL is the interaction: the first one's effect minus "
         "the other's. All games together are compared by score."
     )
+    table.notes += without_interval(effect.difference for effect in found)
     if not any(effect.deals for effect in found):
         table.notes.append(
             "Nothing can be compared: no model played the same deals with two of the values. Sweep "
@@ -223,6 +224,7 @@ def _of_models(
 ) -> Iterator[Effect]:
     """The effect over all models, of each, and the differences of these."""
     limits = standings.limits.get(game) if game else None
+    span = measure.span(limits)
 
     def effect(some: pd.DataFrame, model: str | None) -> Effect:
         by_deal = some.groupby("deal", sort=False)["gap"].agg(["sum", "count"])
@@ -243,7 +245,9 @@ def _of_models(
     for a, b in combinations(models, 2):
         apart: Floats = (means[a] - means[b]).dropna().to_numpy(dtype=np.float64)
         if len(apart):
-            difference = student_mean(apart, np.ones(len(apart)))
+            # A difference of two differences, each of which lies within the span.
+            widest = None if span is None else (-2 * span, 2 * span)
+            difference = student_mean(apart, np.ones(len(apart)), widest)
             p = sign_flip_test(apart)
             yield Effect(game, a, b, pair, measure, difference, len(apart), p)
 

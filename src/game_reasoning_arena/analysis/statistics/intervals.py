@@ -7,7 +7,7 @@ episodes alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Union
 
@@ -212,6 +212,15 @@ def student_mean(
         return bounded_mean(sums, counts, limits, confidence)
     half = _quantiles(confidence, k - 1)[1] * math.sqrt(variance)
     return Estimate(value, value - half, value + half, n)
+
+
+def without_interval(found: Iterable[Estimate]) -> Iterator[str]:
+    """Yield a note where one of some differences has no interval, which says why."""
+    if any(one.value is not None and one.low is None for one in found):
+        yield (
+            "no interval: there is one deal, or all deals agree and nothing limits what a "
+            "difference could be."
+        )
 
 
 def _variance_of_ratio(sums: Floats, counts: Floats) -> float:

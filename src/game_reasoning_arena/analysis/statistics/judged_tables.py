@@ -17,8 +17,10 @@ from game_reasoning_arena.analysis.statistics.intervals import (
     bounded_mean,
     cluster_sums,
     student_mean,
+    without_interval,
 )
 from game_reasoning_arena.analysis.statistics.judged import Judged, deals_of, parts
+from game_reasoning_arena.analysis.statistics.measures import span_of
 from game_reasoning_arena.analysis.statistics.power import ALPHA, deals_needed
 from game_reasoning_arena.analysis.statistics.sign_flips import holm, sign_flip_test
 from game_reasoning_arena.analysis.statistics.standings import Standings
@@ -244,6 +246,7 @@ def judged_pairs(judged: Judged, standings: Standings, asked: Hypotheses) -> Tab
         if part["method"].isin(list(_REMOVED)).any():
             measures.append("adjusted")
         played = GameTable(part)
+        span = span_of(standings.limits.get(str(game)))
         for a, b in asked.among(labels, standings.competitors):
             pairing = played.pairing(a, b)
             for measure in measures:
@@ -253,19 +256,25 @@ def judged_pairs(judged: Judged, standings: Standings, asked: Hypotheses) -> Tab
                     continue
                 totals.append(seen.totals)
                 sign = -1.0 if measure == "regret" else 1.0
+                # A regret is at most what the game's returns differ by; the adjusted return of
+                # one episode may lie outside of them.
+                limits = (-span, span) if span is not None and measure == "regret" else None
                 table.rows.append(
                     {
                         "a": a,
                         "b": b,
                         "game": str(game),
                         "measure": f"{_MEASURES[measure]}, {evaluator}",
-                        "difference": student_mean(sign * seen.totals, seen.counts),
+                        "difference": student_mean(sign * seen.totals, seen.counts, limits),
                         "tested": len(seen.totals),
                         "ahead": int((seen.totals > 0).sum()),
                         "behind": int((seen.totals < 0).sum()),
                     }
                 )
     _corrected(table, totals)
+    table.notes += without_interval(
+        row["difference"] for row in table.rows if isinstance(row["difference"], Estimate)
+    )
     return table
 
 

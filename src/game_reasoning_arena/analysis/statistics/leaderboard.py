@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from game_reasoning_arena.analysis.statistics.clusters import deals_of
 from game_reasoning_arena.analysis.statistics.letters import letters
 from game_reasoning_arena.analysis.statistics.measures import Measure, mean_of, measure_of, values
 from game_reasoning_arena.analysis.statistics.pairs import Pair
-from game_reasoning_arena.analysis.statistics.standings import Standings
+from game_reasoning_arena.analysis.statistics.standings import Standings, of_prompts
 from game_reasoning_arena.analysis.tables.estimates import UNKNOWN, Estimate
 from game_reasoning_arena.analysis.tables.forms import Column
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: How a measure is called, and the kind of column and of difference that shows it.
 SHOWN: Final = {
@@ -58,11 +61,13 @@ class Leaderboard:
     """All games, and what those who played all of them come to over the games.
 
     ``overall`` holds the mean of the scores at each game, every game weighing the same.
+    ``unranked`` says of each game without a leaderboard why it has none.
     """
 
     boards: Sequence[Board]
     overall: Sequence[Place] = field(default_factory=tuple)
     left_out: Sequence[str] = field(default_factory=tuple)
+    unranked: Sequence[str] = field(default_factory=tuple)
 
 
 def leaderboard(
@@ -83,11 +88,13 @@ def leaderboard(
         only: labels to show; empty for all.
     """
     known = {c.label: c for c in standings.competitors.values()}
-    boards = []
+    boards: list[Board] = []
+    unranked: list[str] = []
     scores: dict[str, dict[str, Place]] = {}
     for game, part in standings.table.groupby("game", sort=False):
         what = measure or measure_of(part)
         if what is None:
+            unranked.append(_unranked(str(game), part))
             continue
         limits = standings.limits.get(str(game))
         ranked = {c.label for c in known.values() if c.asked and c.twin_of is None}
@@ -109,7 +116,19 @@ def leaderboard(
             score = mean_of(values(rows, policy, rate), deals, rate)
             scores.setdefault(competitor.label, {})[str(game)] = replace(place, value=score)
         boards.append(_board(str(game), what, places, [p for p in pairs if p.game == game]))
-    return Leaderboard(boards, *_overall(scores, [board.game for board in boards]))
+    overall, left_out = _overall(scores, [board.game for board in boards])
+    return Leaderboard(boards, overall, left_out, unranked)
+
+
+def _unranked(game: str, part: pd.DataFrame) -> str:
+    """Why a game has no leaderboard."""
+    if bool(of_prompts(part["game"]).all()):
+        answered = int((part["status"] == "completed").sum())
+        return (
+            f"{game}: {answered:,} prompts answered, none scored, so that nothing is ranked. Give "
+            "expected answers and a scorer (simulation.columns.answer, simulation.scorer) to rank."
+        )
+    return f"{game}: nothing is known yet; no episode was decided."
 
 
 def _board(game: str, measure: Measure, places: list[Place], pairs: Sequence[Pair]) -> Board:

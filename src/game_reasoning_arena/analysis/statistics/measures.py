@@ -33,9 +33,20 @@ class Measure(StrEnum):
     RETURN = "return"  # what the engine pays
     ACCURACY = "accuracy"  # of answers to prompts
 
+    def span(self, limits: Limits | None) -> float | None:
+        """Return how far apart two values can be; None where nothing limits them."""
+        return 1.0 if self in _RATES else span_of(limits)
+
 
 #: Measures that lie between 0 and 1 for every episode.
 _RATES: Final = (Measure.SCORE, Measure.ACCURACY)
+
+
+def span_of(limits: Limits | None) -> float | None:
+    """Return how far apart a game's returns can be; None where that is not known."""
+    if limits is None or not limits.recorded or not limits.low < limits.high:
+        return None
+    return limits.high - limits.low
 
 
 def measure_of(part: pd.DataFrame) -> Measure | None:
@@ -97,7 +108,7 @@ def mean_of_sums(
     """Return the mean of values or of differences of two, from sums and counts by deal."""
     if measure in _RATES:
         return bounded_mean(sums, counts, (-1.0, 1.0) if difference else (0.0, 1.0))
-    if limits is None or not limits.recorded or not limits.low < limits.high:
+    span = span_of(limits)
+    if limits is None or span is None:
         return student_mean(sums, counts)
-    span = limits.high - limits.low
     return student_mean(sums, counts, (-span, span) if difference else (limits.low, limits.high))

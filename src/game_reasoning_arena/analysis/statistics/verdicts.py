@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from game_reasoning_arena.analysis.statistics.intervals import without_interval
 from game_reasoning_arena.analysis.statistics.measures import Measure
 from game_reasoning_arena.analysis.statistics.pairs import Pair
 from game_reasoning_arena.analysis.statistics.power import ALPHA
@@ -56,6 +57,7 @@ def pairs_table(pairs: Sequence[Pair]) -> Table:
     table.notes += _how(pairs)
     table.notes += _disagreements(pairs)
     table.notes += _limits(pairs)
+    table.notes += without_interval(pair.difference for pair in known)
     if strangers:
         table.notes.append(
             f"{_some(list(_named(strangers, pairs)))}: cannot be compared, since they share no "
