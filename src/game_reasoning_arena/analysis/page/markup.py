@@ -61,8 +61,8 @@ def markup(table: Table) -> Markup:
     if table.rows:
         same, columns = table.same_everywhere(columns)
         if same:
-            told = " · ".join(f"{c.heading} {c.show(table.rows[0].get(c.key))}" for c in same)
-            parts.append(Markup('<p class="note">in every row: {}</p>').format(visible(told)))
+            shared = " · ".join(f"{c.heading} {c.show(table.rows[0].get(c.key))}" for c in same)
+            parts.append(Markup('<p class="note">in every row: {}</p>').format(visible(shared)))
         for piece in pieces(table, columns):
             rows = (_row(piece, [c.show(row.get(c.key)) for c in piece], "") for row in table.rows)
             parts.append(

@@ -161,8 +161,8 @@ def _name(value: Any) -> str | None:
 def players(loaded: LoadedRuns, run: int) -> list[str]:
     """The names of a run's players, from whatever tells them."""
     reader = loaded.readers[run]
-    told = reader.run.players or reader.config.get("agents") or {}
-    names = list(told)
+    seated = reader.run.players or reader.config.get("agents") or {}
+    names = list(seated)
     seen = loaded.episodes.loc[loaded.episodes["run"] == run, "seats"]
     names += [name for seats in seen.head(8) if seats for name in seats]
     if not names:
@@ -182,17 +182,17 @@ def run_names(loaded: LoadedRuns) -> list[str]:
 
 def _settings(loaded: LoadedRuns, run: int, player: str, recorded: _MostOften) -> dict[str, Any]:
     reader = loaded.readers[run]
-    told = reader.run.players.get(player, {})
+    known = reader.run.players.get(player, {})
     agents = reader.config.get("agents")
     agent = dict((agents or {}).get(player) or {}) if isinstance(agents, dict) else {}
     agent.pop("sampling", None)
     agent.pop("display_name", None)
-    model = told.get("model") or agent.get("model")
+    model = known.get("model") or agent.get("model")
     own_class = agent.pop("_target_", None)
-    kind = told.get("type") or agent.get("type") or own_class or ("llm" if model else "unknown")
+    kind = known.get("type") or agent.get("type") or own_class or ("llm" if model else "unknown")
     if kind == "llm" and model is None:
         model = recorded.of(run, player, "model")
-    asks = kind == "llm" or told.get("model") is not None
+    asks = kind == "llm" or known.get("model") is not None
     settings = {"type": kind, "model": model if asks else None}
     settings.update((k, v) for k, v in agent.items() if k not in settings and v is not None)
     if asks:

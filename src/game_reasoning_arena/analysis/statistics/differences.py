@@ -283,8 +283,8 @@ def _prompt_texts(loaded: LoadedRuns) -> Iterator[tuple[str, dict[int, str]]]:
     games = [str(game) for game in loaded.runs["game"]]
     systems: dict[tuple[str, str], dict[int, frozenset[str]]] = defaultdict(dict)
     for run, player, _ in prompts.first:
-        told = prompts.systems.get((run, player), ())  # nothing where it had no system message
-        systems[games[run], player][run] = frozenset(told)
+        texts = prompts.systems.get((run, player), ())  # nothing where it had no system message
+        systems[games[run], player][run] = frozenset(texts)
     for (game, player), sets in sorted(systems.items()):
         # A run that ended before every seat was asked was told a part of the same.
         whole = {
@@ -293,7 +293,7 @@ def _prompt_texts(loaded: LoadedRuns) -> Iterator[tuple[str, dict[int, str]]]:
         }
         yield (
             f"system prompt of {player} at {game}",
-            {run: "\n---\n".join(sorted(told)) for run, told in whole.items()},
+            {run: "\n---\n".join(sorted(texts)) for run, texts in whole.items()},
         )
     first: dict[tuple[str, str, int, int, int], dict[int, str]] = defaultdict(dict)
     for (run, player, seat), sample in prompts.first.items():

@@ -30,11 +30,11 @@ def returns_under(policy: str) -> str:
 def finished_rows(loaded: LoadedRuns, competitors: dict[PlayerKey, Competitor]) -> pd.DataFrame:
     """Return rows of the episodes that were written down."""
     games = [_game_string(loaded, run) for run in range(len(loaded.readers))]
-    told = loaded.episodes
+    episodes = loaded.episodes
     seatings: dict[Any, tuple[int, _Seating]] = {}
     endings: dict[Any, tuple[int, _Ending]] = {}
-    kinds = np.empty((len(told), 2), dtype=np.int64)
-    for row, line in enumerate(rows(told[_READ])):
+    kinds = np.empty((len(episodes), 2), dtype=np.int64)
+    for row, line in enumerate(rows(episodes[_READ])):
         seats = line.seats or ()
         seating = seatings.get((line.run, seats))
         if seating is None:
@@ -48,7 +48,7 @@ def finished_rows(loaded: LoadedRuns, competitors: dict[PlayerKey, Competitor]) 
         kinds[row] = seating[0], ending[0]
     sizes = np.array([len(one.player) for _, one in seatings.values()], dtype=np.int64)
     players = sizes[kinds[:, 0]] if len(sizes) else np.zeros(0, dtype=np.int64)
-    of = np.repeat(np.arange(len(told)), players)
+    of = np.repeat(np.arange(len(episodes)), players)
     seat = np.arange(len(of)) - np.repeat(np.cumsum(players) - players, players)
 
     def taken(
@@ -60,18 +60,20 @@ def finished_rows(loaded: LoadedRuns, competitors: dict[PlayerKey, Competitor]) 
         starts = np.cumsum([0, *(len(part) for part in parts)])[:-1]
         return flat[starts[kinds[of, kind]] + seat] if len(of) else flat[:0]
 
-    short = told["game"].astype(object).to_numpy()
+    short = episodes["game"].astype(object).to_numpy()
     by_run = np.array([g.partition("(")[0] for g in games], dtype=object)
-    run = told["run"].to_numpy()
+    run = episodes["run"].to_numpy()
     full = np.where(by_run[run] == short, np.array(games, dtype=object)[run], short.astype(str))
-    limit = told["move_limit"].fillna(False).to_numpy(dtype=bool)
+    limit = episodes["move_limit"].fillna(False).to_numpy(dtype=bool)
     table = pd.DataFrame(
         {
             "run": run[of],
-            "episode": told["episode"].to_numpy()[of],
-            "seed": told["seed"].to_numpy()[of],
-            "deal": _deals(told["seed"].to_numpy(), told["prompt"], told["expected"])[of],
-            "copy": told["line"].fillna(0).to_numpy(dtype=np.int64)[of],
+            "episode": episodes["episode"].to_numpy()[of],
+            "seed": episodes["seed"].to_numpy()[of],
+            "deal": _deals(episodes["seed"].to_numpy(), episodes["prompt"], episodes["expected"])[
+                of
+            ],
+            "copy": episodes["line"].fillna(0).to_numpy(dtype=np.int64)[of],
             "game": pd.Series(full[of], dtype=object),
             "seat": seat,
             "player": taken(0, seatings, "player"),
@@ -79,7 +81,7 @@ def finished_rows(loaded: LoadedRuns, competitors: dict[PlayerKey, Competitor]) 
             "against": taken(0, seatings, "against"),
             "rival": taken(0, seatings, "rival"),
             "players": players[of],
-            "status": told["status"].astype(object).to_numpy()[of],
+            "status": episodes["status"].astype(object).to_numpy()[of],
             "cause": taken(1, endings, "cause"),
             "failed": taken(1, endings, "failed", bool),
             "touched": taken(1, endings, "touched", bool),
@@ -90,7 +92,8 @@ def finished_rows(loaded: LoadedRuns, competitors: dict[PlayerKey, Competitor]) 
         }
     )
     both = table.groupby(["run", "episode"])["failed"].transform("all") & table["touched"]
-    asked = told["prompt"].notna().to_numpy()[of]  # nobody's answer to a prompt is against another
+    # Nobody's answer to a prompt is against another.
+    asked = episodes["prompt"].notna().to_numpy()[of]
     table.loc[both | asked, "rival"] = None
     return table
 

@@ -48,7 +48,7 @@ def judged_of(loaded: LoadedRuns, standings: Standings) -> Judged:
     }
     if not assessed:
         return Judged(pd.DataFrame(), pd.DataFrame())
-    names = {run: evaluator_name(told) for run, told in assessed.items()}
+    names = {run: evaluator_name(assessment) for run, assessment in assessed.items()}
     seats = standings.table.merge(
         loaded.luck[[*_KEY, "returns", "adjusted_return", "method"]].rename(
             columns={"returns": "gained", "adjusted_return": "adjusted"}
@@ -71,10 +71,10 @@ def judged_of(loaded: LoadedRuns, standings: Standings) -> Judged:
     return Judged(seats, own, list(_notes(loaded, assessed)))
 
 
-def evaluator_name(told: dict[str, Any]) -> str:
+def evaluator_name(assessment: dict[str, Any]) -> str:
     """Return an evaluator's name with the settings that its judgements depend on."""
-    settings = told.get("settings")
-    by = str(told.get("by"))
+    settings = assessment.get("settings")
+    by = str(assessment.get("by"))
     if not isinstance(settings, dict) or by == "solver":
         return by
     shown = [f"{value} {name}" for name, value in settings.items() if name not in _UNSAID]

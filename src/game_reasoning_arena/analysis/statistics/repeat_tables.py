@@ -89,7 +89,7 @@ def prompts_table(answers: Answers) -> Table:
         columns.append(Column(f"{competitor}: answer", f"{competitor}: answer"))
     table = Table("prompts", "Prompt by prompt", columns)
     prompts: dict[tuple[Any, Any], dict[str, Value]] = {}
-    said: dict[tuple[Any, Any], dict[str, tuple[list[float], list[Any]]]] = {}
+    answered: dict[tuple[Any, Any], dict[str, tuple[list[float], list[Any]]]] = {}
     names = ("file", "key", "competitor", "score", "answer", "prompt", "group", "expected")
     for file, key, competitor, score, answer, prompt, group, expected in _values(
         answers.scored, *names
@@ -101,14 +101,15 @@ def prompts_table(answers: Answers) -> Table:
                 "group": group if isinstance(group, str) else None,
                 "expected": _cut(expected),
             }
-        scores, texts = said.setdefault((file, key), {}).setdefault(competitor, ([], []))
+        scores, texts = answered.setdefault((file, key), {}).setdefault(competitor, ([], []))
         scores.append(score)
         texts.append(answer)
     for at, row in prompts.items():
         means = {
-            competitor: sum(scores) / len(scores) for competitor, (scores, _) in said[at].items()
+            competitor: sum(scores) / len(scores)
+            for competitor, (scores, _) in answered[at].items()
         }
-        for competitor, (_, texts) in said[at].items():
+        for competitor, (_, texts) in answered[at].items():
             row[f"{competitor}: score"] = means[competitor]
             row[f"{competitor}: answer"] = _cut(_said(texts))
         row["differ"] = "yes" if len(set(means.values())) > 1 else None

@@ -155,9 +155,9 @@ def _limits(loaded: LoadedRuns, table: pd.DataFrame) -> dict[str, Limits]:
     }
     for game, part in table.groupby("game", sort=False):
         for run in part["run"].unique():
-            told = loaded.readers[run].run.utility
-            if isinstance(told, list | tuple) and len(told) == 2 and None not in told:
-                found[str(game)] = Limits(float(told[0]), float(told[1]), True)
+            utility = loaded.readers[run].run.utility
+            if isinstance(utility, list | tuple) and len(utility) == 2 and None not in utility:
+                found[str(game)] = Limits(float(utility[0]), float(utility[1]), True)
                 break
     asked = [game for game in found if game.partition("(")[0] == PROMPTS]
     return found | {game: Limits(0.0, 1.0, True) for game in asked}

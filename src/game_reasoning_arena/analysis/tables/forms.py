@@ -182,17 +182,17 @@ class Table:
         if not self.per_run or len(runs) <= MOST_RUNS:
             return self
         columns = [*names, Column("value", "value"), Column("runs", "runs")]
-        told = Table(self.key, self.title, columns, notes=self.notes)
+        turned = Table(self.key, self.title, columns, notes=self.notes)
         for row in self.rows:
             having: dict[str, list[str]] = {}
             for column in runs:
                 having.setdefault(column.show(row.get(column.key)), []).append(column.heading)
             known = {column.key: row.get(column.key) for column in names}
-            told.rows += [
+            turned.rows += [
                 {**known, "value": value, "runs": runs_in_words(which)}
                 for value, which in having.items()
             ]
-        return told
+        return turned
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: every column, estimates as objects with value, low, high and n."""

@@ -66,8 +66,8 @@ def _grids(columns: Sequence[Column], table: Table, width: int) -> list[Renderab
     parts: list[RenderableType] = []
     same, columns = table.same_everywhere(columns)
     if same:
-        told = " · ".join(f"{c.heading} {c.show(table.rows[0].get(c.key))}" for c in same)
-        parts.append(_indented(Text(f"in every row: {told}", style="dim"), 2))
+        shared = " · ".join(f"{c.heading} {c.show(table.rows[0].get(c.key))}" for c in same)
+        parts.append(_indented(Text(f"in every row: {shared}", style="dim"), 2))
     names = [column for column in columns if column.names_row] or [columns[0]]
     rest = [column for column in columns if column not in names]
     if _width(names, table) > _MOST_FOR_NAMES * width and _width(columns, table) > width:

@@ -49,14 +49,12 @@ class PromptTurn:
         """Return the messages to send: system prompts, examples, the question."""
         asked = self.question.messages
         own = self.question.item.system
-        told = "\n\n".join(text for text in (system_prompt, own) if text)
-        if not told:
+        system = "\n\n".join(text for text in (system_prompt, own) if text)
+        if not system:
             return asked
-        if (
-            asked[0]["role"] == "system"
-        ):  # the row is a conversation with a system prompt of its own
-            told, asked = f"{told}\n\n{asked[0]['content']}", asked[1:]
-        return ({"role": "system", "content": told}, *asked)
+        if asked[0]["role"] == "system":  # the row is a conversation with one of its own
+            system, asked = f"{system}\n\n{asked[0]['content']}", asked[1:]
+        return ({"role": "system", "content": system}, *asked)
 
     def read(self, reply: Reply) -> Verdict:
         """Return the verdict on a reply; keep an error of a user's scorer for later."""
