@@ -296,7 +296,7 @@ async def run(options: argparse.Namespace, directory: Path) -> None:
         chosen = backend.choices([model])[model.name]
         about = {
             "device": chosen["device"],
-            "versions": package_versions(["vllm"]),
+            "versions": package_versions([backend]),
             "shape": str(options.model or options.shape),
             "engine": chosen,
         }
