@@ -77,8 +77,7 @@ def load_past(directory: Path, experiment: Experiment | None = None) -> Past:
     """Read and repair a run directory.
 
     A torn last line, which a kill or a power failure leaves, is cut off and reported in ``notes``.
-    An
-    episode with lost answers is played again.
+    An episode with lost answers is played again.
 
     Args:
         directory: of the run; the caller holds its lock.

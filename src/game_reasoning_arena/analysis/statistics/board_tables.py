@@ -136,9 +136,8 @@ def _overall_sentence(found: Leaderboard, models: Sequence[Place]) -> str:
     if not models:
         return f"Over all {games} games: no model played all of them."
     text = (
-        f"Over all {games} games, each weighing the same: {models[0].competitor} has the highest "
-        "mean "
-        "score."
+        f"Over all {games} games, each weighing the same: "
+        f"{models[0].competitor} has the highest mean score."
     )
     if found.left_out:
         names = ", ".join(found.left_out[:3]) + (" ..." if len(found.left_out) > 3 else "")

@@ -190,14 +190,12 @@ def _sentence(
         ahead = first if (pair.a == first.competitor) == (pair.lead() > 0) else place
         return (
             f"{game}: {ahead.competitor} is ahead, but nobody changed seats, which may be the "
-            "reason "
-            f"({_sure(pair)}). Play with seats=rotate to tell."
+            f"reason ({_sure(pair)}). Play with seats=rotate to tell."
         )
     # Ahead by the mean of all its games, behind in those that can be compared.
     return (
         f"{game}: {first.competitor} has the highest {SHOWN[measure][0].rstrip(' %')}, but in "
-        "games "
-        f"that can be compared {place.competitor} is better ({_sure(pair)})."
+        f"games that can be compared {place.competitor} is better ({_sure(pair)})."
     )
 
 
