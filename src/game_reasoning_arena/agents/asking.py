@@ -29,10 +29,8 @@ class Verdict:
     ``visible`` is the text without reasoning tags, ``answer`` the declared answer as written (None
     where there is none), ``form`` how it was read, ``fits`` the names of the legal moves that an
     ambiguous answer names. For prompts with right answers, ``score`` is the answer's score (0 to
-    1),
-    ``scored_as`` the rule that gave it, ``answer_text`` the answer in its plainest form, and
-    ``label``
-    another scorer's score, with which a judge's is compared.
+    1), ``scored_as`` the rule that gave it, ``answer_text`` the answer in its plainest form, and
+    ``label`` another scorer's score, with which a judge's is compared.
     """
 
     outcome: Outcome

@@ -51,8 +51,7 @@ class OnFailure:
     """The policy after an answer that is no legal move.
 
     The player is asked again up to ``rethinks`` times, with the reason if ``feedback`` is true;
-    then
-    ``policy`` decides.
+    then ``policy`` decides.
     """
 
     policy: Literal["forfeit", "random", "raise"] = "forfeit"

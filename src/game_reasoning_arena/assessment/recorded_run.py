@@ -23,9 +23,8 @@ class RecordedRun:
     """The parts of a run directory that an assessment needs.
 
     ``offsets`` holds the place of each ended episode's line in episodes.jsonl, by number; ``home``
-    is
-    the folder from which relative paths of its configuration start; ``seating`` holds the seats at
-    which each player sat.
+    is the folder from which relative paths of its configuration start; ``seating`` holds the seats
+    at which each player sat.
     """
 
     directory: Path

@@ -7,8 +7,7 @@ All waiting requests of all episodes go to the engine together. It batches them 
 reuses the beginnings of prompts (its prefix cache), so a request never waits here for another one.
 The times in a reply are the engine's own: ``queue_s`` until it was first scheduled, ``ttft_s`` from
 there to the first token, ``decode_s`` from the first to the last token, and ``latency_s`` the sum
-of
-the last two.
+of the last two.
 """
 
 from __future__ import annotations

@@ -5,9 +5,8 @@ model = catalog.resolve("litellm_groq/openai/gpt-oss-20b", backends=["litellm", 
 
 Sources, later ones over earlier ones: LiteLLM's own providers; the lists in ``catalog/``,
 ``provider/`` and ``model/`` of the shipped ``conf``, then of the user's; further list files;
-entries
-given as mappings. A model replaces an earlier one of the same name; a provider's settings are added
-to those already known.
+entries given as mappings. A model replaces an earlier one of the same name; a provider's settings
+are added to those already known.
 """
 
 from __future__ import annotations
@@ -411,8 +410,7 @@ def own_addresses(catalog: Catalog) -> set[tuple[str, str | None, str | None]]:
     """Return provider, key variable and address of all entries of the shipped and the user's lists.
 
     None as address means the provider's own, as LiteLLM knows it. Additions by files and
-    configurations
-    to the catalog of the directories are left out.
+    configurations to the catalog of the directories are left out.
     """
     catalog = catalog.of_directories()
     known: set[tuple[str, str | None, str | None]] = set()

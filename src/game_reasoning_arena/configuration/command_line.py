@@ -309,8 +309,7 @@ def as_primary_config(content: Mapping[str, Any]) -> dict[str, Any]:
 
     A word in place of a group chooses an option (``simulation: kuhn_poker``), as does an entry of
     ``defaults`` if the file has no content for that group. ``agents`` are exactly those of the
-    file,
-    and a game without parameters brings its preset's rules with it.
+    file, and a game without parameters brings its preset's rules with it.
     """
     body = dict(content)
     options = _options_chosen(body.get("defaults"))

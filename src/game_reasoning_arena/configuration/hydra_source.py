@@ -1,11 +1,9 @@
 """The catalog as a configuration source of Hydra: every model is an option of group ``model``.
 
 Hydra's own store copies all its content for every group that it lists, which is slow with hundreds
-of
-models; this source answers from a dictionary. It also has the option ``backend/all`` (every backend
-file), and it puts the user's ``conf`` before the shipped one, so that it adds to and replaces what
-is
-shipped.
+of models; this source answers from a dictionary. It also has the option ``backend/all`` (every
+backend file), and it puts the user's ``conf`` before the shipped one, so that it adds to and
+replaces what is shipped.
 """
 
 from __future__ import annotations

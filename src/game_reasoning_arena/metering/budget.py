@@ -20,8 +20,7 @@ class Totals:
     """The calls, tokens and money that a run has used.
 
     ``cost_usd`` sums known prices; ``unpriced`` counts the calls without one. ``estimated`` are
-    tokens
-    of calls without token counts, by the length of their texts; only a budget counts them.
+    tokens of calls without token counts, by the length of their texts; only a budget counts them.
     """
 
     calls: int = 0
@@ -43,8 +42,7 @@ class Totals:
         Args:
             reply: the answer.
             first: whether the call began before any call was answered. Such calls open connections
-                and
-                begin together, so they are not counted as distorted.
+                and begin together, so they are not counted as distorted.
             written: characters of the prompt, to estimate tokens where none are reported.
         """
         if reply.from_cache:

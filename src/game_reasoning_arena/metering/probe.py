@@ -144,8 +144,7 @@ async def probe(
     """Ask all questions at the same time, except those asked before.
 
     Answered random ones are asked again: a second answer to one question with one seed shows
-    whether
-    the seed is ignored.
+    whether the seed is ignored.
 
     Returns:
         Each model's answer and the findings, for ``run.json``; the calls count in the run's totals.

@@ -1,8 +1,7 @@
 """Find every problem of a configuration that does not compose, not only the first.
 
 Hydra stops at the first problem. Here the wrong word or key is removed and reported, piece by
-piece,
-until the rest composes and can be checked like any other configuration.
+piece, until the rest composes and can be checked like any other configuration.
 """
 
 from __future__ import annotations

@@ -33,8 +33,7 @@ def check_players(
     """Return all players of a known type, in the order of their numbers.
 
     A wrong setting is noted in ``problems`` and left at its default (an unavailable model is None),
-    so
-    that the rest of the player is checked, too.
+    so that the rest of the player is checked, too.
 
     Args:
         config: the whole configuration, plain.

@@ -1,8 +1,7 @@
 """Check before a run that something listens at the addresses of its models.
 
 Every server is asked a tiny question when the run has begun (``metering.probe``). The usual fault
-of
-a server without a key is that it does not run, which this check finds earlier and for free.
+of a server without a key is that it does not run, which this check finds earlier and for free.
 """
 
 from __future__ import annotations

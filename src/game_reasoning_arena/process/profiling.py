@@ -62,8 +62,7 @@ class Profile:
     """Seconds by part of a run.
 
     ``prompt``, ``parse``, ``record`` and ``engine`` (the game: rules, texts, names of moves) are
-    this
-    process's own work. ``queue``, ``wire``, ``client`` and ``decode`` come from the answers,
+    this process's own work. ``queue``, ``wire``, ``client`` and ``decode`` come from the answers,
     ``search`` from players that compute; these overlap where episodes do. ``idle`` is wall time in
     which this process used no processor.
     """

@@ -38,8 +38,7 @@ class Line(NamedTuple):
     """One line of a file.
 
     ``offset`` and ``end`` are bytes. ``record`` is None for a damaged line, and ``problem`` then
-    gives
-    the reason. ``ended`` is false for a last line without its newline.
+    gives the reason. ``ended`` is false for a last line without its newline.
     """
 
     number: int

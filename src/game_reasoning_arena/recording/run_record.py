@@ -83,14 +83,10 @@ class RunRecord(Struct, frozen=True, kw_only=True):
     """The content of ``run.json``.
 
     ``identity`` is a hash of the questions; ``contents`` are hashes of the files that the
-    configuration
-    names; ``players`` holds type, model, backend and facts of each; ``engines`` holds the choices
-    of
-    engines in this process, by model; ``episodes`` counts episodes by status, beside those
-    ``planned``;
-    ``totals`` are those of :class:`game_reasoning_arena.metering.budget.Totals`; ``sittings`` are
-    the
-    start and end of each sitting (null while it goes on, or after a kill).
+    configuration names; ``players`` holds type, model, backend and facts of each; ``engines`` holds
+    the choices of engines in this process, by model; ``episodes`` counts episodes by status, beside
+    those ``planned``; ``totals`` are those of :class:`game_reasoning_arena.metering.budget.Totals`;
+    ``sittings`` are the start and end of each sitting (null while it goes on, or after a kill).
     """
 
     run_id: str | None = None

@@ -1,10 +1,9 @@
 """Estimate a run's use from a few episodes played by a stand-in; nothing is asked or written.
 
 Calls are counted over dry episodes in which ``scripted_random`` replaces the models. Prompt tokens
-are
-characters divided by four, which is within about 20 % for English on current tokenizers; completion
-tokens are ``max_tokens``, the most that an answer can have. Most runs cost less, but none is
-guaranteed to: models may need rethinks, and play longer games than a stand-in.
+are characters divided by four, which is within about 20 % for English on current tokenizers;
+completion tokens are ``max_tokens``, the most that an answer can have. Most runs cost less, but
+none is guaranteed to: models may need rethinks, and play longer games than a stand-in.
 """
 
 from __future__ import annotations

@@ -83,8 +83,7 @@ class Stop:
         """Listen for signals around the current task's work.
 
         An immediate stop cancels the task. The work must swallow that cancellation when ``reason``
-        is
-        set, record how far it got, and end as usual.
+        is set, record how far it got, and end as usual.
         """
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()

@@ -21,8 +21,8 @@ def match(
     """Yield each candidate with its job, or None for a new one.
 
     Jobs are matched by their identity, the content hash of their questions. Jobs of one identity,
-    which
-    differ in how they are carried out (shards, concurrency), are matched by their swept values.
+    which differ in how they are carried out (shards, concurrency), are matched by their swept
+    values.
     """
     left = list(jobs)
     taken: dict[int, Job] = {}

@@ -9,8 +9,7 @@
       .jobs/stop.json         present while the sweep is being stopped
 
 All of it can be rebuilt from the jobs' directories, so that jobs that ran elsewhere or were killed
-are
-reported correctly.
+are reported correctly.
 """
 
 from __future__ import annotations

@@ -17,8 +17,7 @@ def stored_experiment(
     """Return the experiment of a job as its sweep checked it.
 
     Its configuration is complete except for the files that it names, and the catalog entries of
-    models
-    that it does not describe. If these have changed the experiment, it is refused.
+    models that it does not describe. If these have changed the experiment, it is refused.
 
     Args:
         job: the content of ``.jobs/N.json``; relative paths start in the working directory.

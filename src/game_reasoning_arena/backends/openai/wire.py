@@ -2,8 +2,7 @@
 
 Between the arrival of an answer and the moment its reader runs, a busy event loop may do much else;
 a clock read by the reader would measure this process instead of the provider. So the times are
-taken
-at the socket (see ``stamped_socket``), by the system's own clock if it has one for that.
+taken at the socket (see ``stamped_socket``), by the system's own clock if it has one for that.
 LiteLLM can be given such a session too.
 
     wire = Wire()
@@ -321,8 +320,7 @@ class _Connector(aiohttp.TCPConnector):
     """Connects to numeric addresses without a resolver and without racing several addresses.
 
     A local server (vLLM, SGLang, Ollama, ...) is often addressed by number and called by hundreds
-    of
-    episodes at once; the usual way costs a tenth of each first call.
+    of episodes at once; the usual way costs a tenth of each first call.
     """
 
     async def _create_connection(

@@ -1,8 +1,7 @@
 """Checks of a vLLM model before an engine starts, without importing vLLM.
 
 Starting an engine takes from half a minute to many; everything here takes milliseconds. The names
-of
-vLLM's arguments are read from its source text, so that a typing error costs no import either.
+of vLLM's arguments are read from its source text, so that a typing error costs no import either.
 """
 
 from __future__ import annotations

@@ -33,8 +33,7 @@ class EngineSettings:
 
     ``arguments`` are vLLM's engine arguments by their own names; ``origin`` holds the configuration
     key of each, for error messages; ``supplied`` holds those that the machine needs and that were
-    not
-    set.
+    not set.
     """
 
     model_path: str

@@ -99,8 +99,7 @@ class PolicyAgent(EngineAgent):
     """A policy from a table or a callable. Options: ``table`` or ``callable``.
 
     A table is a JSON object that maps a state as text to probabilities by move name. The text is
-    the
-    one that this seat sees under ``simulation.state`` and ``simulation.board``.
+    the one that this seat sees under ``simulation.state`` and ``simulation.board``.
     """
 
     def __init__(self, task: Task, spec: PlayerSpec, *, seed: int) -> None:

@@ -110,8 +110,7 @@ class DicePlay:
 
         Raises:
             UserError: the game asks for a kind of player that is not supported, or has neither a
-                legal
-                move nor an end.
+                legal move nor an end.
         """
         kept = self._moves.get(plan.seats)
         if kept is None:

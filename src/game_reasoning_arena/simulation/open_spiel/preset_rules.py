@@ -1,8 +1,7 @@
 """Check that a game is not played with the rules of another preset.
 
 ``simulation.game=chess`` changes the game of the chosen preset but keeps its rules: a language
-model
-would be given the rules of tic-tac-toe and blamed for its bad moves. The same holds for
+model would be given the rules of tic-tac-toe and blamed for its bad moves. The same holds for
 ``connect_four(rows=5)`` with rules that speak of six rows.
 """
 

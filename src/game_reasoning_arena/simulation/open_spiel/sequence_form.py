@@ -46,10 +46,8 @@ class Side:
     """One player's information states, shallow ones first, and sequences.
 
     ``keys[i]`` names information state i, ``actions[i]`` holds its legal actions, and ``parent[i]``
-    is
-    the sequence that leads to it. Its own sequences are ``first[i]`` to ``first[i] + width[i] -
-    1``.
-    ``size`` is the number of sequences, the empty one included.
+    is the sequence that leads to it. Its own sequences are ``first[i]`` to ``first[i] + width[i] -
+    1``. ``size`` is the number of sequences, the empty one included.
     """
 
     def __init__(
@@ -141,8 +139,7 @@ class Optimum:
     """Optimal plans of both players, and the bounds that they prove.
 
     The value of the game, player 0's return under optimal play, lies between ``low`` (what player
-    0's
-    plan earns at worst) and ``high`` (what player 1's plan concedes at most).
+    0's plan earns at worst) and ``high`` (what player 1's plan concedes at most).
     """
 
     plans: Pair

@@ -4,10 +4,9 @@ python -m game_reasoning_arena.simulation.open_spiel.solving GAME METHOD ITERATI
 
 ``minimax`` values every position by backward induction over chance and both players and keeps all
 optimal actions. ``cfr`` keeps the average policy of CFR+, see ``cfr``. The vertex solution of
-linear
-programming would be optimal to the last digit but plays badly after the other player's mistakes,
-where it only has to keep the value of the game: against random play in liar's dice it wins 0.61 a
-game as first, the average of CFR+ 0.68.
+linear programming would be optimal to the last digit but plays badly after the other player's
+mistakes, where it only has to keep the value of the game: against random play in liar's dice it
+wins 0.61 a game as first, the average of CFR+ 0.68.
 """
 
 from __future__ import annotations

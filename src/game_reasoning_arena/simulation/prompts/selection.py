@@ -19,8 +19,7 @@ class Selection:
     """``sample`` rows drawn without replacement (None: all), then the first ``limit`` of these.
 
     A larger sample begins with the smaller one of the same seed. ``order`` is the order of rows
-    that
-    are not drawn: as in the file, or shuffled.
+    that are not drawn: as in the file, or shuffled.
     """
 
     order: str = "file"

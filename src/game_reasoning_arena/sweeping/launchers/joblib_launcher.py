@@ -20,8 +20,7 @@ class JoblibLauncher(Launcher):
     """Jobs in worker processes, each of which is reused for the next job.
 
     Every worker is an executor of its own: when a process dies, loky ends all workers of its
-    executor,
-    and the other jobs must go on.
+    executor, and the other jobs must go on.
 
     Args:
         n_jobs: processes at once; -1 is one per CPU core, or per group of GPUs.

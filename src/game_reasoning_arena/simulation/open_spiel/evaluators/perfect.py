@@ -3,8 +3,7 @@
 The result without luck is AIVAT's with values that need not be exact. For every chance outcome,
 every move of an opponent whose policy is known, and every substitute's move, it subtracts what the
 move gave beyond its expectation. Each of these terms has mean 0 whatever the values are, so the
-mean
-stays the same.
+mean stays the same.
 """
 
 from __future__ import annotations

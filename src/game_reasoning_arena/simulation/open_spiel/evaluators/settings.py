@@ -14,8 +14,7 @@ class EvaluatorSettings:
     """Settings of evaluators.
 
     ``simulations`` and ``seed`` belong to mcts, ``nodes`` and ``engine`` to uci, ``iterations`` to
-    the
-    solver where information is hidden.
+    the solver where information is hidden.
     """
 
     by: str = "auto"
