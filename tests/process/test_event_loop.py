@@ -19,7 +19,8 @@ def test_one_task_works_in_each_round_of_the_loop() -> None:
         for _ in range(4):
             time.sleep(event_loop.REST_EVERY_S * 1.1)  # noqa: ASYNC251  work in which nothing waits
             worked.append(len(rounds))
-            await rest.if_due()
+            if rest.due:
+                await rest.take()
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -47,7 +48,8 @@ def test_short_work_is_not_interrupted() -> None:
 
         rest = Rest()
         asyncio.get_running_loop().call_soon(other)
-        await rest.if_due()
+        if rest.due:
+            await rest.take()
         return ran
 
     assert asyncio.run(main()) is False

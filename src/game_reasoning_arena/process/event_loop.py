@@ -32,9 +32,14 @@ class Rest:
         self._since = time.monotonic()
         self._ending = False
 
-    async def if_due(self) -> None:
-        """Wait for a round of the loop if it has been long since the last one."""
-        while time.monotonic() - self._since > REST_EVERY_S:
+    @property
+    def due(self) -> bool:
+        """Return whether it has been long since the last round of the loop."""
+        return time.monotonic() - self._since > REST_EVERY_S
+
+    async def take(self) -> None:
+        """Wait for a round of the loop."""
+        while self.due:
             if not self._ending:
                 self._ending = True
                 asyncio.get_running_loop().call_soon(self._end)

@@ -96,64 +96,63 @@ class Summary:
 
     def episode(self, record: EpisodeRecord) -> None:
         """Count one episode for every player in it."""
-        status, returns = record.status, record.returns
         rows, fallible = self._seated(record.seats)
-        # Chance moves have seat -1, at which no player sits.
-        moved = [move.seat for move in record.moves]
-        substitutes: list[int] = []
-        if fallible:
-            substitutes = [move.seat for move in record.moves if move.by is _SUBSTITUTE]
+        if fallible or record.scores is not None:
+            self._answers(rows, record)
+        returns = record.returns if record.status is _COMPLETED else None
         best, shared = None, False
-        if returns is not None and len(returns) > 1:
+        if returns is not None and len(returns) > 1:  # a single seat neither wins nor loses
             best = max(returns)
             shared = returns.count(best) > 1
+        # Chance moves have seat -1, at which no player sits.
+        moved = [move.seat for move in record.moves]
         for seat, row in enumerate(rows):
             row.episodes += 1
-            if record.scores is not None and (score := record.scores[seat]) is not None:
+            row.moves += moved.count(seat)
+            if returns is None:
+                continue
+            mine = returns[seat]
+            row.returns += mine
+            row.returned += 1
+            row.cut += record.move_limit
+            if best is None:
+                continue
+            if mine < best:
+                row.losses += 1
+            elif shared:
+                row.draws += 1
+            else:
+                row.wins += 1
+        if returns is None:
+            self._without_returns(rows, record)
+
+    @staticmethod
+    def _answers(rows: list[_Row], record: EpisodeRecord) -> None:
+        for move in record.moves:
+            if move.by is _SUBSTITUTE:
+                rows[move.seat].substitutes += 1
+        for row, score in zip(rows, record.scores or (), strict=False):
+            if score is not None:
                 row.score += score
                 row.scored += 1
-            row.moves += moved.count(seat)
-            if substitutes:
-                row.substitutes += substitutes.count(seat)
-            if status is _COMPLETED:
-                self._completed(row, record, seat, best, shared)
-            elif status is Status.FORFEIT:
-                self._forfeited(row, record, seat)
-            elif status is Status.ERROR:
+
+    @staticmethod
+    def _without_returns(rows: list[_Row], record: EpisodeRecord) -> None:
+        forfeit = record.forfeit if record.status is Status.FORFEIT else None
+        for seat, row in enumerate(rows):
+            if record.status is _COMPLETED:  # prompts: there is nothing to win
+                row.answered += 1
+            elif record.status is Status.ERROR:
                 row.errors += 1
+            elif forfeit is None:
+                row.unfinished += 1
+            elif seat in forfeit.seats:
+                row.forfeits += 1
+                row.losses += 1
+            elif len(rows) == 2:  # the other one failed
+                row.wins += 1
             else:
                 row.unfinished += 1
-
-    @staticmethod
-    def _completed(
-        row: _Row, record: EpisodeRecord, seat: int, best: float | None, shared: bool
-    ) -> None:
-        if record.returns is None:  # prompts: there is nothing to win
-            row.answered += 1
-            return
-        mine = record.returns[seat]
-        row.returns += mine
-        row.returned += 1
-        row.cut += record.move_limit
-        if best is None:  # a single seat neither wins nor loses
-            return
-        if mine < best:
-            row.losses += 1
-        elif shared:
-            row.draws += 1
-        else:
-            row.wins += 1
-
-    @staticmethod
-    def _forfeited(row: _Row, record: EpisodeRecord, seat: int) -> None:
-        assert record.forfeit is not None
-        if seat in record.forfeit.seats:
-            row.forfeits += 1
-            row.losses += 1
-        elif len(record.seats) == 2:  # the other one failed
-            row.wins += 1
-        else:
-            row.unfinished += 1
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row per player and seat, in order; None where a number is unknown."""

@@ -367,36 +367,15 @@ async def _workers(
     ledger: Ledger, todo: Iterator[EpisodePlan], agents: Mapping[str, Agent]
 ) -> None:
     """Let as many tasks as ``concurrency`` allows take episodes from one list."""
-    play = ledger.experiment.simulation.play
-    rest = Rest()
-    faults = EpisodeFaults(ledger)
-    people = [player for player in ledger.experiment.players if player.type == "human"]
-
-    async def worker() -> None:
-        for plan in todo:
-            if ledger.meter.stopping is not None or ledger.meter.budget_note is not None:
-                return
-            try:
-                faults.ended(await play(plan, agents, ledger.run_id))
-            except Interrupted as error:  # by the meter, or by a person who quits
-                ledger.meter.stop(str(error))
-            except CacheError as error:  # calls in flight are paid for, so they finish
-                ledger.failure = ledger.failure or error
-                ledger.meter.stop(str(error))
-            except UserError as error:  # the engine cannot continue this episode
-                faults.take(plan, error)
-            except ArenaError:
-                raise
-            except Exception as error:
-                faults.take(plan, error)
-            await rest.if_due()
-
+    faults, rest = EpisodeFaults(ledger), Rest()
+    people = any(player.type == "human" for player in ledger.experiment.players)
     tasks: list[asyncio.Task[None]] = []
     try:
         # A person plays one game after the other.
         at_once = 1 if people else ledger.experiment.concurrency
         for number in range(min(at_once, ledger.planned)):
-            tasks.append(asyncio.create_task(worker(), name=f"worker {number}"))
+            worker = _worker(ledger, todo, agents, faults, rest)
+            tasks.append(asyncio.create_task(worker, name=f"worker {number}"))
             if number % STARTED_TOGETHER == 0:
                 # Otherwise all prompts would be written and all connections opened before the first
                 # request is sent.
@@ -407,3 +386,32 @@ async def _workers(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _worker(
+    ledger: Ledger,
+    todo: Iterator[EpisodePlan],
+    agents: Mapping[str, Agent],
+    faults: EpisodeFaults,
+    rest: Rest,
+) -> None:
+    """Play one episode after the other until none is left or the run ends."""
+    play, meter = ledger.experiment.simulation.play, ledger.meter
+    for plan in todo:
+        if meter.stopping is not None or meter.budget_note is not None:
+            return
+        try:
+            faults.ended(await play(plan, agents, ledger.run_id))
+        except Interrupted as error:  # by the meter, or by a person who quits
+            meter.stop(str(error))
+        except CacheError as error:  # calls in flight are paid for, so they finish
+            ledger.failure = ledger.failure or error
+            meter.stop(str(error))
+        except UserError as error:  # the engine cannot continue this episode
+            faults.take(plan, error)
+        except ArenaError:
+            raise
+        except Exception as error:
+            faults.take(plan, error)
+        if rest.due:
+            await rest.take()
