@@ -156,3 +156,45 @@ def test_where_a_body_is_cut_into_pieces_makes_no_difference() -> None:
             reader.feed(body[at:], 2.0)
             answer = reader.answer(model)
             assert (answer.text, answer.usage.prompt_tokens) == ("Final Answer: a", 9), (name, at)
+
+
+KEY = "sk-canary-Qz7Hb93XwLmNoPq"
+
+
+@pytest.mark.parametrize("status", [200, 502])
+@pytest.mark.parametrize("body", ["<p>{}</p>", '["{}"]'], ids=["page", "json"])
+def test_no_error_shows_a_key_that_was_cut(
+    body: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB_API_KEY", KEY)
+    model = request(provider("http://127.0.0.1:1/v1")).model
+    for before in (*range(80, 125), *range(550, 605), *range(8160, 8195)):
+        reader = BodyReader()
+        reader.feed(body.format("x " * (before // 2) + KEY).encode(), 1.0)
+        if status == 200:
+            with pytest.raises(BackendError) as caught:
+                reader.answer(model)
+            error = caught.value
+        else:
+            error = reader.failure(model, status, {})
+        assert KEY[:9] not in str(error), before
+
+
+class Piece(bytes):
+    """Counts the bytes that it is joined to."""
+
+    copied = 0
+
+    def __radd__(self, before: bytes) -> bytes:
+        Piece.copied += len(before)
+        return before + bytes(self)
+
+
+@pytest.mark.parametrize("first", [b"", b"data: "], ids=["blank", "line"])
+def test_what_does_not_end_is_read_once(first: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Piece, "copied", 0)
+    reader = BodyReader()
+    reader.feed(first, 1.0)
+    for _ in range(100):
+        reader.feed(Piece(b" " * 1000), 1.0)
+    assert Piece.copied < 1000

@@ -27,8 +27,6 @@ _BOM = b"\xef\xbb\xbf"
 #: Beginnings of a stream of events. JSON begins with none of these.
 _EVENT_STARTS = (b"data:", b"event:", b"retry:", b"id:", b":")
 _LONGEST_START = max(map(len, _EVENT_STARTS))
-#: The most bytes of a body that an error quotes.
-_QUOTED = 600
 
 
 class NotJson(ValueError):
@@ -41,8 +39,8 @@ class BodyReader:
     def __init__(self) -> None:
         self.collected = Answer()
         self.seen = b""  # its first bytes
-        self._start = b""
-        self._pieces: list[bytes] = []
+        self._start = b""  # until it shows what the body is; white space before it is left out
+        self._body = bytearray()
         self._parser: EventParser | None = None
         self._error: Exception | None = None
 
@@ -53,12 +51,12 @@ class BodyReader:
 
     def feed(self, piece: bytes, now: float) -> None:
         """Take bytes that came at ``now`` (monotonic seconds)."""
-        if len(self.seen) < _QUOTED:
-            self.seen += piece[: _QUOTED - len(self.seen)]
+        if len(self.seen) < protocol.QUOTABLE:
+            self.seen += piece[: protocol.QUOTABLE - len(self.seen)]
         if self._parser is not None:
             self._take(self._parser.feed(piece), now)
-        elif self._pieces:
-            self._pieces.append(piece)
+        elif self._body:
+            self._body += piece
         else:
             self._begin(piece, now)
 
@@ -71,7 +69,7 @@ class BodyReader:
         """
         try:
             if self._parser is None:
-                self._read_whole(b"".join(self._pieces) or self._start)
+                self._read_whole(self._body or self._start)
             else:
                 self._take(self._parser.close(), None)
                 if self._error is not None:
@@ -90,26 +88,25 @@ class BodyReader:
 
     def failure(self, model: Model, status: int, headers: Mapping[str, str]) -> BackendError:
         """Return the error for the body of a failure, by its HTTP status and headers."""
-        error: object = self.seen.decode(errors="replace")
+        error: object = protocol.beginning(model, self.seen)
         if self._parser is not None:
             self._take(self._parser.close(), None)
             if isinstance(self._error, Ended):
                 error = self._error.error
         else:
             with contextlib.suppress(NotJson):
-                body = parse(b"".join(self._pieces) or self._start)
+                body = parse(self._body or self._start)
                 error = body if error_of(body) is None else error_of(body)
         return protocol.error_in_body(model, error, status=status, headers=headers)
 
     def _begin(self, piece: bytes, now: float) -> None:
         """Detect a stream of events or JSON by the first bytes, as servers mislabel both."""
-        self._start += piece
-        head = self._start.removeprefix(_BOM).lstrip()
-        if head.startswith(_EVENT_STARTS):
+        self._start = (self._start + piece).lstrip().removeprefix(_BOM).lstrip()
+        if self._start.startswith(_EVENT_STARTS):
             self._parser = EventParser()
             self._take(self._parser.feed(self._start), now)
-        elif len(head) >= _LONGEST_START:
-            self._pieces.append(self._start)
+        elif len(self._start) >= _LONGEST_START:
+            self._body += self._start
 
     def _take(self, events: list[Event], now: float | None) -> None:
         for event in events:
@@ -145,8 +142,8 @@ class BodyReader:
         delta = choice.get("delta")
         collected.add_choice(choice, choice.get("message") if delta is None else delta, now)
 
-    def _read_whole(self, raw: bytes) -> None:
-        body = parse(raw.removeprefix(_BOM))
+    def _read_whole(self, raw: bytes | bytearray) -> None:
+        body = parse(raw)
         if isinstance(body, list) and len(body) == 1:
             body = body[0]  # Gemini wraps its errors so
         if not isinstance(body, dict):
@@ -165,7 +162,7 @@ class BodyReader:
             self.collected.done = True
 
 
-def parse(data: bytes) -> Any:
+def parse(data: bytes | bytearray) -> Any:
     """Parse JSON text.
 
     Accepts what servers send and strict parsers refuse: halves of surrogate pairs, bytes that are

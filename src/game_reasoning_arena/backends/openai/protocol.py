@@ -30,6 +30,12 @@ from game_reasoning_arena.records import Constraint, Model, Provider
 LONGEST_ERROR = 600
 LONGEST_CODE = 80
 
+#: The first bytes of a body, from which errors quote, and the most characters of a key.
+QUOTABLE = 8192
+_LONGEST_KEY = 4096
+#: The most characters that are quoted of what is no answer.
+_QUOTED = 120
+
 #: Parameters that a request may go without.
 PARAMETERS = (
     *("temperature", "top_p", "top_k", "stop", "seed", "max_tokens", "max_completion_tokens"),
@@ -318,16 +324,24 @@ def too_long(model: Model, most_bytes: int) -> BadRequestError:
     )
 
 
-def not_json(model: Model, raw: bytes) -> BackendError:
+def beginning(model: Model, raw: bytes | bytearray) -> str:
+    """Return the beginning of a body for an error: redacted, and only then cut.
+
+    A key that is cut first is not recognized, and most of it would be shown.
+    """
+    text = clean(model, bytes(raw[:QUOTABLE]).decode(errors="replace"))
+    return text if len(raw) < QUOTABLE else text[:-_LONGEST_KEY]
+
+
+def not_json(model: Model, raw: bytes | bytearray) -> BackendError:
     """Return the error for a success that is no JSON, usually a proxy's page."""
-    start = clean(model, raw[:120].decode(errors="replace"))
+    start = beginning(model, raw)[:_QUOTED]
     return TransientError(f"{model.name}: the server answered with what is no JSON: {start!r}")
 
 
 def unexpected(model: Model, what: str, raw: bytes) -> BackendError:
     """Return the error for a success that is JSON but outside the protocol."""
-    start = clean(model, raw.decode(errors="replace"))
-    return error_for(model, status=None, text=f"{what}: {start}")
+    return error_for(model, status=None, text=f"{what}: {beginning(model, raw)}")
 
 
 def cut_off(model: Model) -> BackendError:

@@ -23,7 +23,7 @@ class EventParser:
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()  # of a line that has not ended
         self._began = False
         self._after_cr = False
         self._name = ""
@@ -31,19 +31,27 @@ class EventParser:
 
     def feed(self, piece: bytes) -> list[Event]:
         """Add the next bytes; return the events that they complete."""
-        data = self._rest + piece
         if not self._began:
-            if len(data) < len(_BOM) and _BOM.startswith(data):
-                self._rest = data
+            piece = bytes(self._rest) + piece
+            self._rest.clear()
+            if len(piece) < len(_BOM) and _BOM.startswith(piece):
+                self._rest += piece
                 return []
             self._began = True
-            data = data.removeprefix(_BOM)
-        if self._after_cr and data:
-            data = data.removeprefix(b"\n")  # the second half of a split line end
+            piece = piece.removeprefix(_BOM)
+        if self._after_cr and piece:
+            piece = piece.removeprefix(b"\n")  # the second half of a split line end
             self._after_cr = False
-        if data.endswith(b"\r"):
+        if piece.endswith(b"\r"):
             self._after_cr = True
-        *lines, self._rest = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        # Only the new bytes are searched, so that a line without an end costs no more than its
+        # length.
+        end, *lines = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        self._rest += end
+        if not lines:
+            return []
+        lines.insert(0, bytes(self._rest))
+        self._rest = bytearray(lines.pop())
         events = [self._line(line) for line in lines]
         return [event for event in events if event is not None]
 
@@ -52,7 +60,7 @@ class EventParser:
 
         The standard drops it; servers that forget the last blank line are common.
         """
-        rest, self._rest = self._rest, b""
+        rest, self._rest = bytes(self._rest), bytearray()
         events = [self._line(rest), self._dispatched()]
         return [event for event in events if event is not None]
 
