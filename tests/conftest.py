@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 
 from game_reasoning_arena.process.paths import add_conf_dir
+from game_reasoning_arena.process.secrets import forget_key_variables
 from tests.arena import Arena
 from tests.lab import Lab
 from tests.loopback import LoopbackServer
@@ -42,9 +43,10 @@ def absl_leaves_captured_output_open() -> None:
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No key, address or default of the developer's reaches a test: no accidental bill.
 
-    Nor does a configuration directory that an earlier test's command line named.
+    Nor does a configuration directory or a key's variable that an earlier test has named.
     """
     add_conf_dir(None)
+    forget_key_variables()
     for name in list(os.environ):
         if name.endswith(("_API_KEY", "_BASE_URL")) or name in _SETTINGS:
             monkeypatch.delenv(name)

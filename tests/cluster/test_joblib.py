@@ -24,6 +24,7 @@ from tests.cluster.sweeps import (
     until_asked,
     writer_of,
 )
+from tests.hostile.test_children import Children, needs_proc
 from tests.loopback import LoopbackServer
 from tests.sweeping.reading import every_text, jobs, statuses, table
 
@@ -187,3 +188,18 @@ def test_each_process_has_gpus_of_its_own(tmp_path: Path) -> None:
         text = (tmp_path / "mine" / job["directory"] / "responses.jsonl").read_text()
         seen |= {json.loads(line)["text"] for line in text.splitlines()}
     assert seen == {"4,5", "6,7"}
+
+
+@needs_proc
+def test_only_a_worker_whose_job_needs_a_key_gets_it(
+    tmp_path: Path, loopback: LoopbackServer
+) -> None:
+    children = Children(tmp_path)
+    lab = ("provider.lab.api_base=" + loopback.url, "provider.lab.api_key_env=THEIRS")
+    models = "agents.player_0.model=scripted_first,direct_lab/small"
+    told = children.of("-m", *JOBLIB, "hydra.launcher.n_jobs=1", *lab, models, "episodes=1")
+    keyed = [text for text in told.values() if b"canary" in text]
+    assert len(keyed) == 1
+    assert keyed[0].count(b"canary") == 1
+    assert b"THEIRS=" in keyed[0]
+    assert sum("popen_loky_posix" in command for command in told) == 2

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.process.secrets import key_variables_in, remember_key_variables
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.lines import read_line_at
 from game_reasoning_arena.recording.reader import RunReader
@@ -51,6 +52,7 @@ def game_of(reader: RunReader) -> OpenSpielSimulation:
     """
     from game_reasoning_arena.simulation.open_spiel.simulation import OpenSpielSimulation
 
+    remember_key_variables(key_variables_in(reader.config))
     conf = reader.config.get("simulation")
     if not isinstance(conf, dict):
         raise UserError(

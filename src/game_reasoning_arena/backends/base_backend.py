@@ -13,7 +13,7 @@ import random
 import reprlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from inspect import isawaitable
 from pathlib import Path
 from types import TracebackType
@@ -225,6 +225,10 @@ class BaseLLMBackend(ABC):
     def recording(self, model: Model) -> Path | None:
         """Return the run directory whose answers the model gives; None for a real model."""
         return None
+
+    def keys_of(self, models: Sequence[Model]) -> Collection[str] | None:
+        """Return the variables of the keys that serving these models needs; None if any may be."""
+        return {name for model in models if model.provider for name in model.provider.variables}
 
     def loads(self, models: Sequence[Model]) -> Mapping[str, Any]:
         """Return what serving these models needs in this process, by keys equal if it is shared.

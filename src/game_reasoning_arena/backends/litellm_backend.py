@@ -9,7 +9,7 @@ send one provider's key to another, or follow ``OPENAI_BASE_URL``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Literal
 
@@ -108,6 +108,14 @@ class LiteLLMBackend(BaseLLMBackend):
                 )
         problems += addresses.check_redirections(models)
         return problems + addresses.check_keys(models)
+
+    def keys_of(self, models: Sequence[Model]) -> Collection[str] | None:
+        """Return the variables of the models' keys; None where LiteLLM logs in by itself."""
+        for model in models:
+            provider = model.provider
+            if provider is not None and not provider.api_base and not provider.api_key_env:
+                return None
+        return super().keys_of(models)
 
     async def start(self, models: Sequence[Model]) -> None:
         """Import LiteLLM, which takes seconds, without blocking anything else.

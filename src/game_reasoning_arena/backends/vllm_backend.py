@@ -17,7 +17,7 @@ import dataclasses
 import itertools
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from game_reasoning_arena.backends.vllm import devices as vllm_devices
 from game_reasoning_arena.backends.vllm import engine as vllm_engine
 from game_reasoning_arena.backends.vllm.answers import ChatSettings, answer, render
 from game_reasoning_arena.backends.vllm.engine import Engine
+from game_reasoning_arena.backends.vllm.process import MODEL_KEYS
 from game_reasoning_arena.backends.vllm.settings import EngineSettings, engine_settings
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.records import Message, Model, Reply, Request
@@ -164,6 +165,11 @@ class VLLMBackend(BaseLLMBackend):
             for model in models
             if model.name in self._engines
         }
+
+    def keys_of(self, models: Sequence[Model]) -> Collection[str] | None:
+        """Return the variables of the keys of servers, and of those that downloads need."""
+        own = MODEL_KEYS if any(model.provider is None for model in models) else ()
+        return {*(super().keys_of(models) or ()), *own}
 
     def loads(self, models: Sequence[Model]) -> dict[str, EngineSettings]:
         """Return the engines that serve these models in this process; equal keys share one."""

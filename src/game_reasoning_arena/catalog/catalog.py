@@ -39,6 +39,7 @@ from game_reasoning_arena.catalog.prefixes import (
 )
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from, near
 from game_reasoning_arena.process.paths import conf_dirs, listable
+from game_reasoning_arena.process.secrets import remember_key_variables
 from game_reasoning_arena.records import Model, Provider
 
 
@@ -97,6 +98,10 @@ class Catalog:
             for name, item in content.providers.items():
                 self._providers[name] = provider_from(item, self._providers.get(name))
                 self._origins[name] = item.where
+        for provider in self._providers.values():
+            remember_key_variables(provider.variables)
+        for entry in self._models.values():
+            remember_key_variables([entry.api_key_env] if entry.api_key_env else ())
 
     @classmethod
     def load(

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.errors import UserError, choose_from
 from game_reasoning_arena.simulation.open_spiel.evaluators.settings import (
     EVALUATORS,
@@ -85,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     from game_reasoning_arena.assessment import assess_runs, sentences
 
+    Catalog.load(broken=[])  # tells which variables hold keys, which no judge gets
     names = ("by", "simulations", "nodes", "engine", "iterations", "seed")
     settings = EvaluatorSettings(**{name: getattr(args, name) for name in names})
     with _progress() as progress:

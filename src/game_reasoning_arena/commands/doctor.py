@@ -20,7 +20,7 @@ from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.commands.models import add_files
 from game_reasoning_arena.commands.tables import print_line, show_table
 from game_reasoning_arena.errors import UserError, problems_of
-from game_reasoning_arena.process.environment import key_is_set, load_environment
+from game_reasoning_arena.process.environment import key_is_set, load_environment, without_keys
 from game_reasoning_arena.process.paths import conf_dirs
 
 NAME = "doctor"
@@ -196,6 +196,7 @@ def gpus() -> list[str]:
             text=True,
             timeout=20,
             check=False,
+            env=without_keys(),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return [f"nvidia-smi gave no answer: {error}"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,10 @@ import orjson
 from game_reasoning_arena.agents.base_agent import OnFailure, PlayerSpec
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.preflight.sharding import Shard
+from game_reasoning_arena.process.environment import union_of_keys
 from game_reasoning_arena.process.files import read_file
+from game_reasoning_arena.process.targets import PACKAGE
+from game_reasoning_arena.recording.config_text import flatten
 from game_reasoning_arena.records import EpisodePlan, Model
 from game_reasoning_arena.simulation.base import Simulation
 
@@ -123,6 +126,16 @@ class Experiment:
             (backend, [model for model in self.models if model.backend == prefix])
             for prefix, backend in self.backends.items()
         ]
+
+    @property
+    def keys(self) -> Collection[str] | None:
+        """The variables of all keys that playing it needs; None if any may be."""
+        for key, value in flatten(self.config).items():
+            code = key.rpartition(".")[2] in ("_target_", "callable") and value is not None
+            if code and not str(value).startswith(f"{PACKAGE}."):
+                return None  # a user's own code may look for keys of its own
+        needed = [backend.keys_of(models) for backend, models in self.served]
+        return union_of_keys(needed)
 
     @property
     def identity(self) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from game_reasoning_arena.errors import UserError
-from game_reasoning_arena.process.secrets import SECRET_NAME, has_credentials
+from game_reasoning_arena.process.secrets import SHORT, has_credentials, is_secret
 
 
 def load_environment() -> Path | None:
@@ -40,18 +41,51 @@ def key_is_set(variable: str | None) -> bool:
     return bool(variable and os.environ.get(variable, "").strip())
 
 
-def without_keys(variables: Collection[str] = ()) -> dict[str, str]:
-    """Return the environment for a child process that needs no key.
+def union_of_keys(needed: Iterable[Collection[str] | None]) -> Collection[str] | None:
+    """Return all keys that some need, by their variables; None, any key, if one may need any."""
+    found: set[str] = set()
+    for keys in needed:
+        if keys is None:
+            return None
+        found.update(keys)
+    return found
 
-    It omits variables with names of secrets, addresses with a password, and every variable with the
-    same value as one of these.
+
+def without_keys(keep: Collection[str] | None = ()) -> dict[str, str]:
+    """Return the environment for a child process that needs few keys or none.
+
+    It omits secret variables, addresses with a password, and every variable with the same value as
+    one of these, unless it is too short for a key.
 
     Args:
-        variables: further names to leave out, such as ``Provider.api_key_env``.
+        keep: the keys that it needs; None keeps everything.
     """
+    if keep is None:
+        return dict(os.environ)
     secret = {
-        value
+        name: value
         for name, value in os.environ.items()
-        if name in variables or SECRET_NAME.search(name) or has_credentials(value)
+        if is_secret(name) or has_credentials(value)
     }
-    return {name: value for name, value in os.environ.items() if value not in secret or not value}
+    values = {value for value in secret.values() if len(value) >= SHORT}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in keep or not (name in secret or value in values)
+    }
+
+
+@contextmanager
+def keys_set_aside(keep: Collection[str] | None = ()) -> Iterator[None]:
+    """Leave out keys as :func:`without_keys` does, where a library starts processes by itself.
+
+    Nothing else of this process may look for a key meanwhile.
+    """
+    kept = without_keys(keep)
+    aside = {name: value for name, value in os.environ.items() if name not in kept}
+    for name in aside:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(aside)

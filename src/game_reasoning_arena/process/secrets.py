@@ -3,8 +3,9 @@
     redact("Bearer sk-canary-123 is wrong")  # "Bearer [redacted:OPENAI_API_KEY] is wrong"
 
 A :class:`Redactor` knows the values of all variables of the environment whose names look like
-those of secrets, and the credentials of addresses. It replaces them wherever they stand, also in
-the forms in which they travel: JSON-escaped, percent-encoded, in hexadecimal digits, in base64.
+those of secrets or that a configuration names for a key, and the credentials of addresses. It
+replaces them wherever they stand, also in the forms in which they travel: JSON-escaped,
+percent-encoded, in hexadecimal digits, in base64.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import logging
 import os
 import re
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -23,9 +24,42 @@ from game_reasoning_arena.process.text import plain
 
 #: Names of variables that hold secrets.
 SECRET_NAME = re.compile(
-    r"(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|AUTHORIZATION)$",
+    r"(?:(?:^|_)(?:API_?KEYS?|KEYS?|TOKEN|SECRETS?|PASSWD|PASSPHRASE|PASS|PAT|JWT|CREDENTIALS?"
+    r"|AUTHORIZATION)|_PWD|PASSWORDS?)(?:_?\d+)?$",
     re.IGNORECASE,
 )
+
+_named: set[str] = set()
+
+
+def remember_key_variables(names: Iterable[str]) -> None:
+    """Take variables for secrets that a configuration names as those of keys, for this process."""
+    _named.update(names)
+
+
+def key_variables_in(config: Any) -> Iterator[str]:
+    """Yield the variables that a configuration names for keys and headers, at any depth."""
+    if isinstance(config, list):
+        for item in config:
+            yield from key_variables_in(item)
+    for key, value in config.items() if isinstance(config, Mapping) else ():
+        if key == "api_key_env" and isinstance(value, str):
+            yield value
+        elif key == "headers" and isinstance(value, Mapping):
+            yield from (name for name in value.values() if isinstance(name, str))
+        else:
+            yield from key_variables_in(value)
+
+
+def forget_key_variables() -> None:
+    """Forget the variables that configurations have named, as in a new process."""
+    _named.clear()
+
+
+def is_secret(name: str) -> bool:
+    """Return whether a variable holds a secret, by its name or by a configuration's word."""
+    return name in _named or SECRET_NAME.search(name) is not None
+
 
 _URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s:@'\"]*:[^/\s@'\"]+@")
 
@@ -44,7 +78,7 @@ def secret_reference(text: str) -> str | None:
     A name that is itself computed may be any.
     """
     for name in _ENV_REFERENCE.findall(text):
-        if "${" in name or SECRET_NAME.search(name.strip()):
+        if "${" in name or is_secret(name.strip()):
             return str(name).strip()
     return None
 
@@ -92,7 +126,7 @@ class Redactor:
         short: list[tuple[str, str]] = []
         wanted = set(variables)
         for name, value in environ.items():
-            if name in wanted or SECRET_NAME.search(name):
+            if name in wanted or is_secret(name):
                 if len(value.strip()) >= SHORT:
                     for form in _bared(value):
                         self._learn(name, form)

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from game_reasoning_arena.process.environment import without_keys
+from game_reasoning_arena.process.environment import keys_set_aside, without_keys
 from game_reasoning_arena.process.paths import shipped_conf
 from game_reasoning_arena.recording.run_record import GitState, Provenance
 
@@ -31,12 +31,14 @@ def new_run_id() -> str:
 
 def provenance(experiment: Experiment) -> Provenance:
     """Return the code, the packages and the machine that play an experiment here."""
+    with keys_set_aside():  # it may start a program
+        system = platform.platform()
     return Provenance(
         git=git_state(shipped_conf()),
         packages=package_versions(experiment.backends.values()),
         python=platform.python_version(),
         platform={
-            "system": platform.platform(),
+            "system": system,
             "machine": platform.machine(),
             "cpus": os.cpu_count(),
             "executable": Path(sys.executable).name,

@@ -73,7 +73,7 @@ def play_elsewhere(
                 "pass it by what they ask in about a second, none by more than was left when it "
                 "began. budget.* is each job's own."
             )
-        launcher.submit(list(out))
+        launcher.submit({f: job.experiment.keys for f, job in out.items() if job.experiment})
         with _listening(sweep) as signals:
             while state.out:
                 time.sleep(LOOK_S)

@@ -18,7 +18,7 @@ from typing import Any
 
 from game_reasoning_arena.backends.vllm import guard as vllm_guard
 from game_reasoning_arena.backends.vllm import internals
-from game_reasoning_arena.process.environment import without_keys
+from game_reasoning_arena.process.environment import keys_set_aside, without_keys
 
 #: Variables that are set while an engine starts, unless the user has set them.
 _ENVIRONMENT = {
@@ -31,7 +31,7 @@ _ENVIRONMENT = {
 }
 
 #: Keys with which an engine may look up a model's files.
-_MODEL_KEYS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"})
+MODEL_KEYS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"})
 
 #: Prefixes of lines in vLLM's own log and in those of its workers.
 _PREFIX = re.compile(
@@ -108,7 +108,8 @@ def _start_tracker() -> None:
     """
     sys.warnoptions.append("ignore:resource_tracker:UserWarning")  # inherited as an option
     try:
-        resource_tracker.ensure_running()
+        with keys_set_aside():
+            resource_tracker.ensure_running()
     finally:
         sys.warnoptions.pop()
 
@@ -124,7 +125,7 @@ def _keys() -> list[str]:
     return [
         name
         for name in os.environ
-        if name not in kept and name.isidentifier() and name not in _MODEL_KEYS
+        if name not in kept and name.isidentifier() and name not in MODEL_KEYS
     ]
 
 

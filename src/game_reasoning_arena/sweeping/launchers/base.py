@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -41,11 +41,12 @@ class Launcher(ABC):
     package: ClassVar[str]
 
     @abstractmethod
-    def submit(self, job_files: Sequence[Path]) -> None:
+    def submit(self, job_files: Mapping[Path, Collection[str] | None]) -> None:
         """Start jobs, or queue them.
 
         Args:
-            job_files: absolute paths, for :func:`game_reasoning_arena.sweeping.worker.play_job`.
+            job_files: absolute paths, for :func:`game_reasoning_arena.sweeping.worker.play_job`,
+                each with the variables of the keys that its process needs; None if any may be.
 
         Raises:
             UserError: the cluster refuses.

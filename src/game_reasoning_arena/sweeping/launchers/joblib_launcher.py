@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing.resource_tracker
 import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.process.environment import keys_set_aside
 from game_reasoning_arena.running.stopping import GRACE_S
 from game_reasoning_arena.sweeping.launchers.base import Ended, Launcher
 from game_reasoning_arena.sweeping.worker import play_job
@@ -57,7 +59,7 @@ class JoblibLauncher(Launcher):
         wanted = (len(slots) or os.cpu_count() or 1) if n_jobs == -1 else n_jobs
         self._idle = [_Worker(slots[i] if slots else None) for i in range(wanted)]
         self._busy: list[_Worker] = []
-        self._queue: list[Path] = []
+        self._queue: list[tuple[Path, Collection[str] | None]] = []
 
     def sharing(self, jobs: int) -> tuple[int, str] | None:
         """Return all jobs, as all workers see all GPUs unless ``gpus`` assigns them."""
@@ -65,9 +67,9 @@ class JoblibLauncher(Launcher):
             return None
         return min(jobs, len(self._idle) + len(self._busy)), "hydra.launcher.gpus=[0,1,...]"
 
-    def submit(self, job_files: Sequence[Path]) -> None:
+    def submit(self, job_files: Mapping[Path, Collection[str] | None]) -> None:
         """Queue the jobs; as many as there are workers run at once."""
-        self._queue += job_files
+        self._queue += job_files.items()
         self._fill()
 
     def ended(self) -> list[Ended]:
@@ -96,27 +98,35 @@ class JoblibLauncher(Launcher):
     def _fill(self) -> None:
         while self._queue and self._idle:
             worker = self._idle.pop(0)
-            worker.start(self._queue.pop(0))
+            worker.start(*self._queue.pop(0))
             self._busy.append(worker)
 
 
 class _Worker:
-    """A process for one job after the other."""
+    """A process for one job after the other, as long as these need the same keys."""
 
     def __init__(self, gpus: str | None) -> None:
         self._gpus = gpus
+        self._keys: Collection[str] | None = ()
         self._executor: Any = None
         self.future: Any = None
 
-    def start(self, job_file: Path) -> None:
+    def start(self, job_file: Path, keys: Collection[str] | None) -> None:
         from joblib.externals.loky import ProcessPoolExecutor
+        from joblib.externals.loky.backend import resource_tracker
 
-        if self._executor is None:
-            self._executor = ProcessPoolExecutor(
-                max_workers=1, initializer=_begin, initargs=(self._gpus,)
-            )
-        self._file = job_file
-        self.future = self._executor.submit(play_job, str(job_file))
+        if keys != self._keys:
+            self.close()
+        self._keys, self._file = keys, job_file
+        with keys_set_aside():  # loky's helpers outlive this worker, and serve them all
+            resource_tracker.ensure_running()
+            multiprocessing.resource_tracker.ensure_running()
+        with keys_set_aside(keys):
+            if self._executor is None:
+                self._executor = ProcessPoolExecutor(
+                    max_workers=1, initializer=_begin, initargs=(self._gpus,)
+                )
+            self.future = self._executor.submit(play_job, str(job_file))
 
     def result(self) -> Ended:
         error = self.future.exception()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.process.environment import keys_set_aside, union_of_keys
 from game_reasoning_arena.sweeping.launchers.base import Ended, Launcher
 from game_reasoning_arena.sweeping.worker import play_job
 
@@ -58,8 +59,10 @@ class RayLauncher(Launcher):
             return None
         return min(jobs, int(1 / share)) if share else jobs, "hydra.launcher.num_gpus=1"
 
-    def submit(self, job_files: Sequence[Path]) -> None:
+    def submit(self, job_files: Mapping[Path, Collection[str] | None]) -> None:
         """Submit the jobs to Ray, which starts each when there is room for it.
+
+        A Ray that is started here gets the keys that any of them needs.
 
         Raises:
             UserError: the cluster cannot be reached, or has no node that fits.
@@ -68,7 +71,8 @@ class RayLauncher(Launcher):
 
         if not ray.is_initialized():
             try:
-                ray.init(**self._init)
+                with keys_set_aside(union_of_keys(job_files.values())):
+                    ray.init(**self._init)
             except (ConnectionError, ValueError, TypeError, RuntimeError) as error:
                 raise UserError(f"hydra/launcher=ray: Ray cannot be reached: {error}") from error
         self._refuse_impossible(ray.cluster_resources())

@@ -7,14 +7,20 @@ that it would wait forever for a cancelled job. Here ``squeue`` is asked.
 from __future__ import annotations
 
 import logging
+import secrets
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.process.environment import (
+    keys_set_aside,
+    union_of_keys,
+    without_keys,
+)
 from game_reasoning_arena.process.secrets import Redactor
 from game_reasoning_arena.sweeping.files import end_file
 from game_reasoning_arena.sweeping.launchers.base import Ended, Launcher
@@ -75,21 +81,23 @@ class _SubmititLauncher(Launcher):
         }
         self._jobs: dict[Path, Any] = {}
 
-    def submit(self, job_files: Sequence[Path]) -> None:
-        """Queue the jobs as one array.
+    def submit(self, job_files: Mapping[Path, Collection[str] | None]) -> None:
+        """Queue the jobs as one array, with the keys that any of them needs.
 
         Raises:
             UserError: the cluster refuses; the message quotes its answer.
         """
         import submitit
 
-        folder = job_files[0].parent.parent / ".submitit" / "%j"
+        # A new folder: what stood in an old one could be somebody else's, and submitit unpickles.
+        folder = next(iter(job_files)).parent.parent / ".submitit" / secrets.token_hex(8) / "%j"
         try:
             executor = submitit.AutoExecutor(folder=str(folder), cluster=self._cluster)
             executor.update_parameters(
                 **{key: value for key, value in self._parameters.items() if value is not None}
             )
-            jobs = executor.map_array(play_job, [str(file) for file in job_files])
+            with keys_set_aside(union_of_keys(job_files.values())):
+                jobs = executor.map_array(play_job, [str(file) for file in job_files])
         except (RuntimeError, ValueError, NameError, TypeError, OSError) as error:
             # submitit's own errors derive from RuntimeError and quote sbatch's message.
             raise UserError(f"The jobs could not be submitted: {error}") from error
@@ -242,6 +250,7 @@ def _queue(array: str) -> dict[str, str]:
         text=True,
         timeout=60,
         check=False,
+        env=without_keys(),
     )
     if asked.returncode != 0:
         if "Invalid job id" in asked.stderr:
