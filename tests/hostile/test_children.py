@@ -46,9 +46,8 @@ class Children:
             path = self._programs / name
             path.write_text(f"#!/bin/sh\n{{ echo {name}; env; }} >{self._told}/$$\n")
             path.chmod(0o755)
-        path = f"{self._programs}{os.pathsep}{os.environ['PATH']}"
         self._environment = {
-            "PATH": path,
+            "PATH": f"{self._programs}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(modules),
             "XDG_CACHE_HOME": str(folder / "cache"),
             **KEYS,

@@ -31,7 +31,7 @@ def trusted_scorer(
     scorer = simulation.get("scorer")
     if not isinstance(scorer, Mapping):
         return dict(simulation)
-    trusted = (PACKAGE, *trusted_targets)
+    trusted = (f"{PACKAGE}.simulation.prompts", *trusted_targets)  # the rest scores nothing
     for where, node in (
         ("simulation.scorer", scorer),
         ("simulation.scorer.check", scorer.get("check")),

@@ -235,7 +235,11 @@ def import_named(target: str, *, where: str, fitting: Callable[[object], bool] =
             names = " or ".join(f"{module_name}.{other}" for other in here)
             raise UserError(f"{what}, a module. Name the class: {names or f'{module_name}.CLASS'}")
         raise UserError(f"{what}, but {module_name!r} has no {name!r}. {choose_from(name, own)}")
-    return getattr(module, name)
+    found = getattr(module, name)
+    home = str(getattr(found, "__module__", None))
+    if f"{module_name}.".startswith(f"{PACKAGE}.") and not f"{home}.".startswith(f"{PACKAGE}."):
+        raise UserError(f"{what}, which is no part of this package, only imported there.")
+    return found
 
 
 def _public_name(base: type) -> str:
