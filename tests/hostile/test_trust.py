@@ -333,3 +333,35 @@ def test_a_run_directorys_cwd_is_no_place_for_modules(arena: Arena, tmp_path: Pa
     for command in (["resume", "run"], ["replay", "run"]):
         assert arena(*command).code != 0
         assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "game_reasoning_arena.process.files.replace_file",
+        "game_reasoning_arena.simulation.prompts.scorers.custom.Mapping",
+        "evil.move",
+    ],
+)
+def test_a_file_names_no_scorer_but_those_of_prompts(
+    arena: Arena, tmp_path: Path, target: str
+) -> None:
+    mark = evil_module(tmp_path)
+    (tmp_path / "rows.jsonl").write_text('{"prompt": "2+2?", "answer": "4"}\n')
+    simulation = {"type": "prompts", "file": "rows.jsonl", "scorer": {"_target_": target}}
+    agents = {"player_0": {"type": "llm", "model": "scripted_first"}}
+    config = write_config(tmp_path / "theirs.yaml", agents=agents, simulation=simulation)
+    ran = arena("--config", str(config), "episodes=1")
+    assert ran.code == 2, ran.out
+    assert target in ran.err
+    assert not mark.exists()
+    assert not list(tmp_path.glob("outputs/*"))
+
+
+def test_a_file_names_no_function_of_this_package_as_a_policy(arena: Arena, tmp_path: Path) -> None:
+    player = {"type": "policy", "callable": "game_reasoning_arena.process.text:plain"}
+    agents = {"player_0": player, "player_1": {"type": "random"}}
+    config = write_config(tmp_path / "theirs.yaml", agents=agents)
+    ran = arena("--config", str(config))
+    assert ran.code == 2, ran.out
+    assert "no trusted name covers" in ran.err
