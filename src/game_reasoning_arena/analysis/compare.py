@@ -241,12 +241,12 @@ class Comparison:
 
     @cached_property
     def mendable(self) -> list[str]:
-        """Failures that a setting would have mended, which no result tells from weak play."""
+        """Failures that a setting would have mended, which results show as weak play."""
         return mendable_failures(self.loaded, self.responses)
 
     @cached_property
     def caveats(self) -> list[str]:
-        """What these runs cannot tell, the gravest first."""
+        """What these runs cannot show, the gravest first."""
         asked = list(dict.fromkeys(c.label for c in self.standings.competitors.values() if c.asked))
         found = []
         met = {(pair.game, pair.a, pair.b) for pair in self.pairs if pair.basis == "met"}
@@ -273,13 +273,13 @@ class Comparison:
         if len(self.loaded.readers) > 1 and (games < 2).all():
             return [
                 "The runs share no game: each is shown by itself, and no difference between them "
-                "can be told."
+                "can be measured."
             ]
         between = [pair for pair in pairs if pair.a in asked and pair.b in asked]
         if between and all(pair.basis == "nothing shared" for pair in between):
             return [
                 "The models share no deals and no opponents and never met: no difference between "
-                "them can be told. Give the runs the same seed and opponents."
+                "them can be measured. Give the runs the same seed and opponents."
             ]
         return []
 

@@ -26,7 +26,7 @@ arena plays language models against each other, random players and solvers, and 
 
 _FLAGS = """\
 --config-dir DIR adds options of your own, and so does conf/ in the working directory.
-eval "$(arena --shell-completion install=bash)" completes words; --hydra-help tells the rest.
+eval "$(arena --shell-completion install=bash)" completes words; --hydra-help shows the rest.
 """
 
 
@@ -38,7 +38,7 @@ def help_text(commands: Mapping[str, str], options: Callable[[str], Sequence[str
         options: returns the options of a group.
     """
     width = min(shutil.get_terminal_size((100, 24)).columns, 120)
-    parts = [_USAGE, "Commands (arena COMMAND --help tells more):"]
+    parts = [_USAGE, "Commands (arena COMMAND --help shows more):"]
     parts += [f"  {name:<11}{what}" for name, what in commands.items()]
     parts += ["", "Configuration groups (GROUP=OPTION):"]
     for group in GROUPS:

@@ -31,8 +31,8 @@ from game_reasoning_arena.recording.run_record import run_or_none, template_of
 from game_reasoning_arena.records import EpisodePlan
 
 HELP = """Play a recorded run again from its own answers: no network, no key. Every move must come
-out the same, and every answer be judged the same; the command says so, or what differs from the
-record (exit code 1)."""
+out the same, and every answer be judged the same; the command confirms it, or shows what differs
+from the record (exit code 1)."""
 
 #: The most differences that are listed.
 MOST_LISTED = 20

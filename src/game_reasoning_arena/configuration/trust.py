@@ -128,7 +128,7 @@ class Trust:
         found = [f"{one.where}: {one.effect}." for one in missing]
         found[-1] += (
             f" {self.source} may be somebody else's, so it is not done without your word. If you "
-            f"trust it, say so: {self.option.format(items)}"
+            f"trust it, add: {self.option.format(items)}"
         )
         return found
 

@@ -123,11 +123,13 @@ RESPONSES: Final[dict[str, Spec]] = {
     "action_text": Spec("category", "engine's name of the action"),
     "parse_form": Spec("category", "form in which the answer was found"),
     "finish_reason": Spec(
-        "category", "why the answer ended: stop, length, content_filter, tool_calls, or as said"
+        "category",
+        "why the answer ended: stop, length, content_filter, tool_calls, or another word of the "
+        "provider",
     ),
     "details": Spec(
         "category",
-        "what else the provider said of the answer, as JSON: its own finish_reason where it "
+        "what else the provider reported about the answer, as JSON: its own finish_reason where it "
         "differs, a refusal's text, parts that hold no text, the USD that it reported",
         _settings("details"),
     ),
@@ -152,7 +154,7 @@ RESPONSES: Final[dict[str, Spec]] = {
         "category", "parameters that were not sent, joined by commas", _names("dropped")
     ),
     "constrained": Spec("boolean", "whether only legal moves could be answered"),
-    "served_model": Spec("category", "model that the provider says it used"),
+    "served_model": Spec("category", "model that the provider reports it used"),
     "error_kind": Spec(
         "category", "kind of outage; null when there was an answer", _part("error", "kind")
     ),

@@ -57,7 +57,7 @@ class EpisodeFaults:
         )
         self._last = error
         if self._before.get(plan.episode) == cause:
-            return  # as in an earlier sitting: it says nothing new of the run
+            return  # as in an earlier sitting: it is nothing new about the run
         self._in_a_row += 1
         if self._in_a_row >= MOST_IN_A_ROW:
             self._fail(error)

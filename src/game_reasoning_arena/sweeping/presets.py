@@ -48,7 +48,7 @@ def words_of_the_other_kind(overrides: Sequence[str], *, sweeping: bool) -> list
 #: Words that Hydra's own sweeper uses, and why ours does not.
 _UNHEEDED = {
     "hydra.sweep.subdir": "the directories of its jobs are numbered",
-    "hydra.sweeper.max_batch_size": "sweep.parallel_jobs=... says how many jobs play at once",
+    "hydra.sweeper.max_batch_size": "sweep.parallel_jobs=... sets how many jobs play at once",
     "hydra/sweeper": "every value with commas is an axis, and all combinations are played",
     "hydra.job.chdir": "its jobs share a process, and so a working directory",
 }

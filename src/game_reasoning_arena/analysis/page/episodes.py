@@ -141,7 +141,7 @@ class _Responses:
     """The responses of each episode, read from the runs' files in the order of the episodes.
 
     Args:
-        loaded: the runs; what they know of their responses says where each line is.
+        loaded: the runs; they know where each line of their responses is.
     """
 
     def __init__(self, loaded: LoadedRuns) -> None:

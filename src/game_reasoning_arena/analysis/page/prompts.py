@@ -1,4 +1,4 @@
-"""What the report tells of scored prompts: how right each seat was, and where models differ."""
+"""What the report shows of scored prompts: how right each seat was, and where models differ."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ _KINDS: Final = dict(
 def results_bars(comparison: Comparison, width: float = PAGE) -> Figure | None:
     """Win, draw, loss of all episodes that began, with the win rate's interval.
 
-    Only of games whose measure is the score: where wins pay unlike, they do not tell who is better.
+    Only of games whose measure is the score: where wins pay unlike, they do not show who is better.
     """
     order = ranks(comparison)
     scored = {b.game for b in comparison.leaderboard.boards if b.measure is Measure.SCORE}

@@ -38,7 +38,7 @@ def majority_at_k(right: int, wrong: Sequence[int], silent: int, k: int) -> floa
 
     The mean over all choices of ``k`` of the answers (a U-statistic: W. Hoeffding, 1948, A class of
     statistics with asymptotically normal distribution, Annals of Mathematical Statistics 19,
-    293-325). Ties are broken at random; who gave no answer has no vote, and no vote at all is
+    293-325). Ties are broken at random; a missing answer is no vote, and no vote at all is
     wrong. Source of the vote: X. Wang and others (2023), Self-Consistency Improves Chain of Thought
     Reasoning in Language Models, ICLR.
 

@@ -179,7 +179,7 @@ def _fit(names: Sequence[str], played: Played, confidence: float) -> Ratings:
     deals = played.deals
     if finite and deals is not None:
         covariance = _clustered(design, played, theta, information, tied)
-    else:  # where nothing was lost, nothing tells how alike games of a deal are: each counts once
+    else:  # where nothing was lost, nothing shows how alike games of a deal are: each counts once
         share = 1.0 if deals is None else deals / counts.sum()
         thinned = (information - np.diag(penalty)) * share + np.diag(penalty)
         covariance = np.linalg.pinv(thinned, hermitian=True)

@@ -1,4 +1,4 @@
-"""What two competitors' games say of their difference, one total per deal.
+"""The difference between two competitors by their games, one total per deal.
 
 In a deal, A and B are compared in every game that they played against each other (A's value minus
 B's) and in every two games that they played from the same seat against the same others (A's value
@@ -131,7 +131,7 @@ class GameTable:
         return Pairing(mine, self.other[mine], rows_a[at_a], rows_b[at_b])
 
     def contrast(self, pairing: Pairing, values: Floats) -> Contrast:
-        """Return what the games of two competitors say of their difference.
+        """Return the difference between two competitors by their games.
 
         Args:
             pairing: where they can be compared.

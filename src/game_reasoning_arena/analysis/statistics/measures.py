@@ -50,10 +50,10 @@ def span_of(limits: Limits | None) -> float | None:
 
 
 def measure_of(part: pd.DataFrame) -> Measure | None:
-    """Return the measure that loses nothing: the return where it tells more than who won.
+    """Return the measure that loses nothing: the return where it holds more than who won.
 
     Poker is won by large pots: there some wins pay more than others. Where all wins pay alike, and
-    all draws and losses, the score says it all.
+    all draws and losses, the score holds everything.
 
     Args:
         part: rows of the standings' table, of one game.

@@ -303,7 +303,7 @@ class _GamePairs:
         return Record(won, drawn, lost, mean_of(scores, deals, Measure.SCORE))
 
     def _without_test(self, pair: Pair, pairing: Pairing, policy: str) -> None:
-        """What can be told of a pair of which no two games can be compared."""
+        """Add what is known of a pair of which no two games can be compared."""
         rows_a, rows_b = self.table.rows[pair.a], self.table.rows[pair.b]
         together = np.intersect1d(self.table.games[rows_a], self.table.games[rows_b])
         if len(together):

@@ -68,7 +68,7 @@ def readings_table(responses: pd.DataFrame) -> Table:
 def reading_caveats(responses: pd.DataFrame, standings: Standings) -> list[str]:
     """Return warnings where the reading of some two competitors differs by much at a game.
 
-    Differences are told where their 95 % interval leaves out 0 and they are as large as
+    Differences are reported where their 95 % interval leaves out 0 and they are as large as
     ``UNPARSABLE_GAP`` or ``JUDGED_GAP``; deals are the unit. One warning for all games of what
     could not be read, and one of what was read by judgement.
     """

@@ -175,7 +175,7 @@ def check_shares(settings: Sequence[EngineSettings], *, on_cpu: bool) -> list[st
 
 
 def _devices(settings: EngineSettings) -> Sequence[int | str]:
-    """Return the GPUs that an engine uses; vLLM counts from the first unless told otherwise."""
+    """Return the GPUs that an engine uses; by default vLLM counts from the first."""
     if _is_elsewhere(settings):
         return ()
     chosen = settings.arguments.get(_CHOSEN)

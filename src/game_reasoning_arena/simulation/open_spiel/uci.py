@@ -127,10 +127,10 @@ class Engine:
                     line = await self._process.stdout.readline()
             except TimeoutError:
                 raise UserError(
-                    f"The UCI engine did not say {first} in {_ANSWER_S:.0f} s."
+                    f"The UCI engine did not send {first} in {_ANSWER_S:.0f} s."
                 ) from None
             if not line:
-                raise UserError(f"The UCI engine ended before it said {first}.")
+                raise UserError(f"The UCI engine ended before it sent {first}.")
             words = line.decode(errors="replace").split()
             if words and words[0] == first:
                 return words
