@@ -550,9 +550,10 @@ def test_where_the_time_of_profiled_runs_went(tmp_path: Path) -> None:
     assert {row["run"] for row in table.rows} == {"timed"}
     (none,) = (t for t in _quiet(plain).tables if t.key == "time")
     assert not none.rows
-    (timed / "profile.json").write_text("[")
-    with pytest.warns(UserWarning, match=r"profile\.json cannot be read"):
-        assert load_runs(timed).readers[0].profile is None
+    for damaged in ("[", '{"x": ' + "[" * 100_000):
+        (timed / "profile.json").write_text(damaged)
+        with pytest.warns(UserWarning, match=r"profile\.json is damaged"):
+            assert load_runs(timed).readers[0].profile is None
 
 
 def test_a_seat_that_was_not_reached_is_no_other_prompt(tmp_path: Path) -> None:

@@ -123,12 +123,17 @@ def test_a_table_decides_and_gaps_in_it_are_said(tmp_path: Path) -> None:
     [
         ({}, "needs either"),
         ({"table": "none.json"}, "cannot be read"),
+        ({"table": "deep.json"}, "is no JSON"),
         ({"callable": "os:getcwdd"}, "'os' has no 'getcwdd'. Did you mean 'getcwd'"),
         ({"callable": "no_such:name"}, "there is no module 'no_such'"),
         ({"callable": "os"}, "MODULE:NAME"),
     ],
 )
-def test_wrong_policies_are_explained(options: dict[str, str], says: str) -> None:
+def test_wrong_policies_are_explained(
+    options: dict[str, str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("deep.json").write_text("[" * 100_000)
     spec = player("policy", "player_0", **options)
     assert says in " ".join(make_simulation({"game": "tic_tac_toe"}).check([spec, RANDOM]))
 
@@ -198,7 +203,7 @@ def test_an_engine_that_is_missing_or_dies_is_said(engine: Path) -> None:
     )
     assert "plays chess only" in problems[0]
     engine.write_text(f"#!{sys.executable}\nprint('bye')\n")
-    with pytest.raises(UserError, match="ended before it said uciok"):
+    with pytest.raises(UserError, match="ended before it sent uciok"):
         play(
             {"game": "chess"},
             [player("uci", "player_1", path=str(engine)), player("random", "player_0")],

@@ -18,14 +18,10 @@ _CHUNK = 4096
 
 
 class Terminal:
-    """Standard input and standard error, with one lock for all players who ask there.
+    """Standard input and an output, with one lock for all players that ask there."""
 
-    Args:
-        console: the output; standard error by default, so that standard output can be piped.
-    """
-
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console if console is not None else Console(stderr=True)
+    def __init__(self, console: Console) -> None:
+        self.console = console
         self.lock = asyncio.Lock()
         #: The reason why no player may ask any more.
         self.left: str | None = None
@@ -69,4 +65,4 @@ async def _readable(number: int) -> None:
 @lru_cache(maxsize=1)
 def this_terminal() -> Terminal:
     """Return the one terminal of this process."""
-    return Terminal()
+    return Terminal(Console(stderr=True))  # so that standard output can be piped

@@ -22,6 +22,7 @@ from game_reasoning_arena.assessment.pool import JudgePool, Lines, chunks_of
 from game_reasoning_arena.assessment.recorded_run import RecordedRun, game_of, read_run
 from game_reasoning_arena.errors import ConfigProblems, UserError, problems_of
 from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.config_text import flatten
 from game_reasoning_arena.recording.lines import read_lines
 from game_reasoning_arena.recording.reader import RunReader, find_runs
 from game_reasoning_arena.recording.writer import DirectoryLock
@@ -340,7 +341,7 @@ def _versions() -> dict[str, str]:
 
 def _difference(found: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Return the differences between an earlier assessment's settings and these."""
-    earlier, current = _flat(found), _flat(now)
+    earlier, current = flatten(found), flatten(now)
     names = [
         key for key in sorted(earlier.keys() | current.keys()) if key.split(".")[0] in _COMPARED
     ]
@@ -350,11 +351,3 @@ def _difference(found: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         if earlier.get(name) != current.get(name)
     ]
     return "; ".join(changed[:3]) or "another format or run"
-
-
-def _flat(content: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in content.items():
-        inner = value if isinstance(value, dict) else {}
-        flat |= {f"{key}.{name}": one for name, one in inner.items()} if inner else {key: value}
-    return flat

@@ -16,7 +16,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from inspect import isawaitable
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from msgspec.structs import replace
@@ -259,12 +258,7 @@ class BaseLLMBackend(ABC):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *what: object) -> None:
         await self.aclose()
 
     def _log_retry(self, model: Model, failure: BackendError) -> None:

@@ -45,16 +45,15 @@ class Pace:
     arithmetic on the clock that the caller reads, so that it can be tested without one.
 
     Args:
-        per_minute: allowance per 60 seconds.
-        least: the smallest burst, for allowances below one request per burst.
+        per_minute: allowance per 60 seconds; a burst is at least 1 of it.
     """
 
-    def __init__(self, per_minute: float, *, least: float = 1.0) -> None:
+    def __init__(self, per_minute: float) -> None:
         if per_minute <= 0:
             raise ValueError(f"a limit per minute must be more than 0, not {per_minute}")
-        self.capacity = max(least, BURST * per_minute)
+        self.capacity = max(1.0, BURST * per_minute)
         # The burst is taken from the rate, so that a burst and what follows fit the minute.
-        self.rate = (per_minute - self.capacity + least) / 60.0  # per second
+        self.rate = (per_minute - self.capacity + 1.0) / 60.0  # per second
         self._level = self.capacity
         self._at: float | None = None
 

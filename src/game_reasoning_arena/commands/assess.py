@@ -39,36 +39,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="EVALUATOR",
         help=f"{', '.join(EVALUATORS)}; auto (default) chooses by the game",
     )
-    parser.add_argument(
-        "--simulations",
-        type=int,
-        default=_DEFAULTS.simulations,
-        metavar="N",
-        help=f"of mcts, from each legal move (default: {_DEFAULTS.simulations})",
-    )
-    parser.add_argument(
-        "--nodes",
-        type=int,
-        default=_DEFAULTS.nodes,
-        metavar="N",
-        help=f"of uci, for each position (default: {_DEFAULTS.nodes})",
-    )
-    parser.add_argument(
-        "--engine",
-        default=_DEFAULTS.engine,
-        metavar="PATH",
-        help=f"of uci: the program (default: {_DEFAULTS.engine})",
-    )
-    parser.add_argument(
-        "--iterations",
-        type=int,
-        default=_DEFAULTS.iterations,
-        metavar="N",
-        help=f"of solver, of CFR+ where information is hidden (default: {_DEFAULTS.iterations})",
-    )
-    parser.add_argument(
-        "--seed", type=int, default=_DEFAULTS.seed, metavar="N", help="of mcts (default: 0)"
-    )
+    for name, metavar, what in (
+        ("simulations", "N", "of mcts, from each legal move"),
+        ("nodes", "N", "of uci, for each position"),
+        ("engine", "PATH", "of uci: the program"),
+        ("iterations", "N", "of solver, of CFR+ where information is hidden"),
+        ("seed", "N", "of mcts"),
+    ):
+        default = getattr(_DEFAULTS, name)
+        parser.add_argument(
+            f"--{name}",
+            type=type(default),
+            default=default,
+            metavar=metavar,
+            help=f"{what} (default: {default})",
+        )
     parser.add_argument(
         "--workers", type=int, metavar="N", help="processes (default: one per processor)"
     )
@@ -103,15 +88,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     if args.by not in EVALUATORS:
-        raise UserError(f"--by {args.by}: there is no such evaluator. " + _options(args.by))
+        raise UserError(
+            f"--by {args.by}: there is no such evaluator. {choose_from(args.by, EVALUATORS)}"
+        )
     for name in ("simulations", "nodes", "iterations", "workers"):
         value = getattr(args, name)
         if value is not None and value < 1:
             raise UserError(f"--{name} {value} must be at least 1.")
-
-
-def _options(word: str) -> str:
-    return choose_from(word, EVALUATORS)
 
 
 @contextmanager

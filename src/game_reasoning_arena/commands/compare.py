@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from game_reasoning_arena.analysis.tables.forms import Table
     from game_reasoning_arena.commands.judging import Judgement
 
-NAME = "compare"
 HELP = """Compare runs, sweeps and glob patterns: win, draw, loss and failure rates with intervals,
 paired tests where deals match, ratings, latency, cost, and what else differed between the runs."""
 
@@ -51,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--measure",
         default="auto",
-        help="score, return or accuracy; auto (default): what tells most of each game",
+        help="score, return or accuracy; auto (default): what shows most at each game",
     )
     parser.add_argument(
         "--by", metavar="KEY", help="the effect of a swept setting, such as temperature"
@@ -72,7 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--columns",
         type=int,
         choices=(1, 2),
-        help="of a paper with two columns that a plot spans: 1 is 3.35 inches wide, 2 (default) 7",
+        help="width of plots in columns of a paper: 1 (3.35 inches) or 2 (default, 7 inches)",
     )
     parser.add_argument(
         "--reasoning", type=Path, metavar="FILE", help="features of each answer's reasoning, as CSV"
@@ -104,8 +103,8 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.text import Text
 
-    from game_reasoning_arena.analysis.tables.plain import plain
     from game_reasoning_arena.analysis.tables.terminal import to_rich
+    from game_reasoning_arena.process.text import plain
 
     comparison = _comparison(args)
     tables = _chosen_tables(comparison, args)
@@ -172,7 +171,7 @@ def _formats(args: argparse.Namespace) -> Sequence[str]:
     from game_reasoning_arena.analysis.plots import FORMATS
 
     if args.plots is None and (args.format is not None or args.columns is not None):
-        raise UserError("--format and --columns are of plots: say where with --plots DIR.")
+        raise UserError("--format and --columns are of plots: choose a directory with --plots DIR.")
     words = _names(args.format)
     for word in words:
         if word not in FORMATS:
@@ -220,7 +219,7 @@ def _all_caveats(comparison: Comparison, console: Console) -> None:
     from rich.text import Text
 
     from game_reasoning_arena.analysis.statistics.differences import prompt_diffs
-    from game_reasoning_arena.analysis.tables.plain import plain
+    from game_reasoning_arena.process.text import plain
 
     for diff in prompt_diffs(comparison.loaded):
         console.print(Text(plain(diff) + "\n"))
@@ -238,8 +237,8 @@ def _reasoning(
     from rich.text import Text
 
     from game_reasoning_arena.analysis.statistics import reasoning
-    from game_reasoning_arena.analysis.tables.plain import plain
     from game_reasoning_arena.analysis.tables.terminal import to_rich
+    from game_reasoning_arena.process.text import plain
 
     loaded, seen = comparison.loaded, comparison.standings
     written = reasoning.passages(loaded, seen)

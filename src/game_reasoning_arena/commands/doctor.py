@@ -23,7 +23,6 @@ from game_reasoning_arena.errors import UserError, problems_of
 from game_reasoning_arena.process.environment import key_is_set, load_environment, without_keys
 from game_reasoning_arena.process.paths import conf_dirs
 
-NAME = "doctor"
 HELP = """Check this machine: Python, packages, keys, GPUs, vLLM, and what is missing for what.
 --ping makes one tiny call to a model and shows what was sent and how long it took."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from game_reasoning_arena.analysis.statistics.reasoning import Judge, ModelJudge, judged
@@ -125,9 +124,7 @@ def with_judge(
     )
 
 
-def judge_with_model(
-    passages: Sequence[Passage], name: str, *, files: Sequence[Path] = ()
-) -> tuple[pd.DataFrame, Totals]:
+def judge_with_model(passages: Sequence[Passage], name: str) -> tuple[pd.DataFrame, Totals]:
     """Return the judge's labels beside the keys of each passage, and what they took.
 
     A call that fails leaves ``judge_error`` with its cause; the others are not lost. After one that
@@ -136,12 +133,11 @@ def judge_with_model(
     Args:
         passages: what is judged.
         name: the judge's, as anywhere: ``litellm_openai/gpt-4o-mini``, ``vllm_X``, ``direct_...``.
-        files: further lists of models and providers.
 
     Raises:
         UserError: the model is not known, or could not be called, such as without its key.
     """
-    catalog, confs = Catalog.load(files=files), default_backend_confs()
+    catalog, confs = Catalog.load(), default_backend_confs()
     model = catalog.resolve(name, backends=confs)
     backend = make_backend(model.backend, confs[model.backend])
     if problems := backend.check([model]):

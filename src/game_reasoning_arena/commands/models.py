@@ -21,7 +21,6 @@ from game_reasoning_arena.process.environment import key_is_set
 from game_reasoning_arena.process.paths import user_conf
 from game_reasoning_arena.records import Model
 
-NAME = "models"
 HELP = """List the models of the catalog: the shipped lists, those in conf/ where you work, and
 those given here. Other models of a known provider can be called without being listed; --all
 lists every chat model that the installed LiteLLM's table has, with prices, contexts and dates."""

@@ -13,7 +13,6 @@ from game_reasoning_arena.errors import near
 from game_reasoning_arena.process.environment import key_is_set
 from game_reasoning_arena.records import Provider
 
-NAME = "providers"
 HELP = """List API providers: the variable that holds each key, and whether it is set. Shown are
 the listed providers and those whose key is set; --all and FILTER show all that LiteLLM knows."""
 

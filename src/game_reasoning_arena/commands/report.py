@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-NAME = "report"
 HELP = """Write one self-contained HTML page: summary, plots, and every game of the runs to be
 replayed with board, prompt, answer and reasoning. It needs no network to open. A run's page is
 its report.html, a sweep's likewise; several runs get a page named after them where they lie."""

@@ -161,7 +161,8 @@ def _config_again(directory: Path) -> str:
     from game_reasoning_arena.preflight.preparation import prepare
     from game_reasoning_arena.preflight.session import compose_words
     from game_reasoning_arena.recording.config_text import as_yaml
-    from game_reasoning_arena.sweeping.files import JobFile, record_or_none
+    from game_reasoning_arena.recording.decoding import record_or_none
+    from game_reasoning_arena.sweeping.files import JobFile
 
     path = directory / layout.CONFIG
     for file in sorted((directory.resolve().parent / layout.JOBS).glob("*.json")):

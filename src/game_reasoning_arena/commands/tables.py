@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 
-def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows of texts under columns; in a pipe every text is whole, one row a line."""
     if sys.stdout.isatty():
         from rich.console import Console
@@ -18,16 +18,12 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str
         keys = [str(number) for number in range(len(columns))]
         table = Table(
             "table",
-            title,
+            "",
             [Column(key, column) for key, column in zip(keys, columns, strict=True)],
             [dict(zip(keys, row, strict=True)) for row in rows],
         )
-        if title:
-            console.print(title, style="bold", markup=False)
         console.print(one_grid(table, console.width))
         return
-    if title:
-        sys.stdout.write(f"{title}\n")
     widths = [max(len(line[i]) for line in (columns, *rows)) for i in range(len(columns))]
     for line in (columns, *rows):
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))

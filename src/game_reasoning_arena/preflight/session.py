@@ -29,30 +29,27 @@ from game_reasoning_arena.process.yaml_text import load_yaml
 CONFIG_NAME = "config"
 
 
-def compose_words(words: list[str], config_dir: str | None = None) -> DictConfig:
+def compose_words(words: list[str]) -> DictConfig:
     """Return the composed configuration of ``arena WORDS``; ``--config FILE`` may be among the
     words.
 
     Args:
         words: as on the command line.
-        config_dir: a further configuration directory, as by ``--config-dir``.
 
     Raises:
         UserError: no run can be made of the words or the file.
     """
-    return compose_with_catalog(words, config_dir)[0]
+    return compose_with_catalog(words)[0]
 
 
-def compose_with_catalog(
-    words: list[str], config_dir: str | None = None
-) -> tuple[DictConfig, Catalog]:
+def compose_with_catalog(words: list[str]) -> tuple[DictConfig, Catalog]:
     """Return the result of :func:`compose_words`, and the catalog that was read for it."""
     line = read_command_line(words)
     version.setbase("1.3")
     schema.register()
-    catalog = catalog_source.register(files=line.catalog_files, config_dir=config_dir)
+    catalog = catalog_source.register(files=line.catalog_files)
     config_name = line.store_plain_file() or CONFIG_NAME
-    with Session(config_dir, catalog) as session:
+    with Session(None, catalog) as session:
         return without_hydra(session.compose(config_name, line.words, RunMode.RUN)), catalog
 
 

@@ -160,9 +160,7 @@ def read_json(path: Path | str, *, most: int = MOST_BYTES) -> dict[str, Any] | N
     return content if isinstance(content, dict) else None
 
 
-def replace_file(
-    path: Path, content: str | bytes, *, durable: bool = True, mode: int = 0o666
-) -> None:
+def replace_file(path: Path, content: str | bytes, *, durable: bool = True) -> None:
     """Replace a file as a whole: readers see the old content or the new one.
 
     A link of that name is replaced, not followed.
@@ -172,12 +170,11 @@ def replace_file(
         content: the new content.
         durable: whether it must survive a power failure, so that it is written to the disk before
             it gets its name. Not needed for files that can be made again.
-        mode: its permissions, less the umask.
 
     Raises:
         OSError: it cannot be written; the old content stays.
     """
-    with replacing(path, durable=durable, mode=mode) as file:
+    with replacing(path, durable=durable) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 

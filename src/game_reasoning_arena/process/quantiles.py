@@ -9,8 +9,7 @@ KEPT_LATENCIES = 4096
 class Quantiles:
     """Quantiles of a stream in bounded memory: every k-th value, k doubling when full."""
 
-    def __init__(self, keep: int = KEPT_LATENCIES) -> None:
-        self._keep = keep
+    def __init__(self) -> None:
         self._values: list[float] = []
         self._step = 1
         self._seen = 0
@@ -19,7 +18,7 @@ class Quantiles:
         """Add one value."""
         if self._seen % self._step == 0:
             self._values.append(value)
-            if len(self._values) >= self._keep:
+            if len(self._values) >= KEPT_LATENCIES:
                 self._values = self._values[::2]
                 self._step *= 2
         self._seen += 1

@@ -1,7 +1,8 @@
-"""Make foreign text harmless: to display, to write into files, to open in a spreadsheet."""
+"""Text for people: foreign text made harmless to show, write and open, and long lists cut."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -40,6 +41,13 @@ def plain(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(f"[U+{ord(c):04X}]" if _hidden(c) else c for c in text)
+
+
+def first_few(texts: Iterable[str], most: int, *, between: str = ", ", last: str = " and ") -> str:
+    """Return at most ``most`` texts, and how many more there are."""
+    every = list(texts)
+    more = f"{last}{len(every) - most} more" if len(every) > most else ""
+    return between.join(every[:most]) + more
 
 
 def _hidden(character: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 import yaml
 
 _Base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -39,6 +40,16 @@ def as_yaml(config: Mapping[str, Any]) -> str:
     """
     text = yaml.dump(dict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     return str(text)
+
+
+def frozen(value: Any) -> bytes:
+    """Return a setting's value as bytes that only equal values share."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str)
+
+
+def is_below(key: str, above: str) -> bool:
+    """Return whether a dotted key is another one, or lies below it."""
+    return key == above or key.startswith(f"{above}.")
 
 
 def flatten(node: Any, prefix: str = "") -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import (
     Annotated,
@@ -27,6 +28,7 @@ import msgspec
 from msgspec import Struct
 
 from game_reasoning_arena.errors import ContextOverflowError, DamagedRecordError
+from game_reasoning_arena.process.files import read_file
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.judgements import DecisionRecord, LuckRecord
 from game_reasoning_arena.records import (
@@ -40,6 +42,7 @@ from game_reasoning_arena.records import (
 )
 
 _R = TypeVar("_R", bound=Struct)
+_T = TypeVar("_T")
 
 #: The records whose lines a file holds.
 _RECORDS: dict[str, type[Struct]] = {
@@ -142,6 +145,31 @@ def _nothing(kind: Any) -> Any:
     if origin in (Union, UnionType):
         return None
     return {int: 0, float: 0.0, str: "", bool: False, tuple: ()}.get(origin or kind, {})
+
+
+def read_record(path: Path, kind: type[_T]) -> _T:
+    """Return the content of a JSON file, checked by type.
+
+    Raises:
+        FileNotFoundError: there is none.
+        DamagedRecordError: it cannot be read, or a key is of another type.
+    """
+    try:
+        return msgspec.json.decode(read_file(path), type=kind)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DamagedRecordError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise DamagedRecordError(f"{path} is damaged: {problem_of(error)}") from error
+
+
+def record_or_none(path: Path, kind: type[_T]) -> _T | None:
+    """Return the content of a JSON file, checked by type, or None if it cannot be read (yet)."""
+    try:
+        return read_record(path, kind)
+    except (OSError, DamagedRecordError):
+        return None
 
 
 def key_of(line: Mapping[str, Any]) -> CallKey:

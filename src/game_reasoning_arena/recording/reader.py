@@ -15,12 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypedDict
 
-import msgspec
-
-from game_reasoning_arena.errors import UserError, near
+from game_reasoning_arena.errors import DamagedRecordError, UserError, near
 from game_reasoning_arena.process.files import read_file, read_json
 from game_reasoning_arena.process.yaml_text import load_yaml
 from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.decoding import read_record
 from game_reasoning_arena.recording.judgements import checked_facts
 from game_reasoning_arena.recording.lines import (
     Notice,
@@ -92,7 +91,7 @@ class RunReader:
             )
             return RunRecord()
         except (OSError, UserError) as error:
-            self._notice(f"{path} cannot be read ({_why(error)}): what it says is unknown.")
+            self._notice(f"{path} cannot be read ({_why(error)}): its content is unknown.")
             return RunRecord()
         for problem in problems:
             self._notice(f"{path} is damaged at {problem}; that value is taken as unknown.")
@@ -129,11 +128,11 @@ class RunReader:
         """``profile.json``; None where the run was not profiled, or where it is damaged."""
         path = self.path / layout.PROFILE
         try:
-            return msgspec.json.decode(read_file(path), type=ProfileContent)
+            return read_record(path, ProfileContent)
         except FileNotFoundError:
             return None
-        except (msgspec.MsgspecError, OSError) as error:
-            self._notice(f"{path} cannot be read ({_why(error)}): where time went is unknown.")
+        except DamagedRecordError as error:
+            self._notice(f"{error}: where time went is unknown.")
             return None
 
     @cached_property

@@ -6,7 +6,6 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from game_reasoning_arena.metering.budget import Totals
@@ -37,12 +36,7 @@ class Progress:
         self.began = time.monotonic()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *what: Any) -> None:
         return None
 
     def expect(self, episodes: int, *, done: int = 0) -> None:

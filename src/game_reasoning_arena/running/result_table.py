@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from game_reasoning_arena.catalog.prefixes import meaning_of_name
 from game_reasoning_arena.errors import NotFoundError, ReplayMiss
 from game_reasoning_arena.process.output import show
-from game_reasoning_arena.records import Status
+from game_reasoning_arena.records import FAILURES, Status
 
 if TYPE_CHECKING:
     from game_reasoning_arena.analysis.tables.forms import Table
@@ -229,7 +229,7 @@ _COLUMNS = (
 def _cells(row: Mapping[str, Any]) -> dict[str, str]:
     """Return a row's cells by column; empty if not applicable, "?" if unknown."""
     asked = row["calls"] is not None
-    failures = [row[key] for key in _FAILURE_COLUMNS if row[key] is not None]
+    failures = [row[kind.value] for kind in FAILURES if row[kind.value] is not None]
     tokens = (
         None
         if row["completion_tokens"] is None
@@ -253,16 +253,6 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
         "tokens": _number(tokens, "d") if asked else "",
         "cost $": _number(row["cost_usd"], ".4f") if asked else "",
     }
-
-
-_FAILURE_COLUMNS = (
-    "illegal",
-    "unparsable",
-    "truncated",
-    "empty",
-    "refused",
-    "context_overflow",
-)
 
 
 def _percent(share: float | None) -> str:

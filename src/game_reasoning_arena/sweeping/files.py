@@ -9,21 +9,18 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import Struct, field
 
-from game_reasoning_arena.errors import DamagedRecordError, RunStorageError
-from game_reasoning_arena.process.files import read_file, replace_file
+from game_reasoning_arena.errors import RunStorageError
+from game_reasoning_arena.process.files import replace_file
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.recording.decoding import problem_of
 from game_reasoning_arena.recording.encoding import plain_data
 from game_reasoning_arena.recording.run_record import Count
 
 STOP_NAME = "stop.json"
-
-_T = TypeVar("_T", bound=Struct)
 
 
 class JobEntry(Struct, frozen=True, kw_only=True):
@@ -139,31 +136,6 @@ def end_file(job_file: Path) -> Path:
 def stop_file(job_file: Path) -> Path:
     """Return the path of the file that exists while all workers are to stop."""
     return job_file.with_name(STOP_NAME)
-
-
-def read_record(path: Path, kind: type[_T]) -> _T:
-    """Return the content of a file of a sweep.
-
-    Raises:
-        FileNotFoundError: there is none.
-        DamagedRecordError: it cannot be read, or a key is of another type.
-    """
-    try:
-        return msgspec.json.decode(read_file(path), type=kind)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise DamagedRecordError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise DamagedRecordError(f"{path} is damaged: {problem_of(error)}") from error
-
-
-def record_or_none(path: Path, kind: type[_T]) -> _T | None:
-    """Return the content of a file of a sweep, or None if it cannot be read (yet)."""
-    try:
-        return read_record(path, kind)
-    except (OSError, DamagedRecordError):
-        return None
 
 
 def encode_record(record: Struct) -> str:

@@ -8,10 +8,11 @@ from pathlib import Path
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.preflight.experiment import NOT_IDENTITY
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.recording.config_text import flatten
+from game_reasoning_arena.recording.config_text import flatten, is_below
+from game_reasoning_arena.recording.decoding import record_or_none
 from game_reasoning_arena.running.past import UNSEEN_CHANGE
 from game_reasoning_arena.sweeping.expansion import Candidate
-from game_reasoning_arena.sweeping.files import JobFile, SweepFile, record_or_none
+from game_reasoning_arena.sweeping.files import JobFile, SweepFile
 from game_reasoning_arena.sweeping.store import Job, Sweep
 
 
@@ -86,16 +87,11 @@ def _changes(sweep: Sweep, candidate: Candidate, blank: Sequence[str]) -> list[s
     before = next((flatten(job.config) for job in stored if job is not None), {})
     for key in sorted(before.keys() | now.keys()):
         top = key.partition(".")[0]
-        swept = any(_below(key, axis) for axis in (*sweep.axes, *candidate.values))
+        swept = any(is_below(key, axis) for axis in (*sweep.axes, *candidate.values))
         asked = top not in NOT_IDENTITY and not key.endswith("display_name")
         if asked and not swept and before.get(key) != now.get(key):
             found.append(f"{key}: {before.get(key, 'not set')} -> {now.get(key, 'not set')}")
     return found
-
-
-def _below(key: str, axis: str) -> bool:
-    """Return whether a swept key sets ``key``, directly or through its group."""
-    return key == axis or key.startswith(f"{axis}.")
 
 
 def find_last(directory: Path, identities: Collection[str]) -> Path:

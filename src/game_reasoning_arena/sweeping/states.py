@@ -16,14 +16,14 @@ from game_reasoning_arena.metering.budget import Totals
 from game_reasoning_arena.metering.probe import probe_reply
 from game_reasoning_arena.process.files import read_file
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.recording.decoding import episode_of, response_of
+from game_reasoning_arena.recording.decoding import episode_of, record_or_none, response_of
 from game_reasoning_arena.recording.lines import read_lines
 from game_reasoning_arena.recording.reader import RunReader, is_run
 from game_reasoning_arena.recording.run_record import RunRecord, run_or_none, write_run
 from game_reasoning_arena.recording.summary import Summary
 from game_reasoning_arena.recording.writer import is_locked
 from game_reasoning_arena.records import Status
-from game_reasoning_arena.sweeping.files import EndFile, end_file, record_or_none
+from game_reasoning_arena.sweeping.files import EndFile, end_file
 from game_reasoning_arena.sweeping.store import PENDING, Job, Sweep
 
 #: Statuses of ``run.json`` after which no process writes to the run any more.

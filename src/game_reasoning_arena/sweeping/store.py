@@ -30,6 +30,7 @@ from game_reasoning_arena.process.paths import added_conf_dir
 from game_reasoning_arena.process.secrets import Redactor
 from game_reasoning_arena.process.text import as_cell
 from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.decoding import read_record
 from game_reasoning_arena.records import FAILURES, FORMAT_VERSION, Status
 from game_reasoning_arena.sweeping.files import (
     STOP_NAME,
@@ -41,7 +42,6 @@ from game_reasoning_arena.sweeping.files import (
     SweepFile,
     encode_record,
     end_file,
-    read_record,
     write_file,
 )
 from game_reasoning_arena.sweeping.naming import plain_value, slug

@@ -28,12 +28,13 @@ from game_reasoning_arena.process.faults import nothing_written
 from game_reasoning_arena.process.paths import add_conf_dir, added_conf_dir
 from game_reasoning_arena.process.secrets import Redactor
 from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.decoding import read_record
 from game_reasoning_arena.recording.writer import DirectoryLock
 from game_reasoning_arena.records import EXIT_CODES, Status
 from game_reasoning_arena.running.progress import Progress, make_progress
 from game_reasoning_arena.simulation.prompts import words_for_games
 from game_reasoning_arena.sweeping.expansion import Candidate, expand, master_config
-from game_reasoning_arena.sweeping.files import JobFile, read_record
+from game_reasoning_arena.sweeping.files import JobFile
 from game_reasoning_arena.sweeping.matching import find_last, match, refuse_changes
 from game_reasoning_arena.sweeping.presets import words_of_the_other_kind
 from game_reasoning_arena.sweeping.states import refresh

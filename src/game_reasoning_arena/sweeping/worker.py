@@ -25,6 +25,7 @@ from game_reasoning_arena.process.faults import fault_of
 from game_reasoning_arena.process.paths import add_conf_dir
 from game_reasoning_arena.process.secrets import Redactor
 from game_reasoning_arena.recording import layout
+from game_reasoning_arena.recording.decoding import read_record, record_or_none
 from game_reasoning_arena.recording.writer import DirectoryLock, is_locked
 from game_reasoning_arena.records import Status
 from game_reasoning_arena.running.open_backends import open_backends
@@ -39,8 +40,6 @@ from game_reasoning_arena.sweeping.files import (
     SweepClaims,
     encode_record,
     end_file,
-    read_record,
-    record_or_none,
     stop_file,
     write_file,
 )

@@ -182,8 +182,9 @@ def test_weights_that_are_missing(directory: Path) -> None:
     assert "2 of 3 weight files are missing, the first is three.bin" in said
 
 
-def test_an_unreadable_config(directory: Path) -> None:
-    (directory / "config.json").write_text("{")
+@pytest.mark.parametrize("content", ["{", "[]", "[" * 100_000], ids=["torn", "list", "deep"])
+def test_an_unreadable_config(directory: Path, content: str) -> None:
+    (directory / "config.json").write_text(content)
     assert any("config.json cannot be read" in said for said in problems(entry(directory)))
 
 

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from game_reasoning_arena.analysis.tables.forms import Column, Table
 from game_reasoning_arena.analysis.tables.head import Section
-from game_reasoning_arena.analysis.tables.plain import plain
+from game_reasoning_arena.process.text import plain
 
 #: What a table may take at a width of 1280, and what a character and a cell's padding take of it,
 #: in pixels, in the widest of the usual fonts.
@@ -63,7 +63,7 @@ def markup(table: Table) -> Markup:
         if same:
             shared = " · ".join(f"{c.heading} {c.show(table.rows[0].get(c.key))}" for c in same)
             parts.append(Markup('<p class="note">in every row: {}</p>').format(visible(shared)))
-        for piece in pieces(table, columns):
+        for piece in _pieces(table, columns):
             rows = (_row(piece, [c.show(row.get(c.key)) for c in piece], "") for row in table.rows)
             parts.append(
                 Markup(
@@ -75,14 +75,12 @@ def markup(table: Table) -> Markup:
     return Markup("\n").join(parts)
 
 
-def pieces(
-    table: Table, columns: Sequence[Column], room: float = _ROOM
-) -> Iterator[Sequence[Column]]:
+def _pieces(table: Table, columns: Sequence[Column]) -> Iterator[Sequence[Column]]:
     """Yield the columns in groups that fit beside each other; each names the rows first."""
     names = [column for column in columns if column.names_row] or list(columns[:1])
     rest = [column for column in columns if column not in names]
     wide = {column.key: _least(column, table) for column in columns}
-    left = room - sum(wide[column.key] for column in names)
+    left = _ROOM - sum(wide[column.key] for column in names)
     group: list[Column] = []
     for column in rest:
         if group and sum(wide[c.key] for c in [*group, column]) > left:

@@ -30,9 +30,9 @@ from game_reasoning_arena.analysis.statistics.reasoning import (
     reasoning_table,
 )
 from game_reasoning_arena.analysis.tables.forms import Table
-from game_reasoning_arena.analysis.tables.plain import plain
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.process.files import replacing
+from game_reasoning_arena.process.text import plain
 
 _PAGE: Final = Path(__file__).parent
 _SCRIPTS: Final = ("text.js", "chess.js", "boards.js", "judgements.js", "answers.js", "app.js")
@@ -69,7 +69,7 @@ def write_report(comparison: Comparison, output: Path, *, title: str) -> int:
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=output.parent) as data, replacing(output, durable=False) as page:
-            for element in _data(store):  # what stands before it tells of all answers
+            for element in _data(store):  # what stands before it covers all answers
                 data.write(element.encode())
             reasoning = reasoning_summary(reasoning_table(written))
             head, tail = _frame(comparison, title, reasoning).split(_DATA)

@@ -24,7 +24,8 @@ from typing import Any, Final
 import orjson
 
 from game_reasoning_arena.analysis.statistics.names import apart, short_names
-from game_reasoning_arena.analysis.tables.plain import plain
+from game_reasoning_arena.process.text import plain
+from game_reasoning_arena.recording.config_text import frozen
 from game_reasoning_arena.recording.frames import LoadedRuns
 
 #: Players without a draw of their own, and a stand-in that never draws, whatever its temperature.
@@ -159,7 +160,7 @@ def _name(value: Any) -> str | None:
 
 
 def players(loaded: LoadedRuns, run: int) -> list[str]:
-    """The names of a run's players, from whatever tells them."""
+    """The names of a run's players, from whatever names them."""
     reader = loaded.readers[run]
     seated = reader.run.players or reader.config.get("agents") or {}
     names = list(seated)
@@ -248,7 +249,7 @@ def _labels(settings: Mapping[PlayerKey, Mapping[str, Any]]) -> dict[PlayerKey, 
         varying = [
             key
             for key in dict.fromkeys(key for competitor in members for key in settings[competitor])
-            if len({_frozen(settings[competitor].get(key)) for competitor in members}) > 1
+            if len({frozen(settings[competitor].get(key)) for competitor in members}) > 1
         ]
         for competitor in members:
             own = settings[competitor]
@@ -257,10 +258,6 @@ def _labels(settings: Mapping[PlayerKey, Mapping[str, Any]]) -> dict[PlayerKey, 
             ]
             labels[competitor] = f"{base} ({', '.join(parts)})" if parts else base
     return labels
-
-
-def _frozen(value: Any) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str)
 
 
 def short_value(value: Any) -> str:

@@ -175,7 +175,7 @@ def cost_table(responses: pd.DataFrame, standings: Standings, policy: str) -> Ta
         free = _cached(
             competitor,
             part,
-            "they used nothing of these runs, so that what an episode or a win costs is not told",
+            "they used nothing of these runs, so that what an episode or a win costs is not shown",
         )
         table.notes += free
         games = len(part[["run", "episode"]].drop_duplicates())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import combinations
 from typing import Any
 
@@ -19,7 +19,8 @@ from msgspec import to_builtins
 from game_reasoning_arena.analysis.statistics.competitors import Competitor, run_names
 from game_reasoning_arena.analysis.statistics.standings import Standings
 from game_reasoning_arena.analysis.tables.forms import UNKNOWN_TEXT, Column, Table
-from game_reasoning_arena.recording.config_text import flatten
+from game_reasoning_arena.process.text import first_few
+from game_reasoning_arena.recording.config_text import flatten, is_below
 from game_reasoning_arena.recording.frames import LoadedRuns
 from game_reasoning_arena.recording.versions import CHOICES_THAT_MATTER, MATTERS
 
@@ -85,7 +86,7 @@ def unexpected(table: Table, loaded: LoadedRuns) -> Table:
     flat = [flatten(reader.config) for reader in loaded.readers]
     values = {
         axis: [
-            orjson.dumps({k: v for k, v in mine.items() if _below(k, axis)}, default=str)
+            orjson.dumps({k: v for k, v in mine.items() if is_below(k, axis)}, default=str)
             for mine in flat
         ]
         for axis in axes
@@ -96,7 +97,7 @@ def unexpected(table: Table, loaded: LoadedRuns) -> Table:
     kept = []
     for row in table.rows:
         what = str(row["what"])
-        if any(_below(what.removeprefix("config "), axis) for axis in swept):
+        if any(is_below(what.removeprefix("config "), axis) for axis in swept):
             continue
         cells = [row[f"run{i}"] for i in range(len(flat))]
         follows = len(set(zip(mixes, cells, strict=False))) == len(set(mixes))
@@ -118,10 +119,6 @@ def unexpected(table: Table, loaded: LoadedRuns) -> Table:
 _CHOSEN = ("config ", "system prompt ", "first question ", "parameters sent", "model served")
 
 
-def _below(key: str, axis: str) -> bool:
-    return key == axis or key.startswith(f"{axis}.")
-
-
 def pooled(table: Table, standings: Standings) -> Iterator[str]:
     """Competitors whose episodes come from runs between which a confounder differs."""
     found: dict[str, list[str]] = defaultdict(list)
@@ -134,8 +131,7 @@ def pooled(table: Table, standings: Standings) -> Iterator[str]:
             if len({row[f"run{run}"] for run in runs} - {None}) > 1
         ]
         if unlike:
-            more = f" and {len(unlike) - 3} more" if len(unlike) > 3 else ""
-            found[", ".join(unlike[:3]) + more].append(f"{competitor}, {game}")
+            found[first_few(unlike, 3)].append(f"{competitor}, {game}")
     for unlike_, whos in found.items():
         yield f"{'; '.join(whos)}: one row of runs between which these differ: {unlike_}."
 
@@ -181,7 +177,7 @@ def entangled(standings: Standings) -> list[str]:
 
 def _config(loaded: LoadedRuns, mixed: Sequence[str]) -> Iterator[tuple[str, bool, Cells]]:
     flat = [
-        # A group with nothing in it says no more than one that is not there.
+        # A group with nothing in it is the same as one that is not there.
         {key: value for key, value in flatten(reader.config).items() if value != {}}
         for reader in loaded.readers
     ]
@@ -206,7 +202,7 @@ def _config(loaded: LoadedRuns, mixed: Sequence[str]) -> Iterator[tuple[str, boo
         if len({cells[i] for i in known}) > 1 and not of_no_matter:
             having = used.get(_section(key))
             if having and len({cells[i] for i in having}) == 1:
-                continue  # told by which runs use the backend at all
+                continue  # shown by which runs use the backend at all
             own = key.startswith(_SETTINGS) and key.rpartition(".")[2] in mixed
             yield f"config {key}", own or not key.startswith(_NOT_CONFOUNDING), cells
 
@@ -252,7 +248,7 @@ def _within_a_game(cells: Cells, standings: Standings) -> bool:
     return False
 
 
-#: Settings of a player that are meant to change what it is told.
+#: Settings of a player that are meant to change what it is sent.
 _TELLING = (
     "system_prompt", "template", "memory", "show_legal_moves", "row_template", "shots",
     "shots_file", "shots_template", "scorer",
@@ -278,7 +274,7 @@ def _prompts(loaded: LoadedRuns, standings: Standings) -> Iterator[tuple[str, bo
 
 
 def _prompt_texts(loaded: LoadedRuns) -> Iterator[tuple[str, dict[int, str]]]:
-    """(what, text by run) of what players of the same name were told."""
+    """(what, text by run) of what players of the same name were sent."""
     prompts = loaded.prompts
     games = [str(game) for game in loaded.runs["game"]]
     systems: dict[tuple[str, str], dict[int, frozenset[str]]] = defaultdict(dict)
@@ -286,7 +282,7 @@ def _prompt_texts(loaded: LoadedRuns) -> Iterator[tuple[str, dict[int, str]]]:
         texts = prompts.systems.get((run, player), ())  # nothing where it had no system message
         systems[games[run], player][run] = frozenset(texts)
     for (game, player), sets in sorted(systems.items()):
-        # A run that ended before every seat was asked was told a part of the same.
+        # A run that ended before every seat was asked was sent a part of the same.
         whole = {
             run: next((other for other in sets.values() if own and own < other), own)
             for run, own in sets.items()
@@ -384,10 +380,9 @@ def confounded_line(
                 found.append(f"{row['what']} ({_by_value(values)})")
     if not found:
         return None
-    shown = ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
     between = " between the runs" if len(loaded.readers) > 1 else ""
     return (
-        f"CONFOUNDED: besides who played, these differ{between}: {shown}. "
+        f"CONFOUNDED: besides who played, these differ{between}: {first_few(found, 6)}. "
         "A difference between competitors with different values may come from that."
     )
 
@@ -422,14 +417,8 @@ def _by_value(values: Mapping[str, str]) -> str:
     having: dict[str, list[str]] = defaultdict(list)
     for competitor, value in values.items():
         having[value].append(competitor)
-    return _first((f"{value}: {_first(whos, ', ', 4)}" for value, whos in having.items()), "; ", 6)
-
-
-def _first(texts: Iterable[str], between: str, most: int) -> str:
-    """At most so many texts, and how many more."""
-    every = list(texts)
-    more = f"{between}{len(every) - most} more" if len(every) > most else ""
-    return between.join(every[:most]) + more
+    parts = (f"{value}: {first_few(some, 4, last=', ')}" for value, some in having.items())
+    return first_few(parts, 6, between="; ", last="; ")
 
 
 def _shown(value: Any) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from game_reasoning_arena.analysis.statistics.competitors import Competitor, PlayerKey, players
-from game_reasoning_arena.analysis.tables.plain import plain
+from game_reasoning_arena.process.text import plain
 from game_reasoning_arena.recording.frames import LoadedRuns, rows
 
 POLICIES: Final = ("loss", "drop", "as-played")

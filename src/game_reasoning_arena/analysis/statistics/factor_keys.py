@@ -6,10 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import orjson
-
 from game_reasoning_arena.errors import UserError, choose_from
-from game_reasoning_arena.recording.config_text import flatten
+from game_reasoning_arena.recording.config_text import flatten, frozen
 from game_reasoning_arena.recording.frames import LoadedRuns
 
 
@@ -23,7 +21,7 @@ def swept_key(loaded: LoadedRuns, key: str) -> str:
     varying = [
         name
         for name in dict.fromkeys(name for config in configs for name in config)
-        if len({_frozen(config.get(name)) for config in configs}) > 1
+        if len({frozen(config.get(name)) for config in configs}) > 1
     ]
     refused = {name: reason for name in varying if (reason := _refusal(configs, name))}
     fitting = [name for name in varying if name == key or name.endswith(f".{key}")]
@@ -77,7 +75,7 @@ def _refusal(configs: Sequence[Mapping[str, Any]], name: str) -> str | None:
     for what, of in (("game", _game_of), ("models", _models_of), ("seed", _seed_of)):
         by_cause: dict[bytes, set[bytes]] = {}
         for config in configs:
-            by_cause.setdefault(_frozen(of(config)), set()).add(_frozen(config.get(name)))
+            by_cause.setdefault(frozen(of(config)), set()).add(frozen(config.get(name)))
         if all(len(found) == 1 for found in by_cause.values()):
             return f"it follows from the {what}: runs that agree in that have one value of it"
     return None
@@ -113,8 +111,4 @@ def _offered(configs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list
 
 def _go_together(configs: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> bool:
     """Whether several settings have the same values in every run, as a sweep of all has them."""
-    return all(len({_frozen(config.get(key)) for key in keys}) == 1 for config in configs)
-
-
-def _frozen(value: Any) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str)
+    return all(len({frozen(config.get(key)) for key in keys}) == 1 for config in configs)

@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
-import orjson
 import pandas as pd
 
 from game_reasoning_arena.analysis.statistics.competitors import (
@@ -36,7 +34,7 @@ from game_reasoning_arena.analysis.statistics.sign_flips import holm, sign_flip_
 from game_reasoning_arena.analysis.statistics.standings import Standings
 from game_reasoning_arena.analysis.tables.estimates import UNKNOWN, Estimate
 from game_reasoning_arena.analysis.tables.forms import Column, Table
-from game_reasoning_arena.recording.config_text import flatten
+from game_reasoning_arena.recording.config_text import flatten, frozen
 from game_reasoning_arena.recording.frames import LoadedRuns
 
 
@@ -51,7 +49,7 @@ class Effect:
         values: the setting's two values: the second one's results minus the first one's.
         measure: what is compared.
         difference: mean difference per episode.
-        deals: how many deals tell of it.
+        deals: how many deals show it.
         p: of the sign-flip test by deal; ``adjusted`` after Holm's correction over the table.
     """
 
@@ -195,7 +193,7 @@ def _units(competitors: Mapping[PlayerKey, Competitor], own: str) -> dict[Player
         base = str(competitor.settings.get("model") or competitor.settings.get("type"))
         bare = {k: v for k, v in flatten(competitor.settings).items() if k != own}
         numbers = by_base.setdefault(base, {})
-        found[one] = base, numbers.setdefault(_frozen(bare), len(numbers) + 1)
+        found[one] = base, numbers.setdefault(frozen(bare), len(numbers) + 1)
     return {
         one: short[base] if len(by_base[base]) == 1 else f"{short[base]} #{number}"
         for one, (base, number) in found.items()
@@ -254,10 +252,6 @@ def _of_models(
 
 def _rate(part: pd.DataFrame) -> Measure:
     return Measure.ACCURACY if measure_of(part) is Measure.ACCURACY else Measure.SCORE
-
-
-def _frozen(value: Any) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str)
 
 
 def _order(level: str) -> tuple[int, float, str]:

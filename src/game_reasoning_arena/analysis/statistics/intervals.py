@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 Clusters = Union[Sequence[Hashable], NDArray[Any], "pd.Series[Any]"]
 
 
-def wilson(successes: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
+def wilson(successes: int, n: int) -> Estimate:
     """Return the rate of independent trials with Wilson's score interval.
 
     Source: E. B. Wilson (1927), Probable inference, the law of succession, and statistical
@@ -38,7 +38,7 @@ def wilson(successes: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
     """
     if n == 0:
         return UNKNOWN
-    return _around(successes / n, *_wilson(successes / n, n, _quantiles(confidence, n)[0]), n)
+    return _around(successes / n, *_wilson(successes / n, n, _quantiles(CONFIDENCE, n)[0]), n)
 
 
 def _wilson(rate: float, trials: float, z: float) -> tuple[float, float]:
@@ -77,7 +77,7 @@ def rates_together(
 ) -> dict[str, Estimate]:
     """Return rates of several, of which those that are 0 or 1 borrow how alike clusters are.
 
-    Where nobody failed, nothing tells whether failures come together in a deal. The others do: by
+    Where nobody failed, nothing shows whether failures come together in a deal. The others do: by
     the design effect (L. Kish, 1965, Survey Sampling, 8.2) of all whose rate lies between, which is
     the variance of their totals over that of independent trials, at least 1, raised for few
     clusters with a hit as in :func:`bounded_mean`. A rate of 0 weighs its trials over that, never
@@ -128,7 +128,7 @@ def clustered_mean(
         values: one number per episode.
         clusters: the deal of each; episodes of a deal share its luck.
         limits: the least and the greatest value that there can be; None where they are not known,
-            or so far out that they tell nothing.
+            or so far out that they mean nothing.
 
     Returns:
         :func:`bounded_mean` between limits, else :func:`student_mean`; ``n`` counts the values.
@@ -160,7 +160,7 @@ def bounded_mean(
     Methodology 7, 334-364. Scores with draws and score differences are rates of their range.
 
     Where all clusters agree there is no variance to estimate. They then weigh as many observations
-    as there are clusters, or ``trials`` where something tells it, against z² unseen ones anywhere
+    as there are clusters, or ``trials`` where it is known, against z² unseen ones anywhere
     between the limits, which at a limit is Wilson's interval of that many trials.
 
     Returns:
@@ -259,16 +259,16 @@ def difference_of_means(first: Estimate, second: Estimate) -> Estimate:
     return _around(gap, gap - down, gap + up, n)
 
 
-def small_sample(n: int, what: str = "decided games") -> str | None:
-    """Return a sentence when ``n`` tells next to nothing about a rate, else None."""
+def small_sample(n: int) -> str | None:
+    """Return a sentence when ``n`` means next to nothing for a rate, else None."""
     if n >= SMALL_N:
         return None
     if n == 0:
-        return f"no {what}: no rate is known"
+        return "no decided games: no rate is known"
     half = wilson(n // 2, n)
     assert half.low is not None
     assert half.high is not None
     return (
-        f"only {n} {what}: a rate of {n // 2}/{n} is compatible with anything from "
+        f"only {n} decided games: a rate of {n // 2}/{n} is compatible with anything from "
         f"{half.low:.0%} to {half.high:.0%}"
     )

@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from game_reasoning_arena.analysis.statistics.clusters import observations
 from game_reasoning_arena.analysis.statistics.competitors import run_names
 from game_reasoning_arena.analysis.statistics.standings import Standings
+from game_reasoning_arena.process.text import first_few
 from game_reasoning_arena.recording.frames import LoadedRuns
 from game_reasoning_arena.recording.reader import RunReader
 from game_reasoning_arena.records import FINAL
@@ -85,12 +83,6 @@ def evaluator_name(assessment: dict[str, Any]) -> str:
 _UNSAID = ("engine", "seed")
 
 
-def deals_of(part: pd.DataFrame) -> NDArray[np.int64]:
-    """Return the observation of each row, where a row may be one of many of an episode."""
-    games = (part["run"].to_numpy(dtype=np.int64) << 40) + part["episode"].to_numpy(dtype=np.int64)
-    return observations(part["deal"].to_numpy(), part["copy"].to_numpy(dtype=np.int64), games)
-
-
 def parts(table: pd.DataFrame, *keys: str) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
     """Yield the rows that have the same keys, in order of appearance."""
     if len(table):
@@ -116,7 +108,7 @@ def _notes(loaded: LoadedRuns, assessed: dict[int, dict[str, Any]]) -> Iterator[
                 f"`arena assess {reader.path}` goes on."
             )
     if missing:
-        shown = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if missing[4:] else "")
+        shown = first_few(missing, 4)
         yield f"not assessed, so not in these tables: {shown}. `arena assess DIR` judges them."
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from game_reasoning_arena.analysis.statistics.clusters import deals_of
 from game_reasoning_arena.analysis.statistics.contrasts import GameTable
 from game_reasoning_arena.analysis.statistics.hypotheses import Hypotheses
 from game_reasoning_arena.analysis.statistics.intervals import (
@@ -19,7 +20,7 @@ from game_reasoning_arena.analysis.statistics.intervals import (
     student_mean,
     without_interval,
 )
-from game_reasoning_arena.analysis.statistics.judged import Judged, deals_of, parts
+from game_reasoning_arena.analysis.statistics.judged import Judged, parts
 from game_reasoning_arena.analysis.statistics.measures import span_of
 from game_reasoning_arena.analysis.statistics.power import ALPHA, deals_needed
 from game_reasoning_arena.analysis.statistics.sign_flips import holm, sign_flip_test

@@ -68,7 +68,7 @@ def _read(file: Path) -> list[Mapping[str, Any]]:
             rows: list[Any] = list(csv.DictReader(text.splitlines()))
         else:
             rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise UserError(f"--labels {file} cannot be read: {error}.") from error
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise UserError(f"--labels {file} holds no rows: give CSV with a header, or JSON lines.")

@@ -14,6 +14,7 @@ from game_reasoning_arena.analysis.statistics.pairs import Pair
 from game_reasoning_arena.analysis.statistics.standings import Standings, of_prompts
 from game_reasoning_arena.analysis.tables.estimates import UNKNOWN, Estimate
 from game_reasoning_arena.analysis.tables.forms import Column
+from game_reasoning_arena.process.text import first_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,10 +59,10 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """All games, and what those who played all of them come to over the games.
+    """All games, and the results over all of them of those who played them all.
 
     ``overall`` holds the mean of the scores at each game, every game weighing the same.
-    ``unranked`` says of each game without a leaderboard why it has none.
+    ``unranked`` holds the reason for each game without a leaderboard.
     """
 
     boards: Sequence[Board]
@@ -209,10 +210,11 @@ def _level_sentence(
     parts.append(_value(first, measure))
     if alike:
         parts[-1] += ","
-        parts.append(f"the same on every deal as {_and_more(alike)}")
+        parts.append(f"the same on every deal as {first_few(alike, 1)}")
     if open_:
         parts[-1] += ","
-        parts.append(f"not told apart from {_and_more([place.competitor for place, _ in open_])}")
+        others = first_few((place.competitor for place, _ in open_), 1)
+        parts.append(f"not told apart from {others}")
     if behind:
         parts[-1] += ";"
         parts.append(f"{behind} behind for sure")
@@ -221,10 +223,6 @@ def _level_sentence(
         place, pair = open_[0]
         parts.append(_needed(pair, place))
     return " ".join(parts)
-
-
-def _and_more(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _better(pair: Pair, competitor: str) -> bool:
@@ -258,7 +256,7 @@ def _sure(pair: Pair) -> str:
 
 
 def _needed(pair: Pair, other: Place) -> str:
-    """What would tell the first from another."""
+    """Return what would distinguish the first from another."""
     if pair.hopeless or pair.needed is None:
         return f"Too few deals differ to tell it from {other.competitor}: play more."
     return (
@@ -270,7 +268,7 @@ def _needed(pair: Pair, other: Place) -> str:
 def _overall(
     scores: Mapping[str, Mapping[str, Place]], games: Sequence[str]
 ) -> tuple[list[Place], list[str]]:
-    """The mean of scores over games of who played all of them, and who did not."""
+    """Return the mean scores of those who played all games, and the names of the others."""
     if len(games) < 2:
         return [], []
     places, left_out = [], []

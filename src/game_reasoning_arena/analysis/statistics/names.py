@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from game_reasoning_arena.catalog.prefixes import PREFIXES, meaning_of, split_name
+
 _SHORT_KEYS: Final = {"temperature": "T", "max_tokens": "max"}
 _PARTS: Final = re.compile(
     r"^(?P<base>.*?)(?: \((?P<settings>[^()]*=.*)\))?(?P<tail> as .+| \[.+\])?$", re.DOTALL
@@ -80,8 +82,9 @@ def _without_provider(base: str) -> str:
     head, slash, tail = base.rpartition("/")
     if slash:
         return tail or head
-    prefix, _, rest = base.partition("_")
-    return rest if prefix in ("litellm", "direct", "vllm") and rest else base
+    prefix, rest = split_name(base, PREFIXES)
+    meaning = meaning_of(prefix)
+    return (rest if meaning.of_provider or meaning.needs_entry else "") or base
 
 
 def _shortened(settings: str) -> str:

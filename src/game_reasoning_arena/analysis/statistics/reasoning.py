@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import orjson
 import pandas as pd
@@ -27,7 +27,7 @@ import pandas as pd
 from game_reasoning_arena.analysis.statistics.standings import PROMPTS, Standings, of_prompts
 from game_reasoning_arena.analysis.tables.forms import Column, Table
 from game_reasoning_arena.recording.frames import LoadedRuns
-from game_reasoning_arena.records import CallKey, Message, Model, Reply, Request, Sampling
+from game_reasoning_arena.records import Asker, CallKey, Message, Model, Request, Sampling
 
 #: Category: what it stands for, and its pattern.
 RULES: Final[dict[str, tuple[str, str]]] = {
@@ -109,16 +109,11 @@ def _features(text: str) -> tuple[int | bool, ...]:
 
 
 class Passages:
-    """What was written before each answer, with who wrote it, where, and how it ended.
+    """What was written before each answer, with who wrote it, where, and how it ended."""
 
-    Args:
-        standings: of the runs.
-        policy: by which a game was won or lost.
-    """
-
-    def __init__(self, standings: Standings, policy: str = "loss") -> None:
+    def __init__(self, standings: Standings) -> None:
         self._standings = standings
-        kept = (standings.table[name] for name in ("run", "episode", "seat", "game", policy))
+        kept = (standings.table[name] for name in ("run", "episode", "seat", "game", "loss"))
         self._ended = {
             (run, episode, seat): (game, result)
             for run, episode, seat, game, result in zip(*kept, strict=True)
@@ -148,11 +143,9 @@ class Passages:
         )
 
 
-def passages(
-    loaded: LoadedRuns, standings: Standings, policy: str = "loss"
-) -> Iterator[tuple[dict[str, Any], str]]:
+def passages(loaded: LoadedRuns, standings: Standings) -> Iterator[tuple[dict[str, Any], str]]:
     """(competitor, place and end, text) of every answer, read one at a time."""
-    every = Passages(standings, policy)
+    every = Passages(standings)
     for run, line in loaded.iter_responses():
         if (found := every.of(run, line)) is not None:
             yield found
@@ -209,7 +202,7 @@ def reasoning_summary(table: pd.DataFrame) -> Table:
     if summary.rows:
         summary.notes.append(
             "Word patterns, not judgements; they are listed in game_reasoning_arena.analysis."
-            "reasoning.RULES."
+            "statistics.reasoning.RULES."
         )
     return summary
 
@@ -232,14 +225,6 @@ async def judged(
             return {**keys, **dict(await judge(text)), **keys}
 
     return pd.DataFrame(await asyncio.gather(*(one(keys, text) for keys, text in items)))
-
-
-class Asker(Protocol):
-    """A backend, or anything else that answers requests."""
-
-    async def complete(self, request: Request) -> Reply:
-        """Answer, or raise BackendError."""
-        ...
 
 
 RUBRIC: Final = """You judge a player's reasoning in a board or card game; you do not play. Answer \

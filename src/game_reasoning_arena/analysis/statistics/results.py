@@ -29,6 +29,7 @@ from game_reasoning_arena.analysis.statistics.standings import (
 )
 from game_reasoning_arena.analysis.tables.estimates import UNKNOWN, Estimate
 from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
+from game_reasoning_arena.process.text import first_few
 
 _APART = ("error", "budget", "interrupted", "unfinished", "running")
 
@@ -119,12 +120,10 @@ def _several_opponents(standings: Standings) -> Iterator[str]:
     for _, competitor, part in groups(two[two["competitor"].isin(asked)]):
         against = part["against"].value_counts(sort=False)
         if len(against) > 1:
-            named = [f"{name} {count}" for name, count in against.items()]
-            more = f", {len(named) - 4} more" if len(named) > 4 else ""
-            found.append(f"{competitor} ({', '.join(named[:4])}{more})")
+            named = (f"{name} {count}" for name, count in against.items())
+            found.append(f"{competitor} ({first_few(named, 4, last=', ')})")
     if found:
-        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-        yield f"one row of games against several opponents: {'; '.join(found[:3])}{more}."
+        yield f"one row of games against several opponents: {first_few(found, 3, between='; ')}."
 
 
 def _unlike(standings: Standings) -> Iterator[str]:
@@ -218,9 +217,8 @@ def copies(standings: Standings) -> Iterator[str]:
         different = distinct_games(steady)
         if different < len(steady):
             names = list(dict.fromkeys([*steady["competitor"], *steady["rival"].dropna()]))
-            more = f" and {len(names) - 4} more" if len(names) > 4 else ""
             yield (
-                f"{game}: {len(steady)} games of {', '.join(names[:4])}{more} are only {different} "
+                f"{game}: {len(steady)} games of {first_few(names, 4)} are only {different} "
                 "different ones: nothing in them is random (no chance, temperature 0), so more of "
                 "them are copies. A copy is no evidence and is not counted as any; play others, or "
                 "at a higher temperature."
@@ -270,7 +268,7 @@ def policies_table(standings: Standings) -> Table:
 
 
 def fits(standings: Standings, policy: str) -> dict[str, list[Ratings]]:
-    """Return ratings per game of two; settings that met themselves tell nothing of others."""
+    """Return ratings per game of two; settings that met themselves add nothing about others."""
     found = {}
     twins = {c.label for c in standings.competitors.values() if c.twin_of is not None}
     two = standings.table[(standings.table["players"] == 2) & (standings.table["seat"] == 0)]

@@ -1,4 +1,4 @@
-"""The pairs as a table, and why a verdict says otherwise than an interval beside it."""
+"""The pairs as a table, and why a verdict differs from an interval beside it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from game_reasoning_arena.analysis.statistics.pairs import Pair
 from game_reasoning_arena.analysis.statistics.power import ALPHA
 from game_reasoning_arena.analysis.tables.estimates import Estimate
 from game_reasoning_arena.analysis.tables.forms import Column, Table, Value
+from game_reasoning_arena.process.text import first_few
 
-# What is said of pairs whose interval and verdict disagree, after their names.
+# Remarks on pairs whose interval and verdict disagree, after their names.
 _CORRECTED: Final = (
     "the interval leaves 0 out, yet not resolved. The test decides: its p (Holm) is corrected for "
     "all pairs that were asked about, the interval is for this pair alone."
 )
 _ROUGH: Final = (
-    "the interval says otherwise than the verdict. The test decides: its level holds for few deals "
+    "the interval disagrees with the verdict. The test decides: its level holds for few deals "
     "too, where the interval is an approximation."
 )
 _OTHER: Final = (
-    "the scores' interval and the verdict say different things. The test decides, and it is of the "
-    "returns, since they tell more than who won."
+    "the scores' interval and the verdict disagree. The test decides, and it is of the "
+    "returns, since they hold more than who won."
 )
 
 
@@ -59,8 +60,9 @@ def pairs_table(pairs: Sequence[Pair]) -> Table:
     table.notes += _limits(pairs)
     table.notes += without_interval(pair.difference for pair in known)
     if strangers:
+        named = first_few(_named(strangers, pairs), 5, between="; ")
         table.notes.append(
-            f"{_some(list(_named(strangers, pairs)))}: cannot be compared, since they share no "
+            f"{named}: cannot be compared, since they share no "
             "deals, no opponents and never met. Run them with the same seed and opponents to "
             "compare them."
         )
@@ -122,11 +124,12 @@ def _count(tested: Sequence[Pair]) -> str:
 
 
 def _limits(pairs: Sequence[Pair]) -> Iterator[str]:
-    """What some of the pairs cannot tell."""
+    """What some of the pairs cannot show."""
     copied = [pair for pair in pairs if pair.tested < pair.deals]
     if copied:
+        named = first_few(_named(copied, pairs), 5, between="; ")
         yield (
-            f"{_some(list(_named(copied, pairs)))}: nothing random could make their games differ, "
+            f"{named}: nothing random could make their games differ, "
             "so deals that are copies of each other count as one."
         )
     if any(pair.one_seat for pair in pairs):
@@ -146,7 +149,7 @@ def _limits(pairs: Sequence[Pair]) -> Iterator[str]:
 
 
 def disagreement(pair: Pair) -> str | None:
-    """Return why the test, which decides, says otherwise than an interval; None where none does."""
+    """Return why the test, which decides, disagrees with an interval; None where it does not."""
     if pair.p is None:
         return None
     verdict = pair.lead() if pair.resolved else 0
@@ -171,7 +174,7 @@ def _disagreements(pairs: Sequence[Pair]) -> Iterator[str]:
         if (reason := disagreement(pair)) is not None:
             found.setdefault(reason, []).append(name)
     for reason, which in found.items():
-        yield f"{_some(which)}: {reason}"
+        yield f"{first_few(which, 5, between='; ')}: {reason}"
 
 
 def _named(some: Sequence[Pair], pairs: Sequence[Pair]) -> Iterator[str]:
@@ -179,9 +182,3 @@ def _named(some: Sequence[Pair], pairs: Sequence[Pair]) -> Iterator[str]:
     several = len({pair.game for pair in pairs}) > 1
     for pair in some:
         yield f"{pair.a} and {pair.b}" + (f" at {pair.game}" if several else "")
-
-
-def _some(texts: list[str]) -> str:
-    """At most five, and how many more."""
-    more = f" and {len(texts) - 5} more" if len(texts) > 5 else ""
-    return "; ".join(texts[:5]) + more

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from game_reasoning_arena.analysis.tables.estimates import Estimate
-from game_reasoning_arena.analysis.tables.plain import plain
-from game_reasoning_arena.process.text import as_cell
+from game_reasoning_arena.process.text import as_cell, plain
 
 Value = str | int | float | Estimate | None
 
@@ -176,7 +175,7 @@ class Table:
         return min(wide, 2 + NARROW_TEXT) if column.kind == "text" else wide
 
     def by_value(self) -> Table:
-        """A table with many columns per run, told as values and the runs that have them."""
+        """Return a table with many columns per run as one of values and the runs that have them."""
         names = [column for column in self.columns if column.names_row]
         runs = [column for column in self.columns if not column.names_row]
         if not self.per_run or len(runs) <= MOST_RUNS:

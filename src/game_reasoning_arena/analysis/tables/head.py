@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from game_reasoning_arena.analysis.tables.plain import plain
+from game_reasoning_arena.process.text import plain
 
 #: What everything fits into.
 WIDTH = 100

@@ -2,7 +2,7 @@
 
 A table that fits is one grid, with texts folded where that is enough: between words and after the
 marks inside names, ``/``, ``-``, ``_``. One that does not fit so first loses the columns that say
-the same in every row, which are told once above it; then it is cut into grids below each other,
+the same in every row, which are listed once above it; then it is cut into grids below each other,
 each beginning with what names the rows: the names themselves, or numbers where the names would take
 half the width. A table with a column per run lists each row's values with the runs that have them.
 """
@@ -21,7 +21,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from game_reasoning_arena.analysis.tables.forms import MOST_RUNS, Column, Table, runs_in_words
-from game_reasoning_arena.analysis.tables.plain import plain
+from game_reasoning_arena.process.text import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -81,12 +81,12 @@ async def close_clients(library: ModuleType) -> None:
     litellm.in_memory_llm_clients_cache.flush_cache()
 
 
-async def settle(library: ModuleType, *, limit_s: float = 2.0) -> None:
+async def settle(library: ModuleType) -> None:
     """Wait for LiteLLM's own bookkeeping after the answers to end on this loop."""
     litellm: Any = library
     worker = litellm.litellm_core_utils.logging_worker.GLOBAL_LOGGING_WORKER
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(limit_s):
+        async with asyncio.timeout(2.0):
             await worker.flush()
     await worker.stop()
 

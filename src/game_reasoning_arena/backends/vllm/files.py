@@ -86,7 +86,7 @@ def _check_weights(path: Path, where: str) -> list[str]:
     index = path / "model.safetensors.index.json"
     if index.is_file():
         try:
-            read = json.loads(index.read_text(encoding="utf-8"))
+            read = _object(index)
         except ValueError as error:
             return [f"{where}: {index} cannot be read: {error}."]
         named = set(read.get("weight_map", {}).values())
@@ -115,9 +115,24 @@ def _is_whole(file: Path) -> bool:
         try:
             header = json.loads(opened.read(length))
             ends = [int(v["data_offsets"][1]) for k, v in header.items() if k != "__metadata__"]
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return False
     return size == _LENGTH_BYTES + length + max(ends, default=0)
+
+
+def _object(file: Path) -> dict[str, Any]:
+    """Return a file's JSON object, in which Infinity may stand.
+
+    Raises:
+        ValueError: it cannot be read, or holds something else.
+    """
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(found, dict):
+        raise ValueError("it is not a JSON object")
+    return found
 
 
 def _read_config(path: Path, where: str) -> tuple[dict[str, Any], list[str]]:
@@ -125,11 +140,9 @@ def _read_config(path: Path, where: str) -> tuple[dict[str, Any], list[str]]:
     if not file.is_file():
         return {}, []
     try:
-        read = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        read = _object(file)
+    except ValueError as error:
         return {}, [f"{where}: {file} cannot be read: {error}."]
-    if not isinstance(read, dict):
-        return {}, [f"{where}: {file} is not a JSON object."]
     inner = read.get("text_config")  # holds the language part of multimodal models
     return ({**read, **inner} if isinstance(inner, dict) else read), []
 
@@ -156,8 +169,8 @@ def _check_template(
         return []
     file = tokenizer / "tokenizer_config.json"
     try:
-        has = file.is_file() and "chat_template" in json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        has = file.is_file() and "chat_template" in _object(file)
+    except ValueError as error:
         return [f"{file} cannot be read: {error}."]
     if has:
         return []

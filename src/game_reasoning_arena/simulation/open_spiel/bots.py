@@ -175,7 +175,7 @@ def read_table(file: str) -> dict[str, dict[str, float]]:
         table = json.loads(read_text(Path(file).expanduser()))
     except OSError as error:
         raise UserError(f"the table {file!r} cannot be read: {error.strerror}.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"the table {file!r} is no JSON: {error}.") from error
     if not isinstance(table, dict) or not all(isinstance(row, dict) for row in table.values()):
         raise UserError(

@@ -57,11 +57,11 @@ class Tried:
         return self.record is not None and not self.record.move_limit
 
 
-def try_game(name: str, *, max_moves: int = _MOST_MOVES) -> Tried:
+def try_game(name: str) -> Tried:
     """Play one episode with random players; ``problem`` holds what went wrong."""
     game = WITH_PARAMETERS.get(name, name)
     try:
-        simulation = OpenSpielSimulation(game, max_moves=max_moves)
+        simulation = OpenSpielSimulation(game, max_moves=_MOST_MOVES)
         record = asyncio.run(_play(simulation))
     except (ArenaError, pyspiel.SpielError) as error:
         return Tried(name, game, None, None, _short(str(error)))

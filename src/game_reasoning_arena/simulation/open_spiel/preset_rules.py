@@ -12,6 +12,7 @@ from typing import Any
 
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.process.paths import conf_dirs
+from game_reasoning_arena.process.yaml_text import load_yaml
 from game_reasoning_arena.simulation.open_spiel.loading import load_game, short_name
 
 
@@ -38,7 +39,7 @@ def rules_of_another_game(game_string: str, rules: str | None) -> str | None:
         else:
             return (
                 f"simulation.game={game_string} would be played with the rules of {theirs} shown "
-                "to the players. Set simulation.rules to those of this game; null tells none."
+                "to the players. Set simulation.rules to those of this game; null shows none."
             )
     if not others:
         return None
@@ -69,9 +70,8 @@ def _presets(folder: Path) -> list[Path]:
 def _read(path: Path) -> dict[str, Any]:
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), loader)  # noqa: S506  a safe one
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return {}  # Hydra reports it when it composes the file
     return content if isinstance(content, dict) else {}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from game_reasoning_arena.agents.asking import Questions, Verdict
 from game_reasoning_arena.agents.parsing import CUT
 from game_reasoning_arena.agents.reading.declarations import Written, written_line
+from game_reasoning_arena.agents.reading.forms import joined
 from game_reasoning_arena.agents.thinking import separate
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.records import EpisodePlan, Outcome, Reply
@@ -126,7 +127,7 @@ class Scorer(ABC):
         if found is None or self.later:
             return Verdict(
                 outcome,
-                form=joined(found.forms) if found else None,
+                form=joined(*found.forms) if found else None,
                 answer=found.text if found else None,
                 reasoning=reasoning,
                 visible=visible,
@@ -138,7 +139,7 @@ class Scorer(ABC):
         rule = ":".join(part for part in (self.name, found.rule, scored.rule) if part)
         return Verdict(
             outcome if scored.readable else Outcome.UNPARSABLE,
-            form=joined(found.forms),
+            form=joined(*found.forms),
             answer=found.text,
             reasoning=reasoning,
             visible=visible,
@@ -146,11 +147,6 @@ class Scorer(ABC):
             scored_as=rule,
             answer_text=scored.answer,
         )
-
-
-def joined(forms: Sequence[str]) -> str:
-    """Return forms as one text, as records hold them."""
-    return "+".join(dict.fromkeys(forms))
 
 
 def read_reply(reply: Reply, how: str) -> tuple[Outcome, Found | None, str | None, str]:

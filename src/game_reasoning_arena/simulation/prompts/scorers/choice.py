@@ -10,6 +10,7 @@ from game_reasoning_arena.agents.asking import Verdict
 from game_reasoning_arena.agents.naming import Names, collapsed
 from game_reasoning_arena.agents.parsing import judge
 from game_reasoning_arena.agents.reading.dressing import which_action
+from game_reasoning_arena.agents.reading.forms import joined
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.records import Outcome, Reply
 from game_reasoning_arena.simulation.prompts.choices import Choice
@@ -19,7 +20,6 @@ from game_reasoning_arena.simulation.prompts.scorers.base import (
     Scored,
     Scorer,
     Unreadable,
-    joined,
     read_reply,
 )
 
@@ -131,7 +131,7 @@ class MultipleChoice(Scorer):
         actions, forms = which_action(found.text, names)
         verdict = Verdict(
             Outcome.UNPARSABLE if actions else Outcome.ILLEGAL,
-            form=joined((*found.forms, *forms)),
+            form=joined(*found.forms, *forms),
             answer=found.text,
             reasoning=reasoning,
             visible=visible,
