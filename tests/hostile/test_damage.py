@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from game_reasoning_arena.cli import run_command
 from tests.arena import Arena, episodes, lines
 
 KEPT = Path(__file__).resolve().parents[1] / "kept_runs" / "2026-11"
@@ -28,8 +30,6 @@ def run(arena: Arena, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Any]]:
     """What it holds when it is resumed without any damage."""
-    from game_reasoning_arena.cli import run_command
-
     directory = tmp_path_factory.mktemp("calm") / "run"
     shutil.copytree(KEPT / "stopped", directory)
     assert run_command(["resume", str(directory), MORE]) == 0
@@ -125,6 +125,62 @@ def test_a_lost_config_is_made_anew_or_what_is_missing_is_said(
         assert same(episodes(run), finished)
     else:
         assert "config.yaml is missing" in resumed.err
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of today that a budget stopped."""
+    directory = tmp_path_factory.mktemp("begun") / "run"
+    words = ("simulation=kuhn_poker", "agents.player_0.model=scripted_sloppy", "budget.calls=2")
+    assert run_command([*words, "episodes=3", f"hydra.run.dir={directory}"]) == 3
+    return directory
+
+
+ZEROS = b"\0" * 99
+
+
+@pytest.mark.parametrize(
+    ("before", "tail"),
+    [
+        (b"# Resolved", b""),
+        (b"# Resolved", ZEROS),
+        (b"configuration of", b""),
+        (b"budget:", ZEROS),
+        (b"model:", b""),
+        (b"# end", b""),
+    ],
+)
+def test_a_configuration_that_a_power_failure_cut_is_made_anew(
+    arena: Arena, begun: Path, before: bytes, tail: bytes
+) -> None:
+    """Its first lines alone are YAML, too, of a run without a budget."""
+    shutil.copytree(begun, "run")
+    content = Path("run/config.yaml").read_bytes()
+    Path("run/config.yaml").write_bytes(content[: content.index(before)] + tail)
+    compared = arena("compare", "run")
+    assert compared.code == 0
+    assert "configured is unknown" in " ".join(compared.out.split())
+    resumed = arena("resume", "run")
+    assert resumed.code == 3, resumed.err
+    assert "made anew" in resumed.err
+    assert Path("run/config.yaml").read_bytes() == content
+
+
+@pytest.mark.parametrize("key", ["agents", "simulation", "backend", "agents.player_1"])
+@pytest.mark.parametrize("value", [None, 5])
+def test_a_group_of_settings_that_is_none_is_named(
+    arena: Arena, begun: Path, key: str, value: object
+) -> None:
+    shutil.copytree(begun, "run")
+    config = yaml.safe_load(Path("run/config.yaml").read_text())
+    *above, last = key.split(".")
+    node = config[above[0]] if above else config
+    node[last] = value
+    Path("run/config.yaml").write_text(yaml.safe_dump(config))
+    assert arena("compare", "run").code == 0
+    resumed = arena("resume", "run")
+    assert resumed.code == 2
+    assert key in resumed.err
 
 
 def test_what_compare_reads_resume_reads(

@@ -23,6 +23,7 @@ from game_reasoning_arena.configuration.trust import (
 from game_reasoning_arena.errors import ConfigProblems, UserError
 from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.process.files import read_file, replace_file
+from game_reasoning_arena.process.yaml_text import check_end
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.config_text import flatten
 from game_reasoning_arena.recording.reader import RunReader
@@ -80,8 +81,8 @@ def _resume(directory: Path, overrides: list[str], trust: list[str]) -> int:
 
     recovered_run(directory)  # raises if the directory holds nothing of a run
     with DirectoryLock(directory), where_begun(directory) as directory:
-        if not (directory / layout.CONFIG).exists():
-            sys.stderr.write(f"{_config_again(directory)}\n")
+        if (lost := _lost(directory / layout.CONFIG)) is not None:
+            sys.stderr.write(f"{_config_again(directory, lost)}\n")
         experiment = experiment_of(directory, overrides)
         record, _ = recovered_run(directory)
         mended = _mended_code(directory, experiment, record)
@@ -152,8 +153,31 @@ def files_changed_since(directory: Path, experiment: Experiment) -> list[str]:
     return changed_files(then.contents, experiment.contents, experiment.config)
 
 
-def _config_again(directory: Path) -> str:
+def _lost(path: Path) -> str | None:
+    """Return what a power failure did to a configuration, None if nothing can be seen.
+
+    What a person wrote wrongly is no such loss: it is theirs to correct.
+    """
+    try:
+        content = read_file(path)
+        check_end(content)
+    except FileNotFoundError:
+        return "missing"
+    except OSError:  # told where it is read
+        return None
+    except ValueError as error:
+        return f"damaged ({error})"
+    if not content.strip():
+        return "damaged (it is empty)"
+    return "damaged (it holds zero bytes)" if b"\0" in content else None
+
+
+def _config_again(directory: Path, lost: str) -> str:
     """Write a lost ``config.yaml`` anew; return a note on it.
+
+    Args:
+        directory: of the run.
+        lost: what happened to the file, after "is".
 
     Raises:
         UserError: its content cannot be reconstructed.
@@ -169,7 +193,7 @@ def _config_again(directory: Path) -> str:
         job = record_or_none(file, JobFile)
         if job is not None and Path(job.directory).name == directory.resolve().name:
             replace_file(path, as_yaml(job.config))
-            return f"{path} was missing; it is made anew from {file}"
+            return f"{path} is {lost}; it is made anew from {file}"
     record, _ = recovered_run(directory)
     words = [word for word in record.overrides if not word.lstrip("+~").startswith("hydra")]
     try:
@@ -177,18 +201,18 @@ def _config_again(directory: Path) -> str:
     except ConfigProblems as error:
         raise ConfigProblems(
             [
-                f"{path} is missing, and the words that the run was begun with are no help:",
+                f"{path} is {lost}, and the words that the run was begun with are no help:",
                 *error.problems,
             ]
         ) from error
     if record.identity is None or experiment.identity != record.identity:
         raise UserError(
-            f"{path} is missing, so what the run asks is unknown: the words that it was begun with "
+            f"{path} is {lost}, so what the run asks is unknown: the words that it was begun with "
             f"({' '.join(words) or 'none'}) make another run here. Put the file back, or begin a "
             "new run. What was played can still be read by `arena compare`."
         )
     replace_file(path, as_yaml(experiment.config))
-    return f"{path} was missing; it is made anew from the words that the run was begun with"
+    return f"{path} is {lost}; it is made anew from the words that the run was begun with"
 
 
 def _reached(directory: Path) -> int:

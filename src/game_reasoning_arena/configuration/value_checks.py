@@ -71,8 +71,16 @@ def explain_value(error: OmegaConfBaseException, key: str | None = None) -> str:
     return f"{key}: {message}" if key else message
 
 
+#: Groups whose settings depend on what is chosen, so that the schema gives them no type.
+_GROUPS = ("agents", "backend", "simulation")
+
+
 def check_completeness(config: Mapping[str, Any]) -> None:
-    """Check that a main configuration of the user's own has all keys that a run needs."""
+    """Check that a main configuration of the user's own has all keys that a run needs.
+
+    Raises:
+        ConfigProblems: a key is missing, or a group of settings is none.
+    """
     missing = [field.name for field in fields(ArenaConf) if field.name not in config]
     if missing:
         own = user_conf()
@@ -86,6 +94,11 @@ def check_completeness(config: Mapping[str, Any]) -> None:
                 f"{where} does not set {', '.join(missing)}. Rename it if it belongs to another "
                 "program, or begin it with `defaults: [/schema/arena@_global_, ...]`."
             ]
+        )
+    wrong = [key for key in _GROUPS if not isinstance(config[key], Mapping)]
+    if wrong:
+        raise ConfigProblems(
+            [f"{key}={config[key]}: {key} is a group of settings, not one value." for key in wrong]
         )
 
 

@@ -12,16 +12,23 @@ if TYPE_CHECKING:
 #: ten lines of them can fill the memory.
 MOST_VALUES = 1_000_000
 
+#: First and last line of a configuration that a run wrote. A disk that lost power may keep only its
+#: first lines, which are YAML, too, and would be a run without the settings after them.
+HEAD = "# Resolved configuration of a run, whole where it holds the line '# end'.\n"
+END = "# end\n"
+
 
 def load_yaml(content: bytes | str) -> Any:
     """Return the plain values of a YAML document.
 
     Raises:
         yaml.YAMLError: it is no YAML.
-        ValueError: it is nested too deep, holds itself, or too much by its aliases.
+        ValueError: it is nested too deep, holds itself, or too much by its aliases; or it was cut
+            off after a run wrote it.
     """
     import yaml
 
+    check_end(content)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where PyYAML was built with it
     try:
         values = yaml.load(content, Loader=loader)  # noqa: S506 (both are safe)
@@ -29,6 +36,18 @@ def load_yaml(content: bytes | str) -> Any:
     except RecursionError:
         raise ValueError("it is nested too deep") from None
     return values
+
+
+def check_end(content: bytes | str) -> None:
+    """Check that a configuration that a run wrote still has its last line.
+
+    Raises:
+        ValueError: it was cut off.
+    """
+    text = content.decode(errors="replace") if isinstance(content, bytes) else content
+    begun = text.startswith(HEAD) or (text != "" and HEAD.startswith(text))
+    if begun and f"\n{END}" not in text:
+        raise ValueError(f"it was cut off: its last line, {END.strip()!r}, is missing")
 
 
 def with_names_as_texts(text: str) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 import orjson
 import yaml
 
+from game_reasoning_arena.process.yaml_text import END, HEAD
+
 _Base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -33,13 +35,13 @@ _Dumper.add_representer(str, _text)
 
 
 def as_yaml(config: Mapping[str, Any]) -> str:
-    """Return the configuration, keys in their order.
+    """Return the configuration, keys in their order, between lines by which a cut file is known.
 
     Args:
         config: plain mappings, lists and scalars, as ``OmegaConf.to_container`` makes them.
     """
     text = yaml.dump(dict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
-    return str(text)
+    return f"{HEAD}{text}{END}"
 
 
 def frozen(value: Any) -> bytes:

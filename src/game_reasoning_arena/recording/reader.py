@@ -121,7 +121,25 @@ class RunReader:
                 f"{path} cannot be read ({_why(error)}): how the run was configured is unknown."
             )
             return {}
-        return content if isinstance(content, dict) else {}
+        return dict(self._whole_nodes(content))
+
+    def _whole_nodes(self, content: Any) -> Iterator[tuple[str, Any]]:
+        """Yield the settings, without players and a simulation that are no groups of settings."""
+        if not isinstance(content, dict):
+            path = self.path / layout.CONFIG
+            self._notice(f"{path} holds no settings: how the run was configured is unknown.")
+            return
+        for key, value in content.items():
+            if key == "agents" and self._is_group(key, value):
+                players = value.items()
+                yield key, {n: a for n, a in players if self._is_group(f"agents.{n}", a)}
+            elif key != "agents" and (key != "simulation" or self._is_group(key, value)):
+                yield str(key), value
+
+    def _is_group(self, key: str, value: Any) -> bool:
+        if not isinstance(value, dict):
+            self._notice(f"{self.path / layout.CONFIG} is damaged at {key}: taken as unknown.")
+        return isinstance(value, dict)
 
     @cached_property
     def profile(self) -> ProfileContent | None:
