@@ -27,7 +27,7 @@ LONGEST_NAME = 200
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Entry point; ends the process with the exit code."""
+    """Run the program and end the process with the exit code."""
     make_writable()
     _show_warnings_as_notes()
     sys.exit(run_command(list(sys.argv[1:] if argv is None else argv)))

@@ -216,12 +216,16 @@ def near(value: str, options: Iterable[str], *, n: int = 3) -> list[str]:
     ]
 
 
+def did_you_mean(close: Sequence[str]) -> str:
+    """Return a question about near matches, and a space; nothing without any."""
+    return f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
+
+
 def choose_from(value: str, options: Iterable[str], *, limit: int = 12) -> str:
     """Return the end of an error about an unknown name: a near match if any, then the options."""
     listed = sorted(options)
-    close = near(value, listed)
     shown = ", ".join(listed[:limit]) + (
         f", ... ({len(listed)} in all)" if len(listed) > limit else ""
     )
-    hint = f"Did you mean {' or '.join(repr(c) for c in close)}? " if close else ""
+    hint = did_you_mean(near(value, listed))
     return f"{hint}Possible: {shown}." if listed else hint.strip()

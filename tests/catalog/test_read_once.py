@@ -85,4 +85,4 @@ def test_what_is_added_is_as_if_all_had_been_read_together(tmp_path: Path) -> No
     assert added.models() == together.models()
     assert added.providers() == together.providers()
     assert base.entry("parrot_named") is None
-    assert added.of_directories().models() == base.models()
+    assert added.with_entries().models() == base.models()

@@ -284,7 +284,7 @@ class Comparison:
         return []
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; rates are fractions, times seconds, money US dollars, unknown null."""
+        """Return it for JSON: rates as fractions, times in seconds, money in USD, unknown null."""
         return {
             "confidence": CONFIDENCE,
             "competitors": {c.label: c.as_dict() for c in self.standings.competitors.values()},
@@ -301,7 +301,7 @@ class Comparison:
 
 
 def runs_table(loaded: LoadedRuns) -> Table:
-    """The runs themselves."""
+    """Return the table of the runs themselves."""
     table = Table(
         "runs",
         "Runs",

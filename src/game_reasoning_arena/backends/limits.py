@@ -228,6 +228,6 @@ class Lane:
 
 
 def most_tokens(request: Request) -> tuple[int, int]:
-    """Prompt and completion tokens that a request is not likely to exceed."""
+    """Return the prompt and completion tokens that a request is not likely to exceed."""
     written = sum(len(message["content"]) for message in request.messages)
     return written // CHARS_PER_TOKEN, request.sampling.max_tokens or DEFAULT_MAX_TOKENS

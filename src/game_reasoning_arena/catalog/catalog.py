@@ -37,7 +37,7 @@ from game_reasoning_arena.catalog.prefixes import (
     provider_and_model,
     split_name,
 )
-from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from, near
+from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from, did_you_mean, near
 from game_reasoning_arena.process.paths import conf_dirs, listable
 from game_reasoning_arena.process.secrets import remember_key_variables
 from game_reasoning_arena.records import Model, Provider
@@ -146,10 +146,6 @@ class Catalog:
         """
         return self._of(self._sources, files, inline_models, inline_providers)
 
-    def of_directories(self) -> Catalog:
-        """Return the catalog of the configuration directories alone."""
-        return self._of(self._sources, (), (), None)
-
     @classmethod
     def _of(
         cls,
@@ -217,14 +213,13 @@ class Catalog:
         self._origins = {**self._origins, name: "add_provider"}
         return provider
 
-    def resolve(self, name: str, *, backends: Collection[str], check_paths: bool = True) -> Model:
+    def resolve(self, name: str, *, backends: Collection[str]) -> Model:
         """Return the model of a name, ready to be called.
 
         Args:
             name: a full name such as ``litellm_groq/openai/gpt-oss-20b``, or the option of a
                 file in ``conf/model``.
             backends: the existing prefixes: the keys of the ``backend`` config node.
-            check_paths: whether the paths of local models must exist.
 
         Raises:
             UserError: an unknown prefix, provider or model, or a missing path.
@@ -242,7 +237,7 @@ class Catalog:
             backend=prefix,
             model_id=model_id,
             provider=provider,
-            **_settings(entry, check_paths),
+            **_settings(entry),
         )
 
     def can_be_called(self, name: str) -> bool:
@@ -280,8 +275,7 @@ class Catalog:
         if (entry := self._models.get(name)) is not None:
             hint = f"It is listed in {entry.where}, and its backend is not in conf/backend. "
         else:
-            listed = near(name, self._models)
-            hint = f"Did you mean {' or '.join(map(repr, listed))}? " if listed else ""
+            hint = did_you_mean(near(name, self._models))
         head = re.split(r"[_/]", name, maxsplit=1)[0]
         close = near(head, backends)
         if not hint and close:
@@ -374,7 +368,7 @@ def _with_address(provider: Provider, full: str) -> Provider:
     return replace(provider, api_base=known)
 
 
-def _settings(entry: ModelEntry | None, check_paths: bool) -> dict[str, Any]:
+def _settings(entry: ModelEntry | None) -> dict[str, Any]:
     """Return the settings that a model takes from its entry."""
     if entry is None:
         return {}
@@ -382,8 +376,8 @@ def _settings(entry: ModelEntry | None, check_paths: bool) -> dict[str, Any]:
         "display_name": entry.display_name,
         "description": entry.description,
         "sampling": entry.sampling,
-        "model_path": _usable(entry, "model_path", check_paths),
-        "tokenizer_path": _usable(entry, "tokenizer_path", check_paths),
+        "model_path": _usable(entry, "model_path"),
+        "tokenizer_path": _usable(entry, "tokenizer_path"),
         "chat_template": entry.chat_template,
         "engine": entry.engine,
         "extra": entry.extra,
@@ -391,9 +385,9 @@ def _settings(entry: ModelEntry | None, check_paths: bool) -> dict[str, Any]:
     }
 
 
-def _usable(entry: ModelEntry, key: str, check: bool) -> str | None:
+def _usable(entry: ModelEntry, key: str) -> str | None:
     path: str | None = getattr(entry, key)
-    if path and check and entry.api_base is None and not Path(path).exists():
+    if path and entry.api_base is None and not Path(path).exists():
         raise UserError(
             f"{entry.where}: {key} of {entry.name!r} is {path!r}, which does not exist here. "
             "Correct the path, or download the model to it."
@@ -402,8 +396,7 @@ def _usable(entry: ModelEntry, key: str, check: bool) -> str | None:
 
 
 def _unknown_provider(name: str, providers: Collection[str]) -> str:
-    close = near(name, providers)
-    hint = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
+    hint = did_you_mean(near(name, providers))
     return (
         f"The provider {name!r} is not known. {hint}`arena providers` lists all. A server of your "
         f"own that speaks the OpenAI protocol is added by +provider.{name}.api_base=http://... "
@@ -417,7 +410,7 @@ def own_addresses(catalog: Catalog) -> set[tuple[str, str | None, str | None]]:
     None as address means the provider's own, as LiteLLM knows it. Additions by files and
     configurations to the catalog of the directories are left out.
     """
-    catalog = catalog.of_directories()
+    catalog = catalog.with_entries()
     known: set[tuple[str, str | None, str | None]] = set()
     for name, variables in KEY_VARIABLES.items():
         for variable in (*variables, None):

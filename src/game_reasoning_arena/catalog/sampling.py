@@ -21,7 +21,7 @@ _NUMBERS: dict[str, tuple[type, float, float, str]] = {
 
 
 def parse_sampling(values: Mapping[str, Any], where: str) -> tuple[Sampling, list[str]]:
-    """Sampling from a mapping; null is not set.
+    """Return sampling from a mapping; null is not set.
 
     Args:
         values: any of temperature (0 to 2), max_tokens (1 or more), top_p (0 to 1), top_k, stop

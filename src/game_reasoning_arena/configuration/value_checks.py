@@ -103,7 +103,7 @@ def check_completeness(config: Mapping[str, Any]) -> None:
 
 
 def check_names(cfg: DictConfig, problems: Problems) -> None:
-    """Keys beside the known ones, as ``+temperature=0`` makes them, would change nothing.
+    """Report keys beside the known ones (``+temperature=0``), which would change nothing.
 
     One that another setting refers to (``agents.player_0.model=${mine}``) is allowed.
     """
@@ -151,7 +151,7 @@ MOST_EPISODES = 10_000_000
 
 
 def check_ranges(config: Mapping[str, Any], problems: Problems) -> None:
-    """Numbers that are out of range, or no numbers."""
+    """Report numbers that are out of range, or no numbers."""
     jobs = config["sweep"]["parallel_jobs"]
     whole = {"episodes": config["episodes"], "concurrency": config["concurrency"]}
     for key, value in {**whole, "sweep.parallel_jobs": jobs}.items():
@@ -201,7 +201,7 @@ def _whole_numbers(node: object, where: str = "") -> Iterator[tuple[str, int]]:
 
 
 def check_sampling(values: Mapping[str, Any], where: str, problems: Problems) -> Sampling:
-    """Sampling parameters, those that are right."""
+    """Return sampling parameters, those that are right."""
     sampling, wrong = parse_sampling(values, where)
     problems.add_all(wrong)
     return sampling
@@ -210,7 +210,7 @@ def check_sampling(values: Mapping[str, Any], where: str, problems: Problems) ->
 def against_schema(
     kind: type, values: Mapping[str, Any], where: str
 ) -> tuple[dict[str, Any], list[str]]:
-    """``values`` in the form of a schema, defaults in place of what is missing or wrong.
+    """Return ``values`` in the form of a schema, defaults in place of what is missing or wrong.
 
     Returns:
         The values, and the problems with the given ones, each with its key.

@@ -202,15 +202,15 @@ class RunReader:
         return (record for _, record in self.responses_at())
 
     def episodes_at(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Offsets and lines of ``episodes.jsonl``."""
+        """Yield offsets and lines of ``episodes.jsonl``."""
         return self._lines(layout.EPISODES, "no result of an episode is known.")
 
     def responses_at(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Offsets and lines of ``responses.jsonl``."""
+        """Yield offsets and lines of ``responses.jsonl``."""
         return self._lines(layout.RESPONSES, "prompts, answers, latencies and cost are unknown.")
 
     def responses_from(self, offsets: Iterable[int]) -> Iterator[dict[str, Any]]:
-        """Lines of ``responses.jsonl`` by their offsets."""
+        """Yield lines of ``responses.jsonl`` by their offsets."""
         return read_line_at(self.path / layout.RESPONSES, offsets)
 
     def _lines(self, name: str, loss: str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -186,7 +186,7 @@ class _JobProgress(Progress):
         self._whole.expect(0, done=done)
 
     def watch(self, waits: Callable[[], Mapping[str, float]]) -> None:
-        """The display of all shows the waits."""
+        """Show the waits in the display of all."""
         self._whole.watch(waits)
 
     def answered(self, record: ResponseRecord, totals: Totals) -> None:

@@ -72,7 +72,7 @@ class _Chunk:
 
 
 def pack(data: bytes) -> str:
-    """Gzip in base64; the same data give the same text."""
+    """Return text as gzip in base64; the same data give the same text."""
     return base64.b64encode(gzip.compress(data, compresslevel=6, mtime=0)).decode("ascii")
 
 
@@ -91,7 +91,7 @@ class EpisodeStore:
         self._index = Index(comparison, self._judgements)
 
     def chunks(self) -> Iterator[str]:
-        """Packed chunks, in order; episodes lie in the order of runs and numbers."""
+        """Yield packed chunks, in order; episodes lie in the order of runs and numbers."""
         chunk, number = _Chunk(), 0
         shown = map(self._index.line, ("moves", "returns", "error"))
         lines = zip(self._index.keys, *shown, _asked(self._index), strict=True)
@@ -117,7 +117,7 @@ class EpisodeStore:
             yield chunk.pack()
 
     def index(self) -> str:
-        """The packed index; complete once :meth:`chunks` is exhausted."""
+        """Return the packed index; complete once :meth:`chunks` is exhausted."""
         return pack(orjson.dumps(self._index.content()))
 
 

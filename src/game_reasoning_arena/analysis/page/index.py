@@ -159,7 +159,7 @@ def starts_of(run: NDArray[Any], episode: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def game_parameters(game: str) -> dict[str, str]:
-    """The parameters in an engine's game string, as text: ``hex(board_size=5)``."""
+    """Return the parameters in an engine's game string, as text: ``hex(board_size=5)``."""
     found = re.fullmatch(r"\w+\((.*)\)", game)
     if not found or "(" in found[1]:
         return {}

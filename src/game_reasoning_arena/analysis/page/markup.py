@@ -149,5 +149,5 @@ def _right(kind: str) -> Markup:
 
 
 def visible(text: str) -> Markup:
-    """Escaped, with control characters and those that turn text around shown by number."""
+    """Return escaped text; control characters, and those that turn text around, by number."""
     return escape(plain(text))

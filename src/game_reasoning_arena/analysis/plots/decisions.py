@@ -34,7 +34,7 @@ _MOST_LINES: Final = 8
 
 
 def regret_points(comparison: Comparison, width: float = PAGE) -> Figure | None:
-    """Regret per decision of each competitor, a panel per game."""
+    """Draw the regret per decision of each competitor, a panel per game."""
     return _points(
         comparison,
         width,
@@ -45,7 +45,7 @@ def regret_points(comparison: Comparison, width: float = PAGE) -> Figure | None:
 
 
 def adjusted_points(comparison: Comparison, width: float = PAGE) -> Figure | None:
-    """Mean returns with and without luck, a panel per game."""
+    """Draw mean returns with and without luck, a panel per game."""
     return _points(
         comparison,
         width,
@@ -56,7 +56,7 @@ def adjusted_points(comparison: Comparison, width: float = PAGE) -> Figure | Non
 
 
 def regret_by_turn(comparison: Comparison, width: float = PAGE) -> Figure | None:
-    """Regret over the turns of a game, a line per competitor, a panel per game."""
+    """Draw regret over the turns of a game, a line per competitor, a panel per game."""
     rows = _by_game(_table(comparison, "regret_by_turn"))
     if not rows:
         return None

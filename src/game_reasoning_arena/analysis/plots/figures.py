@@ -38,7 +38,7 @@ Draw = Callable[["Comparison", float], Figure | None]
 
 
 def plots() -> dict[str, Draw]:
-    """Every plot by its file name."""
+    """Return every plot by its file name."""
     return {
         "leaderboard": leaderboard_points,
         "ratings": rating_points,
@@ -87,7 +87,7 @@ def save_plots(
 
 
 def svg_texts(comparison: Comparison) -> dict[str, str]:
-    """Each plot as an SVG element whose ink is the page's own text colour."""
+    """Return each plot as an SVG element whose ink is the page's own text colour."""
     ink = "#010203"
     texts = {}
     for name, draw in plots().items():

@@ -63,7 +63,7 @@ _KINDS: Final = dict(
 
 
 def results_bars(comparison: Comparison, width: float = PAGE) -> Figure | None:
-    """Win, draw, loss of all episodes that began, with the win rate's interval.
+    """Draw win, draw, loss of all episodes that began, with the win rate's interval.
 
     Only of games whose measure is the score: where wins pay unlike, they do not show who is better.
     """
@@ -140,7 +140,7 @@ def _whisker(axis: Any, value: float, place: float, low: float, high: float) -> 
 
 
 def temperature_curves(comparison: Comparison, width: float = PAGE) -> Figure | None:
-    """What is tested at each game over temperature with intervals, a panel per game."""
+    """Draw what is tested over temperature, with intervals, a panel per game."""
     measures = {board.game: board.measure for board in comparison.leaderboard.boards}
     points = temperature_points(comparison.standings, comparison.policy, measures)
     if not points:
@@ -174,7 +174,7 @@ def temperature_curves(comparison: Comparison, width: float = PAGE) -> Figure | 
 
 
 def failure_bars(comparison: Comparison, width: float = PAGE) -> Figure | None:
-    """What failed answers were, as shares of all answers, with the total's interval."""
+    """Draw what failed answers were, as shares of all answers, with the total's interval."""
     responses = comparison.responses
     answered = responses[responses["outcome"].notna()]
     order = ranks(comparison)

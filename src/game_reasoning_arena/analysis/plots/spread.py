@@ -45,7 +45,7 @@ _FOR_INTERVALS = 0.62
 
 
 def latency_distributions(comparison: Comparison, width: float = PAGE) -> Figure | None:
-    """How slow answers were: whole distributions of a few competitors, quantiles of many."""
+    """Draw how slow answers were: distributions of a few competitors, quantiles of many."""
     timed = answered_calls(comparison.responses)
     timed = timed[timed["latency_s"] > 0]
     order = ranks(comparison)
@@ -132,7 +132,7 @@ def _quantile_rows(parts: Sequence[tuple[str, Any]], width: float) -> Figure:
 
 
 def pair_heat_map(comparison: Comparison, width: float = PAGE) -> Figure | None:
-    """Row minus column in what is tested, with intervals; * where the verdict is sure of it."""
+    """Draw row minus column in what is tested, with intervals; * where the verdict is sure."""
     known = [pair for pair in comparison.pairs if pair.difference.value is not None]
     if not known:
         return None

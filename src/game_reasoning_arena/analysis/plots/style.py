@@ -56,7 +56,7 @@ def _fonts() -> list[str]:
 
 
 def style(ink: str) -> dict[str, Any]:
-    """Settings of matplotlib for a text colour."""
+    """Return settings of matplotlib for a text colour."""
     return {
         "font.size": 8,
         "font.family": _fonts(),
@@ -168,17 +168,17 @@ def point(axis: Any, at: float, value: Estimate, **how: Any) -> None:
 
 
 def first_of(shown: int, all_of_them: int) -> str:
-    """What a title adds where not all are shown; nothing where they are."""
+    """Return what a title adds where not all are shown; nothing where they are."""
     return f" (the first {shown} of {all_of_them})" if shown < all_of_them else ""
 
 
 def ink_colour() -> str:
-    """The text colour of the current style."""
+    """Return the text colour of the current style."""
     return str(rcParams["text.color"])
 
 
 def bar_legend(figure: Figure, parts: Sequence[tuple[str, str, str]]) -> None:
-    """A legend of (label, colour, hatch) above the panels."""
+    """Draw a legend of (label, colour, hatch) above the panels."""
     handles = [
         Patch(
             facecolor=colour, hatch=hatch, label=label, edgecolor=ink_colour() if hatch else colour
@@ -198,7 +198,7 @@ def _columns(figure: Figure, labels: Sequence[str]) -> int:
 
 
 def line_legend(figure: Figure, axes: Sequence[Any]) -> None:
-    """One legend above the panels for the lines of all of them."""
+    """Draw one legend above the panels for the lines of all of them."""
     handles: dict[str, Any] = {}
     for axis in axes:
         handles.update({label: h for h, label in zip(*axis.get_legend_handles_labels())})  # noqa: B905

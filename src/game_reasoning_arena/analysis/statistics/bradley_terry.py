@@ -68,7 +68,7 @@ class Ratings:
     regularised: bool
 
     def difference(self, a: str, b: str, confidence: float = CONFIDENCE) -> Estimate:
-        """Rating of ``a`` minus rating of ``b``, with its interval."""
+        """Return the rating of ``a`` minus that of ``b``, with its interval."""
         names = list(self.ratings)
         i, j = names.index(a), names.index(b)
         first, second = self.ratings[a].value, self.ratings[b].value

@@ -81,7 +81,7 @@ class Competitor:
 
 
 def competitors(loaded: LoadedRuns) -> dict[PlayerKey, Competitor]:
-    """The competitor behind every player of every run."""
+    """Return the competitor behind every player of every run."""
     recorded = _MostOften(loaded)
     settings = {
         (run, name): _settings(loaded, run, name, recorded)
@@ -123,7 +123,7 @@ def competitors(loaded: LoadedRuns) -> dict[PlayerKey, Competitor]:
 
 
 def model_names(competitors: Mapping[PlayerKey, Competitor]) -> dict[str, str]:
-    """The name that is shown of each model, or of a type where there is no model."""
+    """Return the name that is shown of each model, or of a type where there is no model."""
     bases = {
         one: str(c.settings.get("model") or c.settings.get("type"))
         for one, c in competitors.items()
@@ -160,7 +160,7 @@ def _name(value: Any) -> str | None:
 
 
 def players(loaded: LoadedRuns, run: int) -> list[str]:
-    """The names of a run's players, from whatever names them."""
+    """Return the names of a run's players, from whatever names them."""
     reader = loaded.readers[run]
     seated = reader.run.players or reader.config.get("agents") or {}
     names = list(seated)
@@ -173,7 +173,7 @@ def players(loaded: LoadedRuns, run: int) -> list[str]:
 
 
 def run_names(loaded: LoadedRuns) -> list[str]:
-    """A short name per run: what its path does not share with the others."""
+    """Return a short name per run: what its path does not share with the others."""
     paths = [os.path.abspath(reader.path) for reader in loaded.readers]
     if len(paths) == 1:
         return [plain(Path(paths[0]).name)]

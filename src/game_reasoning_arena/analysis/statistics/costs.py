@@ -23,7 +23,7 @@ DISTORTED = 0.10
 
 
 def labelled(loaded: LoadedRuns, standings: Standings) -> pd.DataFrame:
-    """Responses with a column ``competitor``; a view of the same data otherwise."""
+    """Return responses with a column ``competitor``; a view of the same data otherwise."""
     table = loaded.responses
     players = table["player"].astype("category").cat
     place = {str(name): number for number, name in enumerate(players.categories)}
@@ -35,12 +35,12 @@ def labelled(loaded: LoadedRuns, standings: Standings) -> pd.DataFrame:
 
 
 def called(responses: pd.DataFrame) -> pd.DataFrame:
-    """Without answers from the cache, whose times, tokens and cost are an earlier run's."""
+    """Leave out answers from the cache, whose times, tokens and cost are an earlier run's."""
     return responses[~responses["from_cache"].fillna(False).astype(bool)]
 
 
 def answered_calls(responses: pd.DataFrame) -> pd.DataFrame:
-    """Those that have times, tokens and a price: a prompt that did not fit was not answered."""
+    """Return the calls with times, tokens and a price: a prompt that did not fit has none."""
     calls = called(responses)
     outcome = calls["outcome"]
     return calls[outcome.notna() & (outcome != "context_overflow")]
@@ -56,7 +56,7 @@ def _cached(competitor: object, part: pd.DataFrame, so: str) -> list[str]:
 
 
 def latency_table(responses: pd.DataFrame) -> Table:
-    """Times of answered calls."""
+    """Return times of answered calls."""
     table = Table(
         "latency",
         "Latency of answered calls (provider's time, seconds)",
@@ -112,7 +112,7 @@ def latency_table(responses: pd.DataFrame) -> Table:
 
 
 def failures_table(responses: pd.DataFrame) -> Table:
-    """What answers were, as shares of all answers."""
+    """Return what answers were, as shares of all answers."""
     table = Table(
         "failures",
         "Failed answers, % of all answers",
@@ -153,7 +153,7 @@ def outcome_rates(answered: pd.DataFrame, outcomes: Collection[str]) -> dict[str
 
 
 def cost_table(responses: pd.DataFrame, standings: Standings, policy: str) -> Table:
-    """Tokens and money, per game and per win."""
+    """Return tokens and money, per game and per win."""
     table = Table(
         "cost",
         "Tokens and cost (US dollars)",

@@ -41,7 +41,7 @@ Cells = list[str | None]
 
 
 def differences_table(loaded: LoadedRuns, standings: Standings) -> Table:
-    """Everything that is not equal across the runs, and whether it confounds the comparison."""
+    """Return what is not equal across the runs, and whether it confounds the comparison."""
     names = run_names(loaded)
     table = Table(
         "differences",
@@ -120,7 +120,7 @@ _CHOSEN = ("config ", "system prompt ", "first question ", "parameters sent", "m
 
 
 def pooled(table: Table, standings: Standings) -> Iterator[str]:
-    """Competitors whose episodes come from runs between which a confounder differs."""
+    """Yield competitors whose episodes come from runs between which a confounder differs."""
     found: dict[str, list[str]] = defaultdict(list)
     suspects = [row for row in table.rows if row["confounds"]]
     for (game, competitor), part in standings.table.groupby(["game", "competitor"], sort=False):
@@ -137,7 +137,7 @@ def pooled(table: Table, standings: Standings) -> Iterator[str]:
 
 
 def prompt_diffs(loaded: LoadedRuns) -> list[str]:
-    """Unified diffs of system messages, and of first questions to the same deal, that differ."""
+    """Return unified diffs of system messages, and of first questions to the same deal."""
     names = run_names(loaded)
     texts = []
     for title, by_run in _prompt_texts(loaded):
@@ -156,8 +156,10 @@ def prompt_diffs(loaded: LoadedRuns) -> list[str]:
 
 
 def entangled(standings: Standings) -> list[str]:
-    """Settings that differ between models but never within one, so that nobody can tell which of
-    the two a difference comes from: each model with a temperature or a prompt of its own."""
+    """Return settings that differ between models but never within one.
+
+    With a temperature or a prompt of each model's own, the cause of a difference may be either.
+    """
     by_model: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for competitor in standings.competitors.values():
         if competitor.asked:
@@ -354,7 +356,7 @@ def _clip(cell: str | None, width: int = 60) -> str | None:
 def confounded_line(
     table: Table, loaded: LoadedRuns, standings: Standings, met: Set[tuple[str, str, str]]
 ) -> str | None:
-    """The loud line, or None when nothing recorded stands between the competitors.
+    """Return the loud line, or None when nothing recorded stands between the competitors.
 
     Args:
         table: of differences.

@@ -249,7 +249,7 @@ class _GamePairs:
         }
 
     def compare(self, a: str, b: str, policy: str) -> tuple[Pair, dict[str, Test]]:
-        """The pair, and its test under each policy."""
+        """Return the pair, and its test under each policy."""
         pair, pairing = Pair(self.game, a, b, self.measure), self.table.pairing(a, b)
         seen = self._contrast(pairing, policy, self.measure)
         if not seen.differences:

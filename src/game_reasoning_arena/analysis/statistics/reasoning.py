@@ -76,7 +76,7 @@ _WORD: Final = re.compile(r"\w+(?:['’]\w+)?")
 def passage(
     text: str | None, reasoning: str | None, *, whole: bool = False
 ) -> tuple[str, str] | None:
-    """What is looked at, and where it stood (``reasoning`` or ``text``); None without any.
+    """Return the text to examine and its place (``reasoning`` or ``text``); None without any.
 
     Args:
         text: the answer.
@@ -95,7 +95,7 @@ def passage(
 
 
 def features(text: str) -> dict[str, Any]:
-    """Length in characters and words, and each category as a bool."""
+    """Return the length in characters and words, and each category as a bool."""
     return dict(zip(_FEATURES, _features(text), strict=True))
 
 
@@ -144,7 +144,7 @@ class Passages:
 
 
 def passages(loaded: LoadedRuns, standings: Standings) -> Iterator[tuple[dict[str, Any], str]]:
-    """(competitor, place and end, text) of every answer, read one at a time."""
+    """Yield keys (competitor, place, end) and text of every answer, read one at a time."""
     every = Passages(standings)
     for run, line in loaded.iter_responses():
         if (found := every.of(run, line)) is not None:
@@ -157,7 +157,7 @@ def reasoning_row(keys: Mapping[str, Any], text: str) -> tuple[Any, ...]:
 
 
 def reasoning_table(rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
-    """A row per passage: competitor, place, how answer and game ended, length, categories."""
+    """Return a row per passage: competitor, place, ends of answer and game, length, categories."""
     return pd.DataFrame(list(rows), columns=[*_KEYS, *_FEATURES])
 
 
@@ -170,7 +170,7 @@ _key_values: Final = itemgetter(*_KEYS)
 
 
 def reasoning_summary(table: pd.DataFrame) -> Table:
-    """Median length and share of each category by competitor, game and how the game ended."""
+    """Return median length and share of each category by competitor, game and result."""
     summary = Table(
         "reasoning",
         "Reasoning: median words, % of answers in which a category occurs",
@@ -214,7 +214,7 @@ Judge = Callable[[str], Awaitable[Mapping[str, Any]]]
 async def judged(
     items: Sequence[tuple[dict[str, Any], str]], judge: Judge, *, concurrency: int = 16
 ) -> pd.DataFrame:
-    """Labels of a judge beside the keys of each passage, many asked at once.
+    """Return labels of a judge beside the keys of each passage, many asked at once.
 
     A label called like a key does not replace it.
     """

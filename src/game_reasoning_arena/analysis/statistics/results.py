@@ -35,14 +35,14 @@ _APART = ("error", "budget", "interrupted", "unfinished", "running")
 
 
 def groups(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """(game, label, rows), games and labels in order of appearance."""
+    """Yield (game, label, rows), games and labels in order of appearance."""
     for game, rows in table.groupby("game", sort=False):
         for competitor, part in rows.groupby("competitor", sort=False):
             yield str(game), str(competitor), part
 
 
 def results_table(standings: Standings, policy: str) -> Table:
-    """Win, draw, loss per game and competitor, over every episode that began."""
+    """Return win, draw, loss per game and competitor, over every episode that began."""
     table = Table(
         "results",
         f"Results (forfeits: {policy})",
@@ -226,7 +226,7 @@ def copies(standings: Standings) -> Iterator[str]:
 
 
 def policies_table(standings: Standings) -> Table:
-    """The score, and where returns are the measure the return, under each way to count forfeits."""
+    """Return the score, or the return where it is the measure, by each way to count forfeits."""
     kinds = {"loss": "as loss", "drop": "dropped", "as-played": "as played"}
     table = Table(
         "policies",
@@ -287,7 +287,7 @@ def fits(standings: Standings, policy: str) -> dict[str, list[Ratings]]:
 
 
 def ratings_table(rated: dict[str, list[Ratings]]) -> Table:
-    """Ratings over all pairings of each game."""
+    """Return ratings over all pairings of each game."""
     table = Table(
         "ratings",
         "Ratings (Bradley-Terry with ties and seat effect; points, 400 are odds of 10 to 1)",

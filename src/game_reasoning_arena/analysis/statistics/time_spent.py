@@ -25,7 +25,7 @@ PARTS: dict[str, str] = {
 
 
 def time_table(loaded: LoadedRuns) -> Table:
-    """One row per profiled run and part; no rows where none was profiled."""
+    """Return a row per profiled run and part; no rows where none was profiled."""
     table = Table(
         "time",
         "Where the time went (profiled runs)",

@@ -85,7 +85,7 @@ class Column:
     rare: bool = False
 
     def show(self, value: Value) -> str:
-        """A value as text; an estimate with its interval in brackets."""
+        """Return a value as text; an estimate with its interval in brackets."""
         if value is None:
             return UNKNOWN_TEXT
         if isinstance(value, str):
@@ -117,7 +117,7 @@ class Table:
     group_by: str | None = None
 
     def shown_columns(self) -> list[Column]:
-        """Without those in which nothing is known, except the first."""
+        """Return the columns without those in which nothing is known, except the first."""
         return [
             column
             for i, column in enumerate(self.columns)
@@ -125,7 +125,7 @@ class Table:
         ]
 
     def same_everywhere(self, columns: Sequence[Column]) -> tuple[list[Column], list[Column]]:
-        """Columns with one known value in all of several rows, and the others; the first is one."""
+        """Return columns with one known value in all of several rows, and the others."""
         if len(self.rows) < 2:
             return [], list(columns)
         same = []
@@ -194,7 +194,7 @@ class Table:
         return turned
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: every column, estimates as objects with value, low, high and n."""
+        """Return it for JSON: every column, estimates as objects with value, low, high and n."""
         return {
             "title": self.title,
             "rows": [{c.key: _plain(row.get(c.key)) for c in self.columns} for row in self.rows],
@@ -220,7 +220,7 @@ def _plain(value: Value) -> Any:
 
 
 def to_csv(tables: Sequence[Table]) -> str:
-    """One CSV in long form: table, row, column, value, low, high; unknown is an empty cell.
+    """Return one CSV in long form: table, row, column, value, low, high; unknown is empty.
 
     Long form holds tables of any width in one file: ``pd.read_csv(f).query("table == 'results'")``.
     Rates are fractions of 1, times seconds, money US dollars.
@@ -243,7 +243,7 @@ def to_csv(tables: Sequence[Table]) -> str:
 
 
 def to_markdown(tables: Sequence[Table]) -> str:
-    """GitHub-flavoured Markdown, one section per table; wide ones in pieces below each other."""
+    """Return Markdown of GitHub, a section per table; wide ones in pieces below each other."""
     parts = []
     for table in (table.by_value() for table in tables):
         if not table.rows and not table.notes:

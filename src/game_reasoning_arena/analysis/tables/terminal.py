@@ -45,7 +45,7 @@ _NUMBER: Final = Column("#", "#", "count")
 
 
 def to_rich(table: Table, width: int | None = None) -> RenderableType:
-    """For a terminal of ``width`` characters; None is as wide as it takes."""
+    """Draw for a terminal of ``width`` characters; None is as wide as it takes."""
     parts: list[RenderableType] = [Text(table.title, style="bold")] if table.title else []
     if table.rows:
         columns = table.shown_columns()
@@ -107,7 +107,7 @@ def _values(columns: Sequence[Column], table: Table) -> list[RenderableType]:
 
 
 def one_grid(table: Table, width: int | None = None) -> Grid:
-    """The whole table as one grid, of ``width`` characters if texts can be folded to that."""
+    """Return the table as one grid, of ``width`` characters if texts can be folded to that."""
     return _grid(table.shown_columns(), table, width)
 
 
@@ -133,7 +133,7 @@ def _grid(columns: Sequence[Column], table: Table, width: int | None = None) -> 
 
 
 def folded(text: str, width: int) -> list[str]:
-    """Lines of at most ``width`` characters, broken inside a word only where one is wider."""
+    """Return lines of at most ``width`` characters; only wider words are broken inside."""
     lines = []
     for whole in text.split("\n"):
         line = ""
