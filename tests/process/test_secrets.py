@@ -35,9 +35,58 @@ def test_a_key_is_replaced_in_every_form(form: str) -> None:
     assert shown.endswith(" after")
 
 
+ODD_KEY = "sk-Canary/7+Hb93=Xw&mN.oPq~u_v"
+_HEX = ODD_KEY.encode().hex
+_LINES = base64.b64encode(ODD_KEY.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "form",
+    {
+        "lower_percent": quote(ODD_KEY, safe="").replace("%2F", "%2f"),
+        "all_percent": "".join(f"%{byte:02x}" for byte in ODD_KEY.encode()),
+        "percent_twice": quote(quote(ODD_KEY, safe=""), safe=""),
+        "unicode_escapes": "".join(f"\\u{ord(c):04X}" for c in ODD_KEY),
+        "dotnet": ODD_KEY.replace("+", "\\u002B").replace("&", "\\u0026"),
+        "php": ODD_KEY.replace("/", "\\/"),
+        "html": ODD_KEY.replace("/", "&#x2F;").replace("&m", "&amp;m").replace("=", "&#61;"),
+        "hex_blanks": _HEX(" "),
+        "hex_colons": _HEX(":").upper(),
+        "hex_python": "".join(f"\\x{byte:02x}" for byte in ODD_KEY.encode()),
+        "base64_lines": f"{_LINES[:20]}\n{_LINES[20:]}",
+        "lower": ODD_KEY.lower(),
+        "upper": ODD_KEY.upper(),
+    }.items(),
+    ids=lambda item: item[0],
+)
+def test_a_key_is_found_however_its_characters_are_written(form: tuple[str, str]) -> None:
+    redactor = Redactor(environ={"LAB_API_KEY": ODD_KEY})
+    shown = redactor.redact(f"before {form[1]} after")
+    assert shown.startswith("before [redacted:LAB_API_KEY]")
+    assert shown.endswith(" after")
+    assert len(shown) < 50
+
+
 def test_names_that_look_like_secrets() -> None:
     secret = ["OPENAI_API_KEY", "HF_TOKEN", "AWS_SECRET", "SCW_SECRET_KEY", "DB_PASSWORD", "TOKEN"]
-    plain = ["MAX_TOKENS", "PATH", "TOKENIZERS_PARALLELISM", "KEYBOARD", "MONKEY", "HOME"]
+    secret += [
+        "PGPASSWORD",
+        "MYSQL_PWD",
+        "GITHUB_PAT",
+        "A_API_KEY_2",
+        "SECRET_KEY_BASE",
+        "API_KEYS",
+    ]
+    plain = [
+        "MAX_TOKENS",
+        "PATH",
+        "TOKENIZERS_PARALLELISM",
+        "KEYBOARD",
+        "MONKEY",
+        "HOME",
+        "PWD",
+        "COMPASS",
+    ]
     assert [name for name in secret if not SECRET_NAME.search(name)] == []
     assert [name for name in plain if SECRET_NAME.search(name)] == []
 

@@ -5,18 +5,21 @@
 A :class:`Redactor` knows the values of all variables of the environment whose names look like
 those of secrets or that a configuration names for a key, and the credentials of addresses. It
 replaces them wherever they stand, also in the forms in which they travel: JSON-escaped,
-percent-encoded, in hexadecimal digits, in base64.
+percent-encoded, as character references of HTML, in hexadecimal digits, in base64, in other letter
+case.
 """
 
 from __future__ import annotations
 
 import base64
+import html
 import json
 import logging
 import os
 import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -25,7 +28,8 @@ from game_reasoning_arena.process.text import plain
 #: Names of variables that hold secrets.
 SECRET_NAME = re.compile(
     r"(?:(?:^|_)(?:API_?KEYS?|KEYS?|TOKEN|SECRETS?|PASSWD|PASSPHRASE|PASS|PAT|JWT|CREDENTIALS?"
-    r"|AUTHORIZATION)|_PWD|PASSWORDS?)(?:_?\d+)?$",
+    r"|AUTHORIZATION|ACCESS_KEY_ID)|_PWD|PASSWORDS?|^PGPASS)(?:_?\d+)?$"
+    r"|(?:^|_)(?:API_?KEY|SECRET|TOKEN|PASSWORD)_(?!FILE$|PATH$|URL$|LIMIT$|COUNT$)",
     re.IGNORECASE,
 )
 
@@ -106,6 +110,71 @@ def _base64_forms(data: bytes) -> set[str]:
     return {form for form in forms if len(form) >= SHORT}
 
 
+#: What shows that characters may be spelled in another way.
+_ESCAPES = ("%", "&", "\\u", "\\x", "\\/")
+#: What may stand between the digits of two bytes.
+_BETWEEN = r"[\s:,;.\-]{0,3}(?:0x|\\+x)?"
+#: Shorter values may be words that occur in another letter case, too.
+_ANY_CASE = 16
+
+
+class _Spelling:
+    """Finds one secret where its characters are escaped one by one, or white space and the like
+    stand in between.
+
+    Such texts are rare: a cheap look comes before the regular expressions.
+    """
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+        self._data = value.encode(errors="surrogateescape")
+        self._digits = tuple(dict.fromkeys(f"{byte:02x}" for byte in self._data))
+        self._lower = value.lower() if len(value) >= _ANY_CASE else None
+        self._forms = _base64_forms(self._data)
+
+    @cached_property
+    def _escaped(self) -> re.Pattern[str]:
+        flags = re.IGNORECASE if self._lower else re.NOFLAG
+        return re.compile("".join(map(_any_spelling, self._value)), flags)
+
+    @cached_property
+    def _hex(self) -> re.Pattern[str]:
+        return re.compile(_BETWEEN.join(f"{byte:02x}" for byte in self._data), re.IGNORECASE)
+
+    def replaced(self, text: str, by: str, lower: str, joined: str, *, escapes: bool) -> str:
+        """Return the text with every such occurrence replaced.
+
+        Args:
+            text: the text.
+            by: what takes the place of the secret.
+            lower: the text in lower case.
+            joined: the text without white space, if it has several lines.
+            escapes: whether it holds any escaped characters.
+        """
+        if escapes or (self._lower and self._lower in lower):
+            text = self._escaped.sub(by, text)
+        if all(digits in lower for digits in self._digits):
+            text = self._hex.sub(by, text)
+        for form in self._forms if joined else ():
+            if form in joined:
+                text = re.sub(r"\s*".join(map(re.escape, form)), by, text)
+        return text
+
+
+def _any_spelling(character: str) -> str:
+    """Return a regular expression for a character, escaped or not."""
+    code = ord(character)
+    percent = "".join(f"%(?:25)*{b:02x}" for b in character.encode(errors="surrogateescape"))
+    others = [percent, rf"\\+u{code:04x}", rf"&#x0*{code:x};", rf"&#0*{code};"]
+    if code < 256:
+        others.append(rf"\\+x{code:02x}")
+    if (named := html.escape(character)) != character:
+        others.append(named)
+    if character in "/\"'\\":
+        others.append(rf"\\+{re.escape(character)}")
+    return f"(?:{re.escape(character)}|(?i:{'|'.join(others)}))"
+
+
 class Redactor:
     """Replaces secrets by ``[redacted:NAME]``.
 
@@ -123,6 +192,7 @@ class Redactor:
     ) -> None:
         environ = os.environ if environ is None else environ
         self._names: dict[str, str] = {}  # value as it may stand in a text -> what to call it
+        self._spellings: dict[str, tuple[_Spelling, str]] = {}
         short: list[tuple[str, str]] = []
         wanted = set(variables)
         for name, value in environ.items():
@@ -155,6 +225,13 @@ class Redactor:
                 if value in text:
                     text = self._pattern.sub(self._replacement, text)
                     break
+        if self._spellings:
+            lower = text.lower()
+            joined = "".join(text.split()) if "\n" in text or "\r" in text else ""
+            escapes = any(mark in text for mark in _ESCAPES)
+            for spelling, name in self._spellings.values():
+                by = f"[redacted:{name}]"
+                text = spelling.replaced(text, by, lower, joined, escapes=escapes)
         for name, pattern in self._short:
             text = pattern.sub(rf"\1[redacted:{name}]", text)
         if "://" in text:
@@ -171,6 +248,7 @@ class Redactor:
         forms.update((data.hex(), data.hex().upper(), *_base64_forms(data)))
         for form in forms:
             self._names.setdefault(form, name)
+        self._spellings.setdefault(value, (_Spelling(value), name))
 
     def _learn_url(self, url: str) -> None:
         for user_password in re.findall(r"://([^/\s@]*:[^/\s@]+)@", url):
