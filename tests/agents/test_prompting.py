@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from game_reasoning_arena.agents import prompting
+from game_reasoning_arena.agents import prompting, template_limits
 from game_reasoning_arena.agents.prompting import Template, load_template, shipped_templates
 from game_reasoning_arena.errors import UserError
 from tests.arena import Arena, run_json
@@ -213,3 +213,51 @@ def test_texts_are_kept_by_what_they_are_made_of(monkeypatch: pytest.MonkeyPatch
         assert other != first
         assert "something else" in other
     assert template.render("user", VALUES) == first
+
+
+TWICE = (
+    "{% set n = namespace(x=[1]) %}{% for i in range(60) %}{% set n.x = [n.x, n.x] %}{% endfor %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (TWICE + "{{ n.x }}", "too much"),
+        (TWICE + "{{ n.x | tojson | length }}", "too much"),
+        (TWICE.replace("[n.x, n.x]", "dict(a=n.x, b=n.x)") + "{{ n.x | string }}", "too much"),
+        (TWICE.replace("[n.x, n.x]", "[n.x] * 2") + "{{ n.x == [n.x] }}", "too much"),
+        ("{{ ([['x'] * 100] * 1000) | sum(start=[]) }}", "adds up numbers"),
+        ("{{ 1 .to_bytes(10 ** 9, 'big') | length }}", "too long"),
+    ],
+    ids=["shown", "json", "dictionary", "compared", "sum", "bytes"],
+)
+def test_what_python_makes_in_one_step_is_counted_before(
+    tmp_path: Path, source: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(template_limits, "MOST_WORK", 500_000)
+    path = tmp_path / "mine.j2"
+    path.write_text(f"{{% extends 'line.j2' %}}{{% block user %}}{source}{{% endblock %}}")
+    with pytest.raises(UserError, match=says):
+        load_template(str(path)).render("user", VALUES)
+
+
+def test_a_namespace_shows_nothing_of_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "mine.j2"
+    twice = "{% set n = namespace(a=n, b=n) %}"
+    path.write_text(
+        "{% extends 'line.j2' %}{% block user %}{% set n = 1 %}"
+        f"{twice * 40}{{{{ n }}}} {{{{ n.a.b is defined }}}}{{% endblock %}}"
+    )
+    assert load_template(str(path)).render("user", VALUES) == "<namespace> True"
+
+
+def test_lists_and_pairs_in_templates_work_as_ever(tmp_path: Path) -> None:
+    path = tmp_path / "mine.j2"
+    path.write_text(
+        "{% extends 'line.j2' %}{% block user %}"
+        "{% for a, b in [(1, 'x'), (2, 'y')] %}{{ a }}{{ b }}{% endfor %}"
+        "{% set c, d = {'k': [state]}, 'e' in ('e', 'f') %}{{ c.k[0] }} {{ d }} {{ c }}"
+        "{% endblock %}"
+    )
+    assert load_template(str(path)).render("user", VALUES) == "1x2yboard True {'k': ['board']}"

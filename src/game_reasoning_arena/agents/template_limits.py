@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import BaseLoader, StrictUndefined, TemplateError, nodes
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
 
 #: The most characters of one text, or entries of one list; a million tokens are about 4 million.
 MOST_LENGTH = 16_000_000
@@ -27,12 +28,22 @@ _WIDTH = re.compile(r"\d{5,}")
 _FILTER, _METER = "_bounded", "_metered"
 #: Methods and filters with a numeric argument that sets the length of their result.
 _WIDE = frozenset(
-    {"center", "ljust", "rjust", "zfill", "expandtabs", "indent", "wordwrap", "batch", "slice"}
+    {
+        *("center", "ljust", "rjust", "zfill", "expandtabs", "indent", "wordwrap", "batch"),
+        *("slice", "to_bytes"),
+    }
 )
 
 
 class TooMuch(TemplateError):
     """A template produces more than any prompt needs."""
+
+
+class _Opaque(Namespace):
+    """A namespace that shows nothing of what it holds, which may be one thing many times."""
+
+    def __repr__(self) -> str:
+        return "<namespace>"
 
 
 class BoundedEnvironment(ImmutableSandboxedEnvironment):
@@ -51,6 +62,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         if not bounded:
             return
         self.globals.pop("lipsum", None)
+        self.globals["namespace"] = _Opaque
         self.filters = {name: self._paid(name, made) for name, made in self.filters.items()}
         self.filters[_FILTER] = self._pay
         self.filters[_METER] = self._rounds
@@ -72,13 +84,13 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             raise TooMuch("it makes too much: its loops or texts are too long")
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        """Parse a template so that loops and joined texts are counted."""
+        """Parse a template so that loops, joined texts and written lists are counted."""
         tree = super()._parse(source, name, filename)
         if not self.bounded:
             return tree
         for loop in list(tree.find_all(nodes.For)):
             loop.iter = nodes.Filter(loop.iter, _METER, [], [], None, None, lineno=loop.lineno)
-        return _counting_joined(tree)
+        return _counting_made(tree)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Calculate unless the result would be too large."""
@@ -100,7 +112,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     def call(self, context: Context, obj: Any, *args: Any, **kwargs: Any) -> Any:
         """Call a function or method unless its result would be too large."""
         owner = getattr(obj, "__self__", None)
-        if self.bounded and isinstance(owner, str | bytes | list | tuple):
+        if self.bounded and isinstance(owner, str | bytes | list | tuple | int):
             self._check(getattr(obj, "__name__", ""), owner, args, kwargs)
         made = super().call(context, obj, *args, **kwargs)
         return self._pay(made) if self.bounded else made
@@ -155,6 +167,8 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
                 self._fits(sum(len(str(p)) + len(str(glue)) for p in parts))
         elif name in ("format", "format_map"):
             self._narrow(value, given)
+        elif name == "sum" and any(isinstance(start, list | tuple) for start in given):
+            raise TooMuch("sum adds up numbers, not lists")
 
     def _narrow(self, form: Any, values: Any) -> None:
         """Raise for a width of five digits in a format, or given to one."""
@@ -170,12 +184,28 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         self.spend(0)
 
     def _pay(self, made: Any) -> Any:
-        if isinstance(made, str | list | tuple | bytes | dict):
+        if isinstance(made, list | tuple | dict):
+            self._fits(len(made))
+            self._weigh(made)
+        elif isinstance(made, str | bytes):
             self._fits(len(made))
             self.spend(len(made))
         else:
             self.spend(1)
         return made
+
+    def _weigh(self, made: Any) -> None:
+        """Count all that a list holds, as often as it holds it.
+
+        A list of twice the same list, 60 times over, is small; but Python writes, compares and
+        sorts it as if it were large, and nothing can stop that.
+        """
+        waiting = [made]
+        while waiting:
+            holder = waiting.pop()
+            self.spend(_ROUND + len(holder))
+            items = holder.values() if isinstance(holder, dict) else holder
+            waiting += [item for item in items if isinstance(item, list | tuple | dict)]
 
     def counted_pieces(self, pieces: Iterable[str]) -> Iterator[str]:
         """Yield a template's output and count it.
@@ -201,14 +231,18 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             yield item
 
 
-def _counting_joined(tree: nodes.Template) -> nodes.Template:
-    """Count texts joined by ``~``."""
+def _counting_made(tree: nodes.Template) -> nodes.Template:
+    """Count texts joined by ``~``, and written lists, tuples and dictionaries."""
     from jinja2.visitor import NodeTransformer
 
     class Counting(NodeTransformer):
-        def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
+        def visit_Concat(self, node: nodes.Expr) -> nodes.Node:
             self.generic_visit(node)
+            if getattr(node, "ctx", "load") != "load":  # the names that a loop or set assigns
+                return node
             return nodes.Filter(node, _FILTER, [], [], None, None, lineno=node.lineno)
+
+        visit_List = visit_Tuple = visit_Dict = visit_Concat
 
     counted: nodes.Template = Counting().visit(tree)
     return counted
