@@ -144,6 +144,18 @@ def test_a_refused_parameter_can_be_left_out(text: str, param: str | None, way_o
     assert ("null" in str(error)) == bool(way_out)
 
 
+@pytest.mark.parametrize(
+    ("location", "says"),
+    [
+        ("/v2/chat/completions", "=http://127.0.0.1:1/v2."),
+        ("http://[bad", "an address that is none"),
+    ],
+    ids=["relative", "none"],
+)
+def test_a_moved_address_may_be_relative_or_none(location: str, says: str) -> None:
+    assert says in str(moved(MODEL, 301, location))
+
+
 def test_a_moved_address_is_said_without_what_it_holds() -> None:
     error = moved(MODEL, 301, "https://me:pw@new.example/v2/chat/completions?api-version=1")
     assert isinstance(error, NotFoundError)

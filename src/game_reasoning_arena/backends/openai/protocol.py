@@ -8,9 +8,10 @@ import re
 import ssl
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urljoin
 
 from game_reasoning_arena.backends.openai import waits
-from game_reasoning_arena.backends.openai.addresses import base_of
+from game_reasoning_arena.backends.openai.addresses import base_of, endpoint
 from game_reasoning_arena.errors import (
     AuthError,
     BackendError,
@@ -201,7 +202,15 @@ def moved(model: Model, status: int, location: str | None) -> NotFoundError:
         return NotFoundError(
             f"{model.name}: {server} answered {status}, which holds no answer.", status=status
         )
-    new = clean(model, base_of(location))
+    asked = model.provider.api_base if model.provider else None
+    try:
+        new = clean(model, base_of(urljoin(endpoint(asked) if asked else "", location)))
+    except ValueError:
+        return NotFoundError(
+            f"{model.name}: {server} answered {status} and names an address that is none, "
+            f"{clean(model, location)}. Check provider.{server}.api_base.",
+            status=status,
+        )
     return NotFoundError(
         f"{model.name}: {server} answered {status}: the address has moved to {new}. No key and no "
         f"question was sent there. If you trust it, set "
