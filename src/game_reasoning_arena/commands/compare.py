@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from game_reasoning_arena.errors import UserError, choose_from
-from game_reasoning_arena.process.text import as_cell
+from game_reasoning_arena.process.text import as_cell, plain
 from game_reasoning_arena.recording import layout
 
 if TYPE_CHECKING:
@@ -104,7 +104,6 @@ def run(args: argparse.Namespace) -> int:
     from rich.text import Text
 
     from game_reasoning_arena.analysis.tables.terminal import to_rich
-    from game_reasoning_arena.process.text import plain
 
     comparison = _comparison(args)
     tables = _chosen_tables(comparison, args)
@@ -219,7 +218,6 @@ def _all_caveats(comparison: Comparison, console: Console) -> None:
     from rich.text import Text
 
     from game_reasoning_arena.analysis.statistics.differences import prompt_diffs
-    from game_reasoning_arena.process.text import plain
 
     for diff in prompt_diffs(comparison.loaded):
         console.print(Text(plain(diff) + "\n"))
@@ -238,7 +236,6 @@ def _reasoning(
 
     from game_reasoning_arena.analysis.statistics import reasoning
     from game_reasoning_arena.analysis.tables.terminal import to_rich
-    from game_reasoning_arena.process.text import plain
 
     loaded, seen = comparison.loaded, comparison.standings
     written = reasoning.passages(loaded, seen)

@@ -39,7 +39,7 @@ from game_reasoning_arena.configuration.output_directory import (
     chosen_directory,
     claim_directory,
 )
-from game_reasoning_arena.configuration.trust import Trust, current_trust, trusting
+from game_reasoning_arena.configuration.trust import Trust, current_trust, trusting, words_to_trust
 from game_reasoning_arena.errors import ArenaError, ConfigProblems, Fault, UserError
 from game_reasoning_arena.preflight.composing import without_hydra
 from game_reasoning_arena.preflight.composition_problems import (
@@ -286,7 +286,6 @@ def _play(
     Raises:
         ArenaError: the error that ended the run; Hydra would print it in its own way.
     """
-    from game_reasoning_arena.configuration.trust import words_to_trust
     from game_reasoning_arena.running.result_table import show_result
     from game_reasoning_arena.running.runner import run
 

@@ -21,13 +21,19 @@ from game_reasoning_arena.configuration.trust import (
     words_to_trust,
 )
 from game_reasoning_arena.errors import ConfigProblems, UserError
-from game_reasoning_arena.preflight.experiment import Experiment
+from game_reasoning_arena.preflight.experiment import (
+    BACKEND_NOT_IDENTITY,
+    NOT_IDENTITY,
+    Experiment,
+    changed_files,
+)
 from game_reasoning_arena.process.files import read_file, replace_file
 from game_reasoning_arena.process.yaml_text import check_end
 from game_reasoning_arena.recording import layout
-from game_reasoning_arena.recording.config_text import flatten
+from game_reasoning_arena.recording.config_text import as_yaml, flatten
+from game_reasoning_arena.recording.decoding import record_or_none
 from game_reasoning_arena.recording.reader import RunReader
-from game_reasoning_arena.recording.run_record import RunRecord, run_or_none
+from game_reasoning_arena.recording.run_record import Extension, RunRecord, run_or_none
 from game_reasoning_arena.records import FINAL
 from game_reasoning_arena.running.recovery import recovered_run
 
@@ -147,8 +153,6 @@ def experiment_of(
 
 def files_changed_since(directory: Path, experiment: Experiment) -> list[str]:
     """Return the settings of files that changed since a run was begun, as ``KEY=PATH``."""
-    from game_reasoning_arena.preflight.experiment import changed_files
-
     then = run_or_none(directory) or RunRecord()
     return changed_files(then.contents, experiment.contents, experiment.config)
 
@@ -184,8 +188,6 @@ def _config_again(directory: Path, lost: str) -> str:
     """
     from game_reasoning_arena.preflight.preparation import prepare
     from game_reasoning_arena.preflight.session import compose_words
-    from game_reasoning_arena.recording.config_text import as_yaml
-    from game_reasoning_arena.recording.decoding import record_or_none
     from game_reasoning_arena.sweeping.files import JobFile
 
     path = directory / layout.CONFIG
@@ -295,8 +297,6 @@ def _mended_code(directory: Path, experiment: Experiment, record: RunRecord) -> 
 
 def _asked_for(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Return whether the user changed a question by this key; other models bring other entries."""
-    from game_reasoning_arena.preflight.experiment import BACKEND_NOT_IDENTITY, NOT_IDENTITY
-
     group, _, rest = key.partition(".")
     if rest.endswith("display_name"):
         return False
@@ -321,8 +321,6 @@ def _renamed(written: Mapping[str, Any], experiment: Experiment) -> list[str]:
 def _write_down(directory: Path, experiment: Experiment, record: RunRecord, past: Past) -> None:
     """Record another number of episodes and display names, and no other setting of this sitting."""
     from game_reasoning_arena.configuration.command_line import read_plain_file
-    from game_reasoning_arena.recording.config_text import as_yaml
-    from game_reasoning_arena.recording.run_record import Extension
 
     changed = record.identity not in (None, experiment.identity)
     before = record.planned

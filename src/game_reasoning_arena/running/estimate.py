@@ -20,12 +20,11 @@ from msgspec.structs import replace
 from game_reasoning_arena.errors import ArenaError, Fault
 from game_reasoning_arena.process.event_loop import run_coroutine
 from game_reasoning_arena.process.faults import describe_fault
-from game_reasoning_arena.records import Model, Reply, Request, ResponseRecord
+from game_reasoning_arena.records import Asker, Model, Reply, Request, ResponseRecord
 from game_reasoning_arena.simulation.players import make_agent
 
 if TYPE_CHECKING:
     from game_reasoning_arena.preflight.experiment import Experiment
-    from game_reasoning_arena.records import Asker
 
 DRY_EPISODES = 20
 CHARACTERS_PER_TOKEN = 4

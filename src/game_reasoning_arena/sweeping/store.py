@@ -185,8 +185,6 @@ class Sweep:
             write_file(self.stop_file, encode_record(StopFile(kind=kind, reason=reason)))
 
     def _table(self) -> str:
-        from game_reasoning_arena.sweeping.store import csv_rows
-
         rows = csv_rows(self)
         out = io.StringIO()
         if rows:

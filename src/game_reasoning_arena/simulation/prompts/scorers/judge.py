@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -98,8 +99,6 @@ class ModelJudge(Scorer):
         verdict = super().judge(reply, item, key)
         if self.check is None:
             return verdict
-        from dataclasses import replace
-
         return replace(verdict, label=self.check.judge(reply, item, key).score)
 
     def score(self, found: Found, item: Item, key: Any) -> Scored:
@@ -126,8 +125,6 @@ class ModelJudge(Scorer):
         return None
 
     def _grade(self, reply: Reply) -> Verdict:
-        from dataclasses import replace
-
         verdict = read_grade(reply, "line", self._names)
         if verdict.action is None:
             return verdict
