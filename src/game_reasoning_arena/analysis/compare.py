@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from game_reasoning_arena.analysis.statistics import costs, differences
+from game_reasoning_arena.analysis.statistics import confounders, costs, differences
 from game_reasoning_arena.analysis.statistics.answer_tables import answer_tables
 from game_reasoning_arena.analysis.statistics.answers import Answers, answers_of
 from game_reasoning_arena.analysis.statistics.board_tables import (
@@ -165,7 +165,7 @@ class Comparison:
         """All tables, in the order they are shown."""
         responses = self.responses
         results = results_table(self.standings, self.policy)
-        results.notes += differences.pooled(self.differences, self.standings)
+        results.notes += confounders.pooled(self.differences, self.standings)
         pairs = pairs_table(self.pairs)
         if any(row["needed"] for row in pairs.rows) and _can_be_longer(self.loaded):
             pairs.notes.append(
@@ -250,7 +250,7 @@ class Comparison:
         asked = list(dict.fromkeys(c.label for c in self.standings.competitors.values() if c.asked))
         found = []
         met = {(pair.game, pair.a, pair.b) for pair in self.pairs if pair.basis == "met"}
-        line = differences.confounded_line(self.differences, self.loaded, self.standings, met)
+        line = confounders.confounded_line(self.differences, self.loaded, self.standings, met)
         if line:
             found.append(line)
         found += self.mendable

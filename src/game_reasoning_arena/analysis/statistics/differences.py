@@ -9,17 +9,15 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
-from itertools import combinations
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 from msgspec import to_builtins
 
-from game_reasoning_arena.analysis.statistics.competitors import Competitor, run_names
+from game_reasoning_arena.analysis.statistics.competitors import run_names
 from game_reasoning_arena.analysis.statistics.standings import Standings
 from game_reasoning_arena.analysis.tables.forms import UNKNOWN_TEXT, Column, Table
-from game_reasoning_arena.process.text import first_few
 from game_reasoning_arena.recording.config_text import flatten, is_below
 from game_reasoning_arena.recording.frames import LoadedRuns
 from game_reasoning_arena.recording.versions import CHOICES_THAT_MATTER, MATTERS
@@ -32,7 +30,7 @@ _NOT_CONFOUNDING = (
 )  # fmt: skip
 
 #: Where the settings of players stand.
-_SETTINGS = ("agents.", "model.", "sampling.", "simulation.shots")
+PLAYER_SETTINGS = ("agents.", "model.", "sampling.", "simulation.shots")
 
 #: Lines of a prompt's diff that are shown.
 DIFF_LINES = 12
@@ -119,23 +117,6 @@ def unexpected(table: Table, loaded: LoadedRuns) -> Table:
 _CHOSEN = ("config ", "system prompt ", "first question ", "parameters sent", "model served")
 
 
-def pooled(table: Table, standings: Standings) -> Iterator[str]:
-    """Yield competitors whose episodes come from runs between which a confounder differs."""
-    found: dict[str, list[str]] = defaultdict(list)
-    suspects = [row for row in table.rows if row["confounds"]]
-    for (game, competitor), part in standings.table.groupby(["game", "competitor"], sort=False):
-        runs = part["run"].unique()
-        unlike = [
-            str(row["what"])
-            for row in suspects  # None is not known, and no value of its own
-            if len({row[f"run{run}"] for run in runs} - {None}) > 1
-        ]
-        if unlike:
-            found[first_few(unlike, 3)].append(f"{competitor}, {game}")
-    for unlike_, whos in found.items():
-        yield f"{'; '.join(whos)}: one row of runs between which these differ: {unlike_}."
-
-
 def prompt_diffs(loaded: LoadedRuns) -> list[str]:
     """Return unified diffs of system messages, and of first questions to the same deal."""
     names = run_names(loaded)
@@ -205,7 +186,7 @@ def _config(loaded: LoadedRuns, mixed: Sequence[str]) -> Iterator[tuple[str, boo
             having = used.get(_section(key))
             if having and len({cells[i] for i in having}) == 1:
                 continue  # shown by which runs use the backend at all
-            own = key.startswith(_SETTINGS) and key.rpartition(".")[2] in mixed
+            own = key.startswith(PLAYER_SETTINGS) and key.rpartition(".")[2] in mixed
             yield f"config {key}", own or not key.startswith(_NOT_CONFOUNDING), cells
 
 
@@ -353,76 +334,6 @@ def _clip(cell: str | None, width: int = 60) -> str | None:
     return f"{cell[: width - 10]}… {_hash(cell)[7:13]}"
 
 
-def confounded_line(
-    table: Table, loaded: LoadedRuns, standings: Standings, met: Set[tuple[str, str, str]]
-) -> str | None:
-    """Return the loud line, or None when nothing recorded stands between the competitors.
-
-    Args:
-        table: of differences.
-        loaded: the runs.
-        standings: of the same runs.
-        met: (game, A, B) of pairs that are compared by games against each other, in which what
-            differs between runs was the same for both.
-    """
-    own = entangled(standings)
-    found = []
-    for key in own:
-        values = {c.label: _shown(c.settings.get(key)) for c in _compared(standings)}
-        found.append(f"{key} of the players ({_by_value(values)})")
-    if len(loaded.readers) > 1:
-        for row in table.rows:
-            setting = str(row["what"]).removeprefix("config ")
-            if not row["confounds"] or (
-                setting.startswith(_SETTINGS) and setting.rpartition(".")[2] in own
-            ):
-                continue
-            cells = [_shown(row[f"run{run}"]) for run in range(len(loaded.readers))]
-            if values := _apart(cells, standings, met):
-                found.append(f"{row['what']} ({_by_value(values)})")
-    if not found:
-        return None
-    between = " between the runs" if len(loaded.readers) > 1 else ""
-    return (
-        f"CONFOUNDED: besides who played, these differ{between}: {first_few(found, 6)}. "
-        "A difference between competitors with different values may come from that."
-    )
-
-
-def _compared(standings: Standings) -> list[Competitor]:
-    """Models; where there are none, everybody."""
-    every = list(standings.competitors.values())
-    return [c for c in every if c.asked] or every
-
-
-def _apart(
-    cells: Sequence[str], standings: Standings, met: Set[tuple[str, str, str]]
-) -> dict[str, str]:
-    """Values of those whose runs of a game have others than another's, with which they are
-    compared over several runs."""
-    labels = {c.label for c in _compared(standings)}
-    found: dict[str, str] = {}
-    for game, part in standings.table.groupby("game", sort=False):
-        values = {
-            str(competitor): tuple(sorted({cells[run] for run in mine["run"].unique()}))
-            for competitor, mine in part.groupby("competitor", sort=False)
-            if competitor in labels
-        }
-        for a, b in combinations(values, 2):
-            if values[a] != values[b] and not {(game, a, b), (game, b, a)} & met:
-                found |= {competitor: " and ".join(values[competitor]) for competitor in (a, b)}
-    return found
-
-
-def _by_value(values: Mapping[str, str]) -> str:
-    """``100: alpha; 250: beta, gamma``, from the value of each."""
-    having: dict[str, list[str]] = defaultdict(list)
-    for competitor, value in values.items():
-        having[value].append(competitor)
-    parts = (f"{value}: {first_few(some, 4, last=', ')}" for value, some in having.items())
-    return first_few(parts, 6, between="; ", last="; ")
-
-
-def _shown(value: Any) -> str:
-    """A value of a setting in a few characters."""
+def shown_value(value: Any) -> str:
+    """Return a setting's value in a few characters."""
     return _clip(_text(value), 40) or UNKNOWN_TEXT
