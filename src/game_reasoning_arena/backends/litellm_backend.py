@@ -21,6 +21,7 @@ from game_reasoning_arena.backends.litellm.answers import (
     sent_by,
 )
 from game_reasoning_arena.backends.litellm.library import (
+    beside,
     close_clients,
     load_litellm,
     settle,
@@ -294,6 +295,6 @@ def _cost(model: Model, answer: Answer, answered: Any) -> float | None:
     own_address = model.provider is not None and model.provider.api_base
     if cost is None and not own_address and answer.usage.prompt_tokens is not None:
         # LiteLLM knows more about its own routes; at any other address its guess is by name only.
-        known = getattr(answered, "_hidden_params", {}).get("response_cost")
+        known = beside(answered, "response_cost")
         cost = known if isinstance(known, float) else None
     return cost

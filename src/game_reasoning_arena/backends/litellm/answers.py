@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from game_reasoning_arena.backends.litellm.library import beside
 from game_reasoning_arena.backends.openai import protocol, waits
 from game_reasoning_arena.backends.openai.answer import Answer, Ended
 from game_reasoning_arena.backends.openai.body import BodyReader
@@ -51,8 +52,7 @@ async def collected_from(model: Model, stream: Any, wire: Wire) -> Answer:
     async for chunk in stream:
         now = wire.received_at or time.monotonic()
         # chunk.model repeats what was asked for.
-        served = getattr(chunk, "_hidden_params", {}).get("provider_response_model")
-        answer.add_head({"model": served})
+        answer.add_head({"model": beside(chunk, "provider_response_model")})
         for choice in chunk.choices[:1]:
             answer.add_choice(
                 {"finish_reason": choice.finish_reason}, _message_fields(choice.delta), now

@@ -73,6 +73,11 @@ def _mark_of_own_calls() -> ContextVar[bool] | None:
     return mark if isinstance(mark, ContextVar) else None
 
 
+def beside(answered: object, name: str) -> Any:
+    """Return what LiteLLM keeps beside an answer or a piece of a stream; None if it has nothing."""
+    return getattr(answered, "_hidden_params", {}).get(name)
+
+
 async def close_clients(library: ModuleType) -> None:
     """Close the connections of routes that LiteLLM opens by itself, and forget all its clients."""
     litellm: Any = library
