@@ -365,3 +365,73 @@ def test_a_file_names_no_function_of_this_package_as_a_policy(arena: Arena, tmp_
     ran = arena("--config", str(config))
     assert ran.code == 2, ran.out
     assert "no trusted name covers" in ran.err
+
+
+LISTED: dict[str, tuple[str, str]] = {
+    "its address": ("litellm_openai/gpt-4o", "OPENAI_API_KEY@"),
+    "another secret": ("direct_aws/small", "AWS_SECRET_ACCESS_KEY@"),
+    "code of a model's own": ("vllm_theirs", "vllm_theirs.trust_remote_code"),
+    "a class in an engine": ("vllm_evil", "vllm_evil.worker_cls"),
+}
+
+
+@pytest.mark.parametrize("how", LISTED)
+def test_a_list_of_models_is_not_the_users_word(
+    arena: Arena,
+    tmp_path: Path,
+    loopback: LoopbackServer,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEY)
+    here = str(tmp_path)
+    content = {
+        "providers": {
+            "openai": {"api_base": loopback.url},
+            "aws": {"api_base": loopback.url, "api_key_env": "AWS_SECRET_ACCESS_KEY"},
+        },
+        "models": [
+            {"name": "vllm_theirs", "model_path": here, "trust_remote_code": True},
+            {"name": "vllm_evil", "model_path": here, "engine": {"worker_cls": "evil.Worker"}},
+        ],
+    }
+    (tmp_path / "theirs.yaml").write_text(yaml.safe_dump(content))
+    model, asked = LISTED[how]
+    player = f"agents.player_0.model={model}"
+    for words in (
+        ("catalog.files=[theirs.yaml]", player),
+        ("-m", "catalog.files=[theirs.yaml]", player, "seed=1,2"),
+        ("doctor", "--ping", model, "catalog.files=[theirs.yaml]"),
+    ):
+        ran = arena(*words)
+        assert ran.code == 2, ran.out
+        assert f"trusted_targets=[{asked}" in ran.err
+    assert loopback.requests() == []
+
+
+def test_a_list_of_models_with_the_users_word(
+    arena: Arena, tmp_path: Path, loopback: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB_API_KEY", KEY)
+    lab = {"api_base": loopback.url, "api_key_env": "LAB_API_KEY"}
+    (tmp_path / "lists.yaml").write_text(yaml.safe_dump({"providers": {"lab": lab}}))
+    words = ("catalog.files=[lists.yaml]", "agents.player_0.model=direct_lab/small", "episodes=1")
+    assert arena(*words).code == 2
+    assert loopback.requests() == []
+    assert arena(*words, f"trusted_targets=[LAB_API_KEY@{loopback.url}]").code == 0
+    assert loopback.requests()
+
+
+def test_a_ping_takes_no_key_by_its_value(
+    arena: Arena, tmp_path: Path, loopback: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    address = f"{loopback.url}/${{oc.env:OPENAI_API_KEY}}"
+    preset = tmp_path / "conf" / "experiment" / "mine.yaml"
+    preset.parent.mkdir(parents=True)
+    preset.write_text(f"# @package _global_\nprovider:\n  lab: {{api_base: '{address}'}}\n")
+    ran = arena("doctor", "--ping", "direct_lab/small", "experiment=mine")
+    assert ran.code == 2, ran.out
+    assert "api_key_env" in ran.err
+    assert loopback.requests() == []

@@ -87,6 +87,9 @@ class Catalog:
         if problems := [problem for content in contents for problem in content.problems]:
             raise ConfigProblems(problems)
         self._sources = sources
+        #: The lists that lie in none of the directories.
+        self.files: tuple[str | Path, ...] = ()
+        self._inline = Contents()
         self._models: dict[str, ModelEntry] = {}
         self._providers = builtin_providers()
         self._origins = dict.fromkeys(self._providers, "litellm")
@@ -156,7 +159,14 @@ class Catalog:
     ) -> Catalog:
         listed = [sources.file(name) for name in files]
         inline = _inline(inline_models, inline_providers or {})
-        return cls(sources, [*sources.of_dirs, *listed, inline])
+        made = cls(sources, [*sources.of_dirs, *listed, inline])
+        made.files = tuple(files)
+        made._inline = inline
+        return made
+
+    def without_files(self) -> Catalog:
+        """Return the catalog of the same directories and inline entries, without further lists."""
+        return Catalog(self._sources, [*self._sources.of_dirs, self._inline])
 
     def models(self) -> list[ModelEntry]:
         """Return all listed models, by name."""
@@ -404,13 +414,11 @@ def _unknown_provider(name: str, providers: Collection[str]) -> str:
     )
 
 
-def own_addresses(catalog: Catalog) -> set[tuple[str, str | None, str | None]]:
-    """Return provider, key variable and address of all entries of the shipped and the user's lists.
+def addresses_in(catalog: Catalog) -> set[tuple[str, str | None, str | None]]:
+    """Return provider, key variable and address of all entries of a catalog.
 
-    None as address means the provider's own, as LiteLLM knows it. Additions by files and
-    configurations to the catalog of the directories are left out.
+    None as address means the provider's own, as LiteLLM knows it.
     """
-    catalog = catalog.with_entries()
     known: set[tuple[str, str | None, str | None]] = set()
     for name, variables in KEY_VARIABLES.items():
         for variable in (*variables, None):

@@ -10,14 +10,15 @@ from typing import Any
 
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.factory import default_backend_confs, make_backend
-from game_reasoning_arena.catalog.catalog import Catalog, own_addresses
+from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.catalog.sampling import sampling_from_environment
 from game_reasoning_arena.commands.tables import print_line, show_table
 from game_reasoning_arena.configuration.command_line import read_command_line
+from game_reasoning_arena.configuration.secret_values import secrets_held, secrets_named
 from game_reasoning_arena.configuration.trust import (
     Trust,
     current_trust,
-    model_demands,
+    refused_models,
     trusting,
 )
 from game_reasoning_arena.errors import ArenaError, BackendError, ConfigProblems, Fault
@@ -47,7 +48,7 @@ def ping(name: str, *, files: Sequence[Path] = (), overrides: Sequence[str] = ()
         settings = _composed(files, overrides) if overrides else _shipped(files)
         catalog, confs, trusted, run_sampling = settings
         model = catalog.resolve(name, backends=confs)
-        if refused := current_trust().refused(model_demands([model], own_addresses(catalog))):
+        if refused := refused_models([model], catalog, trusted):
             raise ConfigProblems(refused)
     small = Sampling(max_tokens=PING_TOKENS).merged(sampling_from_environment())
     sampling = run_sampling.merged(model.sampling).merged(small)
@@ -96,7 +97,11 @@ def _composed(files: Sequence[Path], overrides: Sequence[str]) -> _Settings:
     from game_reasoning_arena.preflight.session import compose_with_catalog
 
     cfg, catalog = compose_with_catalog(list(overrides))
+    if named := secrets_named(cfg):
+        raise ConfigProblems(named)
     config: Any = OmegaConf.to_container(cfg, resolve=True)
+    if held := secrets_held(config):
+        raise ConfigProblems(held)
     problems = Problems()
     providers = check_providers(config["provider"] or {}, problems)
     sampling = check_sampling(config["sampling"], "sampling", problems)

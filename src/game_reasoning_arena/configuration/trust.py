@@ -16,11 +16,12 @@ import os
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from game_reasoning_arena.catalog.catalog import Catalog, addresses_in
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.process.files import read_file
 from game_reasoning_arena.process.paths import conf_dirs, shipped_conf
@@ -232,6 +233,28 @@ def model_demands(
                 item=_origin(address),
                 effect=f"prompts would be sent to {address}",
             )
+
+
+def refused_models(models: Sequence[Model], catalog: Catalog, trusted: Sequence[str]) -> list[str]:
+    """Return one sentence for each thing that models would do and the user has not allowed.
+
+    A list of ``catalog.files`` may be somebody else's, as may a file that describes the run.
+
+    Args:
+        models: those of the run.
+        catalog: all that describes them.
+        trusted: what the configuration allows, which counts where the user has typed it.
+    """
+    trust = current_trust()
+    if trust.source is not None:
+        return trust.refused(model_demands(models, addresses_in(catalog.with_entries())))
+    if not catalog.files:
+        return []
+    mine = catalog.without_files()
+    own = {one.name: one.engine for one in mine.models()}
+    theirs = [replace(m, engine={}) if own.get(m.name) == m.engine else m for m in models]
+    asking = Trust.of_file(Path(catalog.files[0]), allowed=trusted)
+    return asking.refused(model_demands(theirs, addresses_in(mine)))
 
 
 def launcher_demands(launcher: Mapping[str, Any]) -> Iterator[Demand]:

@@ -18,10 +18,10 @@ from game_reasoning_arena.assessment import check_assessable
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.factory import make_backend
 from game_reasoning_arena.backends.openai.protocol import no_constraint
-from game_reasoning_arena.catalog.catalog import Catalog, own_addresses
+from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.catalog.sampling import sampling_from_environment
 from game_reasoning_arena.configuration.secret_values import secrets_held, secrets_named
-from game_reasoning_arena.configuration.trust import code_demands, current_trust, model_demands
+from game_reasoning_arena.configuration.trust import code_demands, current_trust, refused_models
 from game_reasoning_arena.configuration.value_checks import (
     Problems,
     against_schema,
@@ -100,8 +100,8 @@ def prepare(
     asked = [*players, *judges]
     models = list({p.model.name: p.model for p in asked if p.model}.values())
     _check_address(config["model"], models, problems)
-    if trust.source is not None and catalog is not None and models:
-        refused += trust.refused(model_demands(models, own_addresses(catalog)))
+    if catalog is not None and models:
+        refused += refused_models(models, catalog, config["trusted_targets"])
         problems.add_all(refused)
     if refused:
         problems.raise_found()  # before anything is loaded or connected
