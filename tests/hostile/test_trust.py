@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -435,3 +437,94 @@ def test_a_ping_takes_no_key_by_its_value(
     assert ran.code == 2, ran.out
     assert "api_key_env" in ran.err
     assert loopback.requests() == []
+
+
+SWEPT = ("-m", "agents.player_0.model=scripted_first", "seed=1,2", "episodes=1")
+
+
+def forged_sweep(arena: Arena, tmp_path: Path, **changes: Any) -> Path:
+    """A sweep whose jobs are to be played again, with other content of ``sweep.json``."""
+    assert arena(*SWEPT, "hydra.sweep.dir=sw").code == 0
+    sweep = tmp_path / "sw"
+    content = json.loads((sweep / "sweep.json").read_text())
+    for job in content["jobs"]:
+        (sweep / job["directory"] / "run.json").unlink()
+        (sweep / job["directory"] / "episodes.jsonl").unlink()
+        (sweep / job["directory"] / "responses.jsonl").unlink()
+        (sweep / ".jobs" / f"{job['number']}.end.json").unlink(missing_ok=True)
+        job["status"] = "pending"
+    (sweep / "sweep.json").write_text(json.dumps(content | changes))
+    return sweep
+
+
+@pytest.mark.parametrize("named_by", ["config_dir", "command"])
+def test_a_sweeps_directory_of_settings_is_not_the_users_own(
+    arena: Arena,
+    tmp_path: Path,
+    loopback: LoopbackServer,
+    monkeypatch: pytest.MonkeyPatch,
+    named_by: str,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    theirs = tmp_path / "theirs"
+    (theirs / "provider").mkdir(parents=True)
+    entry = {"api_base": loopback.url, "api_key_env": "OPENAI_API_KEY"}
+    (theirs / "provider" / "openai.yaml").write_text(yaml.safe_dump(entry))
+    model = "agents.player_0.model=direct_openai/gpt-4o"
+    command = ["-m", "--config-dir", str(theirs), model, "episodes=1"]
+    if named_by == "command":
+        forged_sweep(arena, tmp_path, command=command)
+        ran = arena("resume", "sw", "seed=1,2,3")
+    else:
+        sweep = forged_sweep(arena, tmp_path, config_dir=str(theirs))
+        own = arena("-m", "--config-dir", "theirs", model, *SWEPT[2:], "hydra.sweep.dir=own")
+        assert own.code == 0, own.err
+        loopback.reset()
+        for file in (tmp_path / "own" / ".jobs").glob("[0-9].json"):
+            content = json.loads(file.read_text())
+            content["config"]["provider"] = {}
+            (sweep / ".jobs" / file.name).write_text(json.dumps({**content, "identity": None}))
+        ran = arena("resume", "sw")
+    assert ran.code == 2, ran.out
+    assert "OPENAI_API_KEY@http://127.0.0.1" in ran.err
+    assert loopback.requests() == []
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "+hydra.callbacks.x._target_=evil.Evil",
+        "hydra.searchpath=[pkg://evil]",
+        "hydra.sweeper._target_=evil.Evil",
+        "+hydra.job.env_set.PATH=evil",
+        "+hydra.job_logging.handlers.x.class=evil.Evil",
+        "--info=evil",
+    ],
+)
+def test_a_recorded_command_says_nothing_to_hydra_itself(
+    arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    mark = evil_module(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    forged_sweep(arena, tmp_path, command=[*SWEPT, word])
+    ran = arena("resume", "sw", "seed=1,2,3")
+    assert ran.code == 2, ran.out
+    assert word in ran.err
+    assert "--trust" in ran.err
+    assert not mark.exists()
+
+
+def test_a_sweeps_workers_stand_where_the_user_stands(arena: Arena, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / ".env").write_bytes(b"\xff\xfe is no text, so that reading it is an error")
+    sweep = forged_sweep(arena, tmp_path, cwd=str(theirs))
+    assert arena("resume", "sw").code == 0
+    (sweep / "0_seed-1" / "run.json").unlink()
+    job_file = sweep / ".jobs" / "0.json"
+    code = "import sys; from game_reasoning_arena.sweeping.worker import play_job as play; "
+    command = [sys.executable, "-c", code + "play(sys.argv[1])", str(job_file)]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    assert json.loads(job_file.read_text())["cwd"] == str(theirs)
+    ended = json.loads(job_file.with_suffix(".end.json").read_text())
+    assert ".env" not in str(ended["reason"])

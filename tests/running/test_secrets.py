@@ -38,6 +38,7 @@ def test_canaries_stay_where_they_are(
     ran = finish(
         start_arena(
             "catalog.files=[lists.yaml]",
+            f"trusted_targets=[MY_LAB_KEY@{loopback.url}]",
             "agents=llm_vs_llm",
             f"agents.player_0.model={backend}_my_lab/small",
             f"agents.player_1.model={backend}_my_lab/other",

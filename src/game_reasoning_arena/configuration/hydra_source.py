@@ -23,6 +23,7 @@ from omegaconf import OmegaConf
 from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.catalog.entries import ModelEntry
 from game_reasoning_arena.catalog.files import options
+from game_reasoning_arena.configuration.trust import current_trust
 from game_reasoning_arena.process.paths import add_conf_dir, conf_dirs, user_conf
 from game_reasoning_arena.records import Sampling
 
@@ -40,7 +41,8 @@ def register(files: Sequence[str] = (), config_dir: str | None = None) -> Catalo
     Raises:
         ConfigProblems: all problems in the catalog's files.
     """
-    add_conf_dir(Path(config_dir) if config_dir else None)
+    typed = not current_trust().recorded
+    add_conf_dir(Path(config_dir) if config_dir else None, typed=typed)
     catalog = Catalog.load(files=files)
     CatalogSource.models = {
         name: entry for name in catalog.names() if (entry := catalog.entry(name)) is not None

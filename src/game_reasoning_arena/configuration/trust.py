@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -53,6 +54,9 @@ _PLAIN_EXECUTORS: tuple[Any, ...] = (
     [],
     (),
 )
+
+#: How to allow more where a command has :func:`add_trust_option`.
+TRUST_OPTION = "--trust '{}'"
 
 #: The default program of an agent of type uci.
 _DEFAULT_ENGINE = "stockfish"
@@ -111,6 +115,11 @@ class Trust:
             settings=typed,
             option=option,
         )
+
+    @property
+    def recorded(self) -> bool:
+        """Whether a run directory holds the words of the command, too."""
+        return self.option == TRUST_OPTION
 
     def names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the dotted names whose code may run under this configuration."""
@@ -247,12 +256,13 @@ def refused_models(models: Sequence[Model], catalog: Catalog, trusted: Sequence[
     """
     trust = current_trust()
     if trust.source is not None:
-        return trust.refused(model_demands(models, addresses_in(catalog.with_entries())))
+        own = Catalog.load(dirs=conf_dirs(typed=True))
+        return trust.refused(model_demands(models, addresses_in(own)))
     if not catalog.files:
         return []
     mine = catalog.without_files()
-    own = {one.name: one.engine for one in mine.models()}
-    theirs = [replace(m, engine={}) if own.get(m.name) == m.engine else m for m in models]
+    engines = {one.name: one.engine for one in mine.models()}
+    theirs = [replace(m, engine={}) if engines.get(m.name) == m.engine else m for m in models]
     asking = Trust.of_file(Path(catalog.files[0]), allowed=trusted)
     return asking.refused(model_demands(theirs, addresses_in(mine)))
 
@@ -265,6 +275,21 @@ def launcher_demands(launcher: Mapping[str, Any]) -> Iterator[Demand]:
             yield Demand(
                 where=where, item=where, effect="jobs would run what it says, or where it says"
             )
+
+
+#: Options of a recorded command that name nothing to obey, and such settings of Hydra's own.
+_PLAIN_OPTIONS = ("-m", "--multirun", "--config", "--config-dir", "-cd")
+_PLAIN_OF_HYDRA = re.compile(r"hydra(?:/launcher|\.launcher\..*|\.(?:sweep|run)\.\w*dir|\.verbose)")
+
+
+def command_demands(command: Sequence[str]) -> Iterator[Demand]:
+    """Yield what a recorded command would do beyond its settings, which are checked as a file's."""
+    for word in command:
+        key = word.lstrip("+~").partition("=")[0]
+        if word.startswith("-") and key not in _PLAIN_OPTIONS:
+            yield Demand(where=key, item=key, effect=f"{word} would be obeyed")
+        elif key.startswith("hydra") and not _PLAIN_OF_HYDRA.fullmatch(key.partition("@")[0]):
+            yield Demand(where=key, item=key, effect=f"Hydra would obey {word}")
 
 
 def _engine_demands(where: str, engine: Mapping[str, Any]) -> Iterator[Demand]:
@@ -369,10 +394,6 @@ def words_to_trust(config: Mapping[str, Any]) -> list[str]:
     items = [str(item) for item in config.get(KEY) or () if str(item) not in trust.allowed]
     items += [one.item for one in code_demands(config) if not trust._allows(one)]
     return ["--trust", ",".join(dict.fromkeys(items))] if items else []
-
-
-#: How to allow more where a command has :func:`add_trust_option`.
-TRUST_OPTION = "--trust '{}'"
 
 
 def add_trust_option(parser: argparse.ArgumentParser) -> None:

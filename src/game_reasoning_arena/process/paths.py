@@ -9,6 +9,7 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _added: list[Path] = []
+_typed: list[bool] = [True]
 _standing: list[Path] = []
 
 
@@ -42,8 +43,14 @@ def user_conf() -> Path | None:
     return None
 
 
-def add_conf_dir(directory: Path | None) -> None:
-    """Let a further directory (``--config-dir``) win over the others; None takes it back."""
+def add_conf_dir(directory: Path | None, *, typed: bool = True) -> None:
+    """Let a further directory (``--config-dir``) win over the others; None takes it back.
+
+    Args:
+        directory: the directory.
+        typed: whether the user has named it in this command, and not only a file.
+    """
+    _typed[:] = [typed]
     _added[:] = [] if directory is None else [directory.resolve()]
 
 
@@ -52,10 +59,15 @@ def added_conf_dir() -> str | None:
     return str(_added[0]) if _added else None
 
 
-def conf_dirs() -> list[Path]:
-    """Return all configuration directories, the one that wins last."""
+def conf_dirs(*, typed: bool = False) -> list[Path]:
+    """Return all configuration directories, the one that wins last.
+
+    Args:
+        typed: leave out one that only a file names.
+    """
     mine = user_conf()
-    return [shipped_conf(), *([mine] if mine else []), *_added]
+    added = _added if _typed[-1] or not typed else []
+    return [shipped_conf(), *([mine] if mine else []), *added]
 
 
 def listable(folder: Path, problems: list[str]) -> bool:

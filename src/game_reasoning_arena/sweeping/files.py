@@ -78,7 +78,8 @@ class JobFile(Struct, frozen=True, kw_only=True):
     number: Count
     directory: str
     overrides: list[str]
-    cwd: str
+    cwd: str  # folder for relative paths of the configuration
+    standing: str | None = None  # where the user stands: for .env, conf/ and modules
     config_dir: str | None = None
     identity: str | None = None
     config: dict[str, Any]

@@ -26,7 +26,7 @@ from msgspec import structs
 
 from game_reasoning_arena.errors import DamagedRecordError, UserError
 from game_reasoning_arena.preflight.experiment import Experiment
-from game_reasoning_arena.process.paths import added_conf_dir
+from game_reasoning_arena.process.paths import added_conf_dir, standing
 from game_reasoning_arena.process.secrets import Redactor
 from game_reasoning_arena.process.text import as_cell
 from game_reasoning_arena.recording import layout
@@ -165,6 +165,7 @@ class Sweep:
             directory=str(self.run_directory(job).absolute()),
             overrides=job.overrides,
             cwd=str(Path.cwd()),
+            standing=str(standing()),
             config_dir=self.config_dir,
             identity=job.identity,
             config=dict(job.experiment.config),

@@ -22,6 +22,10 @@ from game_reasoning_arena.configuration.output_directory import (
     chosen_directory,
     claim_directory,
 )
+from game_reasoning_arena.configuration.trust import (
+    command_demands,
+    current_trust,
+)
 from game_reasoning_arena.errors import ConfigProblems, UserError, problems_of
 from game_reasoning_arena.preflight.foresight import notes_before
 from game_reasoning_arena.process.faults import nothing_written
@@ -186,6 +190,8 @@ def words_to_resume(directory: Path, words: Sequence[str]) -> list[str]:
         UserError: the directory holds no sweep.
     """
     command = load_sweep(directory).command
+    if refused := current_trust().refused(command_demands(command)):
+        raise ConfigProblems(refused)
     kept = _without_keys(command, [*words, "sweep.resume=", "hydra.sweep.dir="])
     return [*kept, *words, f"sweep.resume={directory.resolve()}"]
 
@@ -199,7 +205,7 @@ def resume_sweep(directory: Path) -> int:
     from game_reasoning_arena.sweeping.launchers import make_launcher
 
     sweep = load_sweep(directory)
-    add_conf_dir(Path(sweep.config_dir) if sweep.config_dir is not None else None)
+    add_conf_dir(Path(sweep.config_dir) if sweep.config_dir is not None else None, typed=False)
     launcher = make_launcher(sweep.settings.launcher)
     with DirectoryLock(sweep.path):
         refresh(sweep)

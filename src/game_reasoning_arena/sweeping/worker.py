@@ -22,7 +22,7 @@ from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.process.environment import load_environment
 from game_reasoning_arena.process.event_loop import run_coroutine
 from game_reasoning_arena.process.faults import fault_of
-from game_reasoning_arena.process.paths import add_conf_dir
+from game_reasoning_arena.process.paths import add_conf_dir, working_in
 from game_reasoning_arena.process.secrets import Redactor
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.decoding import read_record, record_or_none
@@ -84,13 +84,15 @@ def _play(file: Path) -> tuple[Status, str | None]:
         raise UserError(
             f"{file} cannot be read here. Workers need the sweep's file system."
         ) from None
-    if Path(job.cwd).is_dir():
-        os.chdir(job.cwd)  # relative paths of the configuration, and .env
+    where = job.standing or job.cwd
+    if Path(where).is_dir():
+        os.chdir(where)
     add_conf_dir(Path(job.config_dir) if job.config_dir is not None else None)
     load_environment()
     directory = file.parent.parent / Path(job.directory).name
     _end_gently_at_time_limits()
-    with job_log(directory):
+    begun = Path(job.cwd) if Path(job.cwd).is_dir() else Path.cwd()
+    with working_in(begun), job_log(directory):
         experiment = stored_experiment(job)
         if (directory / layout.RUN).is_file():
             with DirectoryLock(directory):
