@@ -256,7 +256,8 @@ def refused_models(models: Sequence[Model], catalog: Catalog, trusted: Sequence[
     """
     trust = current_trust()
     if trust.source is not None:
-        own = Catalog.load(dirs=conf_dirs(typed=True))
+        dirs = conf_dirs(typed=True)
+        own = catalog.with_entries() if dirs == conf_dirs() else Catalog.load(dirs=dirs)
         return trust.refused(model_demands(models, addresses_in(own)))
     if not catalog.files:
         return []
