@@ -35,8 +35,10 @@ def test_keys_and_addresses_stay_where_they_were(
     arena = Arena(capsys)
     words = [f"agents.player_{i}.model={name}" for i, name in enumerate(names)]
     added = ["+agents.player_2.type=llm", "+agents.player_3.type=llm"]
+    mine = f"trusted_targets=[LAB_KEY@{loopback.url.removesuffix('/v1')}]"
     ran = arena(
         *added,
+        mine,
         *(f"+{word}" if i > 1 else word for i, word in enumerate(words)),
         "agents=llm_vs_llm",
         "simulation=prompts",
@@ -64,7 +66,6 @@ def test_keys_and_addresses_stay_where_they_were(
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     loopback.reset()
-    mine = f"trusted_targets=[LAB_KEY@{loopback.url.removesuffix('/v1')}]"
     again = arena("--config", str(written), mine)
     assert again.code == 0, again.err
     assert seen() == first
