@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from game_reasoning_arena.commands.table_of_commands import COMMANDS
-from game_reasoning_arena.errors import ArenaError, UserError, choose_from, near
+from game_reasoning_arena.errors import ArenaError, Interrupted, UserError, choose_from, near
 from game_reasoning_arena.process.environment import load_environment
 from game_reasoning_arena.process.open_files import raise_limit
 from game_reasoning_arena.process.output import make_writable, outlived
@@ -64,7 +64,7 @@ def _done(words: list[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
-        return 130
+        return Interrupted.exit_code
     except OSError as error:
         if error.filename is None or isinstance(error, BrokenPipeError):
             raise
