@@ -6,7 +6,7 @@ A :class:`Redactor` knows the values of all variables of the environment whose n
 those of secrets or that a configuration names for a key, and the credentials of addresses. It
 replaces them wherever they stand, also in the forms in which they travel: JSON-escaped,
 percent-encoded, as character references of HTML, in hexadecimal digits, in base64, in other letter
-case.
+case. Forms with something between the characters, such as base64 on several lines, are not found.
 """
 
 from __future__ import annotations
@@ -110,54 +110,72 @@ def _base64_forms(data: bytes) -> set[str]:
     return {form for form in forms if len(form) >= SHORT}
 
 
-#: What shows that characters may be spelled in another way.
-_ESCAPES = ("%", "&", "\\u", "\\x", "\\/")
-#: What may stand between the digits of two bytes.
-_BETWEEN = r"[\s:,;.\-]{0,3}(?:0x|\\+x)?"
+# Escaped characters, in small letters.
+_PERCENT = re.compile(r"%[0-9a-f]{2}")
+_REFERENCE = re.compile(r"&#?\w{2,8};")
+_BACKSLASH = re.compile(r"\\+(?:u[0-9a-f]{4}|x[0-9a-f]{2}|/)")
+#: Times that characters may be escaped one over the other.
+_DEPTH = 4
 #: Shorter values may be words that occur in another letter case, too.
 _ANY_CASE = 16
 
 
-class _Spelling:
-    """Finds one secret where its characters are escaped one by one, or white space and the like
-    stand in between.
+def _unescaped(lower: str) -> str:
+    """Return a text in small letters with escaped characters as they are; "" if there are none."""
+    text = lower
+    for _ in range(_DEPTH):
+        before = text
+        if "%" in text:
+            text = _PERCENT.sub(_character, text)
+        if "&" in text:
+            text = _REFERENCE.sub(_character, text)
+        if "\\u" in text or "\\x" in text or "\\/" in text:
+            text = _BACKSLASH.sub(_character, text)
+        if text == before:
+            break
+    return "" if text == lower else text
 
-    Such texts are rare: a cheap look comes before the regular expressions.
+
+def _character(match: re.Match[str]) -> str:
+    escape = match[0]
+    if escape[0] == "&":
+        return html.unescape(escape).lower()
+    digits = escape.lstrip("%\\").lstrip("ux")
+    return "/" if digits == "/" else chr(int(digits, 16)).lower()
+
+
+class _Spelling:
+    """Finds one secret where its characters are escaped one by one or are of other letter case.
+
+    A regular expression for all that is slow, so it runs only where plain searches have found the
+    secret in a copy of the text.
     """
 
     def __init__(self, value: str) -> None:
         self._value = value
-        self._data = value.encode(errors="surrogateescape")
-        self._digits = tuple(dict.fromkeys(f"{byte:02x}" for byte in self._data))
-        self._lower = value.lower() if len(value) >= _ANY_CASE else None
-        self._forms = _base64_forms(self._data)
+        self._lower = value.lower()
+        self._any_case = len(value) >= _ANY_CASE
+        # As percent signs spell it.
+        self._bytes = value.encode(errors="surrogateescape").decode("latin-1").lower()
 
     @cached_property
-    def _escaped(self) -> re.Pattern[str]:
-        flags = re.IGNORECASE if self._lower else re.NOFLAG
+    def _pattern(self) -> re.Pattern[str]:
+        flags = re.IGNORECASE if self._any_case else re.NOFLAG
         return re.compile("".join(map(_any_spelling, self._value)), flags)
 
-    @cached_property
-    def _hex(self) -> re.Pattern[str]:
-        return re.compile(_BETWEEN.join(f"{byte:02x}" for byte in self._data), re.IGNORECASE)
-
-    def replaced(self, text: str, by: str, lower: str, joined: str, *, escapes: bool) -> str:
+    def replaced(self, text: str, lower: str, unescaped: str, by: str) -> str:
         """Return the text with every such occurrence replaced.
 
         Args:
             text: the text.
+            lower: the text in small letters.
+            unescaped: the same without escapes; empty if it has none.
             by: what takes the place of the secret.
-            lower: the text in lower case.
-            joined: the text without white space, if it has several lines.
-            escapes: whether it holds any escaped characters.
         """
-        if escapes or (self._lower and self._lower in lower):
-            text = self._escaped.sub(by, text)
-        if all(digits in lower for digits in self._digits):
-            text = self._hex.sub(by, text)
-        for form in self._forms if joined else ():
-            if form in joined:
-                text = re.sub(r"\s*".join(map(re.escape, form)), by, text)
+        if (self._any_case and self._lower in lower) or (
+            unescaped and (self._lower in unescaped or self._bytes in unescaped)
+        ):
+            text = self._pattern.sub(by, text)
         return text
 
 
@@ -227,11 +245,9 @@ class Redactor:
                     break
         if self._spellings:
             lower = text.lower()
-            joined = "".join(text.split()) if "\n" in text or "\r" in text else ""
-            escapes = any(mark in text for mark in _ESCAPES)
+            unescaped = _unescaped(lower)
             for spelling, name in self._spellings.values():
-                by = f"[redacted:{name}]"
-                text = spelling.replaced(text, by, lower, joined, escapes=escapes)
+                text = spelling.replaced(text, lower, unescaped, f"[redacted:{name}]")
         for name, pattern in self._short:
             text = pattern.sub(rf"\1[redacted:{name}]", text)
         if "://" in text:
