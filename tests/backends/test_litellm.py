@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
+import zlib
 
 import pytest
 
@@ -176,3 +178,26 @@ def test_the_module_can_be_had_without_litellm() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+BLANK = b" " * (8 << 20)
+RAW = zlib.compressobj(wbits=-15)
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "says"),
+    [
+        ("GZIP", gzip.compress(BLANK), "longer than 1048576 bytes"),
+        ("deflate", RAW.compress(BLANK) + RAW.flush(), "longer than 1048576 bytes"),
+        ("gzip, gzip", gzip.compress(gzip.compress(BLANK)), "is compressed"),
+        ("br", b"\x8b", "is compressed"),
+    ],
+    ids=["capitals", "raw", "twice", "uncounted"],
+)
+def test_no_compression_passes_the_limit_of_a_body(coding: str, body: bytes, says: str) -> None:
+    with LoopbackServer() as server:
+        sent = {"body": body.decode("latin-1"), "headers": {"Content-Encoding": coding}}
+        server.set(recorded=sent)
+        backend = LiteLLMBackend(max_retries=0, most_bytes=1 << 20)
+        error = failure(backend, request(provider(server.url)))
+    assert says in str(error)

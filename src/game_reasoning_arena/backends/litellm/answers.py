@@ -20,7 +20,7 @@ from game_reasoning_arena.backends.openai import protocol, waits
 from game_reasoning_arena.backends.openai.answer import Answer, Ended
 from game_reasoning_arena.backends.openai.body import BodyReader
 from game_reasoning_arena.backends.openai.connection import connection_failure
-from game_reasoning_arena.backends.openai.wire import Redirected, Wire
+from game_reasoning_arena.backends.openai.wire import Redirected, UnknownCompression, Wire
 from game_reasoning_arena.errors import BackendError, BadRequestError, TimeoutExceededError
 from game_reasoning_arena.records import Model
 
@@ -76,6 +76,8 @@ async def answer_or_failure(
     if wire.status is not None and 300 <= wire.status < 400:
         raise protocol.moved(model, wire.status, wire.headers.get("Location"))
     network = _network_error(error)
+    if isinstance(network, UnknownCompression):
+        raise connection_failure(model, network, host=wire.host)
     if network is None and wire.taken and wire.status is not None:
         try:
             await wire.rest()

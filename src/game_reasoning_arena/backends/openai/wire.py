@@ -217,7 +217,14 @@ class Redirected(aiohttp.ClientError):
 
 #: Window bits by which zlib distinguishes gzip from deflate, and the bytes that it makes at once.
 _ANY_ZLIB = 47
+_RAW_DEFLATE = -15
 _UNPACKED_AT_ONCE = 1 << 20
+#: Compressions that LiteLLM's client may unpack, and this does not.
+_NOT_COUNTED = frozenset({"br", "zstd"})
+
+
+class UnknownCompression(aiohttp.ClientPayloadError):
+    """A body is compressed in a way whose size is not counted."""
 
 
 class BodyTooLong(aiohttp.ClientError):
@@ -241,9 +248,26 @@ class _TimedResponse(aiohttp.ClientResponse):
             if self.url.path.endswith(PATH) and not self.headers.get("Content-Encoding"):
                 self._wire = wire
                 wire.hold(self)
-        packed = self.headers.get("Content-Encoding", "") if wire.reader is not None else ""
+        packed = self._packed() if wire.reader is not None else ""
         self.content = _Counted(self.content, wire, self._wire, packed)  # type: ignore[assignment]
         return response
+
+    def _packed(self) -> str:
+        """Return the compression of the body, which nobody asked for.
+
+        Raises:
+            UnknownCompression: it is one whose size cannot be counted, or several.
+        """
+        given = self.headers.getall("Content-Encoding", [])
+        codings = [name.strip().lower() for value in given for name in value.split(",")]
+        codings = [name for name in codings if name not in ("", "identity")]
+        if not codings:
+            return ""
+        if len(codings) > 1 or codings[0] in _NOT_COUNTED:
+            raise UnknownCompression(
+                f"its answer is compressed ({', '.join(codings)[:80]}), which was not asked for"
+            )
+        return codings[0]
 
     def close(self) -> None:
         if not self._is_held():
@@ -269,6 +293,7 @@ class _Counted:
         self, content: aiohttp.StreamReader, wire: Wire, along: Wire | None, packed: str
     ) -> None:
         self._unpack = zlib.decompressobj(_ANY_ZLIB) if packed in ("gzip", "deflate") else None
+        self._is_raw = False
         self._content = content
         self._wire = wire
         self._along = along
@@ -311,7 +336,11 @@ class _Counted:
             try:
                 size += len(self._unpack.decompress(piece, _UNPACKED_AT_ONCE))
             except zlib.error:
-                return size + len(piece)  # the caller reports it when unpacking
+                if self._is_raw:
+                    return size + len(piece)  # the caller reports it when unpacking
+                # "deflate" without a head, which clients accept, too
+                self._unpack, self._is_raw = zlib.decompressobj(_RAW_DEFLATE), True
+                continue
             piece = self._unpack.unconsumed_tail
         return size
 
