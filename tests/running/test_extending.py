@@ -115,3 +115,11 @@ def test_a_job_of_a_sweep_keeps_its_length(arena: Arena, tmp_path: Path) -> None
     assert ran.code == 2
     assert "is a job of a sweep, whose jobs keep their number of episodes" in ran.err
     assert json.loads((job / "run.json").read_text())["episodes"]["planned"] == 2
+
+
+def test_a_merge_names_a_part_without_its_configuration(arena: Arena) -> None:
+    assert arena("hydra.run.dir=part", "episodes=4", "shard=0/2").code == 0
+    Path("part/config.yaml").unlink()
+    merged = arena("merge", "part", "--output", "whole")
+    assert merged.code == 2
+    assert "part: its config.yaml is missing or cannot be read" in merged.err

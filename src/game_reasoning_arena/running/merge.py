@@ -49,6 +49,12 @@ def merge(directories: Sequence[Path], output: Path, notices: list[str]) -> RunR
             ``output`` holds a run.
     """
     parts = find_runs(*directories, notice=notices.append)
+    for part in parts:
+        if not part.config:
+            raise UserError(
+                f"{part.path}: its config.yaml is missing or cannot be read. Restore it, or see "
+                f"what `arena resume {part.path}` can make anew, and merge again."
+            )
     _check_parts(parts)
     with _beside(output) as fresh:
         result = _write(parts, fresh)
