@@ -251,6 +251,10 @@ PLACES: dict[str, dict[str, Any]] = {
     "extra": {"catalog": {"models": [{"name": "direct_lab/a", "extra": {"user": _NAMED}}]}},
     "stop": {"sampling": {"stop": [_NAMED]}},
     "computed": {"simulation": {"game": "kuhn_poker", "rules": "${oc.env:${oc.env:WHICH}}"}},
+    "resolver computed": {
+        "simulation": {"game": "kuhn_poker", "rules": "${oc.${stem}:WHICH}"},
+        "stem": "env",
+    },
     "in clear": {"simulation": {"game": "kuhn_poker", "rules": f"key {KEY}"}},
 }  # fmt: skip
 

@@ -75,12 +75,17 @@ def has_credentials(text: str) -> bool:
 
 _ENV_REFERENCE = re.compile(r"\$\{\s*oc\.env\s*:\s*['\"]?([^},'\"]*)")
 
+#: A resolver whose own name is computed, so that it may be ``oc.env``.
+_COMPUTED_RESOLVER = re.compile(r"\$\{[^:{}]*\$\{[^{}]*\}[^:{}]*:([^{}]*)")
+
 
 def secret_reference(text: str) -> str | None:
     """Return the variable that ``${oc.env:NAME}`` in a text reads, if it may hold a secret.
 
-    A name that is itself computed may be any.
+    A name that is itself computed may be any, and so may a computed resolver.
     """
+    if computed := _COMPUTED_RESOLVER.search(text):
+        return computed.group(1).strip()
     for name in _ENV_REFERENCE.findall(text):
         if "${" in name or is_secret(name.strip()):
             return str(name).strip()
