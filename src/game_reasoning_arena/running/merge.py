@@ -16,19 +16,22 @@ from typing import Any
 from msgspec import structs
 from omegaconf import OmegaConf
 
-from game_reasoning_arena.errors import UserError
+from game_reasoning_arena.errors import DamagedRecordError, UserError
 from game_reasoning_arena.metering.budget import Totals
 from game_reasoning_arena.metering.probe import probe_reply
+from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.preflight.preparation import prepare
 from game_reasoning_arena.process.files import sync_directory
+from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.config_text import as_yaml
 from game_reasoning_arena.recording.decoding import episode_of, response_of
 from game_reasoning_arena.recording.reader import RunReader, find_runs
 from game_reasoning_arena.recording.run_record import Extension, Part, Provenance
 from game_reasoning_arena.recording.summary import Summary
 from game_reasoning_arena.recording.writer import RunWriter, is_locked, refuse_begun
-from game_reasoning_arena.records import FORMAT_VERSION, EpisodeRecord, Status
+from game_reasoning_arena.records import FINAL, FORMAT_VERSION, EpisodeRecord, Status
 from game_reasoning_arena.running.ledger import each_once, ended
+from game_reasoning_arena.running.past import check_plans, incomplete
 from game_reasoning_arena.running.provenance import new_run_id
 from game_reasoning_arena.running.runner import RunResult
 
@@ -90,6 +93,8 @@ def _write(parts: Sequence[RunReader], output: Path) -> RunResult:
     config = {**parts[0].config, "shard": None}
     experiment = prepare(OmegaConf.create(config), check_backends=False, played=True)
     run_id = new_run_id()
+    for part in parts:
+        _check_lines(part, experiment)
     episodes = _episodes(parts, run_id)
     planned = len(experiment.plans())
     counts = Counter(str(record.status) for record in episodes)
@@ -180,6 +185,42 @@ def _episodes(parts: Sequence[RunReader], run_id: str) -> list[EpisodeRecord]:
                 )
             seen[record.episode] = (part.path, record)
     return [seen[number][1] for number in sorted(seen)]
+
+
+def _check_lines(part: RunReader, experiment: Experiment) -> None:
+    """Refuse a part that would not be resumed as it is: a merged run is not checked again.
+
+    Raises:
+        DamagedRecordError: it holds lines of another run, or lines that contradict each other.
+        UserError: answers of its episodes are missing.
+    """
+    number = 0
+    try:
+        episodes: dict[int, EpisodeRecord] = {}
+        for number, line in enumerate(part.episodes(), 1):  # noqa: B007 (named in the error)
+            episode = episode_of(line)
+            before = episodes.get(episode.episode)
+            if before is not None and before.status in FINAL and episode.status in FINAL:
+                raise DamagedRecordError(
+                    f"episode {episode.episode} came to its end twice, and differently"
+                )
+            episodes[episode.episode] = episode
+        check_plans(part.path, experiment, episodes.values(), map(response_of, part.responses()))
+    except DamagedRecordError as error:
+        if str(part.path) in str(error):
+            raise
+        where = part.path / layout.EPISODES
+        raise DamagedRecordError(
+            f"{where}, line {number} is damaged: {error}. Correct or delete the line, then "
+            f"`arena resume {part.path}`."
+        ) from error
+    answers = map(response_of, part.responses())
+    if lost := incomplete(experiment, [*episodes.values()], answers):
+        raise UserError(
+            f"{part.path}: answers or moves of {len(lost)} finished episodes are missing in "
+            f"{layout.RESPONSES} or {layout.EPISODES}, the first of them episode {min(lost)}. "
+            f"`arena resume {part.path}` plays them again; then merge."
+        )
 
 
 def _origin(part: RunReader) -> Part:

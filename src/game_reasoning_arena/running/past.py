@@ -6,11 +6,13 @@ played again; the recorded answers of their players are used again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from game_reasoning_arena.errors import DamagedRecordError
 from game_reasoning_arena.metering.budget import Totals
@@ -38,6 +40,9 @@ from game_reasoning_arena.running.repair import damage_reported, repaired_lines,
 if TYPE_CHECKING:
     from game_reasoning_arena.agents.base_agent import PlayerSpec
     from game_reasoning_arena.preflight.experiment import Experiment
+
+#: ``scored_as`` of an answer that a judge was asked about.
+PENDING = "judge:pending"
 
 #: Where two runs ask different questions though their configurations are the same.
 UNSEEN_CHANGE = (
@@ -106,8 +111,8 @@ def load_past(directory: Path, experiment: Experiment | None = None) -> Past:
     episodes = _read_episodes(path, past)
     answers = list(_read_responses(directory / layout.RESPONSES, past))
     if experiment is not None:
-        _check_plans(directory, experiment, episodes, answers)
-        lost = incomplete(experiment, episodes, [response for response, _ in answers])
+        check_plans(directory, experiment, (e for e, _ in episodes), (r for r, _ in answers))
+        lost = incomplete(experiment, [e for e, _ in episodes], (r for r, _ in answers))
     else:
         lost = set()
     _sort_episodes(path, past, episodes, lost)
@@ -144,16 +149,20 @@ def _read_responses(path: Path, past: Past) -> Iterator[tuple[ResponseRecord, di
             yield response_of(line), line
 
 
-def _check_plans(
-    directory: Path, experiment: Experiment, episodes: _Episodes, answers: _Responses
+def check_plans(
+    directory: Path,
+    experiment: Experiment,
+    episodes: Iterable[EpisodeRecord],
+    answers: Iterable[ResponseRecord],
 ) -> None:
-    """Refuse lines of episodes that this run does not have.
+    """Refuse lines of episodes that this run does not have, and two answers to one question.
 
     Raises:
         DamagedRecordError: names the first one.
     """
+    path = directory / layout.RESPONSES
     plans = {plan.episode: plan for plan in experiment.plans()}
-    for episode, _ in episodes:
+    for episode in episodes:
         plan = plans.get(episode.episode)
         found = (episode.seed, episode.seats, episode.game)
         if plan is None or found != (plan.seed, plan.seats, experiment.simulation.name):
@@ -163,15 +172,22 @@ def _check_plans(
                 "line, then resume."
             )
     judges = {judge.name for judge in experiment.judges}
-    for response, _ in answers:
+    questions: dict[CallKey, int] = {}
+    for response in answers:
         plan = plans.get(response.episode)
         sits = plan.seats[response.seat : response.seat + 1] if plan is not None else ()
         if not sits or response.player not in {*sits, *judges}:
             raise DamagedRecordError(
-                f"{directory / layout.RESPONSES}: an answer of {response.player} in episode "
+                f"{path}: an answer of {response.player} in episode "
                 f"{response.episode}, seat {response.seat}, is none of this run's. Delete its "
                 "line, then resume."
             )
+        if response.outcome is None:
+            continue
+        question = hash(orjson.dumps(response.messages))
+        if questions.get(response.key) == question:
+            raise _answered_twice(path, response)
+        questions[response.key] = question
 
 
 #: Outcomes of the answers to one decision, by attempt and sample.
@@ -179,16 +195,29 @@ _Given = dict[int, dict[int, Outcome]]
 
 
 def incomplete(
-    experiment: Experiment, episodes: _Episodes, responses: Sequence[ResponseRecord]
+    experiment: Experiment,
+    episodes: Sequence[EpisodeRecord],
+    responses: Iterable[ResponseRecord],
 ) -> set[int]:
-    """Return the finished episodes with missing answers, as after a power failure."""
+    """Return the finished episodes with missing moves, answers or grades, as after a power
+    failure.
+    """
     asked = {player.name: player for player in experiment.players if player.model is not None}
+    judges = {judge.name for judge in experiment.judges}
     given: dict[tuple[int, int, int], _Given] = {}
+    to_grade: set[tuple[int, int]] = set()
+    grades: dict[tuple[int, int], dict[int, ResponseRecord]] = {}
     for r in responses:
-        if r.outcome is not None:
-            attempts = given.setdefault((r.episode, r.seat, r.turn), {})
-            attempts.setdefault(r.attempt, {})[r.sample] = r.outcome
-    seats = {(episode, seat) for episode, seat, _ in given}
+        if r.outcome is None:
+            continue
+        if r.player in judges:
+            grades.setdefault((r.episode, r.seat), {})[r.attempt] = r
+            continue
+        given.setdefault((r.episode, r.seat, r.turn), {}).setdefault(r.attempt, {})[r.sample] = (
+            r.outcome
+        )
+        if r.scored_as == PENDING:
+            to_grade.add((r.episode, r.seat))
     plans = {plan.episode: plan for plan in experiment.plans()}
     lost = {
         episode
@@ -196,17 +225,55 @@ def incomplete(
         if (player := asked.get(plans[episode].seats[seat])) is not None
         and not _all_given(experiment, player, attempts)
     }
-    for episode, _ in episodes:
-        number = episode.episode
-        moved = [(number, m.seat, m.turn) for m in episode.moves if m.player in asked]
-        failed = episode.forfeit.seats if episode.forfeit is not None else ()
-        sat = [seat for seat, name in enumerate(episode.seats) if name in asked]
-        needed = failed if episode.moves or failed else sat if episode.returns is None else ()
-        if not all(place in given for place in moved) or any(
-            (number, seat) not in seats for seat in needed if seat in sat
-        ):
-            lost.add(number)
-    return lost & {episode.episode for episode, _ in episodes if episode.status in FINAL}
+    scores = {e.episode: e.scores or () for e in episodes}
+    lost |= {
+        episode
+        for episode, seat in to_grade
+        if not _graded(experiment, grades.get((episode, seat), {}), scores.get(episode, ())[seat:])
+    }
+    seats = {(episode, seat) for episode, seat, _ in given}
+    lost |= {e.episode for e in episodes if _moves_missing(e, set(asked), given.keys(), seats)}
+    return lost & {episode.episode for episode in episodes if episode.status in FINAL}
+
+
+def _moves_missing(
+    episode: EpisodeRecord,
+    asked: Set[str],
+    given: Set[tuple[int, int, int]],
+    answered: Set[tuple[int, int]],
+) -> bool:
+    """Return whether a move or the answer to a question is missing.
+
+    Args:
+        episode: a finished one.
+        asked: the players that are models.
+        given: episode, seat and turn of each question with an answer.
+        answered: episode and seat of them.
+    """
+    number = episode.episode
+    if episode.returns is not None:
+        turns = {move.turn for move in episode.moves if move.turn is not None}
+        if len(turns) < episode.turns:
+            return True
+    moved = [(number, m.seat, m.turn) for m in episode.moves if m.player in asked]
+    failed = episode.forfeit.seats if episode.forfeit is not None else ()
+    sat = [seat for seat, name in enumerate(episode.seats) if name in asked]
+    needed = failed if episode.moves or failed else sat if episode.returns is None else ()
+    return not all(place in given for place in moved) or any(
+        (number, seat) not in answered for seat in needed if seat in sat
+    )
+
+
+def _graded(
+    experiment: Experiment, grades: Mapping[int, ResponseRecord], scores: Sequence[float | None]
+) -> bool:
+    """Return whether all that a judge said of an answer is there and is the score it was given."""
+    if not grades or sorted(grades) != [*range(len(grades))]:
+        return False
+    last = grades[len(grades) - 1]
+    tries = experiment.config["simulation"]["scorer"].get("rethinks", 1) + 1
+    ended = last.score is not None or last.outcome is Outcome.CONTEXT_OVERFLOW
+    return (ended or len(grades) >= tries) and scores[:1] == (last.score,)
 
 
 def _all_given(experiment: Experiment, player: PlayerSpec, attempts: _Given) -> bool:
@@ -268,12 +335,16 @@ def _sort_answers(path: Path, past: Past, answers: _Responses) -> None:
             continue
         known = past.answers.get(response.key)
         if known is not None and known.get("messages") == line.get("messages"):
-            raise DamagedRecordError(
-                f"{path}: episode {response.episode}, seat {response.seat}, turn {response.turn}, "
-                f"attempt {response.attempt} was answered twice, and differently. Delete one of "
-                "the two lines, then resume."
-            )
+            raise _answered_twice(path, response)
         past.answers[response.key] = line
+
+
+def _answered_twice(path: Path, response: ResponseRecord) -> DamagedRecordError:
+    return DamagedRecordError(
+        f"{path}: episode {response.episode}, seat {response.seat}, turn {response.turn}, attempt "
+        f"{response.attempt} was answered twice, and differently. Delete one of the two lines, "
+        "then resume."
+    )
 
 
 def _end_of(response: ResponseRecord) -> float:
