@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from game_reasoning_arena.cli import run_command
 from tests.arena import Arena, episodes, lines
@@ -104,3 +105,40 @@ def test_shards_are_merged_as_they_would_be_resumed(
     assert merged.code == 2, merged.out
     assert name in merged.err
     assert not Path("whole").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("config.yaml", {"sampling": 5}),
+        ("config.yaml", {"budget": None}),
+        ("config.yaml", {"seats": "x"}),
+        ("config.yaml", {"seats": "fixed"}),
+        ("config.yaml", {"episodes": 6}),
+        ("config.yaml", {"agents": [1]}),
+        ("run.json", {"identity": None}),
+        ("run.json", {"identity": "x"}),
+    ],
+)
+def test_shards_are_merged_by_the_configuration_that_was_played(
+    arena: Arena, shards: Path, name: str, change: Line
+) -> None:
+    shutil.copytree(shards, "parts")
+    path = Path("parts/0", name)
+    path.write_text(json.dumps(yaml.safe_load(path.read_text()) | change))
+    merged = arena("merge", "parts/0", "parts/1", "--output", "whole")
+    assert merged.code == 2, merged.out
+    assert name in merged.err or "(identities)" in merged.err
+    assert not Path("whole").exists()
+
+
+@pytest.mark.parametrize("change", [{"sampling": 5}, {"budget": [1]}, {"agents": None}])
+def test_a_job_with_a_damaged_configuration_is_named(arena: Arena, change: Line) -> None:
+    words = ("-m", *GAME, "episodes=1", "seed=5,6", "hydra.sweep.dir=sweep")
+    assert arena(*words, "sweep.budget.calls=1").code == 3
+    path = Path("sweep/.jobs/1.json")
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"config": content["config"] | change}))
+    resumed = arena("resume", "sweep")
+    assert resumed.code == 2, resumed.out
+    assert next(iter(change)) in resumed.err

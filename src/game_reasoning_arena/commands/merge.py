@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     notices: list[str] = []
     with trusting(Trust.of_file(args.directories[0], allowed=args.trust, option=TRUST_OPTION)):
         result = merge(args.directories, args.output, notices)
-    for notice in notices:
+    for notice in dict.fromkeys(notices):
         sys.stderr.write(f"note: {notice}\n")
     show_result(result, next_step=False)
     if result.status is Status.COMPLETED:

@@ -222,6 +222,29 @@ def against_schema(
     return {str(key): value for key, value in filled.items()}, wrong
 
 
+def with_types(config: Mapping[str, Any]) -> DictConfig:
+    """Return a configuration that was read from a file of a run, in the types of the schema.
+
+    Raises:
+        ConfigProblems: values of other types.
+    """
+    typed = OmegaConf.structured(ArenaConf)
+    OmegaConf.set_struct(typed, False)  # settings of another version are not this check's concern
+    try:
+        merged = OmegaConf.merge(typed, dict(config))
+    except OmegaConfBaseException as error:
+        groups = [
+            f.name for f in fields(ArenaConf) if is_dataclass(OmegaConf.get_type(typed, f.name))
+        ]
+        wrong = [key for key in groups if not isinstance(config.get(key, {}), Mapping)]
+        raise ConfigProblems(
+            [f"{key}={config[key]}: {key} is a group of settings, not one value." for key in wrong]
+            or [explain_value(error)]
+        ) from error
+    assert isinstance(merged, DictConfig)
+    return merged
+
+
 def _merge_each(node: DictConfig, values: Mapping[Any, Any], where: str) -> list[str]:
     """Put values into a typed node one by one, so that each wrong one is reported."""
     known = [str(key) for key in node]

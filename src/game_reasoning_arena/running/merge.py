@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import structs
-from omegaconf import OmegaConf
 
-from game_reasoning_arena.errors import DamagedRecordError, UserError
+from game_reasoning_arena.configuration.value_checks import with_types
+from game_reasoning_arena.errors import ConfigProblems, DamagedRecordError, UserError
 from game_reasoning_arena.metering.budget import Totals
 from game_reasoning_arena.metering.probe import probe_reply
 from game_reasoning_arena.preflight.experiment import Experiment
@@ -90,8 +90,7 @@ def _beside(output: Path) -> Iterator[Path]:
 
 
 def _write(parts: Sequence[RunReader], output: Path) -> RunResult:
-    config = {**parts[0].config, "shard": None}
-    experiment = prepare(OmegaConf.create(config), check_backends=False, played=True)
+    experiment = _unsplit(parts[0])
     run_id = new_run_id()
     for part in parts:
         _check_lines(part, experiment)
@@ -156,13 +155,39 @@ def _write(parts: Sequence[RunReader], output: Path) -> RunResult:
     )
 
 
+def _unsplit(part: RunReader) -> Experiment:
+    """Return the experiment of the run that a part is one of.
+
+    Raises:
+        UserError: the part's configuration is not the one that it was played with.
+    """
+    path = part.path / layout.CONFIG
+    try:
+        config = with_types({**part.config, "shard": None})
+        experiment = prepare(config, check_backends=False, played=True)
+    except ConfigProblems as error:
+        raise ConfigProblems([f"{path} cannot be used:", *error.problems]) from error
+    if experiment.identity != part.run.identity:
+        raise UserError(
+            f"{path} asks something else than what {part.path} was begun with (identity): it was "
+            "changed or damaged, or a file that it names was. Take that back, or name another "
+            "shard first: the configuration of the first one is used."
+        )
+    return experiment
+
+
 def _check_parts(parts: Sequence[RunReader]) -> None:
     by_identity: dict[Any, list[Path]] = {}
     for part in parts:
         by_identity.setdefault(part.run.identity, []).append(part.path)
         if is_locked(part.path):
             raise UserError(f"{part.path} is still being played. Merge when it has ended.")
-    if len(by_identity) > 1 or None in by_identity:
+    if unknown := by_identity.get(None):
+        raise UserError(
+            f"{unknown[0] / layout.RUN} does not say what was asked (identity): it is missing or "
+            f"damaged. `arena resume {unknown[0]}` makes it anew; then merge."
+        )
+    if len(by_identity) > 1:
         groups = "\n".join(
             f"  {identity}: {', '.join(map(str, paths))}" for identity, paths in by_identity.items()
         )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from omegaconf import OmegaConf
-
 from game_reasoning_arena.catalog.catalog import Catalog
+from game_reasoning_arena.configuration.value_checks import with_types
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.preflight.preparation import prepare
@@ -28,7 +27,7 @@ def stored_experiment(
         ConfigProblems: it cannot be run here.
         UserError: it would be another experiment.
     """
-    cfg = OmegaConf.create(job.config)
+    cfg = with_types(job.config)
     experiment = prepare(cfg, check_backends=check_backends, catalog=catalog)
     if job.identity not in (None, experiment.identity):
         raise UserError(
