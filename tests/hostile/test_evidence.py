@@ -142,3 +142,37 @@ def test_a_job_with_a_damaged_configuration_is_named(arena: Arena, change: Line)
     resumed = arena("resume", "sweep")
     assert resumed.code == 2, resumed.out
     assert next(iter(change)) in resumed.err
+
+
+def test_a_table_of_a_sweep_is_counted_where_a_jobs_summary_was_cut(arena: Arena) -> None:
+    words = ("-m", *GAME, "seed=5,6", "hydra.sweep.dir=sweep")
+    assert arena(*words).code == 0
+    table = Path("sweep/sweep.csv").read_text()
+    (path,) = Path("sweep").glob("0_*/summary.csv")
+    content = path.read_text()
+    last_row = content.rstrip("\n").rindex("\n") + 1
+    for cut in (content[:last_row], content[:-2], content[: content.index("\n") + 1], "\0" * 99):
+        path.write_text(cut)
+        assert arena("resume", "sweep").code == 0
+        now = Path("sweep/sweep.csv").read_text()
+        assert [*map(counts_of, now.splitlines())] == [*map(counts_of, table.splitlines())]
+
+
+@pytest.mark.parametrize("name", ["episodes.jsonl", "responses.jsonl", "run.json"])
+def test_a_finished_job_that_lost_lines_is_finished_anew(arena: Arena, name: str) -> None:
+    assert arena("-m", *GAME, "seed=5,6", "hydra.sweep.dir=sweep").code == 0
+    shutil.copytree("sweep", "calm")
+    (path,) = Path("sweep").glob(f"0_*/{name}")
+    content = path.read_bytes()
+    for cut in (content[: content.rstrip().rindex(b"\n") + 9], b"", None):
+        path.unlink()
+        if cut is not None:
+            path.write_bytes(cut)
+        resumed = arena("resume", "sweep")
+        assert resumed.code == 0, resumed.err
+        assert same(path.parent, Path("calm", path.parent.name))
+
+
+def counts_of(row: str) -> list[str]:
+    """The cells of a row of ``sweep.csv`` that stand before the latencies."""
+    return row.split(",")[:24]

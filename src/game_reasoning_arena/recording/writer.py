@@ -164,6 +164,14 @@ def _reason(error: OSError) -> str:
     return f"({error.strerror or error})"
 
 
+def is_begun(directory: Path) -> bool:
+    """Return whether a directory holds a run to go on with, or its lines, if not its run.json."""
+    files = (directory / layout.RESPONSES, directory / layout.EPISODES)
+    return (directory / layout.RUN).is_file() or any(
+        path.is_file() and path.stat().st_size for path in files
+    )
+
+
 def refuse_begun(directory: Path, option: str) -> None:
     """Refuse a directory that already holds a run: runs are never added to another.
 

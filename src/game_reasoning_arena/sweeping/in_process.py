@@ -14,8 +14,7 @@ from game_reasoning_arena.errors import ArenaError, Interrupted
 from game_reasoning_arena.metering.budget import Budget, Totals
 from game_reasoning_arena.process.event_loop import run_coroutine
 from game_reasoning_arena.process.faults import fault_of
-from game_reasoning_arena.recording import layout
-from game_reasoning_arena.recording.writer import DirectoryLock
+from game_reasoning_arena.recording.writer import DirectoryLock, is_begun
 from game_reasoning_arena.records import EpisodeRecord, Model, ResponseRecord, Status
 from game_reasoning_arena.running.open_backends import open_backends
 from game_reasoning_arena.running.past import Past, load_past
@@ -107,7 +106,7 @@ async def _play(sweep: Sweep, job: Job, stop: Stop, shown: Progress, budget: Bud
         with job_log(directory, only=lambda: _current.get() == job.number):
             past: Past | None = None
             lock: DirectoryLock | None = None
-            if (directory / layout.RUN).is_file():
+            if is_begun(directory):
                 lock = DirectoryLock(directory)
                 past = load_past(directory, experiment)
                 budget.totals.merge(past.totals)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection
+import os
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,7 @@ from msgspec import structs
 from game_reasoning_arena.errors import DamagedRecordError
 from game_reasoning_arena.metering.budget import Totals
 from game_reasoning_arena.metering.probe import probe_reply
-from game_reasoning_arena.process.files import read_file
+from game_reasoning_arena.process.files import open_to_read, read_file
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.decoding import episode_of, record_or_none, response_of
 from game_reasoning_arena.recording.lines import read_lines
@@ -44,9 +46,33 @@ class _Player:
 
 
 def refresh(sweep: Sweep) -> None:
-    """Read every job's state and numbers from its directory."""
+    """Read every job's state and numbers from its directory.
+
+    A finished job that lost lines, as in a power failure, is not finished any more.
+    """
     for job in sweep.jobs:
         refresh_job(sweep, job)
+        directory = sweep.run_directory(job)
+        if job.finished and _lost_lines(directory):
+            job.status, job.reason = Status.ERROR, f"lines of {directory} were lost"
+
+
+def _lost_lines(directory: Path) -> bool:
+    """Return whether a finished run's line files are cut; the run's resumption looks closer."""
+    run = run_or_none(directory)
+    if run is None:
+        return True
+    try:
+        with open_to_read(directory / layout.EPISODES) as file:
+            episodes = sum(line.endswith(b"\n") for line in file)
+        with open_to_read(directory / layout.RESPONSES) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - 1, 0))
+            ended = file.read() == (b"\n" if size else b"")
+    except OSError:
+        return True
+    asked = (run.total("calls") or 0) > len(run.probe)
+    return episodes < sum(run.counts.values()) or not ended or (size == 0 and asked)
 
 
 def refresh_job(sweep: Sweep, job: Job) -> None:
@@ -129,8 +155,8 @@ def totals_on_disk(directory: Path) -> Totals:
 
 def summary_rows(directory: Path, *, ended: bool) -> list[dict[str, Any]]:
     """Return a run's rows per player and seat, counted from its lines if it wrote none itself."""
-    file = directory / layout.SUMMARY
-    if ended and (rows := _rows_on_disk(file)):
+    rows = _rows_on_disk(directory / layout.SUMMARY) if ended else []
+    if rows and _are_whole(rows, run_or_none(directory)):
         return rows
     if not is_run(directory):
         return []
@@ -154,10 +180,21 @@ def summary_rows(directory: Path, *, ended: bool) -> list[dict[str, Any]]:
     return summary.rows()
 
 
+def _are_whole(rows: Sequence[Mapping[str, Any]], run: RunRecord | None) -> bool:
+    """Return whether the rows hold every seat of every episode: a power failure may cut some."""
+    episodes: Counter[Any] = Counter()
+    for row in rows:
+        episodes[row.get("seat")] += row.get("episodes") or 0
+    ended = sum(run.counts.values()) if run is not None else None
+    return run is not None and len(episodes) == len(run.players) and {*episodes.values()} == {ended}
+
+
 def _rows_on_disk(file: Path) -> list[dict[str, Any]]:
-    """Return the rows of ``summary.csv``; none if it is missing or was changed."""
+    """Return the rows of ``summary.csv``; none if it is missing, cut off or changed."""
     try:
         text = read_file(file).decode()
+        if not text.endswith("\n"):
+            return []
         return [
             {k: _value(k, v) for k, v in row.items()} for row in csv.DictReader(text.split("\n"))
         ]

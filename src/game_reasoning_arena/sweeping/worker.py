@@ -24,9 +24,8 @@ from game_reasoning_arena.process.event_loop import run_coroutine
 from game_reasoning_arena.process.faults import fault_of
 from game_reasoning_arena.process.paths import add_conf_dir, working_in
 from game_reasoning_arena.process.secrets import Redactor
-from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.decoding import read_record, record_or_none
-from game_reasoning_arena.recording.writer import DirectoryLock, is_locked
+from game_reasoning_arena.recording.writer import DirectoryLock, is_begun, is_locked
 from game_reasoning_arena.records import Status
 from game_reasoning_arena.running.open_backends import open_backends
 from game_reasoning_arena.running.past import load_past
@@ -94,7 +93,7 @@ def _play(file: Path) -> tuple[Status, str | None]:
     begun = Path(job.cwd) if Path(job.cwd).is_dir() else Path.cwd()
     with working_in(begun), job_log(directory):
         experiment = stored_experiment(job)
-        if (directory / layout.RUN).is_file():
+        if is_begun(directory):
             with DirectoryLock(directory):
                 result = run_coroutine(_run(file, job, directory, experiment, resumes=True))
         else:
