@@ -83,15 +83,15 @@ def test_a_merged_runs_totals_are_those_of_its_lines(lab: Lab) -> None:
     assert _counts(Path("whole")) == _counts(Path("mine"))
     file = Path("mine/responses.jsonl")
     file.write_bytes(file.read_bytes()[:-40])
-    merged = lab.arena("merge", "mine", "--output", "torn")
-    assert "torn" in merged.err
-    answers = lines(Path("torn/responses.jsonl"))
-    assert (
-        _counts(Path("torn"))["calls"]
-        == len(answers) + len(told["probe"])
-        == told["totals"]["calls"] - 1
-    )
-    assert _counts(Path("torn"))["prompt_tokens"] == sum(
+    refused = lab.arena("merge", "mine", "--output", "again")
+    assert refused.code == 2
+    assert "arena resume mine" in refused.err
+    assert lab.arena("resume", "mine").code == 0
+    assert lab.arena("merge", "mine", "--output", "again").code == 0
+    told = run_json(Path("mine"))
+    answers = lines(Path("again/responses.jsonl"))
+    assert _counts(Path("again"))["calls"] == len(answers) + len(told["probe"])
+    assert _counts(Path("again"))["prompt_tokens"] == sum(
         line["prompt_tokens"] for line in (*answers, *told["probe"])
     )
 
