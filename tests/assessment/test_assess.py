@@ -96,6 +96,16 @@ def test_it_goes_on_where_it_was_cut(arena: Arena) -> None:
     assert [(run / name).read_bytes() for name in FILES[:2]] == whole
 
 
+def test_decisions_that_a_power_failure_took_are_judged_again(arena: Arena) -> None:
+    run = arena("simulation=kuhn_poker", "agents=random_vs_random", "episodes=20").directory
+    arena("assess", str(run))
+    whole = [sorted((run / name).read_bytes().splitlines()) for name in FILES[:2]]
+    path = run / "decisions.jsonl"
+    path.write_bytes(path.read_bytes()[:-300] + bytes(300) + b'\n{"seat": 0}\n')
+    assert arena("assess", str(run)).code == 0
+    assert [sorted((run / name).read_bytes().splitlines()) for name in FILES[:2]] == whole
+
+
 def test_a_resumed_run_is_assessed_for_what_is_new(arena: Arena) -> None:
     run = arena("simulation=kuhn_poker", "agents=random_vs_random", "episodes=10").directory
     arena("assess", str(run))

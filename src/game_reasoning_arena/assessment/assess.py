@@ -250,7 +250,8 @@ class _Assessment:
             fresh = True
         if fresh:
             self._files.remove()
-        done = self._files.repair(dict.fromkeys(self._run.offsets, self._players))
+        run = self._run
+        done = self._files.repair({n: (run.decisions[n], self._players) for n in run.offsets})
         todo = [number for number in self._run.offsets if number not in done]
         total, began = len(self._run.offsets), time.time()
         progress(directory, len(done), total)

@@ -1,12 +1,13 @@
 """The files of an assessment: whole episodes are appended, and an existing file is continued.
 
-An episode's lines in ``luck.jsonl`` are written after those in ``decisions.jsonl``, so an episode
-with all its lines there is complete; lines of incomplete episodes, left by a kill, are removed.
+An episode with all its lines in both ``decisions.jsonl`` and ``luck.jsonl`` is complete; lines of
+incomplete episodes, left by a kill or a power failure, are removed.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,19 +44,19 @@ class AssessmentFiles:
         for name in _FILES:
             (self._directory / name).unlink(missing_ok=True)
 
-    def repair(self, wanted: Mapping[int, int]) -> set[int]:
+    def repair(self, wanted: Mapping[int, tuple[int, int]]) -> set[int]:
         """Keep the lines of complete episodes and no others; return their numbers.
 
         Args:
-            wanted: the seats of each episode to assess.
+            wanted: the number of decisions and of seats of each episode to assess.
         """
-        luck = self._lines(layout.LUCK)
-        seats: dict[int, int] = {}
-        for line in luck:
-            seats[line["episode"]] = seats.get(line["episode"], 0) + 1
-        done = {number for number, n in seats.items() if wanted.get(number) == n}
-        for name, lines in ((layout.DECISIONS, self._lines(layout.DECISIONS)), (layout.LUCK, luck)):
-            self._rewrite(name, [line for line in lines if line["episode"] in done])
+        decisions, luck = self._lines(layout.DECISIONS), self._lines(layout.LUCK)
+        decided, seats = (
+            Counter(line.get("episode") for line in lines) for lines in (decisions, luck)
+        )
+        done = {n for n, counts in wanted.items() if counts == (decided[n], seats[n])}
+        for name, lines in ((layout.DECISIONS, decisions), (layout.LUCK, luck)):
+            self._rewrite(name, [line for line in lines if line.get("episode") in done])
         return done
 
     def append(self, decisions: bytes, luck: bytes) -> None:

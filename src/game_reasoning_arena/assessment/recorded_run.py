@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 class RecordedRun:
     """The parts of a run directory that an assessment needs.
 
-    ``offsets`` holds the place of each ended episode's line in episodes.jsonl, by number; ``home``
-    is the folder from which relative paths of its configuration start; ``seating`` holds the seats
-    at which each player sat.
+    ``offsets`` holds the place of each ended episode's line in episodes.jsonl, by number, and
+    ``decisions`` how many decisions, a forfeit's included, were made in it; ``home`` is the folder
+    from which relative paths of its configuration start; ``seating`` holds the seats at which each
+    player sat.
     """
 
     directory: Path
@@ -35,6 +36,7 @@ class RecordedRun:
     contents: Mapping[str, str]
     home: Path
     offsets: Mapping[int, int]
+    decisions: Mapping[int, int]
     seating: Mapping[str, Sequence[int]]
 
     def episodes(self, numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
@@ -96,6 +98,7 @@ def read_run(reader: RunReader, simulation: OpenSpielSimulation) -> RecordedRun:
     from game_reasoning_arena.simulation.open_spiel.evaluators.choosing import check_replay
 
     offsets: dict[int, int] = {}
+    decisions: dict[int, int] = {}
     seated: set[tuple[str, int]] = set()
     for offset, line in reader.episodes_at():
         number = int(line["episode"])
@@ -104,6 +107,8 @@ def read_run(reader: RunReader, simulation: OpenSpielSimulation) -> RecordedRun:
             if problem := check_replay(simulation, line):
                 raise UserError(f"{reader.path} cannot be assessed: {problem}.")
             offsets[number] = offset
+            moved = sum(move["seat"] >= 0 for move in line["moves"])
+            decisions[number] = moved + (line.get("forfeit") is not None)
             seated.update((name, seat) for seat, name in enumerate(line["seats"]))
     if not offsets:
         raise UserError(
@@ -119,5 +124,6 @@ def read_run(reader: RunReader, simulation: OpenSpielSimulation) -> RecordedRun:
         contents=record.contents,
         home=Path(record.cwd or "."),
         offsets=dict(sorted(offsets.items())),
+        decisions=decisions,
         seating={name: sorted(s for n, s in seated if n == name) for name, _ in seated},
     )

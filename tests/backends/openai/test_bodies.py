@@ -198,3 +198,19 @@ def test_what_does_not_end_is_read_once(first: bytes, monkeypatch: pytest.Monkey
     for _ in range(100):
         reader.feed(Piece(b" " * 1000), 1.0)
     assert Piece.copied < 1000
+
+
+@pytest.mark.parametrize("begin", [b"", b"data: "], ids=["whole", "event"])
+def test_a_body_of_too_many_values_takes_no_memory(
+    begin: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("game_reasoning_arena.backends.openai.body.MOST_VALUES", 1000)
+    model = request(provider("http://127.0.0.1:1/v1")).model
+    for status in (200, 500):
+        reader = BodyReader()
+        reader.feed(begin + b'{"choices": [' + b"{}," * 1000 + b"{}]}", 1.0)
+        if status == 500:
+            assert "{},{}" in str(reader.failure(model, status, {}))
+            continue
+        with pytest.raises(BackendError, match="more than 1,000 values"):
+            reader.answer(model)

@@ -27,6 +27,9 @@ _BOM = b"\xef\xbb\xbf"
 #: Beginnings of a stream of events. JSON begins with none of these.
 _EVENT_STARTS = (b"data:", b"event:", b"retry:", b"id:", b":")
 _LONGEST_START = max(map(len, _EVENT_STARTS))
+#: Most values in one JSON text, each of which takes up to 100 bytes of memory. An answer of 64,000
+#: tokens with the probabilities of 20 alternatives for each holds fewer.
+MOST_VALUES = 6_000_000
 
 
 class NotJson(ValueError):
@@ -94,7 +97,7 @@ class BodyReader:
             if isinstance(self._error, Ended):
                 error = self._error.error
         else:
-            with contextlib.suppress(NotJson):
+            with contextlib.suppress(NotJson, Unreadable):
                 body = parse(self._body or self._start)
                 error = body if error_of(body) is None else error_of(body)
         return protocol.error_in_body(model, error, status=status, headers=headers)
@@ -170,7 +173,10 @@ def parse(data: bytes | bytearray) -> Any:
 
     Raises:
         NotJson: it is no JSON.
+        Unreadable: it has too many values.
     """
+    if len(data) > MOST_VALUES and sum(map(data.count, (b",", b"{", b"["))) > MOST_VALUES:
+        raise Unreadable(f"a body of more than {MOST_VALUES:,} values")
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
