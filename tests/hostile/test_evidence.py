@@ -176,3 +176,19 @@ def test_a_finished_job_that_lost_lines_is_finished_anew(arena: Arena, name: str
 def counts_of(row: str) -> list[str]:
     """The cells of a row of ``sweep.csv`` that stand before the latencies."""
     return row.split(",")[:24]
+
+
+def compared(arena: Arena) -> str:
+    ran = arena("compare", "run")
+    return " ".join((ran.out + ran.err).split())
+
+
+def test_compare_reports_episodes_that_a_finished_run_has_lost(arena: Arena) -> None:
+    words = ("simulation=kuhn_poker", "agents=random_vs_random", "episodes=6")
+    run = arena(*words, "hydra.run.dir=run").directory
+    whole = (run / "episodes.jsonl").read_bytes()
+    assert "are lost" not in compared(arena)
+    (run / "episodes.jsonl").write_bytes(b"".join(whole.splitlines(keepends=True)[:4]))
+    assert "holds 4 of the 6 episodes that run.json counts" in compared(arena)
+    assert arena("resume", "run").code == 0
+    assert "are lost" not in compared(arena)

@@ -22,6 +22,7 @@ from game_reasoning_arena.errors import UserError, choose_from
 from game_reasoning_arena.recording import columns as layout
 from game_reasoning_arena.recording.conditions import Conditions
 from game_reasoning_arena.recording.judgement_columns import DECISIONS, LUCK
+from game_reasoning_arena.recording.layout import EPISODES as EPISODES_FILE
 from game_reasoning_arena.recording.lines import Notice, RunDataWarning
 from game_reasoning_arena.recording.reader import RunReader, each_once, find_runs
 from game_reasoning_arena.recording.run_record import RunRecord
@@ -62,6 +63,18 @@ class Prompts:
             self.first[key] = PromptSample(at, line.get("seed") or 0, messages)
 
 
+def _lost_episodes(reader: RunReader, held: int) -> str | None:
+    """Return a sentence on lines that a power failure or a hand took from a finished run."""
+    run, path = reader.run, reader.path / EPISODES_FILE
+    counted = sum(run.counts.values())
+    if run.finished_at is None or held >= counted or not path.is_file():
+        return None
+    return (
+        f"{path} holds {held} of the {counted} episodes that run.json counts: the others are lost. "
+        f"`arena resume {reader.path}` plays them again."
+    )
+
+
 class LoadedRuns:
     """Runs as tables: ``runs``, ``episodes`` and, read when first asked for, ``responses``,
     ``decisions`` and ``luck``.
@@ -94,6 +107,13 @@ class LoadedRuns:
             builder.extend(run, reader.episodes(), origin=reader.path)
         table = builder.frame()
         table = table.drop_duplicates(["run", "episode"], keep="last", ignore_index=True)
+        held = table["run"].value_counts()
+        notices += [
+            sentence
+            for run, reader in enumerate(self.readers)
+            if (sentence := _lost_episodes(reader, int(held.get(run, 0)))) is not None
+            and sentence not in notices  # these runs may be a choice from others
+        ]
         conditions = Conditions(self.readers)
         self.episodes = conditions.episodes(table)
         self.runs = conditions.runs(self._runs_table())
