@@ -141,7 +141,12 @@ def test_ping_shows_what_was_really_sent(
     Path("lab.yaml").write_text(
         f"providers:\n  my_lab: {{api_base: '{loopback.url}', api_key_env: MY_LAB_KEY}}\n"
     )
-    ran = arena("doctor", "--ping", f"{prefix}_my_lab/some-model", "--files", "lab.yaml")
+    words = ("doctor", "--ping", f"{prefix}_my_lab/some-model", "--files", "lab.yaml")
+    ran = arena(*words)
+    allowed = f"trusted_targets=[MY_LAB_KEY@{loopback.url.removesuffix('/v1')}]"
+    assert (ran.code, loopback.requests()) == (2, [])
+    assert allowed in ran.err
+    ran = arena(*words, allowed)
     assert ran.code == 0, ran.err
     (seen,) = loopback.requests()
     assert seen["body"]["model"] == "some-model"

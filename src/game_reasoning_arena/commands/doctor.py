@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from game_reasoning_arena.backends.factory import default_backend_confs
 from game_reasoning_arena.backends.vllm.cpu import is_cpu_build
@@ -89,14 +90,17 @@ def run(args: argparse.Namespace) -> int:
     if args.ping:
         from game_reasoning_arena.commands.ping import ping
 
-        return ping(args.ping, files=args.files, overrides=args.overrides)
+        # Settings after --files, as an error advises them, are no files.
+        settings = [word for word in args.files if "=" in word and not Path(word).exists()]
+        files = [Path(word) for word in args.files if word not in settings]
+        return ping(args.ping, files=files, overrides=[*args.overrides, *settings])
     missing = _show_software()
     print_line()
     _show_machine()
     print_line()
     broken: Sequence[str] = ()
     try:
-        _show_catalog(Catalog.load(files=args.files))
+        _show_catalog(Catalog.load(files=[Path(word) for word in args.files]))
         print_line()
     except UserError as error:
         broken = problems_of(error)

@@ -38,9 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def add_files(parser: argparse.ArgumentParser) -> None:
     """Add the option for further list files."""
-    parser.add_argument(
-        "--files", nargs="+", type=Path, default=[], metavar="FILE", help="further list files"
-    )
+    parser.add_argument("--files", nargs="+", default=[], metavar="FILE", help="further list files")
 
 
 def load_what_can_be(files: Sequence[Path]) -> tuple[Catalog, dict[str, dict[str, Any]]]:
@@ -70,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         ConfigProblems: the problems in the catalog's files.
         UserError: there is no such provider.
     """
-    catalog, backends = load_what_can_be(args.files)
+    catalog, backends = load_what_can_be([Path(word) for word in args.files])
     if args.provider is not None:
         catalog.provider(args.provider)  # raises with near names
     if args.all:

@@ -6,6 +6,7 @@ arena providers --all
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from game_reasoning_arena.commands.models import add_files, load_what_can_be
 from game_reasoning_arena.commands.tables import print_line, show_table
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ConfigProblems: the problems in the catalog's files.
     """
-    catalog, _ = load_what_can_be(args.files)
+    catalog, _ = load_what_can_be([Path(word) for word in args.files])
     every = catalog.providers()
     wanted = args.filter.lower()
     shown = [
