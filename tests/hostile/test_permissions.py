@@ -128,3 +128,14 @@ def test_a_sweep_that_may_not_be_read_is_named(place: Path, name: str) -> None:
     assert "Traceback" not in text
     assert name in text
     (directory / name).chmod(0o700)
+
+
+def test_a_configuration_that_cannot_be_made_anew_says_what_to_do(place: Path) -> None:
+    (directory := copied(place, "stopped")).chmod(0o700)
+    (directory / "config.yaml").write_bytes(b"")
+    (directory / ".lock").touch()
+    (directory / ".lock").chmod(0o666)
+    deny(directory, 0o555)
+    code, text = as_somebody(place, ("resume", "run", MORE))
+    assert code == 2, text
+    assert "resume a copy of it" in " ".join(text.split())

@@ -56,6 +56,7 @@ def rendered(folder: Path, body: str) -> tuple[str, Template]:
         "{{ ('a' * 100000) | replace('a', 'b' * 100000) }}",
         "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
         "{{ [1] * 10 ** 10 }}",
+        "{{ ('a ' * 4000000) | title }}",
         "{{ 1 / 0 }}",
         "{{ ''.__class__.__mro__ }}",
     ],

@@ -33,6 +33,10 @@ _WIDE = frozenset(
         *("slice", "to_bytes"),
     }
 )
+#: Filters that go through a text or a list in Python, where nothing can stop them.
+_SLOW = frozenset(
+    {"pprint", "striptags", "title", "tojson", "urlencode", "urlize", "wordcount", "wordwrap"}
+)
 
 
 class TooMuch(TemplateError):
@@ -154,6 +158,8 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     ) -> None:
         """Raise for a result that would be too large, before it is made."""
         given = (*args, *named.values())
+        if name in _SLOW and isinstance(value, str | list | tuple | dict):
+            self.spend(_ROUND * len(value))
         if name in _WIDE:
             for number in given:
                 if isinstance(number, int):

@@ -194,7 +194,7 @@ def _config_again(directory: Path, lost: str) -> str:
     for file in sorted((directory.resolve().parent / layout.JOBS).glob("*.json")):
         job = record_or_none(file, JobFile)
         if job is not None and Path(job.directory).name == directory.resolve().name:
-            replace_file(path, as_yaml(job.config))
+            _write_config(path, job.config, lost)
             return f"{path} is {lost}; it is made anew from {file}"
     record, _ = recovered_run(directory)
     words = [word for word in record.overrides if not word.lstrip("+~").startswith("hydra")]
@@ -213,8 +213,18 @@ def _config_again(directory: Path, lost: str) -> str:
             f"({' '.join(words) or 'none'}) make another run here. Put the file back, or begin a "
             "new run. What was played can still be read by `arena compare`."
         )
-    replace_file(path, as_yaml(experiment.config))
+    _write_config(path, experiment.config, lost)
     return f"{path} is {lost}; it is made anew from the words that the run was begun with"
+
+
+def _write_config(path: Path, config: Mapping[str, Any], lost: str) -> None:
+    try:
+        replace_file(path, as_yaml(config))
+    except OSError as error:
+        raise UserError(
+            f"{path} is {lost}, and it cannot be made anew: {error.strerror or error}. Correct the "
+            f"permissions of {path.parent}, or resume a copy of it."
+        ) from error
 
 
 def _reached(directory: Path) -> int:
