@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from pathlib import Path
@@ -181,6 +182,15 @@ def test_a_half_written_directory_says_what_is_missing(tmp_path: Path) -> None:
     assert "episodes.jsonl: the last line (line 6) is torn" in text
     assert loaded.runs["run_id"].iloc[0] == "run"
     assert len(said) == len(set(said))
+
+
+def test_a_pipe_in_place_of_a_file_is_not_called_missing(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "run", TWO, episodes=2)
+    (path / "responses.jsonl").unlink()
+    os.mkfifo(path / "responses.jsonl")
+    notices: list[str] = []
+    assert load_runs(path, notice=notices.append).responses.empty
+    assert any("responses.jsonl is no regular file" in notice for notice in notices)
 
 
 def test_an_older_directory_loads_with_nulls(tmp_path: Path) -> None:

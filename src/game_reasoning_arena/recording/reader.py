@@ -216,7 +216,8 @@ class RunReader:
     def _lines(self, name: str, loss: str) -> Iterator[tuple[int, dict[str, Any]]]:
         path = self.path / name
         if not path.is_file():
-            self._notice(f"{path} is missing: {loss}")
+            what = "is no regular file" if os.path.lexists(path) else "is missing"
+            self._notice(f"{path} {what}: {loss}")
             return
         yield from read_lines_at(path, notice=self._notice)
 
