@@ -12,7 +12,6 @@ case. Forms with something between the characters, such as base64 on several lin
 from __future__ import annotations
 
 import base64
-import html
 import json
 import logging
 import os
@@ -142,6 +141,8 @@ def _unescaped(lower: str) -> str:
 
 
 def _character(match: re.Match[str]) -> str:
+    import html  # 2,000 names; hardly any text needs them
+
     escape = match[0]
     if escape[0] == "&":
         return html.unescape(escape).lower()
@@ -186,6 +187,8 @@ class _Spelling:
 
 def _any_spelling(character: str) -> str:
     """Return a regular expression for a character, escaped or not."""
+    import html
+
     code = ord(character)
     percent = "".join(f"%(?:25)*{b:02x}" for b in character.encode(errors="surrogateescape"))
     others = [percent, rf"\\+u{code:04x}", rf"&#x0*{code:x};", rf"&#0*{code};"]
