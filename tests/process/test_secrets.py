@@ -18,6 +18,7 @@ from game_reasoning_arena.process.secrets import (
     Redactor,
     redact,
     redacted,
+    secret_reference,
 )
 
 KEY = 'sk-canary/"0123+45='
@@ -175,3 +176,28 @@ def test_no_text_holds_the_key_afterwards(text: str, key: str) -> None:
 def test_what_is_left_of_a_key_without_its_odd_characters_is_redacted(value: str) -> None:
     redactor = Redactor(environ={"LAB_API_KEY": value})
     assert redactor.redact("No: Bearer canary-0123456789!") == "No: Bearer [redacted:LAB_API_KEY]!"
+
+
+def test_a_run_of_backslashes_is_gone_through_once() -> None:
+    """Anything else takes hours for what fits into one answer."""
+    redactor = Redactor(environ={"LAB_API_KEY": ODD_KEY})
+    text = "\\" * 2_000_000 + f" \\u {ODD_KEY.upper()}"
+    assert redactor.redact(text).endswith(" \\u [redacted:LAB_API_KEY]")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("${oc.${x}:PGPASS}", "PGPASS"),
+        ("${oc.${x.${y}}:PGPASS}", "PGPASS"),
+        ("${oc.${x}.${y.${z}}:PGPASS}", "PGPASS"),
+        ("${oc.env:HOME}", None),
+        ("${model.${x}}", None),
+        ("${oc.decode:${x}}", None),
+        ("${a.${b}} and time 12:30", None),
+        ("${" * 10_000 + "}" * 10_000, "a name nested too deep"),
+    ],
+    ids=range(8),
+)
+def test_a_resolver_whose_name_is_computed(text: str, found: str | None) -> None:
+    assert secret_reference(text) == found

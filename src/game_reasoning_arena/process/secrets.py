@@ -74,8 +74,12 @@ def has_credentials(text: str) -> bool:
 
 _ENV_REFERENCE = re.compile(r"\$\{\s*oc\.env\s*:\s*['\"]?([^},'\"]*)")
 
-#: A resolver whose own name is computed, so that it may be ``oc.env``.
-_COMPUTED_RESOLVER = re.compile(r"\$\{[^:{}]*\$\{[^{}]*\}[^:{}]*:([^{}]*)")
+#: An interpolation that holds no other, and one whose resolver's own name is computed by such.
+_INNERMOST = re.compile(r"\$\{[^${}]*\}")
+_COMPUTED_RESOLVER = re.compile(r"\$\{[^:${}]*\0[^:${}]*:([^${}]*)")
+
+#: Interpolations inside each other that are looked into.
+_DEEPEST = 20
 
 
 def secret_reference(text: str) -> str | None:
@@ -83,8 +87,16 @@ def secret_reference(text: str) -> str | None:
 
     A name that is itself computed may be any, and so may a computed resolver.
     """
-    if computed := _COMPUTED_RESOLVER.search(text):
-        return computed.group(1).strip()
+    inner = text
+    for _ in range(_DEEPEST):
+        outer = _INNERMOST.sub("\0", inner)
+        if computed := _COMPUTED_RESOLVER.search(outer):
+            return computed.group(1).strip()
+        if outer == inner:
+            break
+        inner = outer
+    else:
+        return "a name nested too deep"
     for name in _ENV_REFERENCE.findall(text):
         if "${" in name or is_secret(name.strip()):
             return str(name).strip()
@@ -117,7 +129,9 @@ def _base64_forms(data: bytes) -> set[str]:
 # Escaped characters, in small letters.
 _PERCENT = re.compile(r"%[0-9a-f]{2}")
 _REFERENCE = re.compile(r"&#?\w{2,8};")
-_BACKSLASH = re.compile(r"\\+(?:u[0-9a-f]{4}|x[0-9a-f]{2}|/)")
+# A bounded number: a run of backslashes would be gone through from each of them.
+_SLASHES = r"\\{1,8}"
+_BACKSLASH = re.compile(rf"{_SLASHES}(?:u[0-9a-f]{{4}}|x[0-9a-f]{{2}}|/)")
 #: Times that characters may be escaped one over the other.
 _DEPTH = 4
 #: Shorter values may be words that occur in another letter case, too.
@@ -191,13 +205,13 @@ def _any_spelling(character: str) -> str:
 
     code = ord(character)
     percent = "".join(f"%(?:25)*{b:02x}" for b in character.encode(errors="surrogateescape"))
-    others = [percent, rf"\\+u{code:04x}", rf"&#x0*{code:x};", rf"&#0*{code};"]
+    others = [percent, rf"{_SLASHES}u{code:04x}", rf"&#x0*{code:x};", rf"&#0*{code};"]
     if code < 256:
-        others.append(rf"\\+x{code:02x}")
+        others.append(rf"{_SLASHES}x{code:02x}")
     if (named := html.escape(character)) != character:
         others.append(named)
     if character in "/\"'\\":
-        others.append(rf"\\+{re.escape(character)}")
+        others.append(rf"{_SLASHES}{re.escape(character)}")
     return f"(?:{re.escape(character)}|(?i:{'|'.join(others)}))"
 
 
