@@ -28,10 +28,8 @@ _WIDTH = re.compile(r"\d{5,}")
 _FILTER, _METER = "_bounded", "_metered"
 #: Methods and filters with a numeric argument that sets the length of their result.
 _WIDE = frozenset(
-    {
-        *("center", "ljust", "rjust", "zfill", "expandtabs", "indent", "wordwrap", "batch"),
-        *("slice", "to_bytes"),
-    }
+    {"batch", "center", "expandtabs", "indent", "ljust", "rjust", "slice", "to_bytes", "wordwrap"}
+    | {"zfill"}
 )
 #: Filters that go through a text or a list in Python, where nothing can stop them.
 _SLOW = frozenset(

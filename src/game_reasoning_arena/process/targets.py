@@ -156,7 +156,7 @@ def check_target(
         module = target.rpartition(".")[0] or target
         raise UserError(
             f"{where} is {target!r}, which no trusted name covers, so it is not run. If you wrote "
-            f"or trust that code with {HOW_TO_TRUST.get().format(module)}."
+            f"or trust that code, allow it with {HOW_TO_TRUST.get().format(module)}."
         )
 
 

@@ -15,7 +15,7 @@ MOST_VALUES = 1_000_000
 #: First and last line of a configuration that a run wrote. A disk that lost power may keep only its
 #: first lines, which are YAML, too, and would be a run without the settings after them.
 HEAD = "# Resolved configuration of a run, whole where it holds the line '# end'.\n"
-END = "# end\n"
+END = "# end"
 
 
 def load_yaml(content: bytes | str) -> Any:
@@ -47,7 +47,7 @@ def check_end(content: bytes | str) -> None:
     text = content.decode(errors="replace") if isinstance(content, bytes) else content
     begun = text.startswith(HEAD) or (text != "" and HEAD.startswith(text))
     if begun and f"\n{END}" not in text:
-        raise ValueError(f"it was cut off: its last line, {END.strip()!r}, is missing")
+        raise ValueError(f"it was cut off: its last line, {END!r}, is missing")
 
 
 def with_names_as_texts(text: str) -> str:

@@ -41,7 +41,7 @@ def as_yaml(config: Mapping[str, Any]) -> str:
         config: plain mappings, lists and scalars, as ``OmegaConf.to_container`` makes them.
     """
     text = yaml.dump(dict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
-    return f"{HEAD}{text}{END}"
+    return f"{HEAD}{text}{END}\n"
 
 
 def frozen(value: Any) -> bytes:
