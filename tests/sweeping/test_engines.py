@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +13,7 @@ from game_reasoning_arena.backends.vllm import cpu as vllm_cpu
 from game_reasoning_arena.backends.vllm_backend import VLLMBackend
 from game_reasoning_arena.records import Model
 from game_reasoning_arena.sweeping.in_process import _shifts
-from game_reasoning_arena.sweeping.launchers.joblib_launcher import JoblibLauncher
+from game_reasoning_arena.sweeping.launchers.joblib_launcher import JoblibLauncher, _Worker
 from game_reasoning_arena.sweeping.launchers.ray_launcher import RayLauncher
 from game_reasoning_arena.sweeping.sweep import _on_the_same_gpus
 
@@ -67,3 +69,19 @@ def test_processes_that_see_the_same_gpus_must_fit_there_together() -> None:
     assert len(_on_the_same_gpus([job(full, "a")] * 2, RayLauncher())) == 1
     assert _on_the_same_gpus([job(full, "a")] * 2, RayLauncher(num_gpus=1)) == []
     assert len(_on_the_same_gpus([job(full, "a")] * 2, RayLauncher(num_gpus=0.5))) == 1
+
+
+def test_a_process_takes_the_jobs_whose_keys_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    efforts = []
+
+    def start(worker: _Worker, job_file: Path, keys: Collection[str] | None) -> None:
+        efforts.append(worker.effort(keys))
+        worker._executor, worker._keys, worker._file = object(), keys, job_file
+        worker.future = SimpleNamespace(done=lambda: True, exception=lambda: None)
+
+    monkeypatch.setattr(_Worker, "start", start)
+    launcher = JoblibLauncher(n_jobs=2)
+    launcher.submit({Path(str(number)): {key} for number, key in enumerate("ABBAABBA")})
+    while launcher.ended():
+        pass
+    assert efforts == [1, 1, 0, 0, 0, 0, 0, 0]

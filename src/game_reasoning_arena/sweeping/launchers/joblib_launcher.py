@@ -97,8 +97,10 @@ class JoblibLauncher(Launcher):
 
     def _fill(self) -> None:
         while self._queue and self._idle:
-            worker = self._idle.pop(0)
-            worker.start(*self._queue.pop(0))
+            job_file, keys = self._queue.pop(0)
+            efforts = [worker.effort(keys) for worker in self._idle]
+            worker = self._idle.pop(efforts.index(min(efforts)))
+            worker.start(job_file, keys)
             self._busy.append(worker)
 
 
@@ -110,6 +112,10 @@ class _Worker:
         self._keys: Collection[str] | None = ()
         self._executor: Any = None
         self.future: Any = None
+
+    def effort(self, keys: Collection[str] | None) -> int:
+        """Return what a job with these keys takes: 0 nothing, 1 a process, 2 another process."""
+        return 1 if self._executor is None else 0 if keys == self._keys else 2
 
     def start(self, job_file: Path, keys: Collection[str] | None) -> None:
         from joblib.externals.loky import ProcessPoolExecutor
