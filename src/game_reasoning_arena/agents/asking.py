@@ -21,6 +21,9 @@ from game_reasoning_arena.records import (
     ResponseRecord,
 )
 
+#: End of ``scored_as`` while the score is still to come, as from a judge.
+PENDING = "pending"
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

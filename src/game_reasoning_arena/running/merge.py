@@ -31,7 +31,7 @@ from game_reasoning_arena.recording.summary import Summary
 from game_reasoning_arena.recording.writer import RunWriter, is_locked, refuse_begun
 from game_reasoning_arena.records import FINAL, FORMAT_VERSION, EpisodeRecord, Status
 from game_reasoning_arena.running.ledger import each_once, ended
-from game_reasoning_arena.running.past import check_plans, incomplete
+from game_reasoning_arena.running.past import check_answered_once, check_plans, incomplete
 from game_reasoning_arena.running.provenance import new_run_id
 from game_reasoning_arena.running.runner import RunResult
 
@@ -231,6 +231,7 @@ def _check_lines(part: RunReader, experiment: Experiment) -> None:
                 )
             episodes[episode.episode] = episode
         check_plans(part.path, experiment, episodes.values(), map(response_of, part.responses()))
+        check_answered_once(part.path, map(response_of, part.responses()))
     except DamagedRecordError as error:
         if str(part.path) in str(error):
             raise

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from game_reasoning_arena.agents.asking import PENDING
 from game_reasoning_arena.errors import DamagedRecordError
 from game_reasoning_arena.metering.budget import Totals
 from game_reasoning_arena.metering.probe import probe_reply
@@ -40,9 +41,6 @@ from game_reasoning_arena.running.repair import damage_reported, repaired_lines,
 if TYPE_CHECKING:
     from game_reasoning_arena.agents.base_agent import PlayerSpec
     from game_reasoning_arena.preflight.experiment import Experiment
-
-#: ``scored_as`` of an answer that a judge was asked about.
-PENDING = "judge:pending"
 
 #: Where two runs ask different questions though their configurations are the same.
 UNSEEN_CHANGE = (
@@ -110,13 +108,14 @@ def load_past(directory: Path, experiment: Experiment | None = None) -> Past:
     path = directory / layout.EPISODES
     episodes = _read_episodes(path, past)
     answers = list(_read_responses(directory / layout.RESPONSES, past))
+    check_answered_once(directory, (r for r, _ in answers))
     if experiment is not None:
         check_plans(directory, experiment, (e for e, _ in episodes), (r for r, _ in answers))
         lost = incomplete(experiment, [e for e, _ in episodes], (r for r, _ in answers))
     else:
         lost = set()
     _sort_episodes(path, past, episodes, lost)
-    _sort_answers(directory / layout.RESPONSES, past, answers)
+    _sort_answers(past, answers)
     answered = max((_end_of(r) for r, _ in answers if r.started_at is not None), default=0.0)
     # A copied file is newer than its contents.
     past.sittings = _sittings(record, min(written, answered) if answered else written)
@@ -155,12 +154,11 @@ def check_plans(
     episodes: Iterable[EpisodeRecord],
     answers: Iterable[ResponseRecord],
 ) -> None:
-    """Refuse lines of episodes that this run does not have, and two answers to one question.
+    """Refuse lines of episodes that this run does not have.
 
     Raises:
         DamagedRecordError: names the first one.
     """
-    path = directory / layout.RESPONSES
     plans = {plan.episode: plan for plan in experiment.plans()}
     for episode in episodes:
         plan = plans.get(episode.episode)
@@ -172,22 +170,35 @@ def check_plans(
                 "line, then resume."
             )
     judges = {judge.name for judge in experiment.judges}
-    questions: dict[CallKey, int] = {}
     for response in answers:
         plan = plans.get(response.episode)
         sits = plan.seats[response.seat : response.seat + 1] if plan is not None else ()
         if not sits or response.player not in {*sits, *judges}:
             raise DamagedRecordError(
-                f"{path}: an answer of {response.player} in episode "
+                f"{directory / layout.RESPONSES}: an answer of {response.player} in episode "
                 f"{response.episode}, seat {response.seat}, is none of this run's. Delete its "
                 "line, then resume."
             )
-        if response.outcome is None:
+
+
+def check_answered_once(directory: Path, answers: Iterable[ResponseRecord]) -> None:
+    """Refuse two answers to one question; a question that was changed may be asked again.
+
+    Raises:
+        DamagedRecordError: names the first one.
+    """
+    questions: dict[CallKey, int] = {}
+    for r in answers:
+        if r.outcome is None:
             continue
-        question = hash(orjson.dumps(response.messages))
-        if questions.get(response.key) == question:
-            raise _answered_twice(path, response)
-        questions[response.key] = question
+        question = hash(orjson.dumps(r.messages))
+        if questions.get(r.key) == question:
+            raise DamagedRecordError(
+                f"{directory / layout.RESPONSES}: episode {r.episode}, seat {r.seat}, turn "
+                f"{r.turn}, attempt {r.attempt} was answered twice, and differently. Delete one of "
+                "the two lines, then resume."
+            )
+        questions[r.key] = question
 
 
 #: Outcomes of the answers to one decision, by attempt and sample.
@@ -216,7 +227,7 @@ def incomplete(
         given.setdefault((r.episode, r.seat, r.turn), {}).setdefault(r.attempt, {})[r.sample] = (
             r.outcome
         )
-        if r.scored_as == PENDING:
+        if r.scored_as == f"judge:{PENDING}":
             to_grade.add((r.episode, r.seat))
     plans = {plan.episode: plan for plan in experiment.plans()}
     lost = {
@@ -267,7 +278,7 @@ def _moves_missing(
 def _graded(
     experiment: Experiment, grades: Mapping[int, ResponseRecord], scores: Sequence[float | None]
 ) -> bool:
-    """Return whether all that a judge said of an answer is there and is the score it was given."""
+    """Return whether all grades of an answer are there, and the last is its score."""
     if not grades or sorted(grades) != [*range(len(grades))]:
         return False
     last = grades[len(grades) - 1]
@@ -319,7 +330,7 @@ def _sort_episodes(path: Path, past: Past, episodes: _Episodes, lost: Set[int]) 
         past.notes.append(f"{len(past.replaced)} unfinished episodes are played again")
 
 
-def _sort_answers(path: Path, past: Past, answers: _Responses) -> None:
+def _sort_answers(past: Past, answers: _Responses) -> None:
     """Count all use; keep the answers of finished episodes, and those to be used again."""
     ended = {record.episode for record in past.episodes}
     first_end = None  # of an answer; they are in the order of arrival
@@ -333,18 +344,7 @@ def _sort_answers(path: Path, past: Past, answers: _Responses) -> None:
         if response.episode in ended:
             past.responses.append(response)
             continue
-        known = past.answers.get(response.key)
-        if known is not None and known.get("messages") == line.get("messages"):
-            raise _answered_twice(path, response)
         past.answers[response.key] = line
-
-
-def _answered_twice(path: Path, response: ResponseRecord) -> DamagedRecordError:
-    return DamagedRecordError(
-        f"{path}: episode {response.episode}, seat {response.seat}, turn {response.turn}, attempt "
-        f"{response.attempt} was answered twice, and differently. Delete one of the two lines, "
-        "then resume."
-    )
 
 
 def _end_of(response: ResponseRecord) -> float:

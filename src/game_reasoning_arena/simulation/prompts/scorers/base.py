@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from game_reasoning_arena.agents.asking import Questions, Verdict
+from game_reasoning_arena.agents.asking import PENDING, Questions, Verdict
 from game_reasoning_arena.agents.parsing import CUT
 from game_reasoning_arena.agents.reading.declarations import Written, written_line
 from game_reasoning_arena.agents.reading.forms import joined
@@ -132,7 +132,7 @@ class Scorer(ABC):
                 reasoning=reasoning,
                 visible=visible,
                 score=None if self.later and found is not None else 0.0,
-                scored_as=f"{self.name}:{'pending' if found is not None else outcome.value}",
+                scored_as=f"{self.name}:{PENDING if found is not None else outcome.value}",
                 answer_text=found.text if found and self.read != "whole" else None,
             )
         scored = self.score(found, item, key)
