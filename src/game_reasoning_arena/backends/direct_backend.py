@@ -18,8 +18,9 @@ from game_reasoning_arena.backends.openai import addresses, protocol
 from game_reasoning_arena.backends.openai.answer import Answer
 from game_reasoning_arena.backends.openai.body import BodyReader
 from game_reasoning_arena.backends.openai.connection import connection_failure
+from game_reasoning_arena.backends.openai.counted_body import BodyTooLong
 from game_reasoning_arena.backends.openai.reply import reply_of
-from game_reasoning_arena.backends.openai.wire import BodyTooLong, Wire, last_bytes, open_session
+from game_reasoning_arena.backends.openai.wire import Wire, last_bytes, open_session
 from game_reasoning_arena.backends.prices import cost_usd, table
 from game_reasoning_arena.errors import (
     AuthError,

@@ -26,13 +26,11 @@ from game_reasoning_arena.catalog.entries import (
 )
 from game_reasoning_arena.catalog.files import Contents
 from game_reasoning_arena.catalog.litellm_providers import (
-    KEY_VARIABLES,
     OPENAI_PROTOCOL,
     builtin_providers,
 )
 from game_reasoning_arena.catalog.prefixes import (
     OF_APIS,
-    PREFIXES,
     meaning_of,
     provider_and_model,
     split_name,
@@ -412,21 +410,3 @@ def _unknown_provider(name: str, providers: Collection[str]) -> str:
         f"own that speaks the OpenAI protocol is added by +provider.{name}.api_base=http://... "
         f"+provider.{name}.api_key_env=NAME_API_KEY, or in conf/catalog/api_providers.yaml."
     )
-
-
-def addresses_in(catalog: Catalog) -> set[tuple[str, str | None, str | None]]:
-    """Return provider, key variable and address of all entries of a catalog.
-
-    None as address means the provider's own, as LiteLLM knows it.
-    """
-    known: set[tuple[str, str | None, str | None]] = set()
-    for name, variables in KEY_VARIABLES.items():
-        for variable in (*variables, None):
-            known |= {(name, variable, None), (name, variable, OPENAI_PROTOCOL.get(name))}
-    known |= {(one.name, one.api_key_env, one.api_base) for one in catalog.providers()}
-    for entry in catalog.models():
-        if entry.api_base is not None:
-            prefix, _ = split_name(entry.name, PREFIXES)
-            provider = catalog.provider_name(entry.name, PREFIXES) or prefix or ""
-            known.add((provider, entry.api_key_env or None, entry.api_base))
-    return known

@@ -14,13 +14,9 @@ from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.catalog.sampling import sampling_from_environment
 from game_reasoning_arena.commands.tables import print_line, show_table
 from game_reasoning_arena.configuration.command_line import read_command_line
+from game_reasoning_arena.configuration.demands import refused_models
 from game_reasoning_arena.configuration.secret_values import secrets_held, secrets_named
-from game_reasoning_arena.configuration.trust import (
-    Trust,
-    current_trust,
-    refused_models,
-    trusting,
-)
+from game_reasoning_arena.configuration.trust import Trust, current_trust, trusting
 from game_reasoning_arena.errors import ArenaError, BackendError, ConfigProblems, Fault
 from game_reasoning_arena.metering.probe import probe_request
 from game_reasoning_arena.preflight.reachability import unreachable

@@ -28,6 +28,7 @@ from game_reasoning_arena.commands.help_text import help_text
 from game_reasoning_arena.commands.table_of_commands import COMMANDS
 from game_reasoning_arena.configuration import hydra_source as catalog_source
 from game_reasoning_arena.configuration.command_line import CommandLine, read_command_line
+from game_reasoning_arena.configuration.demands import words_to_trust
 from game_reasoning_arena.configuration.explain import explain_composition
 from game_reasoning_arena.configuration.hydra_internals import (
     args_parser,
@@ -39,7 +40,7 @@ from game_reasoning_arena.configuration.output_directory import (
     chosen_directory,
     claim_directory,
 )
-from game_reasoning_arena.configuration.trust import Trust, current_trust, trusting, words_to_trust
+from game_reasoning_arena.configuration.trust import Trust, current_trust, trusting
 from game_reasoning_arena.errors import ArenaError, ConfigProblems, Fault, UserError
 from game_reasoning_arena.preflight.composing import without_hydra
 from game_reasoning_arena.preflight.composition_problems import (

@@ -13,13 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from game_reasoning_arena.configuration.trust import (
-    TRUST_OPTION,
-    Trust,
-    add_trust_option,
-    trusting,
-    words_to_trust,
-)
+from game_reasoning_arena.configuration.demands import words_to_trust
+from game_reasoning_arena.configuration.trust import TRUST_OPTION, Trust, add_trust_option, trusting
 from game_reasoning_arena.errors import ConfigProblems, UserError
 from game_reasoning_arena.preflight.experiment import (
     BACKEND_NOT_IDENTITY,
@@ -167,7 +162,7 @@ def _lost(path: Path) -> str | None:
         check_end(content)
     except FileNotFoundError:
         return "missing"
-    except OSError:  # told where it is read
+    except OSError:  # reported where it is read
         return None
     except ValueError as error:
         return f"damaged ({error})"

@@ -20,8 +20,9 @@ from game_reasoning_arena.backends.factory import make_backend
 from game_reasoning_arena.backends.openai.protocol import no_constraint
 from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.catalog.sampling import sampling_from_environment
+from game_reasoning_arena.configuration.demands import code_demands, refused_models
 from game_reasoning_arena.configuration.secret_values import secrets_held, secrets_named
-from game_reasoning_arena.configuration.trust import code_demands, current_trust, refused_models
+from game_reasoning_arena.configuration.trust import current_trust
 from game_reasoning_arena.configuration.value_checks import (
     Problems,
     against_schema,

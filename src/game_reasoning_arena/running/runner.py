@@ -16,21 +16,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from game_reasoning_arena.agents.base_agent import Agent
-from game_reasoning_arena.errors import (
-    ArenaError,
-    CacheError,
-    Interrupted,
-    RunStorageError,
-    UserError,
-)
+from game_reasoning_arena.errors import ArenaError, RunStorageError
 from game_reasoning_arena.metering.budget import Budget
 from game_reasoning_arena.metering.cache import ResponseCache
 from game_reasoning_arena.metering.meter import Meter
 from game_reasoning_arena.metering.probe import Claims, RunClaims, learned_by, probe, probes_of
 from game_reasoning_arena.metering.recall import Recall
 from game_reasoning_arena.preflight.experiment import Experiment
-from game_reasoning_arena.process.event_loop import Rest, run_coroutine
+from game_reasoning_arena.process.event_loop import run_coroutine
 from game_reasoning_arena.process.faults import fault_of
 from game_reasoning_arena.process.profiling import Profile, profiled
 from game_reasoning_arena.process.secrets import Redactor
@@ -39,7 +32,6 @@ from game_reasoning_arena.recording.config_text import as_yaml
 from game_reasoning_arena.recording.summary import Summary
 from game_reasoning_arena.recording.writer import RunWriter
 from game_reasoning_arena.records import EXIT_CODES, FINAL, Asker, EpisodePlan, Status
-from game_reasoning_arena.running.episode_faults import EpisodeFaults
 from game_reasoning_arena.running.ledger import Ledger, run_head
 from game_reasoning_arena.running.notices import Notices
 from game_reasoning_arena.running.open_backends import open_backends
@@ -47,12 +39,10 @@ from game_reasoning_arena.running.past import Past
 from game_reasoning_arena.running.progress import Progress, make_progress
 from game_reasoning_arena.running.provenance import new_run_id
 from game_reasoning_arena.running.stopping import Stop
+from game_reasoning_arena.running.workers import play_episodes
 from game_reasoning_arena.simulation.players import make_agent
 
 log = logging.getLogger(__name__)
-
-#: Episodes that begin before the event loop looks at its sockets again.
-STARTED_TOGETHER = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -360,58 +350,4 @@ async def _play_all(
             for note in learned_by(probed):
                 ledger.notices.add(note)
             ledger.write_run(Status.RUNNING, None)  # a kill must not lose the probes
-        await _workers(ledger, todo, agents)
-
-
-async def _workers(
-    ledger: Ledger, todo: Iterator[EpisodePlan], agents: Mapping[str, Agent]
-) -> None:
-    """Let as many tasks as ``concurrency`` allows take episodes from one list."""
-    faults, rest = EpisodeFaults(ledger), Rest()
-    people = any(player.type == "human" for player in ledger.experiment.players)
-    tasks: list[asyncio.Task[None]] = []
-    try:
-        # A person plays one game after the other.
-        at_once = 1 if people else ledger.experiment.concurrency
-        for number in range(min(at_once, ledger.planned)):
-            worker = _worker(ledger, todo, agents, faults, rest)
-            tasks.append(asyncio.create_task(worker, name=f"worker {number}"))
-            if number % STARTED_TOGETHER == 0:
-                # Otherwise all prompts would be written and all connections opened before the first
-                # request is sent.
-                await asyncio.sleep(0)
-        await asyncio.gather(*tasks)
-        faults.close()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _worker(
-    ledger: Ledger,
-    todo: Iterator[EpisodePlan],
-    agents: Mapping[str, Agent],
-    faults: EpisodeFaults,
-    rest: Rest,
-) -> None:
-    """Play one episode after the other until none is left or the run ends."""
-    play, meter = ledger.experiment.simulation.play, ledger.meter
-    for plan in todo:
-        if meter.stopping is not None or meter.budget_note is not None:
-            return
-        try:
-            faults.ended(await play(plan, agents, ledger.run_id))
-        except Interrupted as error:  # by the meter, or by a person who quits
-            meter.stop(str(error))
-        except CacheError as error:  # calls in flight are paid for, so they finish
-            ledger.failure = ledger.failure or error
-            meter.stop(str(error))
-        except UserError as error:  # the engine cannot continue this episode
-            faults.take(plan, error)
-        except ArenaError:
-            raise
-        except Exception as error:
-            faults.take(plan, error)
-        if rest.due:
-            await rest.take()
+        await play_episodes(ledger, todo, agents)

@@ -17,15 +17,13 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from game_reasoning_arena.catalog.catalog import Catalog
+from game_reasoning_arena.configuration.demands import command_demands
 from game_reasoning_arena.configuration.output_directory import (
     check_directory,
     chosen_directory,
     claim_directory,
 )
-from game_reasoning_arena.configuration.trust import (
-    command_demands,
-    current_trust,
-)
+from game_reasoning_arena.configuration.trust import current_trust
 from game_reasoning_arena.errors import ConfigProblems, UserError, problems_of
 from game_reasoning_arena.preflight.foresight import notes_before
 from game_reasoning_arena.process.faults import nothing_written

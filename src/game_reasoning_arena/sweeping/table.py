@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from game_reasoning_arena.configuration.trust import typed_settings, words_to_trust
+from game_reasoning_arena.configuration.demands import words_to_trust
+from game_reasoning_arena.configuration.trust import typed_settings
 from game_reasoning_arena.process.output import show
 from game_reasoning_arena.records import FAILURES, Status
 from game_reasoning_arena.running.result_table import (

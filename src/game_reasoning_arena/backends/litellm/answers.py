@@ -20,7 +20,8 @@ from game_reasoning_arena.backends.openai import protocol, waits
 from game_reasoning_arena.backends.openai.answer import Answer, Ended
 from game_reasoning_arena.backends.openai.body import BodyReader
 from game_reasoning_arena.backends.openai.connection import connection_failure
-from game_reasoning_arena.backends.openai.wire import Redirected, UnknownCompression, Wire
+from game_reasoning_arena.backends.openai.counted_body import UnknownCompression
+from game_reasoning_arena.backends.openai.wire import Redirected, Wire
 from game_reasoning_arena.errors import BackendError, BadRequestError, TimeoutExceededError
 from game_reasoning_arena.records import Model
 

@@ -19,8 +19,7 @@ import contextlib
 import functools
 import socket
 import time
-import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -33,6 +32,7 @@ from yarl import URL
 
 from game_reasoning_arena.backends.limits import MOST_BYTES
 from game_reasoning_arena.backends.openai.addresses import PATH
+from game_reasoning_arena.backends.openai.counted_body import BodyTooLong, CountedBody, compression
 from game_reasoning_arena.backends.openai.stamped_socket import StampedSocket, stamped_socket
 from game_reasoning_arena.process.open_files import connections_possible
 
@@ -115,6 +115,23 @@ class Wire:
     def overflowed(self) -> bool:
         """Whether a body was longer than allowed and was abandoned."""
         return self.received > self.most_bytes
+
+    def take(self, piece: bytes, size: int, *, along: bool) -> None:
+        """Count a piece of a body, and give it to the reader if that reads along.
+
+        Args:
+            piece: the bytes as they came.
+            size: how many they are decompressed.
+            along: whether the reader reads this body.
+
+        Raises:
+            BodyTooLong: there are more than allowed.
+        """
+        self.received += size
+        if self.overflowed:
+            raise BodyTooLong("the body does not end")
+        if piece and along and self.reader is not None:
+            self.reader.feed(piece, self.received_at or time.monotonic())
 
     def hold(self, response: _TimedResponse) -> None:
         """Let the reader read along, and keep a response open when its caller closes it."""
@@ -215,22 +232,6 @@ class Redirected(aiohttp.ClientError):
     """The server redirects to another address, which must get nothing of ours."""
 
 
-#: Window bits by which zlib distinguishes gzip from deflate, and the bytes that it makes at once.
-_ANY_ZLIB = 47
-_RAW_DEFLATE = -15
-_UNPACKED_AT_ONCE = 1 << 20
-#: Compressions that LiteLLM's client may unpack, and this does not.
-_NOT_COUNTED = frozenset({"br", "zstd"})
-
-
-class UnknownCompression(aiohttp.ClientPayloadError):
-    """A body is compressed in a way whose size is not counted."""
-
-
-class BodyTooLong(aiohttp.ClientError):
-    """A body is longer than any honest answer."""
-
-
 class _TimedResponse(aiohttp.ClientResponse):
     _wire: Wire | None = None
 
@@ -248,26 +249,12 @@ class _TimedResponse(aiohttp.ClientResponse):
             if self.url.path.endswith(PATH) and not self.headers.get("Content-Encoding"):
                 self._wire = wire
                 wire.hold(self)
-        packed = self._packed() if wire.reader is not None else ""
-        self.content = _Counted(self.content, wire, self._wire, packed)  # type: ignore[assignment]
+        given = self.headers.getall("Content-Encoding", []) if wire.reader is not None else []
+        take = functools.partial(wire.take, along=self._wire is not None)
+        self.content = CountedBody(  # type: ignore[assignment]
+            self.content, take, packed=compression(given), most_bytes=wire.most_bytes
+        )
         return response
-
-    def _packed(self) -> str:
-        """Return the compression of the body, which nobody asked for.
-
-        Raises:
-            UnknownCompression: it is one whose size cannot be counted, or several.
-        """
-        given = self.headers.getall("Content-Encoding", [])
-        codings = [name.strip().lower() for value in given for name in value.split(",")]
-        codings = [name for name in codings if name not in ("", "identity")]
-        if not codings:
-            return ""
-        if len(codings) > 1 or codings[0] in _NOT_COUNTED:
-            raise UnknownCompression(
-                f"its answer is compressed ({', '.join(codings)[:80]}), which was not asked for"
-            )
-        return codings[0]
 
     def close(self) -> None:
         if not self._is_held():
@@ -279,70 +266,6 @@ class _TimedResponse(aiohttp.ClientResponse):
     def _is_held(self) -> bool:
         """Return whether the reader wants to continue after the caller has seen enough."""
         return self._wire is not None and self._wire.holds(self)
-
-
-class _Counted:
-    """The content of a response, with a limit on its length; a wire's reader may get its bytes,
-    too.
-
-    ``packed`` is the compression of a body that its caller unpacks, as LiteLLM does; the limit then
-    holds for the unpacked size.
-    """
-
-    def __init__(
-        self, content: aiohttp.StreamReader, wire: Wire, along: Wire | None, packed: str
-    ) -> None:
-        self._unpack = zlib.decompressobj(_ANY_ZLIB) if packed in ("gzip", "deflate") else None
-        self._is_raw = False
-        self._content = content
-        self._wire = wire
-        self._along = along
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._content, name)
-
-    async def read(self, n: int = -1) -> bytes:
-        if n >= 0:
-            return self._seen(await self._content.read(n))
-        return b"".join([piece async for piece in self.iter_any()])
-
-    async def readany(self) -> bytes:
-        return self._seen(await self._content.readany())
-
-    def iter_chunked(self, n: int) -> AsyncIterator[bytes]:
-        return self._pieces(functools.partial(self.read, n))
-
-    def iter_any(self) -> AsyncIterator[bytes]:
-        return self._pieces(self.readany)
-
-    async def _pieces(self, read: Callable[[], Awaitable[bytes]]) -> AsyncIterator[bytes]:
-        while piece := await read():
-            yield piece
-
-    def _seen(self, piece: bytes) -> bytes:
-        wire = self._wire
-        wire.received += len(piece) if self._unpack is None else self._unpacked(piece)
-        if wire.overflowed:
-            raise BodyTooLong("the body does not end")
-        if piece and self._along is not None and wire.reader is not None:
-            wire.reader.feed(piece, wire.received_at or time.monotonic())
-        return piece
-
-    def _unpacked(self, piece: bytes) -> int:
-        """Return the size of a piece when it is unpacked, or more than the limit."""
-        assert self._unpack is not None
-        size = 0
-        while piece and size <= self._wire.most_bytes:
-            try:
-                size += len(self._unpack.decompress(piece, _UNPACKED_AT_ONCE))
-            except zlib.error:
-                if self._is_raw:
-                    return size + len(piece)  # the caller reports it when unpacking
-                # "deflate" without a head, which clients accept, too
-                self._unpack, self._is_raw = zlib.decompressobj(_RAW_DEFLATE), True
-                continue
-            piece = self._unpack.unconsumed_tail
-        return size
 
 
 class _Connector(aiohttp.TCPConnector):

@@ -11,8 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
+from game_reasoning_arena.configuration.demands import launcher_demands
 from game_reasoning_arena.configuration.hydra_internals import BASIC_LAUNCHER
-from game_reasoning_arena.configuration.trust import current_trust, launcher_demands
+from game_reasoning_arena.configuration.trust import current_trust
 from game_reasoning_arena.errors import ConfigProblems, choose_from
 
 #: Launchers by the ``kind`` of their preset: module, class, extra.
