@@ -19,6 +19,13 @@ from tests.loopback import LoopbackServer
 KEY = "sk-canary-0123456789abcdef"
 
 
+@pytest.fixture
+def two_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keys of two providers in the environment."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEY)
+
+
 def evil_module(where: Path) -> Path:
     """A module that leaves a mark when it is imported."""
     mark = where / "it-ran"
@@ -200,16 +207,11 @@ def files_with_an_address(url: str) -> dict[str, dict[str, Any]]:
     }
 
 
+@pytest.mark.usefixtures("two_keys")
 @pytest.mark.parametrize("how", files_with_an_address(""))
 def test_a_key_is_not_sent_where_a_file_says(
-    arena: Arena,
-    tmp_path: Path,
-    loopback: LoopbackServer,
-    monkeypatch: pytest.MonkeyPatch,
-    how: str,
+    arena: Arena, tmp_path: Path, loopback: LoopbackServer, how: str
 ) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEY)
     content = files_with_an_address(loopback.url)[how]
     ran = arena("--config", str(write_config(tmp_path / "theirs.yaml", **content)))
     assert ran.code == 2, ran.err
@@ -381,16 +383,11 @@ LISTED: dict[str, tuple[str, str]] = {
 }
 
 
+@pytest.mark.usefixtures("two_keys")
 @pytest.mark.parametrize("how", LISTED)
 def test_a_list_of_models_is_not_the_users_word(
-    arena: Arena,
-    tmp_path: Path,
-    loopback: LoopbackServer,
-    monkeypatch: pytest.MonkeyPatch,
-    how: str,
+    arena: Arena, tmp_path: Path, loopback: LoopbackServer, how: str
 ) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEY)
     here = str(tmp_path)
     content = {
         "providers": {
