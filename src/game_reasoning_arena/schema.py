@@ -6,8 +6,6 @@ Hydra would refuse new keys in a typed dictionary, so their values are checked i
 against :data:`AGENT_TYPES` and :class:`ProviderConf`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -38,7 +36,7 @@ class CacheMode(StrEnum):
     reuse = "reuse"
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class SamplingConf:
     """Sampling parameters; null means not set, except for the seed: null sends none."""
 
@@ -50,7 +48,7 @@ class SamplingConf:
     seed: str | None = "auto"
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class OnFailureConf:
     """The policy after an answer that is no legal move."""
 
@@ -59,7 +57,7 @@ class OnFailureConf:
     feedback: bool = True
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class BudgetConf:
     """Limits of a run; null is no limit."""
 
@@ -68,7 +66,7 @@ class BudgetConf:
     calls: int | None = None
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class SweepConf:
     """Settings for carrying out a sweep (``arena -m``)."""
 
@@ -80,7 +78,7 @@ class SweepConf:
     budget: BudgetConf = field(default_factory=BudgetConf)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class CatalogConf:
     """Models and providers beside the shipped ones."""
 
@@ -88,7 +86,7 @@ class CatalogConf:
     models: list[Any] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ModelConf:
     """A model: its name, whose prefix selects the backend, and its settings."""
 
@@ -107,7 +105,7 @@ class ModelConf:
     prices: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ProviderConf:
     """An API provider; a configuration never holds the key itself."""
 
@@ -121,7 +119,7 @@ class ProviderConf:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class AgentConf:
     """Settings of players of every type."""
 
@@ -129,7 +127,7 @@ class AgentConf:
     display_name: str | None = None
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class LLMAgentConf(AgentConf):
     """A language model at a seat."""
 
@@ -144,21 +142,21 @@ class LLMAgentConf(AgentConf):
     show_legal_moves: bool = True
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class RandomAgentConf(AgentConf):
     """A player that is uniform over the legal moves."""
 
     type: str = "random"
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class HumanAgentConf(AgentConf):
     """A person at this terminal."""
 
     type: str = "human"
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class MCTSAgentConf(AgentConf):
     """Monte-Carlo tree search; information-set search where information is hidden."""
 
@@ -169,7 +167,7 @@ class MCTSAgentConf(AgentConf):
     solve: bool = True
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class SolverAgentConf(AgentConf):
     """Optimal play where it can be computed."""
 
@@ -178,7 +176,7 @@ class SolverAgentConf(AgentConf):
     max_states: int = 2_000_000
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class BotAgentConf(AgentConf):
     """A bot of OpenSpiel's registry by name."""
 
@@ -187,7 +185,7 @@ class BotAgentConf(AgentConf):
     params: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class UCIAgentConf(AgentConf):
     """A chess engine that speaks UCI, such as Stockfish."""
 
@@ -199,7 +197,7 @@ class UCIAgentConf(AgentConf):
     options: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PolicyAgentConf(AgentConf):
     """A table file, or a Python callable from a trusted module."""
 
@@ -221,7 +219,7 @@ AGENT_TYPES: dict[str, type] = {
 }
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class OpenSpielConf:
     """A game of OpenSpiel, by the library's own game string."""
 
@@ -236,7 +234,7 @@ class OpenSpielConf:
     board: str = "auto"
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ColumnsConf:
     """The columns of a prompts file by what they hold; null for the usual names, false for none."""
 
@@ -248,7 +246,7 @@ class ColumnsConf:
     group: Any = None
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PromptsConf:
     """A file of prompts, each answered by every agent, and scored where right answers are known."""
 
@@ -278,7 +276,7 @@ class PromptsConf:
 SIMULATION_TYPES: dict[str, type] = {"openspiel": OpenSpielConf, "prompts": PromptsConf}
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ArenaConf:
     """A run."""
 

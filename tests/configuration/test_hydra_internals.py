@@ -15,6 +15,7 @@ from hydra._internal.utils import _run_hydra, create_config_search_path, get_arg
 from hydra.core.utils import run_job
 
 from game_reasoning_arena.configuration import hydra_internals
+from game_reasoning_arena.preflight.session import Session
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,14 @@ def test_takes_what_is_given(function: Any, takes: set[str]) -> None:
     assert callable(function)
     missing = takes - set(inspect.signature(function).parameters)
     assert not missing, f"Hydra's {function.__qualname__} no longer takes {sorted(missing)}"
+
+
+def test_options_of_a_group_are_those_that_hydra_lists() -> None:
+    with Session() as session:
+        for group in ("agents", "model", "hydra/launcher"):
+            known = session.hydra.config_loader.get_group_options(group)
+            assert known
+            assert hydra_internals.group_options(session.hydra, group) == known
 
 
 @pytest.mark.parametrize("target", [hydra_internals.BASIC_LAUNCHER, hydra_internals.BASIC_SWEEPER])

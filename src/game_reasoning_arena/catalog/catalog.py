@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from game_reasoning_arena.catalog import files as reading
 from game_reasoning_arena.catalog.entries import (
@@ -41,8 +43,7 @@ from game_reasoning_arena.process.secrets import remember_key_variables
 from game_reasoning_arena.records import Model, Provider
 
 
-@dataclass(frozen=True, slots=True)
-class _Sources:
+class _Sources(Struct, frozen=True):
     """The contents of configuration directories and list files, each read once."""
 
     of_dirs: Sequence[Contents]

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from game_reasoning_arena.catalog.prefixes import OF_APIS, meaning_of_name
 from game_reasoning_arena.catalog.sampling import parse_sampling
@@ -56,8 +58,7 @@ _OWN_HEADERS = frozenset({"host", "content-length", "content-type", "transfer-en
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ModelEntry:
+class ModelEntry(Struct, frozen=True, kw_only=True):
     """A model as listed: its full name, its settings, and its file and line."""
 
     name: str
@@ -75,8 +76,7 @@ class ModelEntry:
     prices: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProviderEntry:
+class ProviderEntry(Struct, frozen=True, kw_only=True):
     """A provider as listed: only the settings that are given, by the fields of ``Provider``."""
 
     name: str

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
+from msgspec import Struct, field
 
 from game_reasoning_arena.catalog.entries import (
     ModelEntry,
@@ -41,8 +41,7 @@ _Loader.add_implicit_resolver(
 )
 
 
-@dataclass(slots=True)
-class Contents:
+class Contents(Struct):
     """The entries and the problems of one source."""
 
     models: dict[str, ModelEntry] = field(default_factory=dict)

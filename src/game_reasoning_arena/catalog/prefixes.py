@@ -7,11 +7,11 @@ backend.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Meaning:
+class Meaning(Struct, frozen=True, kw_only=True):
     """The meaning of names with a prefix."""
 
     #: The rest is ``provider/model``, or a model of OpenAI's. Such a model need not be listed.

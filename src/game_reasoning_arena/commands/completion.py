@@ -54,8 +54,7 @@ def _models() -> list[str]:
 
 
 def _of_hydra(line: str, config_name: str) -> list[str]:
-    from game_reasoning_arena.configuration.hydra_internals import completions
-    from game_reasoning_arena.preflight.composition_problems import COMPOSITION_ERRORS
+    from game_reasoning_arena.configuration.hydra_internals import COMPOSITION_ERRORS, completions
     from game_reasoning_arena.preflight.session import Session
 
     try:

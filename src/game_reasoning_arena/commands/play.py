@@ -1,22 +1,18 @@
 """Compose a run with Hydra and start it: from the words of a command line to ``run``.
 
 The steps of Hydra's own main are called one by one, so that everything is checked before a
-directory
-exists and all problems are reported at once.
+directory exists and all problems are reported at once.
 """
 
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from functools import partial
+from typing import NoReturn
 
 from hydra import version
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, run_job
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -28,33 +24,16 @@ from game_reasoning_arena.commands.help_text import help_text
 from game_reasoning_arena.commands.table_of_commands import COMMANDS
 from game_reasoning_arena.configuration import hydra_source as catalog_source
 from game_reasoning_arena.configuration.command_line import CommandLine, read_command_line
-from game_reasoning_arena.configuration.demands import words_to_trust
-from game_reasoning_arena.configuration.explain import explain_composition
 from game_reasoning_arena.configuration.hydra_internals import (
+    COMPOSITION_ERRORS,
     args_parser,
-    context,
+    group_options,
     run_hydra_itself,
 )
-from game_reasoning_arena.configuration.output_directory import (
-    check_directory,
-    chosen_directory,
-    claim_directory,
-)
 from game_reasoning_arena.configuration.trust import Trust, current_trust, trusting
-from game_reasoning_arena.errors import ArenaError, ConfigProblems, Fault, UserError
-from game_reasoning_arena.preflight.composing import without_hydra
-from game_reasoning_arena.preflight.composition_problems import (
-    COMPOSITION_ERRORS,
-)
+from game_reasoning_arena.errors import ConfigProblems, UserError
 from game_reasoning_arena.preflight.session import CONFIG_NAME, Session
-from game_reasoning_arena.process.faults import fault_of, nothing_written
 from game_reasoning_arena.process.paths import shipped_conf
-from game_reasoning_arena.sweeping.presets import sweep_without_m, words_of_the_other_kind
-
-if TYPE_CHECKING:
-    from game_reasoning_arena.preflight.experiment import Experiment
-
-log = logging.getLogger(__name__)
 
 
 def run_hydra(words: list[str]) -> int:
@@ -82,8 +61,7 @@ def _run_hydra_words(words: list[str], line: CommandLine) -> int:
     with Session(args.config_dir, catalog) as session:
         overrides = list(args.overrides)
         if args.help:
-            options = session.hydra.config_loader.get_group_options
-            sys.stdout.write(help_text(COMMANDS, options))
+            sys.stdout.write(help_text(COMMANDS, partial(group_options, session.hydra)))
             return 0
         if args.cfg is not None:
             _show_configuration(session, args, config_name, overrides)
@@ -93,7 +71,9 @@ def _run_hydra_words(words: list[str], line: CommandLine) -> int:
                 from game_reasoning_arena.sweeping.sweep import run_sweep
 
                 return run_sweep(session, config_name, overrides, words)
-            return _run_once(session, config_name, overrides, line.config_file)
+            from game_reasoning_arena.commands.single_run import run_once
+
+            return run_once(session, config_name, overrides, line.config_file)
         except ConfigProblems as error:
             if not broken:
                 raise
@@ -194,6 +174,8 @@ def _hydra_itself(args: argparse.Namespace, parser: argparse.ArgumentParser, nam
     try:
         run_hydra_itself(args, parser, _no_task, shipped_conf(), name)
     except COMPOSITION_ERRORS as error:
+        from game_reasoning_arena.configuration.explain import explain_composition
+
         raise ConfigProblems([explain_composition(error, None, None)]) from error
     return 0
 
@@ -214,113 +196,3 @@ def _prefer_our_launchers() -> None:
     theirs = ConfigStore.instance().repo.get("hydra", {}).get("launcher", {})
     for kind in KINDS:
         theirs.pop(f"{kind}.yaml", None)
-
-
-def _run_once(
-    session: Session, config_name: str, overrides: list[str], config_file: Path | None
-) -> int:
-    """Check everything, create a directory, play; return the exit code."""
-    with nothing_written():
-        cfg = session.compose(config_name, overrides, RunMode.RUN)
-        experiment, directory = _checked(cfg, overrides, config_file, session.catalog)
-    if config_file is not None:
-        from game_reasoning_arena.preflight.recorded_files import changed_since
-
-        for changed in changed_since(config_file, experiment):
-            sys.stderr.write(f"note: {changed}\n")
-    from game_reasoning_arena.preflight.foresight import notes_before
-
-    for note in notes_before(experiment):
-        sys.stderr.write(f"note: {note}\n")
-    if experiment.estimate:
-        from game_reasoning_arena.running.estimate import print_estimate
-
-        return print_estimate({"": experiment})
-    directory = claim_directory(cfg, "hydra.run.dir", directory)
-    return _play(session, cfg, experiment, overrides, directory)
-
-
-def _checked(
-    cfg: DictConfig, overrides: list[str], config_file: Path | None, catalog: Catalog | None
-) -> tuple[Experiment, Path]:
-    """Return the experiment and its output directory.
-
-    Raises:
-        ConfigProblems: all problems with the words, the files and the directory.
-    """
-    from game_reasoning_arena.preflight.preparation import prepare
-    from game_reasoning_arena.preflight.recorded_files import files_elsewhere
-    from game_reasoning_arena.simulation.prompts import words_for_games
-
-    problems: list[str] = []
-    experiment = None
-    try:
-        experiment = prepare(without_hydra(cfg), catalog=catalog)
-    except ConfigProblems as error:
-        problems += error.problems
-        if config_file is not None:
-            problems += files_elsewhere(config_file)
-    problems += sweep_without_m(cfg, overrides)
-    problems += words_of_the_other_kind(overrides, sweeping=False)
-    if experiment is not None:
-        problems += words_for_games(overrides, [experiment.simulation])
-    directory = Path()
-    try:
-        directory = _select_directory(cfg)
-        check_directory(directory)
-    except UserError as error:
-        problems.append(str(error))
-    if problems or experiment is None:
-        raise ConfigProblems(problems)
-    return experiment, directory
-
-
-def _play(
-    session: Session,
-    cfg: DictConfig,
-    experiment: Experiment,
-    overrides: list[str],
-    directory: Path,
-) -> int:
-    """Play as a job of Hydra, which writes its own files beside the run's; return the exit code.
-
-    Raises:
-        ArenaError: the error that ended the run; Hydra would print it in its own way.
-    """
-    from game_reasoning_arena.running.result_table import show_result
-    from game_reasoning_arena.running.runner import run
-
-    failure: list[ArenaError] = []
-
-    def task(_: DictConfig) -> int:
-        output_dir = Path(HydraConfig.get().runtime.output_dir)
-        try:
-            result = run(experiment, output_dir, overrides=overrides)
-        except ArenaError as error:
-            failure.append(error)
-            return 1
-        except Exception as error:
-            log.exception("a fault outside the episodes")
-            failure.append(fault_of(error))
-            return 1
-        show_result(result, words=words_to_trust(experiment.config))
-        return result.exit_code
-
-    returned: JobReturn = run_job(
-        task_function=task,
-        config=cfg,
-        job_dir_key="hydra.run.dir",
-        job_subdir_key=None,
-        hydra_context=context(session.hydra, cfg),
-    )
-    if failure and isinstance(failure[0], Fault):
-        raise Fault(f"{failure[0]}\ndirectory: {directory}") from failure[0]
-    if failure:
-        raise failure[0]
-    code: int = returned.return_value
-    return code
-
-
-def _select_directory(cfg: DictConfig) -> Path:
-    HydraConfig.instance().set_config(cfg)
-    return chosen_directory(cfg, "hydra.run.dir")

@@ -16,19 +16,24 @@ from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
+from hydra.errors import HydraException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from game_reasoning_arena.configuration.command_line import drop_settings_of_old_types
 
 __all__ = [
     "BASIC_LAUNCHER",
     "BASIC_SWEEPER",
+    "COMPOSITION_ERRORS",
     "Hydra",
     "apply_overrides",
     "args_parser",
     "completions",
     "context",
+    "group_options",
     "new_hydra",
     "run_hydra_itself",
 ]
@@ -36,6 +41,8 @@ __all__ = [
 #: Hydra's default ``_target_``.
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+#: Exceptions of composing; Hydra raises ValueError for `GROUP=null`.
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError, OSError, YAMLError)
 
 
 def new_hydra(shipped: Path, first: Path | None) -> Hydra:
@@ -78,6 +85,17 @@ def context(hydra: Hydra, cfg: DictConfig) -> HydraContext:
 def apply_overrides(overrides: Sequence[Any], cfg: DictConfig) -> None:
     """Apply parsed overrides of values: the last step of Hydra's composition, after all files."""
     ConfigLoaderImpl._apply_overrides_to_config(list(overrides), cfg)
+
+
+def group_options(hydra: Hydra, group: str) -> list[str]:
+    """Return the options of a group.
+
+    Hydra's own ``get_group_options`` copies the whole store of schemas for each group.
+    """
+    loader = hydra.config_loader
+    assert isinstance(loader, ConfigLoaderImpl)
+    options: list[str] = loader.repository.get_group_options(group)
+    return options
 
 
 def run_hydra_itself(

@@ -9,7 +9,6 @@ replaces what is shipped.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Self
 
@@ -152,7 +151,8 @@ def _trimmed(config_path: str) -> str:
 def _as_conf(entry: ModelEntry) -> dict[str, Any]:
     """Return an entry in the form of ``ModelConf``, with only its own settings."""
     body: dict[str, Any] = {"name": entry.name}
-    for key, value in asdict(entry).items():
+    for key in entry.__struct_fields__:
+        value = getattr(entry, key)
         if key in ("name", "where", "sampling") or not value:
             continue
         body[key] = value

@@ -16,10 +16,11 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.process.files import read_file
@@ -35,8 +36,7 @@ KEY = "trusted_targets"
 TRUST_OPTION = "--trust '{}'"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Demand:
+class Demand(Struct, frozen=True, kw_only=True):
     """Something in a configuration that the user must allow.
 
     ``where`` is the setting, ``item`` the text to allow, ``effect`` what it would do.
@@ -47,8 +47,7 @@ class Demand:
     effect: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Trust:
+class Trust(Struct, frozen=True, kw_only=True):
     """The things that the user allows.
 
     Attributes:

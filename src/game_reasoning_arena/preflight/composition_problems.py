@@ -11,10 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from game_reasoning_arena.catalog.catalog import Catalog
 from game_reasoning_arena.configuration.command_line import (
@@ -29,11 +26,9 @@ from game_reasoning_arena.configuration.explain import (
     no_value_itself,
     unknown_keys,
 )
+from game_reasoning_arena.configuration.hydra_internals import COMPOSITION_ERRORS
 from game_reasoning_arena.errors import ConfigProblems
 from game_reasoning_arena.preflight.composing import without_hydra
-
-#: Exceptions of composing; Hydra raises ValueError for `GROUP=null`.
-COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError, OSError, YAMLError)
 
 #: Words about players and their game.
 _ABOUT_SEATS = re.compile(r"[+~]*(?:agents|simulation)\b")

@@ -15,13 +15,8 @@ from game_reasoning_arena.configuration import hydra_source as catalog_source
 from game_reasoning_arena.configuration.command_line import (
     read_command_line,
 )
-from game_reasoning_arena.configuration.hydra_internals import new_hydra
+from game_reasoning_arena.configuration.hydra_internals import COMPOSITION_ERRORS, new_hydra
 from game_reasoning_arena.errors import UserError
-from game_reasoning_arena.preflight.composing import without_hydra
-from game_reasoning_arena.preflight.composition_problems import (
-    COMPOSITION_ERRORS,
-    composition_problems,
-)
 from game_reasoning_arena.process.files import read_file
 from game_reasoning_arena.process.paths import conf_dirs, shipped_conf
 from game_reasoning_arena.process.yaml_text import load_yaml
@@ -44,6 +39,8 @@ def compose_words(words: list[str]) -> DictConfig:
 
 def compose_with_catalog(words: list[str]) -> tuple[DictConfig, Catalog]:
     """Return the result of :func:`compose_words`, and the catalog that was read for it."""
+    from game_reasoning_arena.preflight.composing import without_hydra
+
     line = read_command_line(words)
     version.setbase("1.3")
     schema.register()
@@ -90,6 +87,8 @@ class Session:
         try:
             return self._compose(config_name, words, mode)
         except COMPOSITION_ERRORS as error:
+            from game_reasoning_arena.preflight.composition_problems import composition_problems
+
             raise composition_problems(
                 lambda name, some: self._compose(name, some, mode),
                 (config_name, CONFIG_NAME),

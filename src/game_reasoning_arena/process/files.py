@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -185,7 +184,7 @@ def replacing(path: Path, *, durable: bool = True, mode: int = 0o666) -> Iterato
     Raises:
         OSError: it cannot be written; the old content stays.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(3)}.new")
+    fresh = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(3).hex()}.new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with os.fdopen(os.open(fresh, flags, mode), "wb") as file:
