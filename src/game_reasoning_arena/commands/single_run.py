@@ -26,7 +26,7 @@ from game_reasoning_arena.preflight.preparation import prepare
 from game_reasoning_arena.preflight.recorded_files import changed_since, files_elsewhere
 from game_reasoning_arena.preflight.session import Session
 from game_reasoning_arena.process.faults import fault_of, nothing_written
-from game_reasoning_arena.simulation.prompts import words_for_games
+from game_reasoning_arena.simulation.prompts.checks import words_for_games
 from game_reasoning_arena.sweeping.presets import sweep_without_m, words_of_the_other_kind
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,6 @@ from game_reasoning_arena.backends.price_table import entry_of, retirement
 from game_reasoning_arena.catalog.prefixes import meaning_of
 from game_reasoning_arena.preflight.experiment import Experiment
 from game_reasoning_arena.records import Model
-from game_reasoning_arena.simulation.prompts import PromptsSimulation
-from game_reasoning_arena.simulation.prompts.files import SHIPPED, data_files
 
 #: A model's retirement is reported from so many days before.
 _SOON_DAYS = 60
@@ -46,10 +44,11 @@ def foreseen(players: Sequence[PlayerSpec], *, today: datetime.date | None = Non
 
 def _built_in_prompts(experiment: Experiment) -> list[str]:
     """Return a note where the shipped prompts are asked, which nobody may have chosen."""
-    simulation = experiment.simulation
     file = experiment.config["simulation"].get("file")
-    if not isinstance(simulation, PromptsSimulation) or not isinstance(file, str):
+    if not experiment.simulation.open_ended or not isinstance(file, str):
         return []
+    from game_reasoning_arena.simulation.prompts.files import SHIPPED, data_files
+
     if data_files(file)[0].parent != SHIPPED:
         return []
     return [f"{file} is a small set of built-in prompts; for your own set simulation.file=FILE."]

@@ -14,7 +14,6 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from game_reasoning_arena.agents.base_agent import OnFailure, PlayerSpec
-from game_reasoning_arena.assessment import check_assessable
 from game_reasoning_arena.backends.base_backend import BaseLLMBackend
 from game_reasoning_arena.backends.factory import make_backend
 from game_reasoning_arena.backends.openai.protocol import no_constraint
@@ -47,7 +46,7 @@ from game_reasoning_arena.records import Model, Sampling
 from game_reasoning_arena.schema import SIMULATION_TYPES
 from game_reasoning_arena.simulation.base import Simulation
 from game_reasoning_arena.simulation.factory import make_simulation
-from game_reasoning_arena.simulation.prompts import unfit_players
+from game_reasoning_arena.simulation.prompts.checks import unfit_players
 
 
 def prepare(
@@ -97,6 +96,8 @@ def prepare(
     if simulation is not None and check_seats:
         _check_seats(config, players, simulation, problems, played=played or begun)
     if simulation is not None and config["assess"] and not played:
+        from game_reasoning_arena.assessment import check_assessable
+
         problems.attempt(partial(check_assessable, simulation))
     asked = [*players, *judges]
     models = list({p.model.name: p.model for p in asked if p.model}.values())

@@ -12,7 +12,7 @@ from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.preflight.players import resolved_model
 from game_reasoning_arena.process.targets import PACKAGE, check_target
 from game_reasoning_arena.records import Sampling
-from game_reasoning_arena.simulation.prompts import JUDGE
+from game_reasoning_arena.simulation.prompts.checks import JUDGE
 
 #: Sampling of a judge: room for reasons before its grade, and the same grade each time.
 JUDGE_SAMPLING = Sampling(temperature=0.0, max_tokens=1000)

@@ -34,7 +34,7 @@ from game_reasoning_arena.recording.decoding import read_record
 from game_reasoning_arena.recording.writer import DirectoryLock
 from game_reasoning_arena.records import EXIT_CODES, Status
 from game_reasoning_arena.running.progress import Progress, make_progress
-from game_reasoning_arena.simulation.prompts import words_for_games
+from game_reasoning_arena.simulation.prompts.checks import words_for_games
 from game_reasoning_arena.sweeping.expansion import Candidate, expand, master_config
 from game_reasoning_arena.sweeping.files import JobFile
 from game_reasoning_arena.sweeping.matching import find_last, match, refuse_changes

@@ -9,7 +9,7 @@ import pytest
 from game_reasoning_arena.errors import TransientError, UserError
 from game_reasoning_arena.records import Outcome, Reply, Request, Status
 from game_reasoning_arena.simulation.factory import make_simulation
-from game_reasoning_arena.simulation.prompts import PromptsSimulation
+from game_reasoning_arena.simulation.prompts.simulation import PromptsSimulation
 from tests.arena import Arena, summary
 from tests.simulation.playing import Oracle, in_turn, llm, play, player
 

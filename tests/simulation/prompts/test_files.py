@@ -13,8 +13,8 @@ import pytest
 
 from game_reasoning_arena.errors import UserError
 from game_reasoning_arena.simulation.factory import make_simulation
-from game_reasoning_arena.simulation.prompts import PromptsSimulation
 from game_reasoning_arena.simulation.prompts.questions import Question
+from game_reasoning_arena.simulation.prompts.simulation import PromptsSimulation
 
 
 def questions(file: Path, **conf: Any) -> list[Question]:

@@ -16,12 +16,10 @@ from game_reasoning_arena.errors import BackendError, BudgetReached
 from game_reasoning_arena.records import EpisodePlan, EpisodeRecord, Status
 from game_reasoning_arena.simulation.base import Simulation
 from game_reasoning_arena.simulation.prompts.asked import PromptTurn
+from game_reasoning_arena.simulation.prompts.checks import JUDGE, unfit_players
 from game_reasoning_arena.simulation.prompts.questions import Questionnaire
 from game_reasoning_arena.simulation.prompts.scorers.base import Pending
 from game_reasoning_arena.simulation.prompts.selection import PromptPlans, Selection
-
-#: Name of the judging agent; it marks the judge's lines in the records.
-JUDGE = "judge"
 
 
 class PromptsSimulation(Simulation):
@@ -161,52 +159,3 @@ def _ended(results: Sequence[Any]) -> tuple[Status, str | None]:
 def _labels(turns: Sequence[PromptTurn]) -> tuple[float | None, ...] | None:
     labels = tuple(None if turn.verdict is None else turn.verdict.label for turn in turns)
     return labels if any(label is not None for label in labels) else None
-
-
-def words_for_games(overrides: Sequence[str], simulations: Sequence[Simulation]) -> list[str]:
-    """Return the problems with words that count or seat games when all runs are of prompts.
-
-    Args:
-        overrides: the words as Hydra got them.
-        simulations: the simulations of all runs that the words make.
-    """
-    if not simulations or not all(isinstance(one, PromptsSimulation) for one in simulations):
-        return []
-    words = {word.partition("=")[0].lstrip("+~"): word for word in overrides}
-    found = []
-    if "episodes" in words:
-        found.append(
-            f"{words['episodes']}: prompts are asked simulation.repeats times each, whatever "
-            "episodes says. For the first so many prompts of the file: simulation.limit=N"
-        )
-    if "seats" in words:
-        found.append(f"{words['seats']}: prompts have no seats; every agent answers each.")
-    return found
-
-
-def unfit_players(players: Sequence[PlayerSpec]) -> list[str]:
-    """Return why players cannot answer prompts, whichever these are."""
-    found = []
-    for spec in players:
-        where = f"agents.{spec.name}"
-        if spec.name == JUDGE:
-            found.append(
-                f"{where}: 'judge' is what the model of simulation.scorer is called in the "
-                "records; give the player another name."
-            )
-        if spec.type != "llm":
-            kind = "type" if spec.make is None else "_target_"
-            found.append(
-                f"{where}.{kind}={spec.type} cannot answer prompts; only type=llm can. Try "
-                "agents=llm."
-            )
-        if spec.options.get("constrain_to_legal"):
-            found.append(f"{where}.constrain_to_legal: prompts have no legal moves.")
-        if spec.options.get("template", "line") != "line":
-            found.append(
-                f"{where}.template: prompts have no moves to show; how a prompt is asked says "
-                "simulation.template."
-            )
-        if spec.options.get("votes", 1) != 1:
-            found.append(f"{where}.votes: prompts have no moves to vote on; use repeats.")
-    return found
