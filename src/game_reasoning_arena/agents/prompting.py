@@ -154,7 +154,9 @@ class Template:
                     f"{' and '.join(map(repr, unknown))}. "
                     + choose_from(unknown[0], VARIABLES, limit=len(VARIABLES))
                 )
-            for block, code in env.get_template(following).blocks.items():
+            code_of_file = env.compile(tree, following)  # get_template would parse it again
+            compiled = env.template_class.from_code(env, code_of_file, self._globals)
+            for block, code in compiled.blocks.items():
                 self._blocks.setdefault(block, []).append(code)
             for node in tree.find_all(nodes.Block):
                 self._trees.setdefault(node.name, node)

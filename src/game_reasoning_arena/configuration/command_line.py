@@ -28,26 +28,25 @@ DEEPEST = 50
 _TOO_DEEP = f"it is nested more than {DEEPEST} levels deep, which no setting is"
 _GROUPS = ("model", "agents", "simulation", "experiment")
 
+# Patterns are compiled at the first word; `re` keeps them.
+
 #: Dictionaries whose keys the user chooses and whose entries have settings that a preset need not
 #: name; missing ones are added, and checked in preflight.
-_OPEN = re.compile(
+_OPEN = (
     r"(?:agents\.player_\d+=\{|agents\.player_\d+\.[\w.]+="
     r"|(?:provider\.[\w-]+|backend\.\w+\.(?:engine|chat_template_kwargs))\.[\w.]+=)"
 )
-_PLAYER = re.compile(r"\+{0,2}agents\.([\w-]+)(?:\.(\w+)[\w.]*)?=")
-_GAME = re.compile(r"(\+{0,2}simulation\.game=)([^'\"].*\(.*)", re.DOTALL)
-_MODEL = re.compile(r"(\+{0,2}(?:model|model\.name|agents\.[\w-]+\.model)=)([^'\"\[\](){}]+)")
+_PLAYER = r"\+{0,2}agents\.([\w-]+)(?:\.(\w+)[\w.]*)?="
+_GAME = r"(?s)(\+{0,2}simulation\.game=)([^'\"].*\(.*)"
+_MODEL = r"(\+{0,2}(?:model|model\.name|agents\.[\w-]+\.model)=)([^'\"\[\](){}]+)"
 #: Texts that Hydra would read as a truth value or a number where a model is named.
-_NO_NAME = re.compile(r"(?:true|false|nan|[+-]?inf|[+-]?[\d_.]+(?:e[+-]?\d+)?)", re.IGNORECASE)
+_NO_NAME = r"(?i:true|false|nan|[+-]?inf|[+-]?[\d_.]+(?:e[+-]?\d+)?)"
 
 #: Keys as providers issue them; only the beginning is ever shown.
-_LOOKS_LIKE_A_KEY = re.compile(
+_LOOKS_LIKE_A_KEY = (
     r"(?:sk-|gsk_|pplx-|xai-|hf_|AIza|AKIA|ghp_|Bearer\s)[A-Za-z0-9_\-]{12,}|://[^/\s:@]+:[^/\s@]+@"
 )
-_KEY_SETTING = re.compile(
-    r"(?:^|[._+])(?:api_?key|api_?token|(?<!max_)token|secret|password)=(.*)", re.I
-)
-
+_KEY_SETTING = r"(?i)(?:^|[._+])(?:api_?key|api_?token|(?<!max_)token|secret|password)=(.*)"
 
 #: Endings of files that hold rows of prompts, never a configuration.
 _ROWS = (".jsonl", ".csv", ".tsv", ".txt")
@@ -111,19 +110,19 @@ def _refuse_spaced_lists(words: Sequence[str]) -> None:
 
 def _for_hydra(word: str) -> str:
     """Return a word in Hydra's grammar, for forms that people type and Hydra does not know."""
-    if named := _MODEL.fullmatch(word):
-        names = [f"'{n}'" if _NO_NAME.fullmatch(n) else n for n in named.group(2).split(",")]
+    if named := re.fullmatch(_MODEL, word):
+        names = [f"'{n}'" if re.fullmatch(_NO_NAME, n) else n for n in named.group(2).split(",")]
         word = named.group(1) + ",".join(names)
-    if _OPEN.match(word):
+    if re.match(_OPEN, word):
         return f"++{word}"
-    if game := _GAME.fullmatch(word):  # Hydra would read parentheses as a function
+    if game := re.fullmatch(_GAME, word):  # Hydra would read parentheses as a function
         return game.group(1) + ",".join(f"'{name}'" for name in _split_games(game.group(2)))
     return word
 
 
 def as_typed(word: str) -> str:
     """Return a word without the ``++`` that was added for Hydra."""
-    return word[2:] if word.startswith("++") and _OPEN.match(word[2:]) else word
+    return word[2:] if word.startswith("++") and re.match(_OPEN, word[2:]) else word
 
 
 def drop_settings_of_old_types(cfg: DictConfig, words: Sequence[str]) -> None:
@@ -133,7 +132,7 @@ def drop_settings_of_old_types(cfg: DictConfig, words: Sequence[str]) -> None:
     """
     typed: dict[str, set[str]] = {}
     for word in words:
-        if found := _PLAYER.match(word):
+        if found := re.match(_PLAYER, word):
             keys = {found.group(2)} if found.group(2) else _keys_in(word)
             typed.setdefault(found.group(1), set()).update(keys)
     for player, keys in typed.items():
@@ -182,7 +181,7 @@ def refuse_keys(words: list[str]) -> None:
     """
     redact = Redactor().redact
     for word in words:
-        setting = _KEY_SETTING.search(word)
+        setting = re.search(_KEY_SETTING, word)
         typed = setting is not None and setting.group(1) not in ("", "null")
         name = word.partition("=")[0]
         if variable := secret_reference(word):
@@ -191,7 +190,7 @@ def refuse_keys(words: list[str]) -> None:
                 "files and requests. Nothing was run or written. A key is given by its variable's "
                 "name alone, in api_key_env."
             )
-        if typed or _LOOKS_LIKE_A_KEY.search(word) or redact(word) != word:
+        if typed or re.search(_LOOKS_LIKE_A_KEY, word) or redact(word) != word:
             raise UserError(
                 f"{name}=...: a key or password was typed on the command line, where it would end "
                 "in files and in the shell's history. Nothing was run or written. Put it into an "

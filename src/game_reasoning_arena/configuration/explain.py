@@ -18,26 +18,23 @@ from game_reasoning_arena.configuration.command_line import as_typed
 from game_reasoning_arena.errors import choose_from
 from game_reasoning_arena.process.paths import conf_dirs
 
-_NO_OPTION = re.compile(r"Could not find '([^']+)/([^'/]+(?:/[^']*)?)'")
-_OPTIONS = re.compile(r"Available options in '([^']+)':\n((?:\t.*\n?)+)")
-_NO_KEY = re.compile(
-    r"(?:Key '([^']+)' (?:is not in struct|not in '\w+'))|Could not override '([^']+)'"
-)
-_NO_GROUP_VALUE = re.compile(r"Invalid type assigned: \w+ is not a subclass of \w+Conf\b")
-_KEY = re.compile(r"[+~]{0,2}[\w./@:-]*\w")
-_SPACED = re.compile(r"([\w./@+~-]+)(?:\s+=\s*|=\s+)(.*)")
-_NO_NUMBER = re.compile(r"Value '(.*)' of type '\w+' could not be converted to (Integer|Float)")
-_NO_BOOL = re.compile(r"Value '(.*)' is not a valid bool")
-_NO_CHOICE = re.compile(r"Invalid value '(.*)', expected one of \[(.*)\]")
-_NO_ENUM = re.compile(r"Value (.*) \(\w+\) is not a valid input for <enum '(\w+)'>")
-_NO_LIST = re.compile(r"Invalid value assigned: (\w+) is not a ListConfig")
-_NO_TEXT = re.compile(r"Cannot convert 'list' to string: '(\[.*\])'")
-_NO_GRAMMAR = re.compile(
-    r"no viable alternative|LexerNoViableAlt|mismatched input|extraneous input"
-)
-_NO_NULL = re.compile(r"Incompatible value 'None'|field '\w+' is not Optional|is not Optional")
-_PACKAGE = re.compile(r"[ \t]*#[ \t]*@package\s")
-_FULL_KEY = re.compile(r"full_key: (\S+)")
+# Patterns are compiled at the first error; `re` keeps them.
+_NO_OPTION = r"Could not find '([^']+)/([^'/]+(?:/[^']*)?)'"
+_OPTIONS = r"Available options in '([^']+)':\n((?:\t.*\n?)+)"
+_NO_KEY = r"(?:Key '([^']+)' (?:is not in struct|not in '\w+'))|Could not override '([^']+)'"
+_NO_GROUP_VALUE = r"Invalid type assigned: \w+ is not a subclass of \w+Conf\b"
+_KEY = r"[+~]{0,2}[\w./@:-]*\w"
+_SPACED = r"([\w./@+~-]+)(?:\s+=\s*|=\s+)(.*)"
+_NO_NUMBER = r"Value '(.*)' of type '\w+' could not be converted to (Integer|Float)"
+_NO_BOOL = r"Value '(.*)' is not a valid bool"
+_NO_CHOICE = r"Invalid value '(.*)', expected one of \[(.*)\]"
+_NO_ENUM = r"Value (.*) \(\w+\) is not a valid input for <enum '(\w+)'>"
+_NO_LIST = r"Invalid value assigned: (\w+) is not a ListConfig"
+_NO_TEXT = r"Cannot convert 'list' to string: '(\[.*\])'"
+_NO_GRAMMAR = r"no viable alternative|LexerNoViableAlt|mismatched input|extraneous input"
+_NO_NULL = r"Incompatible value 'None'|field '\w+' is not Optional|is not Optional"
+_PACKAGE = r"[ \t]*#[ \t]*@package\s"
+_FULL_KEY = r"full_key: (\S+)"
 
 
 def explain_composition(error: Exception, word: str | None, cfg: DictConfig | None) -> str:
@@ -72,7 +69,7 @@ def _several_values(text: str, word: str) -> str | None:
 
 def _value_of_a_group(text: str, word: str, cfg: DictConfig | None) -> str | None:
     """Explain a value given to a group of settings."""
-    if cfg is None or not _NO_GROUP_VALUE.search(text):
+    if cfg is None or not re.search(_NO_GROUP_VALUE, text):
         return None
     key = word.partition("=")[0].lstrip("+")
     return no_value_itself(key, cfg) if isinstance(OmegaConf.select(cfg, key), DictConfig) else None
@@ -80,8 +77,8 @@ def _value_of_a_group(text: str, word: str, cfg: DictConfig | None) -> str | Non
 
 def _missing_option(text: str) -> str | None:
     """Explain an option that its group does not have, or a group that does not exist."""
-    missing = _NO_OPTION.search(text)
-    options = _OPTIONS.search(text)
+    missing = re.search(_NO_OPTION, text)
+    options = re.search(_OPTIONS, text)
     if options is None:
         if missing is None:
             return None
@@ -102,11 +99,11 @@ def _missing_option(text: str) -> str | None:
 
 def _missing_key(text: str, word: str | None, cfg: DictConfig | None) -> str | None:
     """Explain a setting that does not exist, in a word or in the file that a word chooses."""
-    found = _NO_KEY.search(text)
+    found = re.search(_NO_KEY, text)
     if found is None or cfg is None:
         return None
     missing = found.group(1) or found.group(2)
-    full_key = _FULL_KEY.search(text)
+    full_key = re.search(_FULL_KEY, text)
     key = full_key.group(1) if full_key else missing
     if word:
         typed, _, value = word.lstrip("+~").partition("=")
@@ -121,9 +118,9 @@ def _missing_key(text: str, word: str | None, cfg: DictConfig | None) -> str | N
 
 def _unreadable_word(text: str, word: str) -> str | None:
     """Explain a word that is no KEY=VALUE in Hydra's grammar, or no list where one is wanted."""
-    if spaced := _SPACED.fullmatch(word):
+    if spaced := re.fullmatch(_SPACED, word):
         return f"write no spaces around the = sign: {spaced.group(1)}={spaced.group(2)}"
-    if "=" in word and _NO_GRAMMAR.search(text):
+    if "=" in word and re.search(_NO_GRAMMAR, text):
         return _grammar(word)
     if "=" in word and "Unknown function" in text:
         return f"Hydra reads parentheses as a function. {quoted(*as_typed(word).split('=', 1))}"
@@ -133,7 +130,7 @@ def _unreadable_word(text: str, word: str) -> str | None:
             f"cannot be read as KEY=VALUE ({detail[0] if detail else 'syntax'}). Quote a "
             "value with special characters twice: 'key=\"a, b\"'"
         )
-    if _NO_LIST.search(text):
+    if re.search(_NO_LIST, text):
         key, _, value = as_typed(word).partition("=")
         return f"give a list: {key}=[{value}]"
     return None
@@ -141,7 +138,7 @@ def _unreadable_word(text: str, word: str) -> str | None:
 
 def _refused_value(text: str, at_word: str, word: str | None) -> str:
     """Explain a value of a wrong type, or return the first informative line."""
-    full_key = _FULL_KEY.search(text)
+    full_key = re.search(_FULL_KEY, text)
     if (wanted := wanted_value(text)) is not None:
         value, wish = wanted
         if not word and full_key:
@@ -156,7 +153,7 @@ def _refused_value(text: str, at_word: str, word: str | None) -> str:
 def _grammar(word: str) -> str:
     """Explain why Hydra probably cannot read a word, and how to write it."""
     key, _, value = as_typed(word).partition("=")
-    if not _KEY.fullmatch(key):
+    if not re.fullmatch(_KEY, key):
         return f"{key!r} is no name of a setting. Write KEY=VALUE, as in episodes=5."
     for opening, closing in ("[]", "{}", "()"):
         if value.count(opening) != value.count(closing):
@@ -191,32 +188,32 @@ def no_value_itself(key: str, cfg: DictConfig) -> str:
 
 def key_of(error: Exception) -> str:
     """Return the key that a composition error names, or an empty text."""
-    found = _FULL_KEY.search(_chain(error))
+    found = re.search(_FULL_KEY, _chain(error))
     return found.group(1) if found else ""
 
 
 def missing_option(error: Exception) -> str | None:
     """Return ``GROUP/OPTION`` of an option that does not exist; None for other errors."""
-    found = _NO_OPTION.search(_chain(error))
+    found = re.search(_NO_OPTION, _chain(error))
     return found.group(0).split("'")[1] if found else None
 
 
 def wanted_value(text: str) -> tuple[str, str] | None:
     """Return the value that OmegaConf refused, and possible ones; None for other errors."""
-    if found := _NO_NUMBER.search(text):
+    if found := re.search(_NO_NUMBER, text):
         kind = "a whole number" if found.group(2) == "Integer" else "a number"
         return found.group(1), f"give {kind}."
-    if found := _NO_BOOL.search(text):
+    if found := re.search(_NO_BOOL, text):
         return found.group(1), "give true or false."
-    if found := _NO_CHOICE.search(text):
+    if found := re.search(_NO_CHOICE, text):
         value = found.group(1)
         return value, f"there is no such choice. {choose_from(value, found.group(2).split(', '))}"
-    if found := _NO_ENUM.search(text):
+    if found := re.search(_NO_ENUM, text):
         options = ", ".join(member.name for member in getattr(schema, found.group(2)))
         return found.group(1), f"give one of: {options}."
-    if found := _NO_TEXT.search(text):
+    if found := re.search(_NO_TEXT, text):
         return found.group(1), "give one value. A sweep is written without brackets: -m KEY=a,b"
-    if _NO_NULL.search(text):
+    if re.search(_NO_NULL, text):
         return "null", "this has no null; leave it out to have its default."
     return None
 
@@ -248,7 +245,7 @@ def _without_package(option: str) -> Path | None:
     for folder in reversed(conf_dirs()):
         file = folder / "experiment" / f"{option}.yaml"
         if file.is_file():
-            return None if _PACKAGE.match(file.read_text(encoding="utf-8")) else file
+            return None if re.match(_PACKAGE, file.read_text(encoding="utf-8")) else file
     return None
 
 

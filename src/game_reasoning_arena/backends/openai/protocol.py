@@ -43,35 +43,33 @@ PARAMETERS = (
     *("stream_options", "response_format"),
 )
 
-_CONTEXT = re.compile(
-    r"context[ _-]?length|context window|context size|maximum (?:context|model|input) len"
+# Patterns for errors are compiled at the first error; `re` keeps them.
+_CONTEXT = (
+    r"(?i)context[ _-]?length|context window|context size|maximum (?:context|model|input) len"
     r"|prompt is too long|input is too long|too many (?:input )?tokens|reduce the length"
-    r"|exceeds? the (?:model'?s )?(?:maximum )?(?:number of tokens|token limit)",
-    re.IGNORECASE,
+    r"|exceeds? the (?:model'?s )?(?:maximum )?(?:number of tokens|token limit)"
 )
-_QUOTA = re.compile(
-    r"insufficient[_ ](?:quota|balance|funds|credit)|exceeded your (?:current|monthly) quota"
-    r"|credit balance|out of credits?|billing|payment required",
-    re.IGNORECASE,
+_QUOTA = (
+    r"(?i)insufficient[_ ](?:quota|balance|funds|credit)|exceeded your (?:current|monthly) quota"
+    r"|credit balance|out of credits?|billing|payment required"
 )
 # Some providers call the limit per minute a quota; such a limit passes by itself.
-_PASSES = re.compile(r"per[ _-]?(?:minute|second)|(?:re)?try(?: again)? in \d", re.IGNORECASE)
-_BAD_KEY = re.compile(
-    r"(?:invalid|incorrect|missing|wrong|expired|no) api[ _-]?key"
-    r"|api[ _-]?key[^.]{0,40}(?:not valid|invalid|incorrect|expired|missing|not found)",
-    re.IGNORECASE,
+_PASSES = r"(?i)per[ _-]?(?:minute|second)|(?:re)?try(?: again)? in \d"
+_BAD_KEY = (
+    r"(?i)(?:invalid|incorrect|missing|wrong|expired|no) api[ _-]?key"
+    r"|api[ _-]?key[^.]{0,40}(?:not valid|invalid|incorrect|expired|missing|not found)"
 )
 #: Meanings of errors without a status of their own, by the provider's code or type.
-_CODES: tuple[tuple[re.Pattern[str], type[BackendError]], ...] = (
-    (re.compile(r"context_(?:length|window)", re.I), ContextOverflowError),
-    (re.compile(r"insufficient_(?:quota|balance|funds|credit)|billing", re.I), QuotaError),
-    (re.compile(r"rate_?limit|too_many_requests|resource_exhausted", re.I), RateLimitedError),
-    (re.compile(r"authenticat|invalid_api_key|unauthorized|permission", re.I), AuthError),
-    (re.compile(r"(?:model_)?not_found", re.I), NotFoundError),
-    (re.compile(r"invalid_request|bad_?request|invalid_argument", re.I), BadRequestError),
+_CODES: tuple[tuple[str, type[BackendError]], ...] = (
+    (r"(?i)context_(?:length|window)", ContextOverflowError),
+    (r"(?i)insufficient_(?:quota|balance|funds|credit)|billing", QuotaError),
+    (r"(?i)rate_?limit|too_many_requests|resource_exhausted", RateLimitedError),
+    (r"(?i)authenticat|invalid_api_key|unauthorized|permission", AuthError),
+    (r"(?i)(?:model_)?not_found", NotFoundError),
+    (r"(?i)invalid_request|bad_?request|invalid_argument", BadRequestError),
 )
-_VERSIONED = re.compile(r"/v\d+\w*/?(?:\?|$)")
-_MODERATED = re.compile(r"moderation|flagged|content policy", re.IGNORECASE)
+_VERSIONED = r"/v\d+\w*/?(?:\?|$)"
+_MODERATED = r"(?i)moderation|flagged|content policy"
 
 
 def error_for(
@@ -122,7 +120,7 @@ def _advice(kind: type[BackendError], model: Model, provider: Provider) -> str:
         )
     if kind is NotFoundError and provider.api_base:
         address = clean(model, provider.api_base)
-        version = "" if _VERSIONED.search(address) else ", which most often ends in /v1"
+        version = "" if re.search(_VERSIONED, address) else ", which most often ends in /v1"
         return f" Check the model's name, {model.model_id!r}, and the address {address}{version}."
     if kind is NotFoundError:
         return f" Check the model's name, {model.model_id!r}."
@@ -228,17 +226,17 @@ def clean(model: Model, text: str) -> str:
 
 
 def _kind(status: int | None, text: str) -> type[BackendError]:
-    if status in (400, 413, 422) and _CONTEXT.search(text):
+    if status in (400, 413, 422) and re.search(_CONTEXT, text):
         return ContextOverflowError
-    if status == 402 or (status in (400, 403, 429) and _QUOTA.search(text)):
-        passes = status == 429 and _PASSES.search(text)
+    if status == 402 or (status in (400, 403, 429) and re.search(_QUOTA, text)):
+        passes = status == 429 and re.search(_PASSES, text)
         return RateLimitedError if passes else QuotaError
     if status == 429:
         return RateLimitedError
-    if status == 401 or (status == 400 and _BAD_KEY.search(text)):
+    if status == 401 or (status == 400 and re.search(_BAD_KEY, text)):
         return AuthError
     if status == 403:
-        return BadRequestError if _MODERATED.search(text) else AuthError
+        return BadRequestError if re.search(_MODERATED, text) else AuthError
     if status == 404:
         return NotFoundError
     if status is not None and 400 <= status < 500 and status not in (408, 409, 425):
@@ -248,7 +246,7 @@ def _kind(status: int | None, text: str) -> type[BackendError]:
 
 def _kind_by_code(code: str | None) -> type[BackendError]:
     """Return the meaning of an error object inside a success; usually an outage."""
-    found = (kind for pattern, kind in _CODES if code and pattern.search(code))
+    found = (kind for pattern, kind in _CODES if code and re.search(pattern, code))
     return next(found, TransientError)
 
 

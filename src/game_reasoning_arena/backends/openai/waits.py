@@ -19,15 +19,15 @@ _UNITS = {
 }
 _NUMBER = r"\d{1,12}(?:\.\d{1,9})?"
 _UNIT = "|".join(sorted(_UNITS, key=len, reverse=True))
-_PART = re.compile(rf"({_NUMBER})\s?({_UNIT})(?![a-z])", re.IGNORECASE)
+# Compiled at the first error; `re` keeps them.
+_PART = rf"(?i)({_NUMBER})\s?({_UNIT})(?![a-z])"
 # "try again in 7m59.56s", "retry after 30 seconds", "Please wait 20 s before retrying",
 # "retryDelay": "34s"
-_IN_WORDS = re.compile(
-    r"(?:(?:try|retry)(?:ing)?(?: (?:again|your request|this request))?(?: in| after)"
+_IN_WORDS = (
+    r"(?i)(?:(?:try|retry)(?:ing)?(?: (?:again|your request|this request))?(?: in| after)"
     r"|retry[-_ ]?(?:delay|after|in)[\"':=\s]{1,5}"
     r"|(?:please )?wait(?: for)?(?: at least| about| another)?)\s{0,3}"
-    rf"(?P<time>(?:{_NUMBER}\s?(?:{_UNIT})(?![a-z])[\s,]{{0,2}}(?:and )?){{1,4}})",
-    re.IGNORECASE,
+    rf"(?P<time>(?:{_NUMBER}\s?(?:{_UNIT})(?![a-z])[\s,]{{0,2}}(?:and )?){{1,4}})"
 )
 
 
@@ -75,14 +75,14 @@ def reset_s(headers: Mapping[str, str]) -> float | None:
 
 def in_words_s(text: str) -> float | None:
     """Return the seconds that an error's text asks to wait, as "try again in 30s"; else None."""
-    found = _IN_WORDS.search(text)
+    found = re.search(_IN_WORDS, text)
     return None if found is None else duration_s(found["time"])
 
 
 def duration_s(text: str) -> float | None:
     """Return a length of time such as "6m0s", "20ms" or "2 minutes" in seconds; None for others."""
-    parts = _PART.findall(text)
-    if not parts or _PART.sub("", text).strip(" ,.and"):
+    parts = re.findall(_PART, text)
+    if not parts or re.sub(_PART, "", text).strip(" ,.and"):
         return None
     return math.fsum(float(number) * _UNITS[unit.lower()] for number, unit in parts)
 
