@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from game_reasoning_arena.agents.base_agent import PlayerSpec, Recorder
 from game_reasoning_arena.agents.randomness import Purpose, derive
@@ -25,8 +26,7 @@ from game_reasoning_arena.records import (
 PENDING = "pending"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """The reading of an answer.
 
     ``visible`` is the text without reasoning tags, ``answer`` the declared answer as written (None

@@ -9,11 +9,9 @@ from __future__ import annotations
 import functools
 import os
 import socket
-import ssl
 import time
 from collections.abc import Iterable
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from game_reasoning_arena.records import Model
 
@@ -38,7 +36,7 @@ def unreachable(models: Iterable[Model]) -> list[str]:
             continue
         address = urlsplit(provider.api_base)
         host, port = address.hostname, address.port or _DEFAULT_PORTS.get(address.scheme)
-        if host is None or port is None or getproxies().keys() - {"no"}:
+        if host is None or port is None or _uses_a_proxy():
             continue
         moment = int(time.monotonic() / BELIEVED_S)
         why = _refusal(host, port, moment)
@@ -50,6 +48,12 @@ def unreachable(models: Iterable[Model]) -> list[str]:
                 f"correct its address, or skip this check with probe=false."
             )
     return problems
+
+
+def _uses_a_proxy() -> bool:
+    from urllib.request import getproxies  # slow to import, and most models need a key
+
+    return bool(getproxies().keys() - {"no"})
 
 
 @functools.lru_cache(maxsize=256)
@@ -66,6 +70,8 @@ def _refusal(host: str, port: int, _moment: int) -> str | None:
 @functools.lru_cache(maxsize=256)
 def _no_tls(host: str, port: int, _moment: int) -> str | None:
     """Return why TLS fails there, or None; certificates are checked by the later calls."""
+    import ssl
+
     try:
         with socket.create_connection((host, port), timeout=WAIT_S) as plain:
             plain.settimeout(HANDSHAKE_S)

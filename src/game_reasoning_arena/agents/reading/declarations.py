@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from game_reasoning_arena.agents.folding import folded, is_symbol
 from game_reasoning_arena.agents.naming import Names
@@ -19,8 +20,7 @@ from game_reasoning_arena.agents.reading.json_objects import declared_object
 from game_reasoning_arena.agents.reading.remarks import Meaning, Reading, remark_reading
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """A declared answer as written, and what was forgiven around it.
 
     ``open_end`` is true if the text ends directly after it.
@@ -32,8 +32,7 @@ class Written:
     reasoning: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """A declared answer as written, its meaning, and what was forgiven around it.
 
     ``open_end`` is true if the text ends directly after it.
@@ -46,8 +45,7 @@ class Declared:
     reasoning: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Marker:
+class _Marker(Struct, frozen=True):
     """The words ``Final Answer`` in a text, with what stands around them."""
 
     start: int

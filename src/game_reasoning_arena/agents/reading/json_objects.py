@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from game_reasoning_arena.agents.folding import folded
 from game_reasoning_arena.agents.reading.dressing import is_placeholder
@@ -17,8 +19,7 @@ from game_reasoning_arena.agents.reading.tolerant_json import NotRead, read_obje
 from game_reasoning_arena.process.text import in_unicode
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredObject:
+class DeclaredObject(Struct, frozen=True):
     """An object's action as text (empty if blank), the forms forgiven, and its reasoning."""
 
     text: str
@@ -44,8 +45,7 @@ _MOST_MISSPELLED = 16
 _LONGEST_MISSPELLED = 50_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Object:
+class _Object(Struct, frozen=True):
     start: int
     end: int
     value: dict[str, object]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from game_reasoning_arena.agents.folding import folded
 from game_reasoning_arena.agents.naming import Names
@@ -34,8 +35,7 @@ class Meaning(Enum):
     NOTHING = "no move"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """The meaning of an answer: the legal actions that it names, and what was forgiven."""
 
     meaning: Meaning

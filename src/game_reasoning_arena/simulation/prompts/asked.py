@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from game_reasoning_arena.agents.asking import Verdict
 from game_reasoning_arena.agents.prompted_agent import judge_text

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any, ClassVar
+
+from msgspec.structs import replace
 
 from game_reasoning_arena.agents.asking import Verdict
 from game_reasoning_arena.agents.naming import Names, collapsed

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
+
+from msgspec.structs import replace
 
 from game_reasoning_arena.agents.asking import Verdict
 from game_reasoning_arena.agents.naming import Names, collapsed
