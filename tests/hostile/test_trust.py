@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from game_reasoning_arena.configuration.demands import code_demands
 from tests.arena import Arena, Ran
 from tests.loopback import LoopbackServer
 
@@ -379,8 +380,37 @@ LISTED: dict[str, tuple[str, str]] = {
     "its address": ("litellm_openai/gpt-4o", "OPENAI_API_KEY@"),
     "another secret": ("direct_aws/small", "AWS_SECRET_ACCESS_KEY@"),
     "code of a model's own": ("vllm_theirs", "vllm_theirs.trust_remote_code"),
-    "a class in an engine": ("vllm_evil", "vllm_evil.worker_cls"),
+    "a class in an engine": ("vllm_worker", "vllm_worker.worker_cls"),
+    "a class for a model": ("vllm_class", "vllm_class.model_class_overrides"),
+    "an address of an engine": ("vllm_traced", "vllm_traced.otlp_traces_endpoint"),
+    "code inside a mapping": ("vllm_compiled", "vllm_compiled.compilation_config"),
+    "a setting of tomorrow": ("vllm_later", "vllm_later.unheard_of"),
 }
+
+
+ENGINES: dict[str, dict[str, Any]] = {
+    "vllm_worker": {"worker_cls": "evil.Worker"},
+    "vllm_class": {"model_class_overrides": {"LlamaForCausalLM": "evil:Model"}},
+    "vllm_traced": {"otlp_traces_endpoint": "http://evil.example"},
+    "vllm_compiled": {"compilation_config": {"level": 3, "backend": "evil.compile"}},
+    "vllm_later": {"unheard_of": "evil"},
+}
+PLAIN_ENGINE = {
+    "dtype": "bfloat16",
+    "max_model_len": 4096,
+    "gpu_memory_utilization": 0.5,
+    "enforce_eager": True,
+    "distributed_executor_backend": "mp",
+    "limit_mm_per_prompt": {"image": 0},
+    "speculative_config": {"model": "a/draft", "method": "eagle", "num_speculative_tokens": 3},
+    "hf_overrides": {"rope_scaling": {"factor": 2.0}},
+    "trust_remote_code": False,
+    "worker_extension_cls": "",
+}
+
+
+def test_plain_settings_of_an_engine_ask_for_nothing() -> None:
+    assert not list(code_demands({"backend": {"vllm": {"engine": PLAIN_ENGINE}}}))
 
 
 @pytest.mark.usefixtures("two_keys")
@@ -396,7 +426,10 @@ def test_a_list_of_models_is_not_the_users_word(
         },
         "models": [
             {"name": "vllm_theirs", "model_path": here, "trust_remote_code": True},
-            {"name": "vllm_evil", "model_path": here, "engine": {"worker_cls": "evil.Worker"}},
+            *(
+                {"name": name, "model_path": here, "engine": {**PLAIN_ENGINE, **engine}}
+                for name, engine in ENGINES.items()
+            ),
         ],
     }
     (tmp_path / "theirs.yaml").write_text(yaml.safe_dump(content))

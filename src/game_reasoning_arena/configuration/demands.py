@@ -17,26 +17,30 @@ from game_reasoning_arena.configuration.trust import KEY, Demand, Trust, current
 from game_reasoning_arena.process.paths import conf_dirs
 from game_reasoning_arena.records import Model
 
-#: Settings of vLLM's engine that name code, or let a model bring its own.
-_ENGINE_CODE = (
-    *("trust_remote_code", "worker_cls", "worker_extension_cls", "scheduler_cls", "middleware"),
-    *("logits_processors", "logits_processor_pattern", "tool_parser_plugin", "kv_transfer_config"),
-    *("reasoning_parser_plugin", "io_processor_plugin", "additional_config", "compilation_config"),
-    *("executor_class", "distributed_executor_backend", "ec_transfer_config", "hf_overrides"),
+#: Settings of vLLM's engine, at any depth, whose texts name neither code nor files to write nor
+#: addresses. All others do, or may in a later version. Numbers and truth values name nothing.
+_PLAIN_ENGINE = frozenset(
+    {
+        *(
+            "attention_backend",
+            "code_revision",
+            "config_format",
+            "convert",
+            "data_parallel_backend",
+        ),
+        *("device_ids", "draft_sample_method", "dtype", "generation_config", "kv_cache_dtype"),
+        *("load_format", "logprobs_mode", "method", "model", "model_impl", "moe_backend"),
+        *(
+            "prefix_caching_hash_algo",
+            "quantization",
+            "reasoning_parser",
+            "rejection_sample_method",
+        ),
+        *("revision", "runner", "scheduling_policy", "served_model_name", "tokenizer"),
+        *("tokenizer_mode", "tokenizer_revision", "tool_call_parser"),
+    }
 )
-#: Values of these settings that name no code.
-_PLAIN_EXECUTORS: tuple[Any, ...] = (
-    "mp",
-    "ray",
-    "uni",
-    "external_launcher",
-    None,
-    "",
-    False,
-    {},
-    [],
-    (),
-)
+_PLAIN_EXECUTORS = ("mp", "ray", "uni", "external_launcher")
 
 #: The default program of an agent of type uci.
 _DEFAULT_ENGINE = "stockfish"
@@ -160,13 +164,28 @@ def command_demands(command: Sequence[str]) -> Iterator[Demand]:
 
 
 def _engine_demands(where: str, engine: Mapping[str, Any]) -> Iterator[Demand]:
-    for key in _ENGINE_CODE:
-        if engine.get(key) not in _PLAIN_EXECUTORS:
-            yield Demand(
-                where=f"{where}.{key}",
-                item=f"{where}.{key}",
-                effect=f"code that {key} names, or that a model brings, would run",
-            )
+    for key, value in engine.items():
+        if _is_plain(key, value):
+            continue
+        effect = (
+            "code that the model brings would run"
+            if key == "trust_remote_code"
+            else f"the engine would use what {key} names: code, files or addresses"
+        )
+        yield Demand(where=f"{where}.{key}", item=f"{where}.{key}", effect=effect)
+
+
+def _is_plain(key: str, value: Any) -> bool:
+    """Return whether a setting of an engine can name nothing to run, to write or to connect to."""
+    if key == "trust_remote_code":
+        return not value
+    if isinstance(value, Mapping):
+        return all(_is_plain(str(inner), item) for inner, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(_is_plain(key, item) for item in value)
+    if key == "distributed_executor_backend" and value in _PLAIN_EXECUTORS:
+        return True
+    return not value or isinstance(value, bool | int | float) or key in _PLAIN_ENGINE
 
 
 def _addresses_in(catalog: Catalog) -> set[tuple[str, str | None, str | None]]:
