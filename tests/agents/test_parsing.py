@@ -67,6 +67,24 @@ def test_decorations_are_forgiven_and_named(text: str, form: str) -> None:
     assert set(form.split("+")) <= FORMS.keys()
 
 
+HIVE = names("bM bQ", "bM bQ\\", "bM bQ/")
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "action"),
+    [
+        ("Final Answer: bM bQ\\!", "line", 1),
+        ('{"reasoning": "so be it", "action": "bM bQ\\\\!"}', "json", 1),
+        (r"Final Answer: \textbf{bM bQ\}.", "line", 1),
+        (r"Final Answer: \[ bM bQ \]", "line", 0),
+        ("Final Answer: bM bQ!", "line", 0),
+    ],
+)
+def test_a_backslash_of_a_name_is_no_space_of_tex(text: str, form: str, action: int) -> None:
+    verdict = read(text, HIVE, form)
+    assert (verdict.outcome, verdict.action) == (Outcome.LEGAL, action)
+
+
 @pytest.mark.parametrize(
     "text",
     [

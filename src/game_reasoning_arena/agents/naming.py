@@ -117,6 +117,10 @@ class Names:
         yield ("width", "case"), partial(self._loosely, _folded_uncased)
         yield ("width", "spacing"), partial(self._loosely, squashed)
 
+    def have_backslashes(self) -> bool:
+        """Return whether a backslash may belong to a name."""
+        return any("\\" in label for label in self.labels)
+
     def squashed_names(self) -> Collection[str]:
         """Return all names, squashed."""
         return self._loose_table(squashed).keys()

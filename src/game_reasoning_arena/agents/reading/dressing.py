@@ -86,10 +86,10 @@ _START_TAG = re.compile(
 )
 _END_TAG = re.compile(r"(?:</?[|\uff5c]?[A-Za-z_][^<>\s]{0,30}+>|\[/?INST\])\Z", re.IGNORECASE)
 _NUMBER = re.compile(r"(?:\d{1,3}[.)]|\(?[A-Za-z0-9]\))[ \t]++")
-_TEX = re.compile(
+_TEX = (
     r"\\(?:(?:text(?:bf|it|tt|rm|sf|sc)?|math(?:rm|bf|it|tt|sf)|boxed|fbox|framebox|mbox|emph"
     r"|underline|operatorname|displaystyle|left|right|large|Large|bf|rm|tt)(?![A-Za-z])"
-    r"|[()\[\],;:! ])\s*|[{}$]"
+    r"|[()\[\]%s])\s*|[{}$]"
 )
 _PLACEHOLDER = re.compile(
     r"[\s`*\"']*+[<\[{](?:your |the |chosen |legal )?+(?:move|action|answer|x)[>\]}][\s`*\"'.]*+\Z",
@@ -105,9 +105,15 @@ _MOST_PEELED = 500
 _TAG_WITHIN = 40
 
 
-def without_tex(text: str) -> str:
-    """Return a text without TeX commands for fonts and boxes, braces and dollar signs."""
-    return _TEX.sub("", text)
+def without_tex(text: str, *, spaces: bool = True) -> str:
+    """Return a text without TeX commands for fonts and boxes, braces and dollar signs.
+
+    Args:
+        text: the text.
+        spaces: whether TeX's spaces, such as ``\\!``, are removed, too; in hive ``bM bQ\\!`` is the
+            move ``bM bQ\\``, exclaimed.
+    """
+    return re.sub(_TEX % (",;:! " if spaces else ""), "", text)
 
 
 def unescaped(text: str) -> str:
@@ -134,7 +140,7 @@ def _without_symbols(text: str) -> str:
     return text[start:end]
 
 
-def _less(text: str) -> Iterator[tuple[str, str]]:
+def _less(text: str, *, tex_spaces: bool) -> Iterator[tuple[str, str]]:
     """Yield the text with one decoration less, in every way, and the decoration's form."""
     yield from _without_marks(text)
     if tag := _END_TAG.search(text, max(0, len(text) - _TAG_WITHIN)):
@@ -144,7 +150,7 @@ def _less(text: str) -> Iterator[tuple[str, str]]:
     if number := _NUMBER.match(text):
         yield text[number.end() :], "bullet"
     if "\\" in text:
-        yield without_tex(text), "boxed"
+        yield without_tex(text, spaces=tex_spaces), "boxed"
         yield unescaped(text), "escape"
     if not text.isascii() and (bare := _without_symbols(text)) != text:
         yield bare, "symbols"
@@ -169,10 +175,11 @@ def _without_marks(text: str) -> Iterator[tuple[str, str]]:
             yield text[:-1], "quotes"
 
 
-def peeled(text: str) -> Iterator[tuple[str, tuple[str, ...], int]]:
+def peeled(text: str, *, tex_spaces: bool = True) -> Iterator[tuple[str, tuple[str, ...], int]]:
     """Yield the text, then the text with more and more decoration removed, least change first.
 
-    Each comes with the forms that were removed and the number of steps.
+    Each comes with the forms that were removed and the number of steps. ``tex_spaces`` is as in
+    :func:`without_tex`.
     """
     queue: deque[tuple[str, tuple[str, ...], int]] = deque([(text, (), 0)])
     seen = {text}
@@ -181,7 +188,7 @@ def peeled(text: str) -> Iterator[tuple[str, tuple[str, ...], int]]:
         yield current, forms, steps
         if len(current) > LONGEST_PEELED:
             continue
-        for candidate, form in _less(current):
+        for candidate, form in _less(current, tex_spaces=tex_spaces):
             bare = candidate.strip()
             if bare and bare not in seen and len(seen) < _MOST_PEELED:
                 seen.add(bare)
@@ -204,7 +211,8 @@ def which_action(answer: str, names: Names) -> tuple[Collection[int], tuple[str,
 
 
 def _as_a_whole(answer: str, names: Names) -> tuple[Collection[int], tuple[str, ...]]:
-    candidates = list(peeled(answer))
+    tex_spaces = "\\" not in answer or not names.have_backslashes()
+    candidates = list(peeled(answer, tex_spaces=tex_spaces))
     found: set[int] = set()
     readings: list[tuple[tuple[str, ...], int]] = []
     for how, look in names.lookups():

@@ -77,7 +77,8 @@ def read_answer(answer: str, names: Names) -> Reading:
         return Reading(meaning, tuple(sorted(actions)), forms)
     texts: list[tuple[str, tuple[str, ...]]] = [(answer, ())]
     if "\\" in answer:
-        texts.append((without_tex(answer), ("boxed",)))
+        bare = without_tex(answer, spaces=not names.have_backslashes())
+        texts.append((bare, ("boxed",)))
     for notation in (False, True):
         for text, before in texts:
             found = _in_words(text, names, notation=notation)
