@@ -13,7 +13,7 @@ DEV := $(shell sed -n '/^dev = \[/,/^\]/p' pyproject.toml | sed -n 's/^ *\("[^"]
 COVERED := 88
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types pytest format bench bench-inspect clean
+.PHONY: help run test check lint types pytest search format bench bench-inspect clean
 
 help:  ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -39,6 +39,9 @@ pytest: $(VENV)/.dev
 	@$(BIN)/python -m slipcover --merge .coverage.json --out .coverage.json --skip-covered \
 	  --fail-under $(COVERED) > .coverage.txt || { cat .coverage.txt; echo "Less than $(COVERED) % of src is covered."; exit 1; }
 	@tail -n 1 .coverage.txt
+
+search: $(VENV)/.dev  ## look for examples that fail, other ones each time
+	$(BIN)/python -m pytest -n 2 -m hypothesis --hypothesis-profile=search
 
 format: $(VENV)/.dev  ## rewrite the code in its one format
 	$(BIN)/ruff format .
