@@ -18,8 +18,8 @@ from tests.arena import Arena
 from tests.lab import Lab
 from tests.loopback import LoopbackServer
 
-# How long an example takes says more of the machine than of the code. The examples are the same each
-# time, so that a test fails by the change at hand; `make search` draws others.
+# How long an example takes says more of the machine than of the code. The examples are the same
+# each time, so that a test fails by the change at hand; `make search` draws others.
 hypothesis.settings.register_profile("arena", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("search", deadline=None)
 hypothesis.settings.load_profile("arena")

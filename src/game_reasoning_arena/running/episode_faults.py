@@ -21,21 +21,18 @@ class EpisodeFaults:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._faults = 0
         self._in_a_row = 0
-        self._others = len(ledger.past.episodes)  # episodes that ended otherwise
+        self._ended = 0  # episodes that had ended, in any way, after the last fault
         self._before = {e.episode: e.error for e in ledger.past.replaced}
         self._last: Exception | None = None
-
-    def ended(self, record: EpisodeRecord) -> None:
-        """Count an episode that ended by itself."""
-        self._others += 1
-        self._in_a_row = 0
-        self._ledger.episode(record)
 
     def take(self, plan: EpisodePlan, error: Exception) -> None:
         """Record an episode that ended by ``error``; stop the run after many faults in a row."""
         ledger = self._ledger
         log.error("episode %d ended by a fault", plan.episode, exc_info=error)
+        if ledger.counts.total() > self._ended:
+            self._in_a_row = 0
         cause = str(error) if isinstance(error, UserError) else f"fault: {describe_fault(error)}"
         ledger.episode(
             EpisodeRecord(
@@ -56,6 +53,8 @@ class EpisodeFaults:
             )
         )
         self._last = error
+        self._faults += 1
+        self._ended = ledger.counts.total()
         if self._before.get(plan.episode) == cause:
             return  # as in an earlier sitting: it is nothing new about the run
         self._in_a_row += 1
@@ -65,7 +64,7 @@ class EpisodeFaults:
 
     def close(self) -> None:
         """Make the last fault the run's if no episode ended in any other way."""
-        if self._last is not None and self._others == 0:
+        if self._last is not None and self._ledger.counts.total() == self._faults:
             self._fail(self._last)
 
     def _fail(self, error: Exception) -> None:

@@ -227,7 +227,7 @@ def _begin(ledger: Ledger, plans: Sequence[EpisodePlan]) -> Iterator[EpisodePlan
     for note in past.notes:
         log.info("%s", note)  # the terminal has it from the command that resumes
     log.info("run %s: %d of %d episodes to play", ledger.run_id, left, len(plans))
-    return (plan for plan in plans if plan.episode not in done)
+    return (plan for plan in plans if plan.episode not in done) if done else iter(plans)
 
 
 async def _play_to_the_end(

@@ -54,7 +54,7 @@ async def _worker(
         if meter.stopping is not None or meter.budget_note is not None:
             return
         try:
-            faults.ended(await play(plan, agents, ledger.run_id))
+            ledger.episode(await play(plan, agents, ledger.run_id))
         except Interrupted as error:  # by the meter, or by a person who quits
             meter.stop(str(error))
         except CacheError as error:  # calls in flight are paid for, so they finish
