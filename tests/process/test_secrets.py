@@ -118,6 +118,12 @@ def test_a_key_that_holds_another_goes_first() -> None:
     assert redactor.redact("canary-1234-more") == "[redacted:B_API_KEY]"
 
 
+def test_a_capital_whose_small_letter_depends_on_its_place() -> None:
+    key = "\u03ba\u03bb\u03b5\u03b9\u03b4\u03af" * 3 + "\u0391\u03a3"  # ends with a capital sigma
+    redactor = Redactor(environ={"K_API_KEY": key})
+    assert redactor.redact(f"{key}\u0391") == "[redacted:K_API_KEY]\u0391"
+
+
 def test_structures_keep_their_form() -> None:
     redactor = Redactor(environ={"K_API_KEY": "canary-1234"})
     data = {"a": ["canary-1234", 1, None], "b": {"canary-1234": ("x", 2.5)}, "c": True}
