@@ -44,6 +44,7 @@ def main() -> None:
                 f"+provider.lab.api_base={server.url}",
                 "agents.player_0.model=direct_lab/m",
                 "backend.direct.max_concurrency=null",
+                "probe=false",  # every request is a call of the run
                 f"episodes={options.episodes}",
                 f"concurrency={options.in_flight}",
                 f"hydra.run.dir={run}",
