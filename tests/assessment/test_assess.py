@@ -106,6 +106,36 @@ def test_decisions_that_a_power_failure_took_are_judged_again(arena: Arena) -> N
     assert [sorted((run / name).read_bytes().splitlines()) for name in FILES[:2]] == whole
 
 
+@pytest.mark.parametrize(
+    ("name", "left", "word"),
+    [
+        ("assessment.json", None, "the run counts as not assessed"),
+        ("decisions.jsonl", None, "is missing, though the run was assessed"),
+        ("luck.jsonl", None, "is missing, though the run was assessed"),
+        ("decisions.jsonl", 5, "lines."),
+    ],
+)
+def test_a_lost_part_of_an_assessment_is_reported(
+    arena: Arena, name: str, left: int | None, word: str
+) -> None:
+    run = arena("simulation=kuhn_poker", "agents=random_vs_random", "episodes=20").directory
+    arena("assess", str(run))
+    whole = [sorted((run / name).read_bytes().splitlines()) for name in FILES[:2]]
+    assert "makes it again" not in arena("compare", str(run)).err
+    kept = b"".join((run / name).read_bytes().splitlines(keepends=True)[:left]) if left else b""
+    (run / name).unlink()
+    if left is not None:
+        (run / name).write_bytes(kept)
+    ran = arena("compare", str(run))
+    assert ran.code == 0
+    assert f"{run / name} " in ran.err
+    assert word in ran.err
+    assert f"`arena assess {run}` makes it again" in ran.err
+    assert arena("assess", str(run)).code == 0
+    assert [sorted((run / name).read_bytes().splitlines()) for name in FILES[:2]] == whole
+    assert "makes it again" not in arena("compare", str(run)).err
+
+
 def test_a_resumed_run_is_assessed_for_what_is_new(arena: Arena) -> None:
     run = arena("simulation=kuhn_poker", "agents=random_vs_random", "episodes=10").directory
     arena("assess", str(run))

@@ -161,6 +161,8 @@ class RunReader:
         if content is None:
             if path.exists():
                 self._notice(f"{path} cannot be read: the run counts as not assessed.")
+            elif any((self.path / name).exists() for name in (layout.DECISIONS, layout.LUCK)):
+                self._notice(f"{path} is missing: the run counts as not assessed. {self._again()}")
             return None
         facts, damaged = checked_facts(content)
         if damaged:
@@ -176,9 +178,23 @@ class RunReader:
         return self._judged(layout.LUCK)
 
     def _judged(self, name: str) -> Iterator[dict[str, Any]]:
-        path = self.path / name
-        if self.assessment is not None and path.is_file():
-            yield from read_lines(path, notice=self._notice)
+        facts, path = self.assessment, self.path / name
+        if facts is None:
+            return
+        if not path.is_file():
+            if facts.get("episodes", {}).get("assessed"):
+                self._notice(f"{path} is missing, though the run was assessed. {self._again()}")
+            return
+        read = 0
+        for line in read_lines(path, notice=self._notice):
+            read += 1
+            yield line
+        written = facts.get("counts", {}).get(Path(name).stem, 0)  # known of decisions
+        if read < written:
+            self._notice(f"{path} has lost {written - read} of {written} lines. {self._again()}")
+
+    def _again(self) -> str:
+        return f"`arena assess {self.path}` makes it again."
 
     @property
     def run_id(self) -> str:
