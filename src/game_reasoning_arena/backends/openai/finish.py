@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from functools import lru_cache
 
 
 class Meaning(IntEnum):
@@ -69,12 +70,17 @@ _SPELLINGS: dict[Meaning, str] = {
 }
 _MEANINGS = {word: meaning for meaning, words in _SPELLINGS.items() for word in words.split()}
 _BETWEEN = re.compile(r"[^a-z0-9]+")
+#: Longer words are none of these.
+_LONGEST = 100
 
 
 def meaning_of(word: str | None) -> Meaning | None:
     """Return the meaning of a finish reason; None for an unknown word or none."""
-    if word is None:
-        return None
+    return None if word is None or len(word) > _LONGEST else _meaning_of(word)
+
+
+@lru_cache(maxsize=256)  # an answer's word is looked up ten times
+def _meaning_of(word: str) -> Meaning | None:
     plain = _BETWEEN.sub("_", word.lower()).strip("_")
     return _MEANINGS.get(plain.removeprefix("finish_reason_"))
 
