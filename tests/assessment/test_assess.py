@@ -113,7 +113,7 @@ def test_decisions_that_a_power_failure_took_are_judged_again(arena: Arena) -> N
         ("assessment.json", None, "the run counts as not assessed"),
         ("decisions.jsonl", None, "is missing, though the run was assessed"),
         ("luck.jsonl", None, "is missing, though the run was assessed"),
-        ("decisions.jsonl", 5, "lines."),
+        ("decisions.jsonl", 5, "has lost"),
     ],
 )
 def test_a_lost_part_of_an_assessment_is_reported(

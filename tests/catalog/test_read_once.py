@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from game_reasoning_arena.catalog import files as reading
+from game_reasoning_arena.catalog import sources
 from game_reasoning_arena.catalog.catalog import Catalog
-from game_reasoning_arena.catalog.files import Contents
+from game_reasoning_arena.catalog.files import Contents, read_list
 from tests.arena import Arena
 
 
@@ -17,13 +17,12 @@ from tests.arena import Arena
 def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each list was read."""
     counted: Counter[str] = Counter()
-    read_list = reading.read_list
 
     def counting(path: Path) -> Contents:
         counted[path.name] += 1
         return read_list(path)
 
-    monkeypatch.setattr(reading, "read_list", counting)
+    monkeypatch.setattr(sources, "read_list", counting)
     return counted
 
 

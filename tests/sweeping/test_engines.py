@@ -12,10 +12,10 @@ import pytest
 from game_reasoning_arena.backends.vllm import cpu as vllm_cpu
 from game_reasoning_arena.backends.vllm_backend import VLLMBackend
 from game_reasoning_arena.records import Model
+from game_reasoning_arena.sweeping.checks import on_the_same_gpus
 from game_reasoning_arena.sweeping.in_process import _shifts
 from game_reasoning_arena.sweeping.launchers.joblib_launcher import JoblibLauncher, _Worker
 from game_reasoning_arena.sweeping.launchers.ray_launcher import RayLauncher
-from game_reasoning_arena.sweeping.sweep import _on_the_same_gpus
 
 
 def job(backend: VLLMBackend, *names: str, **engine: Any) -> Any:
@@ -59,16 +59,16 @@ def test_processes_that_see_the_same_gpus_must_fit_there_together() -> None:
     """Each loads an engine of its own, if only for the same model."""
     launcher = JoblibLauncher(n_jobs=2)
     full, small = VLLMBackend(), VLLMBackend(gpu_memory_utilization=0.45)
-    [said] = _on_the_same_gpus([job(full, "a"), job(full, "a")], launcher)
+    [said] = on_the_same_gpus([job(full, "a"), job(full, "a")], launcher)
     assert said.startswith("2 jobs at once see the same GPUs. Give each GPUs of its own: hydra.")
     assert "adds up to 1.84" in said
-    assert _on_the_same_gpus([job(small, "a")] * 3, launcher) == []
-    assert _on_the_same_gpus([job(full, "a")], launcher) == []
+    assert on_the_same_gpus([job(small, "a")] * 3, launcher) == []
+    assert on_the_same_gpus([job(full, "a")], launcher) == []
     dealt = JoblibLauncher(n_jobs=2, gpus=[0, 1])
-    assert _on_the_same_gpus([job(full, "a")] * 2, dealt) == []
-    assert len(_on_the_same_gpus([job(full, "a")] * 2, RayLauncher())) == 1
-    assert _on_the_same_gpus([job(full, "a")] * 2, RayLauncher(num_gpus=1)) == []
-    assert len(_on_the_same_gpus([job(full, "a")] * 2, RayLauncher(num_gpus=0.5))) == 1
+    assert on_the_same_gpus([job(full, "a")] * 2, dealt) == []
+    assert len(on_the_same_gpus([job(full, "a")] * 2, RayLauncher())) == 1
+    assert on_the_same_gpus([job(full, "a")] * 2, RayLauncher(num_gpus=1)) == []
+    assert len(on_the_same_gpus([job(full, "a")] * 2, RayLauncher(num_gpus=0.5))) == 1
 
 
 def test_a_process_takes_the_jobs_whose_keys_it_has(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,8 +28,10 @@ _WIDTH = re.compile(r"\d{5,}")
 _FILTER, _METER = "_bounded", "_metered"
 #: Methods and filters with a numeric argument that sets the length of their result.
 _WIDE = frozenset(
-    {"batch", "center", "expandtabs", "indent", "ljust", "rjust", "slice", "to_bytes", "wordwrap"}
-    | {"zfill"}
+    {
+        *("batch", "center", "expandtabs", "indent", "ljust", "rjust", "slice", "to_bytes"),
+        *("wordwrap", "zfill"),
+    }
 )
 #: Filters that go through a text or a list in Python, where nothing can stop them.
 _SLOW = frozenset(

@@ -17,9 +17,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, field
-
-from game_reasoning_arena.catalog import files as reading
 from game_reasoning_arena.catalog.entries import (
     ModelEntry,
     check_model,
@@ -37,52 +34,17 @@ from game_reasoning_arena.catalog.prefixes import (
     provider_and_model,
     split_name,
 )
+from game_reasoning_arena.catalog.sources import Sources
 from game_reasoning_arena.errors import ConfigProblems, UserError, choose_from, did_you_mean, near
-from game_reasoning_arena.process.paths import conf_dirs, listable
+from game_reasoning_arena.process.paths import conf_dirs
 from game_reasoning_arena.process.secrets import remember_key_variables
 from game_reasoning_arena.records import Model, Provider
-
-
-class _Sources(Struct, frozen=True):
-    """The contents of configuration directories and list files, each read once."""
-
-    of_dirs: Sequence[Contents]
-    of_files: dict[Path, Contents] = field(default_factory=dict)
-
-    @classmethod
-    def read(cls, folders: Sequence[Path]) -> _Sources:
-        """Read the catalog's groups of configuration directories; the last one wins."""
-        sources: list[Contents] = []
-        model_folders = [folder / "model" for folder in folders]
-        for folder in folders:
-            sources.append(looked := Contents())
-            if not listable(folder, looked.problems):
-                continue
-            if listable(lists := folder / "catalog", looked.problems):
-                paths = [path for path in sorted(lists.iterdir()) if path.suffix in _LIST_TYPES]
-                sources += [reading.read_list(path) for path in paths]
-            if listable(group := folder / "provider", looked.problems):
-                found = reading.options(group)
-                sources += [reading.read_provider_file(path, option) for option, path in found]
-            if listable(group := folder / "model", looked.problems):
-                found = reading.options(group)
-                sources += [
-                    reading.read_model_file(path, option, model_folders) for option, path in found
-                ]
-        return cls(sources)
-
-    def file(self, name: str | Path) -> Contents:
-        """Return the contents of a list file."""
-        path = Path(name).expanduser()
-        if path not in self.of_files:
-            self.of_files[path] = reading.read_list(path)
-        return self.of_files[path]
 
 
 class Catalog:
     """Models and providers by name. Immutable except for :meth:`add_provider`."""
 
-    def __init__(self, sources: _Sources, contents: Sequence[Contents]) -> None:
+    def __init__(self, sources: Sources, contents: Sequence[Contents]) -> None:
         if problems := [problem for content in contents for problem in content.problems]:
             raise ConfigProblems(problems)
         self._sources = sources
@@ -126,7 +88,7 @@ class Catalog:
         Raises:
             ConfigProblems: all problems in all sources, with file and line.
         """
-        sources = _Sources.read(conf_dirs() if dirs is None else list(dirs))
+        sources = Sources.read(conf_dirs() if dirs is None else list(dirs))
         if broken is not None:
             for source in sources.of_dirs:
                 broken += source.problems
@@ -151,7 +113,7 @@ class Catalog:
     @classmethod
     def _of(
         cls,
-        sources: _Sources,
+        sources: Sources,
         files: Sequence[str | Path],
         inline_models: Sequence[Mapping[str, Any] | str],
         inline_providers: Mapping[str, Mapping[str, Any]] | None,
@@ -321,9 +283,6 @@ class Catalog:
                 + _unknown_provider(provider, self._providers)
             )
         return found, model_id
-
-
-_LIST_TYPES = (".yaml", ".yml", ".json")
 
 
 def _inline(

@@ -22,6 +22,7 @@ from game_reasoning_arena.configuration.output_directory import (
 from game_reasoning_arena.errors import ArenaError, ConfigProblems, Fault, UserError
 from game_reasoning_arena.preflight.composing import without_hydra
 from game_reasoning_arena.preflight.experiment import Experiment
+from game_reasoning_arena.preflight.foresight import notes_before
 from game_reasoning_arena.preflight.preparation import prepare
 from game_reasoning_arena.preflight.recorded_files import changed_since, files_elsewhere
 from game_reasoning_arena.preflight.session import Session
@@ -42,8 +43,6 @@ def run_once(
     if config_file is not None:
         for changed in changed_since(config_file, experiment):
             sys.stderr.write(f"note: {changed}\n")
-    from game_reasoning_arena.preflight.foresight import notes_before
-
     for note in notes_before(experiment):
         sys.stderr.write(f"note: {note}\n")
     if experiment.estimate:

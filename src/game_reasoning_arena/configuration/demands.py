@@ -21,23 +21,13 @@ from game_reasoning_arena.records import Model
 #: addresses. All others do, or may in a later version. Numbers and truth values name nothing.
 _PLAIN_ENGINE = frozenset(
     {
-        *(
-            "attention_backend",
-            "code_revision",
-            "config_format",
-            "convert",
-            "data_parallel_backend",
-        ),
-        *("device_ids", "draft_sample_method", "dtype", "generation_config", "kv_cache_dtype"),
-        *("load_format", "logprobs_mode", "method", "model", "model_impl", "moe_backend"),
-        *(
-            "prefix_caching_hash_algo",
-            "quantization",
-            "reasoning_parser",
-            "rejection_sample_method",
-        ),
-        *("revision", "runner", "scheduling_policy", "served_model_name", "tokenizer"),
-        *("tokenizer_mode", "tokenizer_revision", "tool_call_parser"),
+        *("attention_backend", "code_revision", "config_format", "convert", "device_ids"),
+        *("data_parallel_backend", "draft_sample_method", "dtype", "generation_config"),
+        *("kv_cache_dtype", "load_format", "logprobs_mode", "method", "model", "model_impl"),
+        *("moe_backend", "prefix_caching_hash_algo", "quantization", "reasoning_parser"),
+        *("rejection_sample_method", "revision", "runner", "scheduling_policy"),
+        *("served_model_name", "tokenizer", "tokenizer_mode", "tokenizer_revision"),
+        *("tool_call_parser",),
     }
 )
 _PLAIN_EXECUTORS = ("mp", "ray", "uni", "external_launcher")

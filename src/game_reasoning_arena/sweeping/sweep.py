@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,13 +27,13 @@ from game_reasoning_arena.errors import ConfigProblems, UserError, problems_of
 from game_reasoning_arena.preflight.foresight import notes_before
 from game_reasoning_arena.process.faults import nothing_written
 from game_reasoning_arena.process.paths import add_conf_dir, added_conf_dir
-from game_reasoning_arena.process.secrets import Redactor
 from game_reasoning_arena.recording import layout
 from game_reasoning_arena.recording.decoding import read_record
 from game_reasoning_arena.recording.writer import DirectoryLock
 from game_reasoning_arena.records import EXIT_CODES, Status
 from game_reasoning_arena.running.progress import Progress, make_progress
 from game_reasoning_arena.simulation.prompts.checks import words_for_games
+from game_reasoning_arena.sweeping.checks import given_twice, not_elsewhere, on_the_same_gpus
 from game_reasoning_arena.sweeping.expansion import Candidate, expand, master_config
 from game_reasoning_arena.sweeping.files import JobFile
 from game_reasoning_arena.sweeping.matching import find_last, match, refuse_changes
@@ -52,7 +51,6 @@ from game_reasoning_arena.sweeping.stored import stored_experiment
 from game_reasoning_arena.sweeping.table import show_sweep, worst
 
 if TYPE_CHECKING:
-    from game_reasoning_arena.backends.base_backend import BaseLLMBackend
     from game_reasoning_arena.preflight.session import Session
     from game_reasoning_arena.sweeping.launchers import Launcher
 
@@ -140,15 +138,15 @@ def _checked(
         problems += error.problems
     problems += words_of_the_other_kind(words, sweeping=True)
     problems += words_for_games(words, [one.experiment.simulation for one in candidates])
-    problems += _twice(candidates)
+    problems += given_twice(candidates)
     directory = _directory(cfg)
     try:
         check_directory(directory, "hydra.sweep.dir")
     except UserError as error:
         problems.append(str(error))
     if launcher is not None:
-        problems += _not_elsewhere(candidates)
-        problems += _on_the_same_gpus(candidates, launcher)
+        problems += not_elsewhere(candidates)
+        problems += on_the_same_gpus(candidates, launcher)
     if problems:
         raise ConfigProblems(problems)
     return candidates, launcher, directory
@@ -321,60 +319,6 @@ def _without_keys(command: Sequence[str], words: Sequence[str]) -> list[str]:
     """Return the command without the keys that the new words set."""
     anew = {word.partition("=")[0].lstrip("+~") for word in words}
     return [word for word in command if word.partition("=")[0].lstrip("+~") not in anew]
-
-
-def _not_elsewhere(candidates: Sequence[Candidate]) -> list[str]:
-    """Return why jobs cannot run in other processes."""
-    problems = []
-    redact = Redactor().redact
-    for candidate in candidates:
-        config = str(candidate.experiment.config)
-        if any(player.type == "human" for player in candidate.experiment.players):
-            problems.append(
-                "type=human needs this terminal, and hydra/launcher starts other processes."
-            )
-        if redact(config) != config:
-            problems.append(
-                "the configuration holds a secret, which would end in a file for the workers: name "
-                "an environment variable instead (api_key_env), and set it where they run."
-            )
-    return list(dict.fromkeys(problems))
-
-
-def _on_the_same_gpus(candidates: Sequence[Candidate], launcher: Launcher) -> list[str]:
-    """Return problems if separate processes would load more than a GPU holds."""
-    sharing = launcher.sharing(len(candidates))
-    if sharing is None:
-        return []
-    at_once, setting = sharing
-    together: dict[type[BaseLLMBackend], dict[str, Any]] = {}
-    for number, candidate in enumerate(candidates[:at_once]):
-        models = candidate.experiment.models
-        for prefix, backend in candidate.experiment.backends.items():
-            loads = backend.loads([model for model in models if model.backend == prefix])
-            # Another process loads the same once more.
-            tagged = {f"{number} {key}": load for key, load in loads.items()}
-            together.setdefault(type(backend), {}).update(tagged)
-    problems = [why for kind, loads in together.items() for why in kind.no_room_for(loads)]
-    return [
-        f"{at_once} jobs at once see the same GPUs. Give each GPUs of its own: {setting}. Else: "
-        + why
-        for why in problems
-    ]
-
-
-def _twice(candidates: Sequence[Candidate]) -> list[str]:
-    """Return problems for jobs that would be played and paid more than once."""
-    often = Counter(
-        ", ".join(f"{key}={value}" for key, value in candidate.values.items())
-        for candidate in candidates
-    )
-    return [
-        f"{values or 'the job'} stands {count} times in the sweep, and would give the same run. "
-        "Give each value once; repeats are other seeds (seed=0,1,2)."
-        for values, count in often.items()
-        if count > 1
-    ]
 
 
 def _estimate(candidates: Sequence[Candidate]) -> int:

@@ -86,11 +86,13 @@ _START_TAG = re.compile(
 )
 _END_TAG = re.compile(r"(?:</?[|\uff5c]?[A-Za-z_][^<>\s]{0,30}+>|\[/?INST\])\Z", re.IGNORECASE)
 _NUMBER = re.compile(r"(?:\d{1,3}[.)]|\(?[A-Za-z0-9]\))[ \t]++")
-_TEX = (
+_COMMANDS = (
     r"\\(?:(?:text(?:bf|it|tt|rm|sf|sc)?|math(?:rm|bf|it|tt|sf)|boxed|fbox|framebox|mbox|emph"
     r"|underline|operatorname|displaystyle|left|right|large|Large|bf|rm|tt)(?![A-Za-z])"
     r"|[()\[\]%s])\s*|[{}$]"
 )
+_TEX = re.compile(_COMMANDS % ",;:! ")
+_TEX_BUT_SPACES = _COMMANDS % ""  # for the few games whose names have backslashes
 _PLACEHOLDER = re.compile(
     r"[\s`*\"']*+[<\[{](?:your |the |chosen |legal )?+(?:move|action|answer|x)[>\]}][\s`*\"'.]*+\Z",
     re.IGNORECASE,
@@ -113,7 +115,7 @@ def without_tex(text: str, *, spaces: bool = True) -> str:
         spaces: whether TeX's spaces, such as ``\\!``, are removed, too; in hive ``bM bQ\\!`` is the
             move ``bM bQ\\``, exclaimed.
     """
-    return re.sub(_TEX % (",;:! " if spaces else ""), "", text)
+    return re.sub(_TEX if spaces else _TEX_BUT_SPACES, "", text)
 
 
 def unescaped(text: str) -> str:
